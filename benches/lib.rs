@@ -1,0 +1,1 @@
+//! Shared inputs and byte counts of the benches.

@@ -1,0 +1,68 @@
+//! The guards: one line each at the top of every public function.
+
+use ndarray::{ArrayRef, Dimension};
+
+use crate::{ArgumentError, Real};
+
+fn each<F: Real, D: Dimension>(
+    argument: &'static str,
+    x: &ArrayRef<F, D>,
+    must: &'static str,
+    ok: impl Fn(f64) -> bool,
+) -> Result<(), ArgumentError> {
+    match x.iter().position(|v| !ok(v.to_f64())) {
+        None => Ok(()),
+        Some(i) => Err(ArgumentError::Value {
+            argument,
+            index: (x.ndim() > 0).then_some(i),
+            value: x.iter().nth(i).map_or(f64::NAN, |v| v.to_f64()),
+            must,
+        }),
+    }
+}
+
+/// Every element is finite.
+pub fn finite<F: Real, D: Dimension>(
+    argument: &'static str,
+    x: &ArrayRef<F, D>,
+) -> Result<(), ArgumentError> {
+    each(argument, x, "finite", f64::is_finite)
+}
+
+/// No element is NaN.
+pub fn not_nan<F: Real, D: Dimension>(
+    argument: &'static str,
+    x: &ArrayRef<F, D>,
+) -> Result<(), ArgumentError> {
+    each(argument, x, "a number", |v| !v.is_nan())
+}
+
+/// Every element is finite and > 0.
+pub fn positive<F: Real, D: Dimension>(
+    argument: &'static str,
+    x: &ArrayRef<F, D>,
+) -> Result<(), ArgumentError> {
+    each(argument, x, "finite and > 0", |v| v > 0.0 && v.is_finite())
+}
+
+/// Every element is in [0, 1].
+pub fn probability<F: Real, D: Dimension>(
+    argument: &'static str,
+    x: &ArrayRef<F, D>,
+) -> Result<(), ArgumentError> {
+    each(argument, x, "in [0, 1]", |v| (0.0..=1.0).contains(&v))
+}
+
+/// A scalar satisfies `ok`.
+pub fn scalar(argument: &'static str, value: f64, must: &'static str, ok: bool) -> Result<(), ArgumentError> {
+    if ok { Ok(()) } else { Err(ArgumentError::Value { argument, index: None, value, must }) }
+}
+
+/// The shape is `want`.
+pub fn shape(argument: &'static str, got: &[usize], want: &[usize]) -> Result<(), ArgumentError> {
+    if got == want {
+        Ok(())
+    } else {
+        Err(ArgumentError::Shape { argument, got: got.to_vec(), want: format!("{want:?}") })
+    }
+}

@@ -1,0 +1,9 @@
+//! Densities, KL terms, entropies, special functions and Gaussian distances.
+
+mod error;
+mod real;
+
+pub mod check;
+
+pub use error::{ArgumentError, Error};
+pub use real::Real;
