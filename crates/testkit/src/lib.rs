@@ -1,1 +1,4 @@
-//! testkit
+#![doc = include_str!("../README.md")]
+
+pub mod compare;
+pub mod finite_difference;
