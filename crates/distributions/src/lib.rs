@@ -4,6 +4,7 @@ mod error;
 mod real;
 
 pub mod check;
+pub mod special;
 
 pub use error::{ArgumentError, Error};
 pub use real::Real;
