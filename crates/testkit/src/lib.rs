@@ -2,3 +2,4 @@
 
 pub mod compare;
 pub mod finite_difference;
+pub mod golden;

@@ -223,18 +223,19 @@ impl Comparison {
 
     fn error(&self, got: f64, want: f64, scale: f64) -> f64 {
         if let Measure::Bits = self.measure {
-            return if got.to_bits() == want.to_bits() {
-                0.0
-            } else {
-                count(ulp_distance(got, want).max(1))
-            };
+            return if got.to_bits() == want.to_bits() { 0.0 } else { count(ulp_distance(got, want).max(1)) };
         }
+        let (got, want) = match self.measure {
+            Measure::UlpF32 => (got as f32 as f64, want as f32 as f64),
+            _ => (got, want),
+        };
         if got.is_nan() || want.is_nan() {
             let equal = self.nan_equal && got.is_nan() && want.is_nan();
             return if equal { 0.0 } else { f64::INFINITY };
         }
         if got == want {
-            let sign_lost = self.strict_zero && got == 0.0 && got.is_sign_negative() != want.is_sign_negative();
+            let sign_lost =
+                self.strict_zero && got == 0.0 && got.is_sign_negative() != want.is_sign_negative();
             return if sign_lost { f64::INFINITY } else { 0.0 };
         }
         if got.is_infinite() || want.is_infinite() {
