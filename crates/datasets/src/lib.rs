@@ -1,1 +1,34 @@
-//! datasets
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod error;
+
+// Files.
+mod idx;
+
+// Data sets.
+mod digits;
+mod folder;
+mod image_dataset;
+mod source;
+
+// From a data set to batches.
+mod batch;
+mod loader;
+mod prefetch;
+mod shuffle;
+mod split;
+
+pub use batch::{Batch, Position};
+pub use digits::digits;
+pub use error::Error;
+pub use folder::{FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, read_idx_folder};
+pub use idx::{
+    IdxArray, IdxElement, IdxEncoding, MAX_IDX_BYTES, read_idx, read_idx_any, read_idx_from, write_idx,
+};
+pub use image_dataset::{Checksum, ImageDataset};
+pub use loader::{Batches, Epoch, Loader, LoaderOptions};
+pub use prefetch::Prefetch;
+pub use shuffle::permutation;
+pub use source::Source;
+pub use split::{SplitOptions, Splits};

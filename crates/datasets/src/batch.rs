@@ -1,0 +1,47 @@
+//! One batch, and its place in the training.
+
+use ndarray::Array4;
+
+/// A place in the sequence of batches: what a checkpoint keeps so that training resumes with the next batch.
+///
+/// `batch` counts from 0 within the epoch; at the end of an epoch it equals the number of batches of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
+pub struct Position {
+    /// Number of the epoch, from 0.
+    pub epoch: u64,
+    /// Number of the batch within the epoch, from 0.
+    pub batch: u64,
+}
+
+impl Position {
+    /// The beginning of an epoch.
+    pub const fn epoch(epoch: u64) -> Self {
+        Self { epoch, batch: 0 }
+    }
+}
+
+/// Images ready for a network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// `[batch, channels, height, width]` in \[0, 1\].
+    pub images: Array4<f32>,
+    /// The class of each image; `i64`, as libtorch indexes.
+    pub labels: Vec<i64>,
+    /// Which images of the data set these are.
+    pub indices: Vec<usize>,
+    /// Where this batch stands; the next one is at `batch + 1`.
+    pub position: Position,
+}
+
+impl Batch {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether there is no image; a [`Loader`](crate::Loader) gives no such batch.
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+}

@@ -1,0 +1,219 @@
+//! The batches of an epoch.
+
+use std::sync::Arc;
+
+use crate::{Batch, Error, ImageDataset, Position, Prefetch, permutation};
+
+/// How batches are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct LoaderOptions {
+    /// Images in a batch; 64.
+    pub batch_size: usize,
+    /// Whether each epoch has an order of its own; true. Otherwise the order of the indices.
+    pub shuffle: bool,
+    /// Seed of the orders; 0.
+    pub seed: u64,
+    /// Whether a last batch of fewer than `batch_size` images is left out; false.
+    pub drop_last: bool,
+    /// Batches made ahead on a background thread; 2. With 0 each is made when it is asked for. The batches are the
+    /// same.
+    pub prefetch: usize,
+}
+
+impl Default for LoaderOptions {
+    fn default() -> Self {
+        Self { batch_size: 64, shuffle: true, seed: 0, drop_last: false, prefetch: 2 }
+    }
+}
+
+/// Gives the batches of any epoch, from any position.
+///
+/// Which images a batch holds depends on the indices, the options and its [`Position`] alone, so that training that
+/// is resumed from a position sees exactly what uninterrupted training would have seen.
+///
+/// ```
+/// use std::sync::Arc;
+/// use variata_datasets::{Loader, LoaderOptions, Position, digits};
+///
+/// let data = Arc::new(digits());
+/// let all: Vec<usize> = (0..data.len()).collect();
+/// let loader = Loader::new(data, all, LoaderOptions { batch_size: 100, ..Default::default() })?;
+/// assert_eq!(loader.batches_per_epoch(), 18);
+/// for batch in loader.epoch(Position { epoch: 3, batch: 16 })? {
+///     let batch = batch?;
+///     assert_eq!(batch.images.shape(), [batch.len(), 1, 8, 8]);
+/// }
+/// # Ok::<(), variata_datasets::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Loader {
+    data: Arc<ImageDataset>,
+    indices: Arc<[usize]>,
+    options: LoaderOptions,
+}
+
+impl Loader {
+    /// Batches of the images at `indices`, as from [`Splits`](crate::Splits).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a batch size of 0, an index outside the data set, or an epoch without a batch.
+    pub fn new(
+        data: Arc<ImageDataset>,
+        indices: impl Into<Arc<[usize]>>,
+        options: LoaderOptions,
+    ) -> Result<Self, Error> {
+        let indices = indices.into();
+        data.check_indices(&indices)?;
+        if options.batch_size == 0 {
+            return Err(Error::argument("batch_size", 0, "at least 1"));
+        }
+        let least = if options.drop_last { options.batch_size } else { 1 };
+        if indices.len() < least {
+            return Err(Error::argument(
+                "indices.len()",
+                indices.len(),
+                format!("at least {least}, or an epoch has no batch"),
+            ));
+        }
+        Ok(Self { data, indices, options })
+    }
+
+    /// The data set.
+    pub fn data(&self) -> &Arc<ImageDataset> {
+        &self.data
+    }
+
+    /// The images that the batches are made of.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+
+    /// The options.
+    pub fn options(&self) -> &LoaderOptions {
+        &self.options
+    }
+
+    /// Number of batches in every epoch, at least 1.
+    pub fn batches_per_epoch(&self) -> usize {
+        let (n, size) = (self.indices.len(), self.options.batch_size);
+        if self.options.drop_last { n / size } else { n.div_ceil(size) }
+    }
+
+    /// The batches of the epoch `from.epoch` from number `from.batch` on, made ahead on a background thread.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a position behind the end of the epoch, [`Error::Io`] if the system gives no thread.
+    pub fn epoch(&self, from: Position) -> Result<Batches, Error> {
+        let plan = self.plan(from)?;
+        let (epoch, next, end) = (plan.position.epoch, plan.position.batch, plan.end);
+        let items = match self.options.prefetch {
+            0 => Items::Here(plan),
+            ahead => Items::Ahead(Prefetch::new(plan.map(Ok), ahead)?),
+        };
+        Ok(Batches { items, next: Position { epoch, batch: next }, end })
+    }
+
+    /// The same batches, each made by the caller's thread when it is asked for; to put one's own work on the
+    /// background thread, map this and give it to [`Prefetch`].
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a position behind the end of the epoch.
+    pub fn plan(&self, from: Position) -> Result<Epoch, Error> {
+        let end = self.batches_per_epoch() as u64;
+        if from.batch > end {
+            return Err(Error::argument("from.batch", from.batch, format!("at most {end}")));
+        }
+        let order = if self.options.shuffle {
+            let order = permutation(self.indices.len(), self.options.seed, from.epoch);
+            order.into_iter().map(|k| self.indices[k]).collect()
+        } else {
+            Arc::clone(&self.indices)
+        };
+        Ok(Epoch { data: Arc::clone(&self.data), order, size: self.options.batch_size, position: from, end })
+    }
+}
+
+/// The batches of an epoch, each made when it is asked for; from [`Loader::plan`].
+#[derive(Debug, Clone)]
+pub struct Epoch {
+    data: Arc<ImageDataset>,
+    order: Arc<[usize]>,
+    size: usize,
+    position: Position,
+    end: u64,
+}
+
+impl Iterator for Epoch {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        if self.position.batch == self.end {
+            return None;
+        }
+        let indices = self.order.chunks(self.size).nth(self.position.batch as usize)?.to_vec();
+        let batch = Batch {
+            images: self.data.gather_checked(&indices),
+            labels: indices.iter().map(|&i| i64::from(self.data.labels()[i])).collect(),
+            indices,
+            position: self.position,
+        };
+        self.position.batch += 1;
+        Some(batch)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let rest = (self.end - self.position.batch) as usize;
+        (rest, Some(rest))
+    }
+}
+
+impl ExactSizeIterator for Epoch {}
+impl std::iter::FusedIterator for Epoch {}
+
+/// The batches of an epoch, made ahead; from [`Loader::epoch`].
+#[derive(Debug)]
+pub struct Batches {
+    items: Items,
+    next: Position,
+    end: u64,
+}
+
+#[derive(Debug)]
+enum Items {
+    Here(Epoch),
+    Ahead(Prefetch<Batch>),
+}
+
+impl Batches {
+    /// The position of the batch that comes next: what a checkpoint keeps. Behind the last batch it is the beginning of
+    /// the next epoch.
+    pub fn position(&self) -> Position {
+        if self.next.batch == self.end {
+            Position::epoch(self.next.epoch.saturating_add(1))
+        } else {
+            self.next
+        }
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = match &mut self.items {
+            Items::Here(epoch) => epoch.next().map(Ok),
+            Items::Ahead(prefetch) => prefetch.next(),
+        };
+        if let Some(Ok(_)) = item {
+            self.next.batch += 1;
+        }
+        item
+    }
+}
+
+impl std::iter::FusedIterator for Batches {}

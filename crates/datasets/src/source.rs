@@ -1,0 +1,134 @@
+//! Data sets by name.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::folder::{FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, read_idx_folder};
+use crate::{Error, ImageDataset, digits};
+
+const FASHION_MNIST_CLASSES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+const KNOWN: &str = "`digits`, `fashion-mnist`, `fashion-mnist:DIR`, `mnist:DIR`, or a folder of IDX files";
+
+/// Where images come from, as written on a command line.
+///
+/// | text | data |
+/// |---|---|
+/// | `digits` | the 8×8 digits inside the crate, [`digits`] |
+/// | `fashion-mnist` | Fashion-MNIST where Debian's package puts it, [`FASHION_MNIST_FOLDER`] |
+/// | `fashion-mnist:DIR` | Fashion-MNIST in another folder |
+/// | `mnist:DIR` | MNIST: ten classes |
+/// | `DIR` | any folder of that layout; the labels say how many classes |
+///
+/// ```
+/// use variata_datasets::Source;
+///
+/// let data = Source::parse("digits")?.load()?;
+/// assert_eq!(data.len(), 1797);
+/// # Ok::<(), variata_datasets::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// `digits`
+    Digits,
+    /// `fashion-mnist`, with `None` for the folder of the Debian package.
+    FashionMnist(Option<PathBuf>),
+    /// `mnist:DIR`
+    Mnist(PathBuf),
+    /// `DIR`
+    Folder(PathBuf),
+}
+
+impl Source {
+    /// Reads the text of the table above. Whether a folder exists is found out by [`load`](Self::load).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for an empty text or a missing folder name.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        match text.split_once(':') {
+            Some(("mnist", folder)) if !folder.is_empty() => Ok(Self::Mnist(folder.into())),
+            Some(("fashion-mnist", folder)) if !folder.is_empty() => {
+                Ok(Self::FashionMnist(Some(folder.into())))
+            }
+            _ => match text {
+                "digits" => Ok(Self::Digits),
+                "fashion-mnist" => Ok(Self::FashionMnist(None)),
+                "" | "mnist" | "mnist:" | "fashion-mnist:" => {
+                    Err(Error::argument("source", format!("\"{text}\""), KNOWN))
+                }
+                folder => Ok(Self::Folder(folder.into())),
+            },
+        }
+    }
+
+    /// Reads the data set.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], which says what to install or to write, and the errors of [`read_idx_folder`].
+    pub fn load(&self) -> Result<ImageDataset, Error> {
+        match self {
+            Self::Digits => Ok(digits()),
+            Self::FashionMnist(folder) => {
+                let default = Path::new(FASHION_MNIST_FOLDER);
+                let folder = match folder {
+                    Some(folder) => {
+                        present(folder, "give a folder that holds the four IDX files".to_owned())?
+                    }
+                    None => present(
+                        default,
+                        format!(
+                            "install it with `apt-get install {FASHION_MNIST_PACKAGE}`, \
+                             or give its folder as `fashion-mnist:DIR`"
+                        ),
+                    )?,
+                };
+                read_idx_folder("fashion-mnist", folder, Some(10))?.with_class_names(FASHION_MNIST_CLASSES)
+            }
+            Self::Mnist(folder) => {
+                let folder = present(folder, "give a folder that holds the four IDX files".to_owned())?;
+                read_idx_folder("mnist", folder, Some(10))
+            }
+            Self::Folder(folder) => {
+                let folder = present(folder, format!("known data sets are {KNOWN}"))?;
+                let name = folder.file_name().map_or_else(|| "folder".into(), |n| n.to_string_lossy());
+                read_idx_folder(&name, folder, None)
+            }
+        }
+    }
+}
+
+fn present(folder: &Path, hint: String) -> Result<&Path, Error> {
+    if folder.is_dir() { Ok(folder) } else { Err(Error::NotFound { path: folder.to_path_buf(), hint }) }
+}
+
+impl FromStr for Source {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Digits => f.write_str("digits"),
+            Self::FashionMnist(None) => f.write_str("fashion-mnist"),
+            Self::FashionMnist(Some(folder)) => write!(f, "fashion-mnist:{}", folder.display()),
+            Self::Mnist(folder) => write!(f, "mnist:{}", folder.display()),
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+        }
+    }
+}
