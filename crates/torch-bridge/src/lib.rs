@@ -1,1 +1,27 @@
-//! torch-bridge
+#![doc = include_str!("../README.md")]
+
+mod adam;
+mod device;
+mod error;
+mod ffi;
+mod grad_mode;
+mod gradient;
+mod route;
+mod tensor;
+mod threads;
+mod variables;
+mod view;
+
+pub use adam::{AdamStep, fused_adam};
+pub use device::{DeviceChoice, cuda_problem, load_cuda};
+pub use error::Error;
+pub use grad_mode::{grad_is_enabled, no_grad, with_grad};
+pub use gradient::{attach_backward, attach_gradient};
+pub use route::{Route, route};
+pub use tensor::{Element, tensor_from_array, tensor_from_slice, tensor_into_array};
+pub use threads::{Threads, configure_threads};
+pub use variables::ordered_variables;
+pub use view::{lend, lend2, lend3};
+
+/// The binding itself, so that a user's version cannot differ from ours.
+pub use tch;

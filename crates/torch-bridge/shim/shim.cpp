@@ -1,0 +1,171 @@
+// What tch 0.24 cannot reach of libtorch: a graph node with a gradient of our own, the fused Adam update, tensors
+// that own foreign memory, and the version counter. Plain C interface; every entry catches, and reports by a
+// message that `vb_take_error` hands over.
+
+#include <ATen/ATen.h>
+#include <ATen/ops/_fused_adam.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/utils.h>
+#include <torch/csrc/autograd/grad_mode.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace {
+
+thread_local std::string last_error;
+
+template <typename F>
+auto guarded(F f, decltype(f()) on_error) -> decltype(f()) {
+  try {
+    return f();
+  } catch (const c10::Error& e) {
+    last_error = e.what_without_backtrace();
+  } catch (const std::exception& e) {
+    last_error = e.what();
+  } catch (...) {
+    last_error = "unknown C++ exception";
+  }
+  if (last_error.empty()) last_error = "C++ exception without a message";
+  return on_error;
+}
+
+std::vector<at::Tensor> collect(at::Tensor* const* tensors, size_t n) {
+  std::vector<at::Tensor> out;
+  out.reserve(n);
+  for (size_t i = 0; i < n; ++i) out.push_back(*tensors[i]);
+  return out;
+}
+
+// Rust's half of a backward pass. `grads` holds one slot per input, to be filled with owned tensors or left null;
+// the return value is 0, or 1 with a message in `message` (at most `capacity` bytes).
+using Backward = int (*)(void* state, at::Tensor* upstream, at::Tensor** grads, size_t n, char* message,
+                         size_t capacity);
+using Drop = void (*)(void* state);
+
+void refuse_second_derivative(const char* name) {
+  TORCH_CHECK(!at::GradMode::is_enabled(), name,
+              ": this gradient is closed-form and has no derivative of its own; call the `_composed` form for second "
+              "derivatives");
+}
+
+struct NativeNode : public torch::autograd::Node {
+  std::string label;
+  Backward backward = nullptr;
+  Drop drop = nullptr;
+  void* state = nullptr;
+  size_t inputs = 0;
+
+  ~NativeNode() override { release_variables(); }
+
+  std::string name() const override { return label; }
+
+  void release_variables() override {
+    if (state != nullptr) drop(state);
+    state = nullptr;
+  }
+
+  torch::autograd::variable_list apply(torch::autograd::variable_list&& upstream) override {
+    refuse_second_derivative(label.c_str());
+    TORCH_CHECK(state != nullptr, label, ": backward a second time; the first one freed the saved gradient");
+    std::vector<at::Tensor*> slots(inputs, nullptr);
+    torch::autograd::variable_list grads(inputs);
+    if (!upstream[0].defined()) return grads;
+    char message[512] = {0};
+    const int failed = backward(state, &upstream[0], slots.data(), inputs, message, sizeof(message));
+    for (size_t i = 0; i < inputs; ++i) {
+      if (slots[i] == nullptr) continue;
+      if (task_should_compute_output(i)) grads[i] = *slots[i];
+      delete slots[i];
+    }
+    TORCH_CHECK(!failed, label, ": ", message);
+    return grads;
+  }
+};
+
+}  // namespace
+
+extern "C" {
+
+// Copies the last message of this thread and clears it; returns its length.
+size_t vb_take_error(char* buffer, size_t capacity) {
+  const size_t n = last_error.size() < capacity ? last_error.size() : capacity;
+  std::memcpy(buffer, last_error.data(), n);
+  last_error.clear();
+  return n;
+}
+
+// Makes `value` (fresh, no history) the result of a node over `inputs`. Takes `state` over, also on failure.
+int vb_attach(at::Tensor* value, at::Tensor* const* inputs, size_t n, const char* name, Backward backward, Drop drop,
+              void* state) {
+  auto node = std::shared_ptr<NativeNode>(new NativeNode(), torch::autograd::deleteNode);
+  node->state = state;
+  node->drop = drop;
+  node->backward = backward;
+  node->inputs = n;
+  return guarded(
+      [&] {
+        node->label = name;
+        TORCH_CHECK(!value->requires_grad(), name, ": the value already has a history");
+        const auto list = collect(inputs, n);
+        node->set_next_edges(torch::autograd::collect_next_edges(list));
+        torch::autograd::set_history(*value, node);
+        return 0;
+      },
+      1);
+}
+
+// One fused Adam step (AdamW when `decoupled`), in place. Steps are one-element f32 tensors, counted up here.
+int vb_fused_adam(at::Tensor* const* params, at::Tensor* const* grads, at::Tensor* const* means,
+                  at::Tensor* const* squares, at::Tensor* const* steps, size_t n, int decoupled, double lr,
+                  double beta1, double beta2, double weight_decay, double eps) {
+  return guarded(
+      [&] {
+        at::NoGradGuard no_grad;
+        auto p = collect(params, n), g = collect(grads, n), m = collect(means, n), v = collect(squares, n),
+             s = collect(steps, n);
+        std::vector<at::Tensor> none;
+        for (auto& step : s) step.add_(1);
+        if (decoupled) {
+          at::_fused_adamw_(p, g, m, v, none, s, lr, beta1, beta2, weight_decay, eps, false, false);
+        } else {
+          at::_fused_adam_(p, g, m, v, none, s, lr, beta1, beta2, weight_decay, eps, false, false);
+        }
+        return 0;
+      },
+      1);
+}
+
+// A tensor over foreign memory, which `drop(state)` frees when the last alias is gone. Takes `state` over.
+at::Tensor* vb_from_owned(void* data, const int64_t* sizes, size_t dims, int8_t kind, Drop drop, void* state) {
+  bool owned = false;
+  auto* out = guarded(
+      [&]() -> at::Tensor* {
+        const auto options = at::TensorOptions().dtype(static_cast<at::ScalarType>(kind)).device(at::kCPU);
+        auto t = at::from_blob(
+            data, at::IntArrayRef(sizes, dims), [drop, state](void*) { drop(state); }, options);
+        owned = true;
+        return new at::Tensor(std::move(t));
+      },
+      nullptr);
+  if (!owned) drop(state);
+  return out;
+}
+
+// How often the tensor's memory was written in place; -1 for tensors that do not count (inference mode).
+int64_t vb_version(at::Tensor* t) {
+  return guarded([&] { return static_cast<int64_t>(t->is_inference() ? -1 : t->_version()); }, int64_t{-1});
+}
+
+// 1: a dense CPU (or other) tensor with memory of its own, so that asking for its data pointer cannot throw.
+int vb_has_plain_storage(at::Tensor* t) {
+  return guarded(
+      [&] {
+        return static_cast<int>(t->defined() && t->layout() == at::kStrided && t->has_storage() && !t->is_conj() &&
+                                !t->is_neg() && !t->is_meta() && !t->is_quantized());
+      },
+      0);
+}
+}

@@ -1,0 +1,97 @@
+//! Choosing a device, with one binary for machines with and without a GPU.
+
+use std::ffi::CStr;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use tch::{Cuda, Device};
+
+use crate::Error;
+
+/// What the user asked for on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// CUDA when it works, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// CUDA or an error.
+    Cuda,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        match s {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda),
+            other => Err(format!("device `{other}` is not one of auto, cpu, cuda")),
+        }
+    }
+}
+
+impl DeviceChoice {
+    /// The device to use; loads libtorch's CUDA half first when it may be needed.
+    ///
+    /// # Errors
+    /// [`Error::Cuda`] when CUDA was asked for by name and does not work.
+    ///
+    /// # Examples
+    /// ```
+    /// use variata_torch_bridge::{DeviceChoice, tch::Device};
+    /// assert_eq!(DeviceChoice::Cpu.resolve()?, Device::Cpu);
+    /// # Ok::<(), variata_torch_bridge::Error>(())
+    /// ```
+    pub fn resolve(self) -> Result<Device, Error> {
+        match (self, if self == Self::Cpu { None } else { cuda_problem() }) {
+            (Self::Cpu, _) | (Self::Auto, Some(_)) => Ok(Device::Cpu),
+            (Self::Cuda, Some(reason)) => Err(Error::Cuda { reason }),
+            (Self::Auto | Self::Cuda, None) => Ok(Device::Cuda(0)),
+        }
+    }
+}
+
+/// Why CUDA cannot be used, or `None` when it can.
+pub fn cuda_problem() -> Option<String> {
+    match load_cuda() {
+        Err(Error::Cuda { reason }) => Some(reason),
+        Err(other) => Some(other.to_string()),
+        Ok(()) if Cuda::is_available() && Cuda::device_count() > 0 => None,
+        Ok(()) => Some("libtorch finds no CUDA device".to_owned()),
+    }
+}
+
+/// Loads libtorch_cuda into the process, once. Call it before anything asks libtorch about CUDA: libtorch caches the
+/// answer of the first question, and "no" then stays "no".
+///
+/// # Errors
+/// [`Error::Cuda`] with the loader's message.
+pub fn load_cuda() -> Result<(), Error> {
+    static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
+    LOADED.get_or_init(open).clone().map_err(|reason| Error::Cuda { reason })
+}
+
+#[cfg(target_os = "linux")]
+fn open() -> Result<(), String> {
+    // SAFETY: loading runs libtorch's own initialisers; the handle is kept for the life of the process.
+    let handle = unsafe { libc::dlopen(c"libtorch_cuda.so".as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+    if !handle.is_null() {
+        return Ok(());
+    }
+    // SAFETY: dlerror returns null or a NUL-terminated string that lives until the next call on this thread.
+    let message = unsafe { libc::dlerror() };
+    if message.is_null() {
+        return Err("libtorch_cuda.so cannot be loaded".to_owned());
+    }
+    // SAFETY: as above.
+    Err(unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open() -> Result<(), String> {
+    let _ = CStr::from_bytes_with_nul(b"\0");
+    Err("this platform's libtorch has no CUDA half".to_owned())
+}

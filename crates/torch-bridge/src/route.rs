@@ -1,0 +1,47 @@
+//! The one decision between the native kernel and the composed tensor operations.
+
+use tch::{Device, Tensor};
+
+use crate::{ffi, grad_is_enabled, tensor};
+
+/// Which home of a formula computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// The native kernel, on the tensors' own memory, with its closed-form gradient.
+    Native,
+    /// The composition of libtorch's operations, differentiated by autograd.
+    Composed,
+}
+
+/// Decides by the tensors alone: no environment variable, no global switch.
+///
+/// `differentiable` are the inputs for which the kernel has a partial derivative, `constant` those for which it has
+/// none. [`Route::Native`] asks that all of them are defined, plain, on the CPU, of one kind (`Float` or `Double`),
+/// and that no constant requires a gradient while gradients are recorded. Strides do not matter.
+///
+/// # Examples
+/// ```
+/// use variata_torch_bridge::{Route, route, tch::{Kind, Tensor}};
+/// let x = Tensor::from_slice(&[1f32, 2.0]);
+/// assert_eq!(route(&[&x], &[]), Route::Native);
+/// assert_eq!(route(&[&x.to_kind(Kind::Half)], &[]), Route::Composed);
+/// let y = x.copy().set_requires_grad(true);
+/// assert_eq!(route(&[&x], &[&y]), Route::Composed);
+/// ```
+pub fn route(differentiable: &[&Tensor], constant: &[&Tensor]) -> Route {
+    let mut all = differentiable.iter().chain(constant);
+    let Some(first) = all.clone().next() else { return Route::Composed };
+    if !first.defined() {
+        return Route::Composed;
+    }
+    let kind = first.kind();
+    let plain = all.all(|t| {
+        t.defined()
+            && t.device() == Device::Cpu
+            && t.kind() == kind
+            // SAFETY: the pointer is that of a live tensor.
+            && unsafe { ffi::vb_has_plain_storage(t.as_ptr()) } != 0
+    });
+    let blocked = grad_is_enabled() && constant.iter().any(|t| t.requires_grad());
+    if plain && tensor::has_kernel(kind) && !blocked { Route::Native } else { Route::Composed }
+}

@@ -1,0 +1,192 @@
+//! Attached gradients are real ones: scaled by upstream, exact in value, refused where they do not exist.
+
+use variata_torch_bridge::tch::{Kind, Tensor};
+use variata_torch_bridge::{
+    AdamStep, Error, Route, attach_backward, attach_gradient, fused_adam, no_grad, route, tensor_from_slice,
+};
+
+fn leaf(data: &[f64], shape: &[usize]) -> Tensor {
+    tensor_from_slice(data, shape).unwrap().set_requires_grad(true)
+}
+
+fn values(t: &Tensor) -> Vec<f64> {
+    Vec::<f64>::try_from(t.contiguous().view([-1])).unwrap()
+}
+
+/// ‖row‖² of [n, d], natively, with its gradient.
+fn row_norms(x: &Tensor) -> Tensor {
+    let value = no_grad(|| (x * x).sum_dim_intlist(1, false, Kind::Double));
+    attach_gradient("row_norms", value, &[(x, x.detach() * 2.0)]).unwrap()
+}
+
+#[test]
+fn rows_are_scaled_by_upstream() {
+    let x = leaf(&[1., 2., 3., 4., 5., 6.], &[3, 2]);
+    let weights = tensor_from_slice(&[1f64, 10.0, 100.0], &[3]).unwrap();
+    let y = row_norms(&x);
+    assert_eq!(values(&y.detach()), [5., 25., 61.]);
+    (y * weights).sum(Kind::Double).backward();
+    assert_eq!(values(&x.grad()), [2., 4., 60., 80., 1000., 1200.]);
+}
+
+#[test]
+fn it_composes_with_autograd_on_both_sides_and_equals_it() {
+    let x = leaf(&[0.3, -1.2, 2.0, 0.7], &[2, 2]);
+    let attached = row_norms(&x.sin()).log().sum(Kind::Double);
+    attached.backward();
+    let got = values(&x.grad());
+    let x2 = leaf(&[0.3, -1.2, 2.0, 0.7], &[2, 2]);
+    let s = x2.sin();
+    (&s * &s).sum_dim_intlist(1, false, Kind::Double).log().sum(Kind::Double).backward();
+    for (a, b) in got.iter().zip(values(&x2.grad())) {
+        assert!((a - b).abs() <= 4.0 * f64::EPSILON * b.abs(), "{a} {b}");
+    }
+}
+
+#[test]
+fn only_what_requires_a_gradient_gets_one() {
+    let x = leaf(&[1.0, 2.0], &[2]);
+    let c = tensor_from_slice(&[5f64, 6.0], &[2]).unwrap();
+    let value = no_grad(|| &x * &c);
+    let y = attach_gradient("product", value, &[(&x, c.shallow_clone()), (&c, x.detach())]).unwrap();
+    y.sum(Kind::Double).backward();
+    assert_eq!(values(&x.grad()), [5.0, 6.0]);
+    assert!(!c.grad().defined());
+}
+
+#[test]
+fn nothing_is_attached_where_nothing_is_recorded() {
+    let x = leaf(&[1.0], &[1]);
+    let y =
+        no_grad(|| attach_backward("f", Tensor::from_slice(&[1f64]), &[&x], |_| panic!("never")).unwrap());
+    assert!(!y.requires_grad());
+    let c = Tensor::from_slice(&[1f64]);
+    assert!(!attach_gradient("f", c.copy(), &[(&c, c.copy())]).unwrap().requires_grad());
+}
+
+#[test]
+fn second_derivatives_are_refused_by_name() {
+    let x = leaf(&[1.0, 2.0], &[1, 2]);
+    let y = row_norms(&x).sum(Kind::Double);
+    let error = Tensor::f_run_backward(&[y], &[&x], true, true).unwrap_err().to_string();
+    assert!(error.contains("row_norms") && error.contains("_composed"), "{error}");
+}
+
+#[test]
+fn a_second_backward_needs_the_graph_kept() {
+    let x = leaf(&[1.0, 2.0], &[1, 2]);
+    let y = row_norms(&x).sum(Kind::Double);
+    let g1 = Tensor::f_run_backward(&[&y], &[&x], true, false).unwrap();
+    let g2 = Tensor::f_run_backward(&[&y], &[&x], false, false).unwrap();
+    assert_eq!(values(&g1[0]), values(&g2[0]));
+    assert!(Tensor::f_run_backward(&[&y], &[&x], false, false).is_err());
+}
+
+#[test]
+fn failures_inside_backward_are_errors_not_crashes() {
+    let x = leaf(&[1.0, 2.0], &[2]);
+    let run = |f: fn(&Tensor) -> Result<Vec<Option<Tensor>>, Error>| {
+        let y = attach_backward("broken", Tensor::from_slice(&[1f64, 2.0]), &[&x], f).unwrap();
+        y.sum(Kind::Double).f_backward().unwrap_err().to_string()
+    };
+    let panic = run(|_| panic!("inside"));
+    assert!(panic.contains("broken") && panic.contains("inside"), "{panic}");
+    let count = run(|_| Ok(vec![]));
+    assert!(count.contains("0 gradients for 1 inputs"), "{count}");
+    let shape = run(|_| Ok(vec![Some(Tensor::from_slice(&[1f64]))]));
+    assert!(shape.contains("gradient") && shape.contains("[2]"), "{shape}");
+}
+
+#[test]
+fn gradients_of_the_wrong_shape_are_refused_at_once() {
+    let x = leaf(&[1.0, 2.0], &[2]);
+    let got = attach_gradient("f", Tensor::from(1f64), &[(&x, Tensor::from_slice(&[1f64]))]);
+    assert!(matches!(got, Err(Error::Shape { argument: "gradient", .. })));
+    let got = attach_gradient("f", Tensor::from_slice(&[1f64, 2.0, 3.0]), &[(&x, x.detach())]);
+    assert!(matches!(got, Err(Error::Shape { argument: "gradient", .. })));
+    let undefined = attach_backward("f", Tensor::from(1f64), &[&Tensor::new()], |_| Ok(vec![None]));
+    assert_eq!(undefined.unwrap_err(), Error::Undefined { argument: "inputs" });
+}
+
+#[test]
+fn the_route_depends_on_the_tensors_alone() {
+    let x = tensor_from_slice(&[1f32, 2.0, 3.0, 4.0], &[2, 2]).unwrap();
+    let wants = x.copy().set_requires_grad(true);
+    let cases = [
+        ("plain f32", route(&[&x], &[]), Route::Native),
+        ("strided", route(&[&x.tr()], &[]), Route::Native),
+        ("expanded", route(&[&x.narrow(0, 0, 1).expand([4, 2], false)], &[]), Route::Native),
+        ("requires grad", route(&[&wants], &[&x]), Route::Native),
+        ("constant requires grad", route(&[&x], &[&wants]), Route::Composed),
+        ("half", route(&[&x.to_kind(Kind::Half)], &[]), Route::Composed),
+        ("mixed kinds", route(&[&x, &x.to_kind(Kind::Double)], &[]), Route::Composed),
+        ("sparse", route(&[&x.to_sparse_sparse_dim(2)], &[]), Route::Composed),
+        ("undefined", route(&[&Tensor::new()], &[]), Route::Composed),
+        ("nothing", route(&[], &[]), Route::Composed),
+    ];
+    for (name, got, want) in cases {
+        assert_eq!(got, want, "{name}");
+    }
+    assert_eq!(no_grad(|| route(&[&x], &[&wants])), Route::Native, "nothing is recorded");
+}
+
+/// Adam and AdamW by the textbook recurrence, in f64.
+fn adam_by_hand(steps: usize, grad: impl Fn(f64) -> f64, s: &AdamStep) -> f64 {
+    let (mut p, mut m, mut v) = (1.5f64, 0.0, 0.0);
+    for t in 1..=steps {
+        let mut g = grad(p);
+        if s.decoupled {
+            p -= s.learning_rate * s.weight_decay * p;
+        } else {
+            g += s.weight_decay * p;
+        }
+        m = s.betas.0 * m + (1.0 - s.betas.0) * g;
+        v = s.betas.1 * v + (1.0 - s.betas.1) * g * g;
+        let m_hat = m / (1.0 - s.betas.0.powi(t as i32));
+        let v_hat = v / (1.0 - s.betas.1.powi(t as i32));
+        p -= s.learning_rate * m_hat / (v_hat.sqrt() + s.eps);
+    }
+    p
+}
+
+#[test]
+fn fused_adam_is_the_textbook_recurrence() {
+    for decoupled in [false, true] {
+        let settings =
+            AdamStep { learning_rate: 0.05, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.1, decoupled };
+        let p = [tensor_from_slice(&[1.5f64], &[1]).unwrap()];
+        let zeros = || [Tensor::zeros([1], (Kind::Double, p[0].device()))];
+        let (m, v) = (zeros(), zeros());
+        let t = [Tensor::zeros([], (Kind::Float, p[0].device()))];
+        for _ in 0..20 {
+            let g = [(&p[0] * 2.0 - 1.0).cos()];
+            fused_adam(&p, &g, &m, &v, &t, &settings).unwrap();
+        }
+        let want = adam_by_hand(20, |p| (2.0 * p - 1.0).cos(), &settings);
+        let got = p[0].double_value(&[0]);
+        assert!((got - want).abs() <= 1e-12, "decoupled {decoupled}: {got} {want}");
+        assert_eq!(t[0].double_value(&[]), 20.0);
+    }
+}
+
+#[test]
+fn fused_adam_refuses_lists_that_do_not_fit() {
+    let settings =
+        AdamStep { learning_rate: 0.1, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.0, decoupled: true };
+    let p = [Tensor::from_slice(&[1f64, 2.0])];
+    let one = [Tensor::from_slice(&[1f64])];
+    let t = [Tensor::from(0f32)];
+    assert!(matches!(
+        fused_adam(&p, &one, &p, &p, &t, &settings),
+        Err(Error::Shape { argument: "grads", .. })
+    ));
+    assert!(matches!(
+        fused_adam(&p, &p, &p, &p, &[], &settings),
+        Err(Error::Shape { argument: "steps", .. })
+    ));
+    let undefined = [Tensor::new()];
+    assert_eq!(
+        fused_adam(&p, &undefined, &p, &p, &t, &settings),
+        Err(Error::Undefined { argument: "grads" })
+    );
+}

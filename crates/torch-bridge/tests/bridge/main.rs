@@ -1,0 +1,7 @@
+//! One binary: lending, gradients, routing, and the traps of tch 0.24.
+//!
+//! Tests share one process, so that nothing here changes global thread pools except `traps::threads`.
+
+mod gradients;
+mod lending;
+mod traps;
