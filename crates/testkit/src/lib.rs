@@ -3,3 +3,4 @@
 pub mod compare;
 pub mod finite_difference;
 pub mod golden;
+pub mod statistics;

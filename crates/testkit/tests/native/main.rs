@@ -3,3 +3,4 @@
 mod compare;
 mod finite_difference;
 mod golden;
+mod statistics;
