@@ -71,7 +71,7 @@ pub fn lgamma(x: f64) -> f64 {
 /// Derived in docs/theory/special-functions.
 ///
 /// # Numerics
-/// ≤ 8 ulp for x > 0, also next to the zero 1.4616… where other implementations lose thousands. For x < 0 the error is
+/// ≤ 4 ulp for x > 0, also next to the zero 1.4616… where other implementations lose thousands. For x < 0 the error is
 /// that on the scale of the two terms. NaN at 0, the negative integers and −∞.
 ///
 /// ```

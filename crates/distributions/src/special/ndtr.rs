@@ -1,7 +1,7 @@
 //! Density, distribution function and tails of the standard normal.
 //!
 //! ½ erfc(−x/√2) loses x²u of the tail, because x/√2 is rounded before it is squared (1,046 ulp at −26). Here
-//! e^(−x²/2) is evaluated with x² in two exact parts and multiplied by Mills' ratio, which varies slowly.
+//! e^(−x²/2) is evaluated with x² in two exact parts and multiplied by the rest of the tail, which varies slowly.
 
 use super::{HALF_LOG_TWO_PI, chebyshev};
 
@@ -10,36 +10,36 @@ const INV_SQRT_TWO_PI: f64 = 0.3989422804014326779399461;
 /// e^(−700), for results below the normal range.
 const EXP_MINUS_700: f64 = 9.859676543759770e-305;
 /// Below this |x| the erf form keeps all digits; above, the tail form is used.
-pub(super) const CENTRE: f64 = 0.75;
+pub(super) const CENTRE: f64 = 1.0;
 
-/// Chebyshev coefficients of (x + 1)·M(x), t = (x − 6)/(x + 6), for Mills' ratio M on [0, ∞). Computed for this crate
-/// by `tests/golden/coefficients.py`; the first omitted one is 8e-18.
-const MILLS: [f64; 25] = [
-    1.1505319036118415073,
-    -0.16406452207009778595,
-    -0.002155083538151415911,
-    0.028343587185948704549,
-    -0.018704241742221849317,
-    0.0082435698336651073257,
-    -0.002834583198792446289,
-    0.00078937111954249363176,
-    -0.00017737209613271825419,
-    0.000030826323155769926252,
-    -3.612516841962049847e-6,
-    1.1088325831941007691e-7,
-    5.7736788229527652973e-8,
-    -1.2179988996850340712e-8,
-    4.4218514263839901151e-10,
-    2.4905744224715490511e-10,
-    -4.2323998878118577831e-11,
-    -2.2369584624633704336e-12,
-    1.4385715343836483342e-12,
-    -5.8555255461545970013e-14,
-    -3.9962502484923221141e-14,
-    4.5299945692041440298e-15,
-    1.0556621253972330329e-15,
-    -2.0404130293570304383e-16,
-    -2.8686061936673209597e-17,
+/// Chebyshev coefficients of (x + 1)·Φ(−x)·e^(x²/2), t = (x − 6)/(x + 6), on [0, ∞). Computed for this crate by
+/// `tests/golden/coefficients.py`; the first omitted one is 4e-18.
+const SCALED_TAIL: [f64; 25] = [
+    0.45899582130150938904,
+    -0.065452274567615990998,
+    -0.00085975394116571380468,
+    0.011307455306719202262,
+    -0.0074619128538216506836,
+    0.0032887085480908169871,
+    -0.0011308350853138460936,
+    0.00031491351451331432875,
+    -0.000070761228510768758468,
+    0.00001229792365615434299,
+    -1.4411857069209221494e-6,
+    4.4236019932286587665e-8,
+    2.3033645959342358715e-8,
+    -4.8591125856678333429e-9,
+    1.7640634916379568316e-10,
+    9.935954396102809736e-11,
+    -1.6884832628144303761e-11,
+    -8.9241731017841964328e-13,
+    5.739070084476006846e-13,
+    -2.3360167143317594609e-14,
+    -1.5942731871883189857e-14,
+    1.8072063636444068557e-15,
+    4.2114825563939532585e-16,
+    -8.1400702689248912357e-17,
+    -1.1444082964753148514e-17,
 ];
 
 /// Standard normal density.
@@ -113,8 +113,8 @@ pub fn sf(x: f64) -> f64 {
 /// Logarithm of the standard normal distribution function.
 ///
 /// ```text
-/// log Φ(x) = log1p(−Φ(−x))                  x > ¾
-///          = −x²/2 + log(M(−x)/√(2π))       x < −¾,  M Mills' ratio
+/// log Φ(x) = log1p(−Φ(−x))                  x > 1
+///          = −x²/2 + log S(−x)              x < −1,  S(y) = Φ(−y)·e^(y²/2)
 /// ```
 /// Derived in docs/theory/special-functions. # Numerics: ≤ 4 ulp down to x = −1e150; −∞ where x² overflows.
 ///
@@ -124,7 +124,7 @@ pub fn sf(x: f64) -> f64 {
 /// ```
 pub fn log_ndtr(x: f64) -> f64 {
     if x < -CENTRE {
-        -0.5 * x * x + libm::log(mills(-x) * INV_SQRT_TWO_PI)
+        -0.5 * x * x + libm::log(scaled_tail(-x))
     } else if x < 0.0 {
         libm::log(0.5 + half_erf(x))
     } else if x <= CENTRE {
@@ -147,34 +147,34 @@ pub fn log_sf(x: f64) -> f64 {
 /// Derivative of [`log_ndtr`].
 ///
 /// ```text
-/// φ(x)/Φ(x) = 1/M(−x),   → −x as x → −∞
+/// φ(x)/Φ(x) = 1/(√(2π)·S(−x)),   → −x as x → −∞
 /// ```
-/// Derived in docs/theory/special-functions. # Numerics: ≤ 8 ulp; no 0/0, finite for every finite x.
+/// Derived in docs/theory/special-functions. # Numerics: ≤ 4 ulp; no 0/0, finite for every finite x.
 ///
 /// ```
 /// use variata_distributions::special::log_ndtr_grad;
 /// assert!((log_ndtr_grad(-1e8) / 1e8 - 1.0).abs() < 1e-15);
 /// ```
 pub fn log_ndtr_grad(x: f64) -> f64 {
-    if x < -CENTRE { 1.0 / mills(-x) } else { norm_pdf(x) / ndtr(x) }
+    if x < -CENTRE { INV_SQRT_TWO_PI / scaled_tail(-x) } else { norm_pdf(x) / ndtr(x) }
 }
 
-/// ½ erf(x/√2) = Φ(x) − ½, for |x| ≤ ¾.
+/// ½ erf(x/√2) = Φ(x) − ½, for |x| ≤ 1.
 pub(super) fn half_erf(x: f64) -> f64 {
     0.5 * libm::erf(x * std::f64::consts::FRAC_1_SQRT_2)
 }
 
 /// Φ(−x) for x > 0.
 fn upper_tail(x: f64) -> f64 {
-    times_exp_minus_half_square(INV_SQRT_TWO_PI * mills(x), x)
+    times_exp_minus_half_square(scaled_tail(x), x)
 }
 
-/// Mills' ratio Φ(−x)/φ(x) for x ≥ 0.
-fn mills(x: f64) -> f64 {
+/// Φ(−x)·e^(x²/2) for x ≥ 0.
+fn scaled_tail(x: f64) -> f64 {
     if x.is_infinite() {
         return 0.0;
     }
-    chebyshev(&MILLS, (x - 6.0) / (x + 6.0)) / (x + 1.0)
+    chebyshev(&SCALED_TAIL, (x - 6.0) / (x + 6.0)) / (x + 1.0)
 }
 
 /// `factor`·e^(−x²/2), rounded into the subnormal range once.
