@@ -83,6 +83,7 @@ fn find(folder: &Path, stem: &str, kind: &str) -> Result<Option<PathBuf>, Error>
 pub(crate) struct Pair {
     image_file: PathBuf,
     images: Array4<u8>,
+    channels_in_file: bool,
     label_file: PathBuf,
     labels: Vec<u8>,
 }
@@ -105,6 +106,7 @@ impl Pair {
             found,
         };
         let found = images.ndim();
+        let channels_in_file = found != 3;
         let images = if found == 3 { images.insert_axis(Axis(1)) } else { images };
         let images = images.into_dimensionality::<Ix4>().map_err(|_| rank(image_file, "3 or 4", found))?;
         let found = labels.ndim();
@@ -122,9 +124,20 @@ impl Pair {
         Ok(Self {
             image_file: image_file.to_path_buf(),
             images,
+            channels_in_file,
             label_file: label_file.to_path_buf(),
             labels: labels.iter().copied().collect(),
         })
+    }
+
+    /// Where the image file has the length of an axis of `[n, channels, height, width]`. A file of three axes says at
+    /// byte 3, where it says that they are three, that there is one channel.
+    fn offset(&self, axis: usize) -> u64 {
+        match (self.channels_in_file, axis) {
+            (true, axis) => 4 + 4 * axis as u64,
+            (false, 1) => 3,
+            (false, axis) => 4 + 4 * axis.saturating_sub(1) as u64,
+        }
     }
 
     fn check_labels(&self, classes: usize) -> Result<(), Error> {
@@ -155,13 +168,12 @@ pub(crate) fn assemble(
         return ImageDataset::new(name, train.images, train.labels, classes, max_value);
     };
     test.check_labels(classes)?;
-    // A file of three axes begins its second length at byte 8; `what` names the axis for files of four.
     for (axis, what) in [(1, "number of channels"), (2, "height"), (3, "width")] {
         let (expected, found) = (train.images.len_of(Axis(axis)), test.images.len_of(Axis(axis)));
         if expected != found {
             return Err(Error::Mismatch {
+                offset: test.offset(axis),
                 file: test.image_file,
-                offset: 8,
                 what,
                 reference: train.image_file,
                 expected,

@@ -1,0 +1,96 @@
+//! The damaged files of `tests/corpus`, read as files and from memory.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use variata_datasets::{Error, read_idx, read_idx_any, read_idx_from};
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "bin"));
+    files.sort();
+    files
+}
+
+fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::Truncated { .. } => "truncated",
+        Error::BadMagic { .. } => "magic",
+        Error::TrailingBytes { .. } => "trailing",
+        Error::TooLarge { .. } => "toolarge",
+        Error::Gzip { .. } => "gzip",
+        _ => "other",
+    }
+}
+
+#[test]
+fn each_file_gives_the_error_of_its_name() {
+    let files = files();
+    assert_eq!(files.len(), 28, "the corpus is incomplete");
+    for path in files {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let content = fs::read(&path).unwrap();
+        for error in [
+            read_idx_any(&path).unwrap_err(),
+            read_idx_from(&path, &content[..]).unwrap_err(),
+            read_idx::<u8>(&path)
+                .map(|_| ())
+                .err()
+                .filter(|e| !matches!(e, Error::ElementType { .. }))
+                .unwrap_or(read_idx_any(&path).unwrap_err()),
+        ] {
+            assert!(name.starts_with(kind(&error)), "{name}: {error:?}");
+            assert!(error.to_string().contains(name), "the message does not name the file: {error}");
+        }
+    }
+}
+
+#[test]
+fn offsets_and_counts_are_exact() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let error = |name: &str| read_idx_any(folder.join(name)).unwrap_err();
+    for (name, offset, expected, found) in [
+        ("truncated-empty.bin", 0, 4, 0),
+        ("truncated-one-byte.bin", 0, 4, 1),
+        ("truncated-lengths.bin", 4, 8, 5),
+        ("truncated-elements.bin", 12, 6, 5),
+        ("truncated-announces-8-gib.bin", 12, 1 << 33, 3),
+        ("truncated-gzip-announces-8-gib.bin", 12, 1 << 33, 3),
+        ("truncated-rank-255.bin", 4, 1020, 4),
+    ] {
+        let got = match error(name) {
+            Error::Truncated { offset, expected, found, .. } => (offset, expected, found),
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!(got, (offset, expected, found), "{name}");
+    }
+    for (name, at) in [("magic-first-byte.bin", 0), ("magic-second-byte.bin", 1), ("magic-type-0a.bin", 2)] {
+        assert!(matches!(error(name), Error::BadMagic { offset, .. } if offset == at), "{name}");
+    }
+    for (name, at) in [("trailing-one-byte.bin", 18), ("trailing-gzip-bomb.bin", 18)] {
+        assert!(matches!(error(name), Error::TrailingBytes { offset, .. } if offset == at), "{name}");
+    }
+}
+
+#[test]
+fn a_bomb_is_decompressed_only_as_far_as_its_header_says() {
+    /// Counts what is taken from a compressed stream.
+    struct Count<'a>(&'a [u8], &'a std::cell::Cell<usize>);
+    impl std::io::Read for Count<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+            let n = self.0.read(buf)?;
+            self.1.set(self.1.get() + n);
+            Ok(n)
+        }
+    }
+    // 256 MiB of zeros are about 260 KB compressed; the reader's buffer takes 8 KiB at a time, twice at most.
+    let mut content = super::idx_bytes(&[3], b"abc");
+    content.resize(256 << 20, 0);
+    let bomb = super::gzip(&content);
+    assert!(bomb.len() > 200_000);
+    let taken = std::cell::Cell::new(0);
+    let error = read_idx_from("bomb", Count(&bomb, &taken)).unwrap_err();
+    assert!(matches!(error, Error::TrailingBytes { offset: 11, .. }), "{error:?}");
+    assert!(taken.get() <= 1 << 14, "{} compressed bytes were taken", taken.get());
+}

@@ -1,0 +1,29 @@
+//! Tests of the crate, as one binary.
+
+mod corpus;
+mod data_set;
+mod digits;
+mod folder;
+mod fuzz;
+mod idx;
+mod loader;
+mod prefetch;
+mod shuffle;
+mod source;
+mod split;
+
+use std::io::Write as _;
+
+/// An IDX file of `u8`, put together here byte by byte.
+fn idx_bytes(lengths: &[u32], content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, lengths.len() as u8];
+    lengths.iter().for_each(|n| bytes.extend(n.to_be_bytes()));
+    bytes.extend(content);
+    bytes
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}

@@ -1,0 +1,69 @@
+//! Data sets by name.
+
+use std::path::{Path, PathBuf};
+
+use variata_datasets::{Error, FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, Source};
+
+#[test]
+fn names_are_read_and_written_back() {
+    for (text, source) in [
+        ("digits", Source::Digits),
+        ("fashion-mnist", Source::FashionMnist(None)),
+        ("fashion-mnist:a/b", Source::FashionMnist(Some("a/b".into()))),
+        ("mnist:C:\\data", Source::Mnist("C:\\data".into())),
+        ("some/folder", Source::Folder(PathBuf::from("some/folder"))),
+        ("C:\\data", Source::Folder("C:\\data".into())),
+    ] {
+        assert_eq!(text.parse::<Source>().unwrap(), source);
+        assert_eq!(source.to_string(), text);
+    }
+}
+
+#[test]
+fn names_without_a_folder_are_refused() {
+    for text in ["", "mnist", "mnist:", "fashion-mnist:"] {
+        let error = Source::parse(text).unwrap_err();
+        assert!(matches!(error, Error::Argument { argument: "source", .. }), "{text}: {error:?}");
+        assert!(error.to_string().contains("mnist:DIR"), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_says_what_is_known() {
+    for text in ["mnist:no-such-folder", "fashion-mnist:no-such-folder", "no-such-folder"] {
+        let error = Source::parse(text).unwrap().load().unwrap_err();
+        assert!(
+            matches!(&error, Error::NotFound { path, .. } if path == Path::new("no-such-folder")),
+            "{error:?}"
+        );
+    }
+    let error = Source::parse("digitz").unwrap().load().unwrap_err().to_string();
+    assert!(error.contains("`digits`"), "{error}");
+}
+
+#[test]
+fn fashion_mnist_is_read_or_the_error_says_what_to_install() {
+    match Source::FashionMnist(None).load() {
+        Ok(data) => {
+            assert_eq!(data.images().shape(), [70_000, 1, 28, 28]);
+            assert_eq!((data.classes(), data.official_test()), (10, Some(60_000..70_000)));
+            assert_eq!(data.class_names()[9], "Ankle boot");
+            for class in 0..10 {
+                assert_eq!(data.labels().iter().filter(|&&label| label == class).count(), 7000);
+            }
+            assert_eq!(data.checksum().to_string(), FASHION_MNIST_CHECKSUM);
+        }
+        Err(error) => {
+            assert!(
+                matches!(&error, Error::NotFound { path, .. } if path == Path::new(FASHION_MNIST_FOLDER))
+            );
+            assert!(
+                error.to_string().contains(&format!("apt-get install {FASHION_MNIST_PACKAGE}")),
+                "{error}"
+            );
+        }
+    }
+}
+
+/// Computed by Python's hashlib over the same canonical bytes.
+const FASHION_MNIST_CHECKSUM: &str = "cda70d090eccc312a8f7afb8bf9df213e382474fed8cd32d5957d6fe6e3bd204";
