@@ -44,10 +44,13 @@ impl<R: Read> BufRead for Counting<R> {
     }
 }
 
+/// The reader, with the two bytes in front that were looked at.
+type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
+
 #[derive(Debug)]
 enum Stream<R> {
-    Plain(Chain<Cursor<Vec<u8>>, R>),
-    Gzip(Box<MultiGzDecoder<Counting<Chain<Cursor<Vec<u8>>, R>>>>),
+    Plain(Whole<R>),
+    Gzip(Box<MultiGzDecoder<Counting<Whole<R>>>>),
 }
 
 /// Content of one file from its first byte on, decompressed when it begins like a gzip file.
@@ -65,7 +68,7 @@ impl Input<File> {
         let io = |action| move |source| Error::Io { file: path.to_path_buf(), action, source };
         let file = File::open(path).map_err(io("open"))?;
         let meta = file.metadata().map_err(io("inspect"))?;
-        Self::new(path, file, meta.is_file().then(|| meta.len()))
+        Self::new(path, file, meta.is_file().then_some(meta.len()))
     }
 }
 

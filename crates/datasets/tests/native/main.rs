@@ -1,5 +1,7 @@
 //! Tests of the crate, as one binary.
 
+#![expect(clippy::unwrap_used, reason = "in a test a failure is a panic")]
+
 mod corpus;
 mod data_set;
 mod digits;
@@ -17,7 +19,7 @@ use std::io::Write as _;
 /// An IDX file of `u8`, put together here byte by byte.
 fn idx_bytes(lengths: &[u32], content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, lengths.len() as u8];
-    lengths.iter().for_each(|n| bytes.extend(n.to_be_bytes()));
+    bytes.extend(lengths.iter().flat_map(|n| n.to_be_bytes()));
     bytes.extend(content);
     bytes
 }

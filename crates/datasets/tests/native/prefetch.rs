@@ -12,7 +12,7 @@ use variata_datasets::{Error, Prefetch};
 fn watched<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = channel();
     let worker = thread::spawn(move || sender.send(work()).unwrap());
-    match receiver.recv_timeout(Duration::from_secs(60)) {
+    match receiver.recv_timeout(Duration::from_mins(1)) {
         Ok(value) => value,
         Err(RecvTimeoutError::Timeout) => panic!("hangs"),
         Err(RecvTimeoutError::Disconnected) => {

@@ -85,7 +85,7 @@ proptest! {
         if stratified {
             for class in 0..4 {
                 let of = |part: &[usize]| part.iter().filter(|&&i| labels[i] == class).count() as f64;
-                let size = labels.iter().filter(|&&l| l == class).count() as f64;
+                let size = of(&(0..n).collect::<Vec<_>>());
                 prop_assert!((of(&splits.test) - test * size).abs() <= 1.0 + 1e-9);
                 prop_assert!((of(&splits.validation) - validation * size).abs() <= 2.0 + 1e-9);
             }
