@@ -1,2 +1,54 @@
-//! x
-fn main() {}
+//! Set-up and automation of the workspace: `cargo xtask --help`.
+//!
+//! Thin on purpose: it starts other programs. Whatever computes lives in the crates, the benches or the
+//! Python files that it runs; it never links libtorch and builds in seconds.
+
+mod bench;
+mod docs;
+mod flags;
+mod golden;
+mod lock;
+mod pins;
+mod places;
+mod process;
+mod reproduce;
+mod setup;
+mod test;
+mod tidy;
+mod venv;
+
+use std::process::ExitCode;
+
+use flags::Command;
+
+fn main() -> ExitCode {
+    let command = match flags::parse(std::env::args().skip(1)) {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let result = match command {
+        Command::Help(topic) => {
+            print!("{}", flags::help(topic));
+            Ok(())
+        }
+        Command::Setup { cuda } => setup::ensure(cuda),
+        Command::Reproduce { args } => reproduce::run(&args),
+        Command::Test { long } => test::run(long),
+        Command::Bench { krate, peers, rounds } => bench::run(krate.as_deref(), peers, rounds),
+        Command::Docs { no_book } => docs::run(no_book),
+        Command::Golden { check, krate } => golden::run(check, krate.as_deref()),
+        Command::Tidy => tidy::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            // A failed command's own code is passed on: scripts around `reproduce` rely on it.
+            let code = error.downcast_ref::<process::Failed>().and_then(|failed| failed.code);
+            ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+        }
+    }
+}

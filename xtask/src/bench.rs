@@ -1,0 +1,56 @@
+//! `cargo xtask bench`: criterion, alone or in turn with the Python peers.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::{places, process, setup, venv};
+
+/// Runs the benches of one crate or of all; with `peers`, the comparison of `benches/peers`.
+pub(crate) fn run(krate: Option<&str>, peers: bool, rounds: u32) -> Result<()> {
+    let benches = names("benches/benches", ".rs")?;
+    if let Some(name) = krate.filter(|name| !benches.iter().any(|known| known == name)) {
+        bail!("no benches for `{name}`; there are {}", benches.join(", "));
+    }
+    if !peers {
+        let mut args = vec!["bench", "--package", "variata-benches"];
+        match krate {
+            Some(name) => args.extend(["--bench", name]),
+            None => args.push("--benches"),
+        }
+        return process::run(process::cargo(args));
+    }
+    // torch.compile translates to C++: without a compiler it fails late and obscurely.
+    setup::compiler()?;
+    let compared = names("benches/peers", ".py")?;
+    let chosen: Vec<&String> = benches
+        .iter()
+        .filter(|name| compared.contains(name) && krate.is_none_or(|wanted| *name == wanted))
+        .collect();
+    if chosen.is_empty() {
+        bail!("no peers for `{}`: benches/peers has no such file", krate.unwrap_or("any bench"));
+    }
+    let folder = places::root().join("benches/peers");
+    let python = venv::ensure("peers-python", &folder.join("requirements.txt"))?;
+    for name in chosen {
+        // Built before the first measurement, so that no round competes with the compiler.
+        process::run(process::cargo(["bench", "--package", "variata-benches", "--bench", name, "--no-run"]))?;
+        let mut command = Command::new(&python);
+        command.arg(folder.join("compare.py")).arg(name);
+        command.args(["--rounds", &rounds.to_string()]).current_dir(places::root());
+        command.env("CARGO", process::cargo([]).get_program());
+        process::run(command)?;
+    }
+    Ok(())
+}
+
+/// Names of the files in a folder of the workspace that end so, without the ending, sorted.
+fn names(folder: &str, ending: &str) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(places::root().join(folder))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        names.extend(name.strip_suffix(ending).map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,391 @@
+//! The whole command line: one table from which parsing, help and suggestions are made.
+
+use std::fmt;
+
+/// What the user asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Help(Option<&'static str>),
+    Setup { cuda: bool },
+    Reproduce { args: Vec<String> },
+    Test { long: bool },
+    Bench { krate: Option<String>, peers: bool, rounds: u32 },
+    Docs { no_book: bool },
+    Golden { check: bool, krate: Option<String> },
+    Tidy,
+}
+
+/// A command line that means nothing; the program prints it and exits with code 2.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum UsageError {
+    UnknownCommand { given: String, nearest: Option<&'static str> },
+    UnknownFlag { command: &'static str, given: String, nearest: Option<&'static str> },
+    UnexpectedArgument { command: &'static str, given: String },
+    MissingValue { command: &'static str, flag: &'static str },
+    BadValue { flag: &'static str, given: String, must: &'static str },
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let suggest = |nearest: Option<&str>| match nearest {
+            Some(name) => format!("; did you mean `{name}`?"),
+            None => String::new(),
+        };
+        match self {
+            Self::UnknownCommand { given, nearest } => {
+                write!(f, "no command `{given}`{}\n\nSee `cargo xtask --help`.", suggest(*nearest))
+            }
+            Self::UnknownFlag { command, given, nearest } => write!(
+                f,
+                "`{command}` has no flag `{given}`{}\n\nSee `cargo xtask {command} --help`.",
+                suggest(*nearest)
+            ),
+            Self::UnexpectedArgument { command, given } => {
+                write!(f, "`{command}` has no use for `{given}`\n\nSee `cargo xtask {command} --help`.")
+            }
+            Self::MissingValue { command, flag } => write!(f, "`{command} {flag}` needs a value"),
+            Self::BadValue { flag, given, must } => write!(f, "`{flag}` is `{given}`, must be {must}"),
+        }
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// One flag of a command.
+struct Flag {
+    name: &'static str,
+    /// Name of the value, for flags that take one.
+    value: Option<&'static str>,
+    about: &'static str,
+}
+
+/// One command: everything its help says.
+struct Spec {
+    name: &'static str,
+    operands: &'static str,
+    about: &'static str,
+    details: &'static str,
+    flags: &'static [Flag],
+}
+
+const COMMANDS: &[Spec] = &[
+    Spec {
+        name: "setup",
+        operands: "",
+        about: "Fetch libtorch and link it at .libtorch",
+        details: "Downloads the pinned wheels with pip, checks their hashes, unpacks them into the user's cache\n\
+                  folder and links them from .libtorch, where every build finds them. A second run does nothing.\n\
+                  A LIBTORCH of your own, or LIBTORCH_USE_PYTORCH=1, is used instead if its version is right.",
+        flags: &[Flag {
+            name: "--cuda",
+            value: None,
+            about: "also fetch what libtorch_cuda needs (several GB)",
+        }],
+    },
+    Spec {
+        name: "reproduce",
+        operands: "<paper> [arguments]",
+        about: "Set up, then run a paper's experiment and write its report",
+        details: "All arguments go to the program `variata`. Those of every experiment:\n\
+                  \n  vae                       the paper\
+                  \n  --data NAME               data set; the embedded digits unless given\
+                  \n  --preset quick|full       minutes on two cores, or the paper's setting\
+                  \n  --device auto|cpu|cuda    where to compute\
+                  \n  --seed N, --out FOLDER, --resume\n\
+                  \nThe complete list: cargo xtask reproduce <paper> --help",
+        flags: &[],
+    },
+    Spec {
+        name: "test",
+        operands: "",
+        about: "Conventions, then every test of every crate, with and without libtorch",
+        details: "Set-up included. Each crate is also compiled alone, so that none leans on another's features.",
+        flags: &[Flag {
+            name: "--long",
+            value: None,
+            about: "release mode, 10,000 cases per property, golden tables recomputed",
+        }],
+    },
+    Spec {
+        name: "bench",
+        operands: "[crate]",
+        about: "Criterion benches, alone or against their Python peers",
+        details: "With --peers, our kernel and each peer run in turn on the same input, with two threads, and the\n\
+                  table of medians, ratios and distances to the bound goes to benches/runs/<date>-<machine>/.",
+        flags: &[
+            Flag { name: "--peers", value: None, about: "measure the peers of benches/peers as well" },
+            Flag { name: "--rounds", value: Some("N"), about: "rounds of --peers (default 5)" },
+        ],
+    },
+    Spec {
+        name: "docs",
+        operands: "",
+        about: "Build the API documentation with warnings denied, and the book",
+        details: "Links inside the book are checked first. mdBook is installed into the cache folder if absent.",
+        flags: &[Flag {
+            name: "--no-book",
+            value: None,
+            about: "only check the book's links, do not build it",
+        }],
+    },
+    Spec {
+        name: "golden",
+        operands: "[crate]",
+        about: "Recompute the golden tables of the tests in a pinned Python environment",
+        details: "Runs crates/*/tests/golden/generate*.py and rewrites the tables beside them.",
+        flags: &[Flag { name: "--check", value: None, about: "compare instead, byte for byte" }],
+    },
+    Spec {
+        name: "tidy",
+        operands: "",
+        about: "Check the conventions of the workspace (seconds)",
+        details: "The same checks are a test of this package, so `cargo test` runs them too.",
+        flags: &[],
+    },
+];
+
+/// Every command's name and flags, for the check that the documents name real ones.
+pub(crate) fn known(command: &str, flag: Option<&str>) -> bool {
+    COMMANDS.iter().any(|spec| {
+        spec.name == command
+            && flag.is_none_or(|flag| {
+                command == "reproduce" || flag == "--help" || spec.flags.iter().any(|f| f.name == flag)
+            })
+    })
+}
+
+/// Text of `--help`, for one command or for all.
+pub(crate) fn help(command: Option<&str>) -> String {
+    let columns = |rows: Vec<(String, &str)>| -> Vec<String> {
+        rows.into_iter().map(|(name, about)| format!("  {name:<12} {about}\n")).collect()
+    };
+    let Some(spec) = COMMANDS.iter().find(|spec| Some(spec.name) == command) else {
+        let commands = columns(COMMANDS.iter().map(|spec| (spec.name.to_owned(), spec.about)).collect());
+        return format!(
+            "Set-up and automation of the workspace. Each command does the set-up it needs first.\n\n\
+             Usage: cargo xtask <command> [arguments]\n\nCommands:\n{}\n\
+             Start here: cargo xtask reproduce vae\nMore: cargo xtask <command> --help\n",
+            commands.concat()
+        );
+    };
+    let Spec { name, operands, about, details, flags } = spec;
+    let rows = flags.iter().map(|flag| {
+        (flag.value.map_or(flag.name.to_owned(), |value| format!("{} {value}", flag.name)), flag.about)
+    });
+    let usage = ["cargo xtask", name, operands, if flags.is_empty() { "" } else { "[flags]" }];
+    let usage: Vec<&str> = usage.into_iter().filter(|word| !word.is_empty()).collect();
+    let mut text = format!("{about}.\n\nUsage: {}\n\n{details}\n", usage.join(" "));
+    if !flags.is_empty() {
+        text += "\nFlags:\n";
+        text += &columns(rows.collect()).concat();
+    }
+    text
+}
+
+/// Reads the arguments after `cargo xtask`.
+pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, UsageError> {
+    let mut args = args.into_iter();
+    let Some(name) = args.next() else { return Ok(Command::Help(None)) };
+    if is_help(&name) {
+        let topic = args.next().map(|name| find(&name)).transpose()?;
+        return Ok(Command::Help(topic.map(|spec| spec.name)));
+    }
+    let spec = find(&name)?;
+    let rest: Vec<String> = args.collect();
+    if spec.name == "reproduce" {
+        // With a paper named, `--help` is the program's own.
+        let bare = rest.is_empty() || is_help(&rest[0]);
+        return Ok(if bare { Command::Help(Some(spec.name)) } else { Command::Reproduce { args: rest } });
+    }
+    if rest.iter().any(|arg| is_help(arg)) {
+        return Ok(Command::Help(Some(spec.name)));
+    }
+    let mut given = Given::read(spec, rest)?;
+    Ok(match spec.name {
+        "setup" => Command::Setup { cuda: given.has("--cuda") },
+        "test" => Command::Test { long: given.has("--long") },
+        "bench" => Command::Bench {
+            peers: given.has("--peers"),
+            rounds: given.number("--rounds", 5)?,
+            krate: given.operand.take(),
+        },
+        "docs" => Command::Docs { no_book: given.has("--no-book") },
+        "golden" => Command::Golden { check: given.has("--check"), krate: given.operand.take() },
+        _ => Command::Tidy,
+    })
+}
+
+/// Flags and operand of one command line.
+struct Given {
+    flags: Vec<(&'static str, Option<String>)>,
+    operand: Option<String>,
+}
+
+impl Given {
+    fn read(spec: &'static Spec, args: Vec<String>) -> Result<Self, UsageError> {
+        let mut given = Self { flags: Vec::new(), operand: None };
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            if arg.starts_with('-') {
+                let (name, inline) = match arg.split_once('=') {
+                    Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                    None => (arg.clone(), None),
+                };
+                let Some(flag) =
+                    spec.flags.iter().find(|f| f.name == name && (f.value.is_some() || inline.is_none()))
+                else {
+                    let nearest = nearest(&name, spec.flags.iter().map(|f| f.name));
+                    return Err(UsageError::UnknownFlag { command: spec.name, given: arg, nearest });
+                };
+                let value = match flag.value {
+                    Some(_) => Some(
+                        inline
+                            .or_else(|| args.next())
+                            .ok_or(UsageError::MissingValue { command: spec.name, flag: flag.name })?,
+                    ),
+                    None => None,
+                };
+                given.flags.push((flag.name, value));
+            } else if spec.operands.is_empty() || given.operand.is_some() {
+                return Err(UsageError::UnexpectedArgument { command: spec.name, given: arg });
+            } else {
+                given.operand = Some(arg);
+            }
+        }
+        Ok(given)
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        self.flags.iter().any(|(name, _)| *name == flag)
+    }
+
+    /// The last value wins, as everywhere.
+    fn number(&self, flag: &'static str, default: u32) -> Result<u32, UsageError> {
+        match self.flags.iter().rev().find(|(name, _)| *name == flag) {
+            Some((_, Some(value))) => match value.parse() {
+                Ok(n) if n >= 1 => Ok(n),
+                _ => Err(UsageError::BadValue { flag, given: value.clone(), must: "a whole number ≥ 1" }),
+            },
+            _ => Ok(default),
+        }
+    }
+}
+
+fn is_help(arg: &str) -> bool {
+    matches!(arg, "--help" | "-h" | "help")
+}
+
+fn find(name: &str) -> Result<&'static Spec, UsageError> {
+    COMMANDS.iter().find(|spec| spec.name == name).ok_or_else(|| UsageError::UnknownCommand {
+        given: name.to_owned(),
+        nearest: nearest(name, COMMANDS.iter().map(|spec| spec.name)),
+    })
+}
+
+/// The candidate at the smallest edit distance, if that is at most a third of the word.
+fn nearest(word: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    let limit = word.chars().count().div_ceil(3);
+    candidates.map(|c| (edits(word, c), c)).filter(|(d, _)| *d <= limit).min().map(|(_, c)| c)
+}
+
+/// Levenshtein distance, one row at a time.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "the calls are a table of literals")]
+    fn check(line: &str, expect: Result<Command, UsageError>) {
+        let got = parse(line.split_whitespace().map(str::to_owned));
+        assert!(got == expect, "{line}: {got:?}, expected {expect:?}");
+    }
+
+    #[test]
+    fn every_form_of_every_command_is_read() {
+        check("", Ok(Command::Help(None)));
+        check("--help", Ok(Command::Help(None)));
+        check("help bench", Ok(Command::Help(Some("bench"))));
+        check("setup", Ok(Command::Setup { cuda: false }));
+        check("setup --cuda", Ok(Command::Setup { cuda: true }));
+        check("setup --cuda -h", Ok(Command::Help(Some("setup"))));
+        check("test --long", Ok(Command::Test { long: true }));
+        check("tidy", Ok(Command::Tidy));
+        check("docs --no-book", Ok(Command::Docs { no_book: true }));
+        check("golden --check", Ok(Command::Golden { check: true, krate: None }));
+        let krate = Some("distributions".to_owned());
+        check("golden distributions", Ok(Command::Golden { check: false, krate: krate.clone() }));
+        check(
+            "bench --peers distributions",
+            Ok(Command::Bench { krate: krate.clone(), peers: true, rounds: 5 }),
+        );
+        check("bench --rounds=7 --rounds 9", Ok(Command::Bench { krate: None, peers: false, rounds: 9 }));
+    }
+
+    #[test]
+    fn reproduce_passes_everything_on() {
+        let args = ["vae", "--data", "fashion-mnist", "--help"].map(str::to_owned).to_vec();
+        check("reproduce vae --data fashion-mnist --help", Ok(Command::Reproduce { args }));
+        check("reproduce", Ok(Command::Help(Some("reproduce"))));
+        check("reproduce --help", Ok(Command::Help(Some("reproduce"))));
+    }
+
+    #[test]
+    fn mistakes_name_the_mistake_and_the_nearest_thing() {
+        let given = |s: &str| s.to_owned();
+        check(
+            "reproduse vae",
+            Err(UsageError::UnknownCommand { given: given("reproduse"), nearest: Some("reproduce") }),
+        );
+        check("frobnicate", Err(UsageError::UnknownCommand { given: given("frobnicate"), nearest: None }));
+        check(
+            "setup --cuds",
+            Err(UsageError::UnknownFlag {
+                command: "setup",
+                given: given("--cuds"),
+                nearest: Some("--cuda"),
+            }),
+        );
+        check(
+            "setup --cuda=1",
+            Err(UsageError::UnknownFlag {
+                command: "setup",
+                given: given("--cuda=1"),
+                nearest: Some("--cuda"),
+            }),
+        );
+        check("tidy up", Err(UsageError::UnexpectedArgument { command: "tidy", given: given("up") }));
+        check("bench a b", Err(UsageError::UnexpectedArgument { command: "bench", given: given("b") }));
+        check("bench --rounds", Err(UsageError::MissingValue { command: "bench", flag: "--rounds" }));
+        check(
+            "bench --rounds 0",
+            Err(UsageError::BadValue { flag: "--rounds", given: given("0"), must: "a whole number ≥ 1" }),
+        );
+        let shown = parse([given("benhc")]).unwrap_err().to_string();
+        assert!(shown.contains("did you mean `bench`?"), "{shown}");
+    }
+
+    #[test]
+    fn help_names_every_command_and_flag() {
+        for spec in COMMANDS {
+            assert!(help(None).contains(spec.name));
+            let text = help(Some(spec.name));
+            assert!(spec.flags.iter().all(|flag| text.contains(flag.name)), "{text}");
+            assert!(text.lines().chain(help(None).lines()).all(|line| line.chars().count() <= 100), "{text}");
+        }
+    }
+}

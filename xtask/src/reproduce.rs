@@ -1,0 +1,13 @@
+//! `cargo xtask reproduce`: set-up, build, then the program `variata` with the arguments as they are.
+
+use anyhow::Result;
+
+use crate::{process, setup};
+
+/// Runs the experiment; its exit code becomes ours.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    setup::ensure(false)?;
+    let program =
+        ["run", "--release", "--package", "variata-experiments", "--bin", "variata", "--", "reproduce"];
+    process::run(process::cargo(program.into_iter().chain(args.iter().map(String::as_str))))
+}

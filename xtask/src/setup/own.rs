@@ -1,0 +1,96 @@
+//! A libtorch that the user brings: LIBTORCH, LIBTORCH_USE_PYTORCH=1, or a real folder at `.libtorch`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::SetupError;
+use crate::pins::TORCH;
+use crate::process;
+
+/// The line to print when the environment names a libtorch of the right version; `None` when it names none.
+///
+/// torch-sys looks at LIBTORCH_USE_PYTORCH first, so this does too. With LIBTORCH it checks no version at all.
+pub(super) fn libtorch() -> Result<Option<String>, SetupError> {
+    if std::env::var_os("LIBTORCH_USE_PYTORCH").is_some() {
+        let found = pytorch()?;
+        check("the torch of python3 (LIBTORCH_USE_PYTORCH)", Some(found))?;
+        return Ok(Some(format!("libtorch {TORCH}: that of python3's torch (LIBTORCH_USE_PYTORCH)")));
+    }
+    match process::own_libtorch() {
+        Some(path) => {
+            if !has_library(&path) {
+                return Err(SetupError::NoLibrary { path });
+            }
+            check(&format!("LIBTORCH={}", path.display()), version_of(&path))?;
+            Ok(Some(format!("libtorch {TORCH}: {} (LIBTORCH)", path.display())))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The line to print when `link` is a real folder that the user made; `None` when it is a link or absent.
+pub(super) fn folder(link: &Path) -> Result<Option<String>, SetupError> {
+    if !fs::symlink_metadata(link).is_ok_and(|meta| meta.is_dir()) {
+        return Ok(None);
+    }
+    let torch = link.join("torch");
+    if !has_library(&torch) {
+        return Err(SetupError::NoLibrary { path: torch });
+    }
+    check(&format!("the folder {}", link.display()), version_of(&torch))?;
+    Ok(Some(format!("libtorch {TORCH}: your own folder {}", link.display())))
+}
+
+/// The version that a libtorch folder declares, without its local part (`+cu130`).
+///
+/// The wheel has `version.py`; the zip archives of libtorch have `build-version`.
+pub(super) fn version_of(libtorch: &Path) -> Option<String> {
+    if let Ok(text) = fs::read_to_string(libtorch.join("version.py")) {
+        let line = text.lines().find(|line| line.starts_with("__version__"))?;
+        return line.split(['\'', '"']).nth(1).map(public_part);
+    }
+    fs::read_to_string(libtorch.join("build-version")).ok().map(|text| public_part(text.trim()))
+}
+
+/// Whether the folder has the library that everything links.
+pub(super) fn has_library(libtorch: &Path) -> bool {
+    ["so", "dylib", "a"].iter().any(|end| libtorch.join(format!("lib/libtorch_cpu.{end}")).is_file())
+}
+
+fn public_part(version: &str) -> String {
+    version.split('+').next().unwrap_or(version).to_owned()
+}
+
+fn check(place: &str, found: Option<String>) -> Result<(), SetupError> {
+    if found.as_deref() == Some(TORCH) {
+        return Ok(());
+    }
+    Err(SetupError::Version { place: place.to_owned(), found, wanted: TORCH.to_owned() })
+}
+
+fn pytorch() -> Result<String, SetupError> {
+    let output = Command::new("python3")
+        .args(["-c", "import torch; print(torch.__version__)"])
+        .output()
+        .map_err(|_| SetupError::NoPython)?;
+    if output.status.success() {
+        return Ok(public_part(String::from_utf8_lossy(&output.stdout).trim()));
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let detail = text.lines().last().unwrap_or("no message").to_owned();
+    Err(SetupError::NoTorchInPython { detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_version_is_refused_with_both_numbers() {
+        let text = check("LIBTORCH=x", Some("2.4.1".to_owned())).unwrap_err().to_string();
+        assert!(text.contains("LIBTORCH=x is version 2.4.1") && text.contains(TORCH), "{text}");
+        assert!(check("LIBTORCH=x", None).unwrap_err().to_string().contains("does not say its version"));
+        assert_eq!(check("LIBTORCH=x", Some(public_part("2.11.0+cu130"))), Ok(()));
+    }
+}
