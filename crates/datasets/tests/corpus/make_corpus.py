@@ -1,4 +1,5 @@
-"""Makes the damaged IDX files of this folder. The name of each begins with the error that it must give.
+"""Makes the damaged IDX files of this folder, as hexadecimal text so that a change of one can be read. The name of
+each begins with the error that it must give.
 
     python3 make_corpus.py
 """
@@ -53,4 +54,5 @@ FILES = {
 }
 
 for name, content in FILES.items():
-    (here / f"{name}.bin").write_bytes(content)
+    lines = [content[i : i + 32].hex(" ", 1) for i in range(0, len(content), 32)]
+    (here / f"{name}.hex").write_text("".join(f"{line}\n" for line in lines))

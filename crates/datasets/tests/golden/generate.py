@@ -1,15 +1,19 @@
 """Permutations of the shuffle and a split of the digits, from an implementation of ChaCha8, Fisher-Yates and the
-selection that shares no code with the crate. Writes permutations.tsv and splits.tsv beside itself.
+selection that shares no code with the crate. Writes permutations.tsv and splits.tsv, beside itself unless told.
 
-    python3 make_golden.py
+    python3 generate.py [--out FOLDER]
 """
 
+import argparse
 import gzip
 import math
 import pathlib
 import struct
 
 here = pathlib.Path(__file__).resolve().parent
+arguments = argparse.ArgumentParser()
+arguments.add_argument("--out", type=pathlib.Path, default=here)
+out = arguments.parse_args().out
 
 
 def quarter(s, a, b, c, d):
@@ -74,13 +78,13 @@ def row(*cells):
 
 
 CASES = [(1, 0, 0), (2, 1, 0), (10, 0, 0), (10, 0, 1), (10, 1, 0), (17, 2**64 - 1, 2**63), (40, 20261120, 7)]
-with open(here / "permutations.tsv", "w") as table:
-    table.write("# made by make_golden.py: n, seed, epoch, permutation\n")
+with open(out / "permutations.tsv", "w") as table:
+    table.write("# made by generate.py: n, seed, epoch, permutation\n")
     for n, seed, epoch in CASES:
         table.write(row(n, seed, epoch, shuffled(range(n), b"shuffle", seed, epoch)))
 
 labels = gzip.decompress((here / "../../data/digits-labels.idx1.gz").read_bytes())[8:]
-with open(here / "splits.tsv", "w") as table:
-    table.write("# made by make_golden.py: seed, validation part, test part of the digits, fractions 0.1 and 0.2\n")
+with open(out / "splits.tsv", "w") as table:
+    table.write("# made by generate.py: seed, validation part, test part of the digits, fractions 0.1 and 0.2\n")
     for seed in (0, 7):
         table.write(row(seed, *split(labels, seed, 0.1, 0.2)))
