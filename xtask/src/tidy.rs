@@ -75,7 +75,9 @@ fn tracked() -> Result<Vec<Doc>> {
     Ok(paths
         .filter_map(|path| {
             let text = fs::read_to_string(root.join(path)).ok()?;
-            Some(Doc { path: path.to_owned(), text })
+            // Short binary files can be UTF-8 by chance.
+            let binary = text.contains('\0') || path.ends_with(".bin");
+            (!binary).then(|| Doc { path: path.to_owned(), text })
         })
         .collect())
 }

@@ -1,0 +1,179 @@
+"""Our kernel and its Python peers in turn: compare.py CRATE [--rounds N]. Run by `cargo xtask bench CRATE --peers`.
+
+One round measures every row once with our criterion bench and once with each peer, so that a slow minute of the
+machine hits all alike; the table shows the median over the rounds. Each peer lives in its own process for the whole
+run (a compiled peer compiles once) and is idle, but for its import, while others are measured.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+THREADS = 2
+CRITERION = ["--warm-up-time", "1", "--measurement-time", "2", "--sample-size", "50"]
+
+
+def environment():
+    """Two threads for everybody, whatever library the threads belong to."""
+    counts = {name: str(THREADS) for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    return {**os.environ, **counts}
+
+
+def measure_ours(crate, row, criterion_home):
+    """Median of one criterion bench in nanoseconds."""
+    command = [os.environ.get("CARGO", "cargo"), "bench", "--quiet", "--package", "variata-benches", "--bench", crate]
+    command += ["--", "--exact", row, *CRITERION]
+    run = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**environment(), "CRITERION_HOME": str(criterion_home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if run.returncode != 0:
+        sys.exit(f"{run.stdout}\nerror: `{' '.join(command)}` failed")
+    # The folder's name is the id with some characters replaced; the file beside the estimates has the id itself.
+    for description in criterion_home.glob("**/new/benchmark.json"):
+        if json.loads(description.read_text())["full_id"] == row:
+            estimates = json.loads((description.parent / "estimates.json").read_text())
+            return estimates["median"]["point_estimate"]
+    sys.exit(f"error: benches/benches/{crate}.rs has no bench `{row}`")
+
+
+class Worker:
+    """A process that holds one peer: it takes the name of a row and answers with a JSON line."""
+
+    def __init__(self, crate, peer):
+        command = [sys.executable, str(HERE / "worker.py"), crate, peer, str(THREADS)]
+        self.process = subprocess.Popen(
+            command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.name = peer
+
+    def ask(self, question):
+        print(question, file=self.process.stdin, flush=True)
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit(f"error: the peer `{self.name}` stopped while measuring `{question}`; its message is above")
+        return json.loads(answer)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def processor():
+    """Name of the processor, for people and for the name of the folder."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    return name
+
+
+def show(nanoseconds):
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if nanoseconds >= size:
+            return f"{nanoseconds / size:.3g} {unit}"
+    return f"{nanoseconds:.3g} ns"
+
+
+def table(rows, peers):
+    """The Markdown table of the results."""
+    head = ["row", "ours"] + [f"{peer} (÷ ours)" for peer in peers] + ["bound", "ours ÷ bound"]
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
+    for row in rows:
+        ours = row["ours_ns"]
+        line = [f"`{row['id']}`", show(ours)]
+        line += [f"{show(row['peers_ns'][p])} ({row['peers_ns'][p] / ours:.2f})" for p in peers]
+        line += [f"{show(row['bound_ns'])} ({row['bound_by']})", f"{ours / row['bound_ns']:.2f}"]
+        lines.append(line)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("crate")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+
+    sys.path.insert(0, str(HERE))
+    module = __import__(arguments.crate)
+    workers = {peer: Worker(arguments.crate, peer) for peer in module.PEERS}
+    machine = Worker(arguments.crate, "machine")
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    # A folder of its own: criterion would compare with, and overwrite, what `cargo bench` left.
+    criterion_home = target / "criterion-peers"
+
+    times = {row["id"]: {name: [] for name in ["ours", *workers, "copy", "flops"]} for row in module.ROWS}
+    for number in range(1, arguments.rounds + 1):
+        started = time.monotonic()
+        for row in module.ROWS:
+            kept = times[row["id"]]
+            kept["ours"].append(measure_ours(arguments.crate, row["id"], criterion_home))
+            for peer, worker in workers.items():
+                kept[peer].append(worker.ask(row["id"])["ns"])
+            kept["copy"].append(machine.ask(f"copy {row['bytes']}")["ns"])
+            kept["flops"].append(machine.ask("flops")["per_ns"])
+        print(f"   round {number} of {arguments.rounds}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    versions = machine.ask("versions")
+    for worker in [*workers.values(), machine]:
+        worker.close()
+
+    rows = []
+    for row in module.ROWS:
+        kept = {name: statistics.median(values) for name, values in times[row["id"]].items()}
+        bounds = {"bytes": kept["copy"], "flops": row["flops"] / kept["flops"]}
+        by = max(bounds, key=bounds.get)
+        rows.append(
+            {
+                "id": row["id"],
+                "ours_ns": kept["ours"],
+                "peers_ns": {peer: kept[peer] for peer in workers},
+                "bound_ns": bounds[by],
+                "bound_by": by,
+                "bytes": row["bytes"],
+                "flops": row["flops"],
+                "copy_gb_per_s": row["bytes"] / kept["copy"],
+                "gflop_per_s": kept["flops"],
+                "rounds_ns": {name: times[row["id"]][name] for name in ["ours", *workers]},
+            }
+        )
+    date = datetime.date.today().isoformat()
+    result = {
+        "crate": arguments.crate,
+        "date": date,
+        "processor": processor(),
+        "threads": THREADS,
+        "rounds": arguments.rounds,
+        "versions": versions,
+        "rows": rows,
+    }
+    slug = re.sub(r"[^a-z0-9]+", "-", processor().lower()).strip("-")
+    folder = ROOT / "benches" / "runs" / f"{date}-{slug}"
+    folder.mkdir(parents=True, exist_ok=True)
+    named = ", ".join(f"{name} {version}" for name, version in versions.items())
+    text = (
+        f"### {arguments.crate}\n\n{processor()}, {THREADS} threads, {date}; {named}; "
+        f"median of {arguments.rounds} interleaved rounds.\n\n{table(rows, list(workers))}\n"
+    )
+    (folder / f"{arguments.crate}.json").write_text(json.dumps(result, indent=1) + "\n")
+    (folder / f"{arguments.crate}.md").write_text(text)
+    print(text)
+    print(f"written to {folder.relative_to(ROOT)}/{arguments.crate}.md and .json")
+
+
+if __name__ == "__main__":
+    main()
