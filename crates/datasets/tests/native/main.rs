@@ -9,6 +9,7 @@ mod folder;
 mod fuzz;
 mod idx;
 mod loader;
+mod memory;
 mod prefetch;
 mod shuffle;
 mod source;
