@@ -8,6 +8,7 @@ mod manifests;
 mod sources;
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -76,7 +77,7 @@ fn tracked() -> Result<Vec<Doc>> {
         .filter_map(|path| {
             let text = fs::read_to_string(root.join(path)).ok()?;
             // Short binary files can be UTF-8 by chance.
-            let binary = text.contains('\0') || path.ends_with(".bin");
+            let binary = text.contains('\0') || Path::new(path).extension().is_some_and(|end| end == "bin");
             (!binary).then(|| Doc { path: path.to_owned(), text })
         })
         .collect())

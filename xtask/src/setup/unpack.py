@@ -9,7 +9,8 @@ KEEP = ("torch/lib/", "torch/include/", "torch/share/", "torch/version.py", "nvi
 
 
 def wanted(name):
-    return name.startswith(KEEP) or "LICENSE" in name or "NOTICE" in name
+    # The .dist-info folders hold the licences.
+    return name.startswith(KEEP) or ".dist-info/" in name
 
 
 def main(wheels, site):
