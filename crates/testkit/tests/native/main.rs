@@ -1,6 +1,13 @@
 //! The tests of the testkit: above all, that it rejects what is wrong.
 
+mod alloc;
 mod compare;
+mod dual;
+mod families;
 mod finite_difference;
 mod golden;
+mod quadrature;
 mod statistics;
+
+#[global_allocator]
+static ALLOCATOR: variata_testkit::alloc::CountingAllocator = variata_testkit::alloc::CountingAllocator;
