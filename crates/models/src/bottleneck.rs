@@ -1,0 +1,119 @@
+//! What happens between encoder and decoder.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+use variata_distributions::torch::DiagonalNormal;
+
+use crate::nn::Linear;
+use crate::{Error, Init, Path};
+
+/// Which bottleneck, with its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum BottleneckConfig {
+    /// The code is the encoder's output.
+    Deterministic,
+    /// q(z|x) = N(μ(x), diag e^s(x)), z = μ + e^(s/2) ⊙ ε.
+    Gaussian {
+        /// The log-variance s is kept in (−bound, bound) by `bound · tanh(raw / bound)`.
+        #[serde(default = "default_bound")]
+        log_variance_bound: f64,
+    },
+}
+
+/// e^±10: standard deviations from 0.7 % to 148.
+fn default_bound() -> f64 {
+    10.0
+}
+
+impl Default for BottleneckConfig {
+    fn default() -> Self {
+        Self::Gaussian { log_variance_bound: default_bound() }
+    }
+}
+
+impl BottleneckConfig {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match *self {
+            Self::Gaussian { log_variance_bound: b } if !(b > 0.0 && b <= 80.0) => Err(Error::Config {
+                setting: "log_variance_bound",
+                value: b.to_string(),
+                must: "in (0, 80]: e^80 is still finite in f32".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The heads on the encoder's features.
+#[derive(Debug)]
+pub enum Bottleneck {
+    /// One head.
+    Deterministic {
+        /// Features to code.
+        code: Linear,
+    },
+    /// Two heads.
+    Gaussian {
+        /// Features to μ.
+        mean: Linear,
+        /// Features to the unbounded s.
+        log_variance: Linear,
+        /// Bound of s.
+        bound: f64,
+    },
+}
+
+/// What the bottleneck made of a batch.
+#[derive(Debug)]
+pub struct Code {
+    /// The code without noise, [batch, latent].
+    pub mean: Tensor,
+    /// The posterior, for a Gaussian bottleneck.
+    pub posterior: Option<DiagonalNormal>,
+}
+
+impl Code {
+    /// A draw from the posterior with the given noise [batch, latent]; the code itself without a posterior.
+    ///
+    /// # Errors
+    /// The noise has another shape.
+    pub fn rsample(&self, noise: &Tensor) -> Result<Tensor, Error> {
+        match &self.posterior {
+            Some(q) => Ok(q.rsample(noise)?),
+            None => Ok(self.mean.shallow_clone()),
+        }
+    }
+}
+
+impl Bottleneck {
+    pub(crate) fn new(
+        path: &mut Path<'_>,
+        config: &BottleneckConfig,
+        features: i64,
+        latent: i64,
+    ) -> Result<Self, Error> {
+        let mut head = |name: &str| Linear::new(&mut path.sub(name), features, latent, Init::lecun(features));
+        Ok(match *config {
+            BottleneckConfig::Deterministic => Self::Deterministic { code: head("code")? },
+            BottleneckConfig::Gaussian { log_variance_bound } => Self::Gaussian {
+                mean: head("mean")?,
+                log_variance: head("log_variance")?,
+                bound: log_variance_bound,
+            },
+        })
+    }
+
+    /// The code of features [batch, features].
+    pub(crate) fn forward(&self, features: &Tensor) -> Result<Code, Error> {
+        Ok(match self {
+            Self::Deterministic { code } => Code { mean: code.forward(features), posterior: None },
+            Self::Gaussian { mean, log_variance, bound } => {
+                let mu = mean.forward(features);
+                let s = (log_variance.forward(features) / *bound).tanh() * *bound;
+                let posterior = DiagonalNormal::from_log_variance(mu.shallow_clone(), s)?;
+                Code { mean: mu, posterior: Some(posterior) }
+            }
+        })
+    }
+}

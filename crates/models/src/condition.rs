@@ -1,0 +1,51 @@
+//! The label that a conditional model gives to both sides.
+
+use tch::{Device, Tensor};
+
+use crate::Error;
+
+/// One-hot labels, [batch, classes].
+///
+/// Source: VAE tutorial, section "Conditional VAE": c enters q(z|x, c) and p(x|z, c); the prior stays N(0, I).
+#[derive(Debug)]
+pub struct Condition {
+    one_hot: Tensor,
+}
+
+impl Condition {
+    /// One-hot rows of the labels.
+    ///
+    /// # Errors
+    /// A label is not in 0..classes.
+    ///
+    /// # Examples
+    /// ```
+    /// use variata_models::{Condition, tch::Device};
+    /// let c = Condition::one_hot(&[2, 0], 3, Device::Cpu)?;
+    /// assert_eq!(Vec::<f32>::try_from(c.tensor().view([-1])).unwrap(), [0., 0., 1., 1., 0., 0.]);
+    /// # Ok::<(), variata_models::Error>(())
+    /// ```
+    pub fn one_hot(labels: &[i64], classes: i64, device: Device) -> Result<Self, Error> {
+        if let Some((index, &label)) = labels.iter().enumerate().find(|(_, l)| !(0..classes).contains(*l)) {
+            return Err(Error::Label { index, label, classes });
+        }
+        let mut data = vec![0f32; labels.len() * classes.max(0) as usize];
+        for (row, &label) in labels.iter().enumerate() {
+            data[row * classes as usize + label as usize] = 1.0;
+        }
+        let one_hot =
+            variata_torch_bridge::tensor_from_slice(&data, &[labels.len(), classes.max(0) as usize])?;
+        Ok(Self { one_hot: one_hot.to_device(device) })
+    }
+
+    /// [batch, classes], f32.
+    pub fn tensor(&self) -> &Tensor {
+        &self.one_hot
+    }
+
+    /// The one-hot vector as constant planes [batch, classes, height, width], for convolutions.
+    pub(crate) fn planes(&self, height: i64, width: i64) -> Tensor {
+        let (b, c) = (self.one_hot.size()[0], self.one_hot.size()[1]);
+        self.one_hot.view([b, c, 1, 1]).expand([b, c, height, width], false)
+    }
+}

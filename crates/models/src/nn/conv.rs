@@ -1,0 +1,110 @@
+//! Convolutional encoder and decoder.
+
+use tch::Tensor;
+
+use super::{Conv2d, ConvTranspose2d, Linear};
+use crate::{Condition, Error, ImageShape, Init, Path};
+
+/// Sizes (height, width) of the image before and after each halving.
+fn pyramid(image: ImageShape, levels: usize) -> Vec<[i64; 2]> {
+    let mut sizes = vec![[image.height, image.width]];
+    for _ in 0..levels {
+        let [h, w] = sizes[sizes.len() - 1];
+        sizes.push([h / 2, w / 2]);
+    }
+    sizes
+}
+
+/// Halving convolutions with ReLU, then a fully connected layer; the label enters as constant planes.
+#[derive(Debug)]
+pub struct ConvEncoder {
+    convs: Vec<Conv2d>,
+    hidden: Linear,
+    features: i64,
+    image: ImageShape,
+}
+
+impl ConvEncoder {
+    pub(crate) fn new(
+        path: &mut Path<'_>,
+        channels: &[i64],
+        hidden: i64,
+        image: ImageShape,
+        classes: i64,
+    ) -> Result<Self, Error> {
+        let mut convs = Vec::new();
+        let mut width = image.channels + classes;
+        for (i, &next) in channels.iter().enumerate() {
+            convs.push(Conv2d::new(&mut path.sub(&i.to_string()), width, next)?);
+            width = next;
+        }
+        let [h, w] = pyramid(image, channels.len())[channels.len()];
+        let flat = width * h * w;
+        let dense = Linear::new(&mut path.sub("hidden"), flat, hidden, Init::he(flat))?;
+        Ok(Self { convs, hidden: dense, features: hidden, image })
+    }
+
+    pub(crate) fn features(&self) -> i64 {
+        self.features
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>) -> Tensor {
+        let mut h = match condition {
+            Some(c) => Tensor::cat(&[x, &c.planes(self.image.height, self.image.width)], 1),
+            None => x.shallow_clone(),
+        };
+        for conv in &self.convs {
+            h = conv.forward(&h).relu();
+        }
+        self.hidden.forward(&h.flatten(1, -1)).relu()
+    }
+}
+
+/// The encoder in reverse.
+#[derive(Debug)]
+pub struct ConvDecoder {
+    hidden: Linear,
+    expand: Linear,
+    convs: Vec<ConvTranspose2d>,
+    start: [i64; 3],
+}
+
+impl ConvDecoder {
+    pub(crate) fn new(
+        path: &mut Path<'_>,
+        channels: &[i64],
+        hidden: i64,
+        image: ImageShape,
+        heads: i64,
+        code: i64,
+    ) -> Result<Self, Error> {
+        let sizes = pyramid(image, channels.len());
+        let deepest = channels.last().copied().unwrap_or(image.channels);
+        let [h, w] = sizes[channels.len()];
+        let first = Linear::new(&mut path.sub("hidden"), code, hidden, Init::he(code))?;
+        let expand = Linear::new(&mut path.sub("expand"), hidden, deepest * h * w, Init::he(hidden))?;
+        let mut convs = Vec::new();
+        for level in (0..channels.len()).rev() {
+            let outputs = if level == 0 { heads * image.channels } else { channels[level - 1] };
+            let extra =
+                [sizes[level][0] - 2 * sizes[level + 1][0], sizes[level][1] - 2 * sizes[level + 1][1]];
+            let init = if level == 0 { Init::lecun } else { Init::he };
+            let mut place = path.sub(&format!("up{level}"));
+            convs.push(ConvTranspose2d::new(&mut place, channels[level], outputs, extra, init)?);
+        }
+        Ok(Self { hidden: first, expand, convs, start: [deepest, h, w] })
+    }
+
+    pub(crate) fn forward(&self, code: &Tensor) -> Tensor {
+        let [c, height, width] = self.start;
+        let mut h =
+            self.expand.forward(&self.hidden.forward(code).relu()).relu().view([-1, c, height, width]);
+        for (i, conv) in self.convs.iter().enumerate() {
+            h = conv.forward(&h);
+            if i + 1 < self.convs.len() {
+                h = h.relu();
+            }
+        }
+        h
+    }
+}

@@ -1,0 +1,149 @@
+//! The tensors of a model, by name, in the order in which they were made.
+
+use rand::RngExt;
+use rand_distr::{Distribution, StandardNormal};
+use tch::{Device, Tensor};
+
+use crate::{Error, Noise, Purpose};
+
+/// How a parameter starts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    /// All elements equal.
+    Constant(f64),
+    /// N(0, σ²) with this σ.
+    Normal(f64),
+    /// U(−a, a) with this a.
+    Uniform(f64),
+}
+
+impl Init {
+    /// N(0, 2/fan_in): keeps the variance through a ReLU (He et al. 2015).
+    pub fn he(fan_in: i64) -> Self {
+        Self::Normal((2.0 / fan_in.max(1) as f64).sqrt())
+    }
+
+    /// N(0, 1/fan_in): keeps the variance through a linear layer (LeCun et al. 1998).
+    pub fn lecun(fan_in: i64) -> Self {
+        Self::Normal((1.0 / fan_in.max(1) as f64).sqrt())
+    }
+}
+
+/// One named tensor.
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    tensor: Tensor,
+    trained: bool,
+}
+
+/// All tensors of a model: trained parameters, and buffers that are saved but not trained.
+///
+/// Initial values come from [`Noise`] and the name alone, so that adding a layer does not change the others.
+#[derive(Debug)]
+pub struct Parameters {
+    entries: Vec<Entry>,
+    noise: Noise,
+    device: Device,
+}
+
+impl Parameters {
+    /// No tensors yet.
+    pub fn new(noise: Noise, device: Device) -> Self {
+        Self { entries: Vec::new(), noise, device }
+    }
+
+    /// Where the tensors live.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// The place under which to make the first parameters.
+    pub fn root(&mut self) -> Path<'_> {
+        Path { parameters: self, prefix: String::new() }
+    }
+
+    /// Names and tensors, parameters and buffers, in the order in which they were made.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.entries.iter().map(|e| (e.name.as_str(), &e.tensor))
+    }
+
+    /// Trained parameters only.
+    pub fn trained(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.entries.iter().filter(|e| e.trained).map(|e| (e.name.as_str(), &e.tensor))
+    }
+
+    /// Number of trained scalars.
+    pub fn count(&self) -> usize {
+        self.trained().map(|(_, t)| t.numel()).sum()
+    }
+
+    fn add(&mut self, name: String, shape: &[i64], init: Init, trained: bool) -> Result<Tensor, Error> {
+        if self.entries.iter().any(|e| e.name == name) {
+            return Err(Error::DuplicateParameter { name });
+        }
+        if let Some(n) = shape.iter().find(|n| **n < 0) {
+            return Err(Error::Config { setting: "shape", value: n.to_string(), must: ">= 0".into() });
+        }
+        let n = shape.iter().product::<i64>() as usize;
+        let mut rng = self.noise.stream(Purpose::Init, hash(&name), 0);
+        let data: Vec<f32> = match init {
+            Init::Constant(c) => vec![c as f32; n],
+            Init::Normal(sd) => (0..n)
+                .map(|_| {
+                    let z: f64 = StandardNormal.sample(&mut rng);
+                    (sd * z) as f32
+                })
+                .collect(),
+            Init::Uniform(a) => (0..n).map(|_| (a * (2.0 * rng.random::<f64>() - 1.0)) as f32).collect(),
+        };
+        let size: Vec<usize> = shape.iter().map(|&n| n as usize).collect();
+        let tensor = variata_torch_bridge::tensor_from_slice(&data, &size)?
+            .to_device(self.device)
+            .set_requires_grad(trained);
+        self.entries.push(Entry { name, tensor: tensor.shallow_clone(), trained });
+        Ok(tensor)
+    }
+}
+
+/// A prefix under which parameters are made, as in `path.sub("encoder").parameter("weight", …)`.
+#[derive(Debug)]
+pub struct Path<'a> {
+    parameters: &'a mut Parameters,
+    prefix: String,
+}
+
+impl Path<'_> {
+    /// The place `name` below this one.
+    pub fn sub(&mut self, name: &str) -> Path<'_> {
+        let prefix = self.full(name);
+        Path { parameters: self.parameters, prefix }
+    }
+
+    /// A trained parameter.
+    ///
+    /// # Errors
+    /// The name is taken, a size is negative, or libtorch cannot allocate.
+    pub fn parameter(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor, Error> {
+        let full = self.full(name);
+        self.parameters.add(full, shape, init, true)
+    }
+
+    /// A tensor that is saved with the model but not trained.
+    ///
+    /// # Errors
+    /// As [`Path::parameter`].
+    pub fn buffer(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor, Error> {
+        let full = self.full(name);
+        self.parameters.add(full, shape, init, false)
+    }
+
+    fn full(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
+    }
+}
+
+/// FNV-1a, 64 bit: a fixed map from names to streams.
+fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+}

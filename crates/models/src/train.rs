@@ -1,0 +1,53 @@
+//! One training loop for every model: steps, events, checkpoints, exact resume.
+
+mod checkpoint;
+mod clip;
+mod event;
+mod file_system;
+mod fit;
+mod history;
+mod optimizer;
+mod progress;
+mod schedule;
+
+use variata_datasets::Batch;
+
+pub use checkpoint::{CheckpointStore, FORMAT_VERSION, RunState};
+pub use event::{Control, Event, Listener, StopFlag};
+pub use file_system::{FileSystem, RealFileSystem};
+pub use fit::{Outcome, TrainConfig, Trainer};
+pub use history::{EpochRecord, Mean};
+pub use optimizer::{Adam, AdamConfig};
+pub use progress::{LogFile, ProgressBar};
+pub use schedule::Schedule;
+
+use crate::{Error, Noise, Objective, Parameters};
+
+/// What a model may know about the step it is in.
+#[derive(Debug, Clone, Copy)]
+pub struct StepContext {
+    /// Training step, counted from 0.
+    pub step: u64,
+    /// Where to draw noise: the training step, or the number of the validation batch.
+    pub draw: u64,
+    /// The run's noise.
+    pub noise: Noise,
+}
+
+/// What the trainer needs of a model.
+pub trait Trainable {
+    /// The tensors to train and to save.
+    fn parameters(&self) -> &Parameters;
+
+    /// The objective of a batch, connected to the parameters.
+    ///
+    /// # Errors
+    /// The batch does not fit the model.
+    fn objective(&self, batch: &Batch, context: &StepContext) -> Result<Objective, Error>;
+
+    /// Named means over a validation batch; called without gradients.
+    ///
+    /// # Errors
+    /// The batch does not fit the model.
+    fn validate(&self, batch: &Batch, context: &StepContext) -> Result<Vec<(&'static str, f64)>, Error>;
+}

@@ -1,0 +1,265 @@
+//! Checkpoints: one safetensors file each, whole or not there at all, and refused when a single bit is wrong.
+
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tch::{Kind, Tensor};
+
+use super::history::Means;
+use super::{EpochRecord, FileSystem};
+use crate::Error;
+
+/// Version of the layout; a file of another version is refused.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Generations kept: the newest, and the one before in case the newest is damaged.
+const GENERATIONS: usize = 2;
+
+/// Name of the tensor that holds [`RunState`] as JSON bytes.
+const STATE: &str = "run_state";
+
+/// Everything of a run that is not a tensor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunState {
+    /// What the run is: settings and data, as the caller names them. A checkpoint of another run is refused.
+    pub identity: String,
+    /// Steps taken.
+    pub step: u64,
+    /// Current epoch, counted from 0.
+    pub epoch: u64,
+    /// Batches of the current epoch already used.
+    pub batch: u64,
+    /// Whether all epochs were run.
+    pub completed: bool,
+    /// Intra-operation threads: a resumed run is bit-exact only with as many.
+    pub threads: usize,
+    /// Means of the current epoch so far.
+    pub(crate) means: Means,
+    /// Finished epochs.
+    pub history: Vec<EpochRecord>,
+}
+
+/// A folder of checkpoints named by their step.
+#[derive(Debug)]
+pub struct CheckpointStore<F> {
+    folder: PathBuf,
+    files: F,
+}
+
+/// Tensors by name, found whole in a file.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) path: PathBuf,
+    pub(crate) state: RunState,
+    tensors: Vec<(String, Tensor)>,
+}
+
+fn io<'a>(
+    action: &'static str,
+    path: &'a Path,
+    bytes: Option<usize>,
+) -> impl FnOnce(std::io::Error) -> Error + use<'a> {
+    move |source| Error::Io { action, path: path.to_owned(), bytes, source }
+}
+
+impl<F: FileSystem> CheckpointStore<F> {
+    /// The checkpoints in `folder`, which is made when the first one is written.
+    pub fn new(folder: impl Into<PathBuf>, files: F) -> Self {
+        Self { folder: folder.into(), files }
+    }
+
+    /// Writes a checkpoint and removes those older than the one before it.
+    ///
+    /// Order: temporary file, fsync, rename, fsync of the folder, then removal. After a crash between any two of
+    /// these, this checkpoint or the one before is whole.
+    ///
+    /// # Errors
+    /// A file operation fails; the checkpoints that were there stay.
+    pub fn save(&self, tensors: &[(String, Tensor)], state: &RunState) -> Result<PathBuf, Error> {
+        let path = self.folder.join(format!("step-{:010}.safetensors", state.step));
+        let bytes = encode(tensors, state, &path)?;
+        let temporary = path.with_extension("tmp");
+        let n = Some(bytes.len());
+        self.files.create_dir_all(&self.folder).map_err(io("create", &self.folder, None))?;
+        self.files.write(&temporary, &bytes).map_err(io("write", &temporary, n))?;
+        self.files.sync_file(&temporary).map_err(io("sync", &temporary, n))?;
+        self.files.rename(&temporary, &path).map_err(io("rename to", &path, None))?;
+        self.files.sync_dir(&self.folder).map_err(io("sync", &self.folder, None))?;
+        for old in self.paths()?.into_iter().rev().skip(GENERATIONS) {
+            self.files.remove_file(&old).map_err(io("remove", &old, None))?;
+        }
+        Ok(path)
+    }
+
+    /// Checkpoint files, oldest first.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn paths(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut all = self.files.list(&self.folder).map_err(io("list", &self.folder, None))?;
+        all.retain(|p| {
+            p.extension().is_some_and(|e| e == "safetensors")
+                && p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("step-"))
+        });
+        // The number has ten digits, so that the order of names is the order of steps.
+        all.sort();
+        Ok(all)
+    }
+
+    /// The newest whole checkpoint, and what was wrong with newer ones.
+    pub(crate) fn load_latest(&self) -> Result<(Option<Loaded>, Vec<Error>), Error> {
+        let mut damaged = Vec::new();
+        for path in self.paths()?.into_iter().rev() {
+            match self.load(&path) {
+                Ok(loaded) => return Ok((Some(loaded), damaged)),
+                Err(error @ Error::Corrupt { .. }) => damaged.push(error),
+                Err(other) => return Err(other),
+            }
+        }
+        match damaged.is_empty() {
+            true => Ok((None, damaged)),
+            // Starting afresh over the user's damaged files would destroy what may still be saved by hand.
+            false => Err(damaged.remove(0)),
+        }
+    }
+
+    /// Reads and checks one file.
+    pub(crate) fn load(&self, path: &Path) -> Result<Loaded, Error> {
+        let bytes = self.files.read(path).map_err(io("read", path, None))?;
+        decode(&bytes, path)
+    }
+}
+
+impl Loaded {
+    /// Copies into `targets`, which must be exactly the tensors of the file; nothing is written unless all fit.
+    pub(crate) fn restore(&self, targets: &[(String, Tensor)]) -> Result<(), Error> {
+        let mismatch = |problem: String| Error::Mismatch { path: self.path.clone(), problem };
+        for (name, _) in &self.tensors {
+            if !targets.iter().any(|(n, _)| n == name) {
+                return Err(mismatch(format!("tensor `{name}` is not in the model")));
+            }
+        }
+        let mut pairs = Vec::with_capacity(targets.len());
+        for (name, target) in targets {
+            let Some((_, source)) = self.tensors.iter().find(|(n, _)| n == name) else {
+                return Err(mismatch(format!("tensor `{name}` is missing")));
+            };
+            if source.size() != target.size() || source.kind() != target.kind() {
+                return Err(mismatch(format!(
+                    "tensor `{name}` is {:?} {:?}, the model's is {:?} {:?}",
+                    source.kind(),
+                    source.size(),
+                    target.kind(),
+                    target.size()
+                )));
+            }
+            pairs.push((target.shallow_clone(), source));
+        }
+        variata_torch_bridge::no_grad(|| {
+            for (mut target, source) in pairs {
+                target.f_copy_(source).map_err(variata_torch_bridge::Error::from)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn dtype(kind: Kind) -> Option<Dtype> {
+    match kind {
+        Kind::Float => Some(Dtype::F32),
+        Kind::Double => Some(Dtype::F64),
+        Kind::Int64 => Some(Dtype::I64),
+        _ => None,
+    }
+}
+
+/// Digest of names, types, shapes and contents, independent of the order in the file.
+fn digest<'a>(tensors: impl IntoIterator<Item = (&'a str, Dtype, &'a [usize], &'a [u8])>) -> String {
+    let mut all: Vec<_> = tensors.into_iter().collect();
+    all.sort_by_key(|t| t.0);
+    let mut hash = Sha256::new();
+    for (name, dtype, shape, data) in all {
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name.as_bytes());
+        hash.update(format!("{dtype:?}{shape:?}").as_bytes());
+        hash.update((data.len() as u64).to_le_bytes());
+        hash.update(data);
+    }
+    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn encode(tensors: &[(String, Tensor)], state: &RunState, path: &Path) -> Result<Vec<u8>, Error> {
+    let unfit = |problem: String| Error::Mismatch { path: path.to_owned(), problem };
+    let mut raw: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::with_capacity(tensors.len() + 1);
+    for (name, tensor) in tensors {
+        let dtype = dtype(tensor.kind())
+            .ok_or_else(|| unfit(format!("tensor `{name}` has kind {:?}", tensor.kind())))?;
+        let host = tensor.detach().to_device(tch::Device::Cpu).contiguous();
+        let mut data = vec![0u8; host.numel() * host.kind().elt_size_in_bytes()];
+        host.f_copy_data_u8(&mut data, host.numel()).map_err(variata_torch_bridge::Error::from)?;
+        raw.push((name.clone(), dtype, host.size().iter().map(|&n| n as usize).collect(), data));
+    }
+    let json = serde_json::to_vec(state).map_err(|e| unfit(e.to_string()))?;
+    raw.push((STATE.to_owned(), Dtype::U8, vec![json.len()], json));
+    let sum = digest(raw.iter().map(|(n, d, s, b)| (n.as_str(), *d, s.as_slice(), b.as_slice())));
+    let views = raw
+        .iter()
+        .map(|(name, dtype, shape, data)| Ok((name, TensorView::new(*dtype, shape.clone(), data)?)))
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+        .map_err(|e| unfit(e.to_string()))?;
+    // One entry only: the order of several would change from run to run.
+    let metadata = [("variata".to_owned(), format!("{FORMAT_VERSION} {sum}"))].into();
+    safetensors::serialize(views, Some(metadata)).map_err(|e| unfit(e.to_string()))
+}
+
+fn decode(bytes: &[u8], path: &Path) -> Result<Loaded, Error> {
+    let corrupt = |problem: String| Error::Corrupt { path: path.to_owned(), problem };
+    let file = SafeTensors::deserialize(bytes).map_err(|e| corrupt(e.to_string()))?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| corrupt(e.to_string()))?;
+    let stamp = header
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get("variata"))
+        .ok_or_else(|| corrupt("it has no `variata` entry".to_owned()))?;
+    let (version, sum) =
+        stamp.split_once(' ').ok_or_else(|| corrupt("its stamp is unreadable".to_owned()))?;
+    let all = file.tensors();
+    let found = digest(all.iter().map(|(n, v)| (n.as_str(), v.dtype(), v.shape(), v.data())));
+    if version != FORMAT_VERSION.to_string() {
+        // A whole file of a newer program says so; anything else that claims another version is damage.
+        return match version.parse::<u32>() {
+            Ok(v) if found == sum => Err(Error::Mismatch {
+                path: path.to_owned(),
+                problem: format!("its format is version {v}, this program reads {FORMAT_VERSION}"),
+            }),
+            _ => Err(corrupt(format!("its format version is `{version}`"))),
+        };
+    }
+    if found != sum {
+        return Err(corrupt(format!("its digest is {found}, should be {sum}")));
+    }
+    let mut tensors = Vec::with_capacity(all.len());
+    let mut state = None;
+    for (name, view) in all {
+        let kind = match view.dtype() {
+            Dtype::U8 if name == STATE => {
+                state = Some(serde_json::from_slice(view.data()).map_err(|e| corrupt(e.to_string()))?);
+                continue;
+            }
+            Dtype::F32 => Kind::Float,
+            Dtype::F64 => Kind::Double,
+            Dtype::I64 => Kind::Int64,
+            other => return Err(corrupt(format!("tensor `{name}` has type {other:?}"))),
+        };
+        let size: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
+        // safetensors has checked that the data fills the shape; tch would read past it.
+        let tensor =
+            Tensor::f_from_data_size(view.data(), &size, kind).map_err(variata_torch_bridge::Error::from)?;
+        tensors.push((name, tensor));
+    }
+    let state = state.ok_or_else(|| corrupt(format!("it has no `{STATE}`")))?;
+    Ok(Loaded { path: path.to_owned(), state, tensors })
+}

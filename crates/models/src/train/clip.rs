@@ -1,0 +1,17 @@
+//! Gradient clipping by the global norm.
+
+use tch::{Kind, Tensor};
+
+/// Scales the gradients in place so that their joint Euclidean norm is at most `limit`; stays on the device.
+pub(crate) fn clip_gradients(gradients: &mut [Tensor], limit: f64) {
+    let squares: Vec<Tensor> = gradients.iter().map(|g| g.square().sum(Kind::Double).reshape([1])).collect();
+    if squares.is_empty() {
+        return;
+    }
+    let norm = Tensor::cat(&squares, 0).sum(Kind::Double).sqrt();
+    // A zero norm divides to +inf, which the clamp turns into 1.
+    let factor = (norm.reciprocal() * limit).clamp_max(1.0);
+    for gradient in gradients {
+        let _ = gradient.g_mul_(&factor.to_kind(gradient.kind()));
+    }
+}

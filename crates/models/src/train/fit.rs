@@ -1,0 +1,302 @@
+//! The loop.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+use variata_datasets::{Batch, Loader, Position};
+
+use super::checkpoint::Loaded;
+use super::history::Means;
+use super::{
+    Adam, AdamConfig, CheckpointStore, Control, EpochRecord, Event, FileSystem, Listener, RunState, Schedule,
+    StepContext, StopFlag, Trainable,
+};
+use crate::{Error, Noise};
+
+/// Settings of a training run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Passes over the training set.
+    pub epochs: u64,
+    /// The optimiser.
+    pub optimizer: AdamConfig,
+    /// The learning rate over the steps.
+    pub schedule: Schedule,
+    /// Steps between checkpoints inside an epoch; 0: only at the end of epochs.
+    pub checkpoint_steps: u64,
+    /// Epochs between validations and checkpoints; the last epoch always has both.
+    pub validate_epochs: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            optimizer: AdamConfig::default(),
+            schedule: Schedule::Constant,
+            checkpoint_steps: 0,
+            validate_epochs: 1,
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Whether all epochs were run; `false` after a stop.
+    pub completed: bool,
+    /// Steps taken.
+    pub step: u64,
+    /// The epochs.
+    pub history: Vec<EpochRecord>,
+}
+
+/// A training run: a model, its data, its settings, and who listens.
+///
+/// With a checkpoint store, a run goes on from the newest checkpoint of the same identity, and gives bit for bit what
+/// an uninterrupted run gives (on the CPU, with the same number of threads and instruction set).
+#[expect(missing_debug_implementations, reason = "listeners are closures")]
+pub struct Trainer<'a, M, F> {
+    model: &'a M,
+    train: &'a Loader,
+    validation: Option<&'a Loader>,
+    config: TrainConfig,
+    noise: Noise,
+    identity: String,
+    store: Option<&'a CheckpointStore<F>>,
+    listeners: Vec<&'a mut dyn Listener>,
+    stop: StopFlag,
+}
+
+impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
+    /// A run without validation, checkpoints or listeners.
+    pub fn new(model: &'a M, train: &'a Loader, config: TrainConfig, seed: u64) -> Self {
+        Self {
+            model,
+            train,
+            validation: None,
+            config,
+            noise: Noise::new(seed),
+            identity: String::new(),
+            store: None,
+            listeners: Vec::new(),
+            stop: StopFlag::default(),
+        }
+    }
+
+    /// Validates on this data.
+    #[must_use]
+    pub fn validation(mut self, data: &'a Loader) -> Self {
+        self.validation = Some(data);
+        self
+    }
+
+    /// Keeps checkpoints; `identity` names settings and data, so that another run's checkpoints are refused.
+    #[must_use]
+    pub fn checkpoints(mut self, store: &'a CheckpointStore<F>, identity: impl Into<String>) -> Self {
+        self.store = Some(store);
+        self.identity = identity.into();
+        self
+    }
+
+    /// Adds a listener.
+    #[must_use]
+    pub fn listen(mut self, listener: &'a mut dyn Listener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Stops after the current step when the flag is set.
+    #[must_use]
+    pub fn stop_flag(mut self, flag: StopFlag) -> Self {
+        self.stop = flag;
+        self
+    }
+
+    fn emit(&mut self, event: &Event) -> bool {
+        // Every listener hears every event, also after one of them asked to stop.
+        let mut go_on = true;
+        for listener in &mut self.listeners {
+            go_on &= listener.on_event(event) == Control::Continue;
+        }
+        go_on && !self.stop.is_requested()
+    }
+
+    fn tensors(&self, adam: &Adam) -> Vec<(String, Tensor)> {
+        let parameters = self.model.parameters().iter();
+        let mut all: Vec<_> = parameters.map(|(n, t)| (format!("model/{n}"), t.shallow_clone())).collect();
+        all.extend(adam.state());
+        all
+    }
+
+    /// Trains to the end or to a stop.
+    ///
+    /// # Errors
+    /// A setting, the data or the model refuses; a term is not finite ([`Error::NonFinite`], with term and step);
+    /// libtorch fails; the checkpoint found is damaged or another run's; the last checkpoint cannot be written (an
+    /// earlier one that cannot is a [`Event::Warning`], and training goes on).
+    pub fn run(mut self) -> Result<Outcome, Error> {
+        let per_epoch = self.train.batches_per_epoch() as u64;
+        let total = self.config.epochs.saturating_mul(per_epoch);
+        let every = self.config.validate_epochs.max(1);
+        let mut adam = Adam::new(self.config.optimizer, self.model.parameters())?;
+        let threads = tch::get_num_threads() as usize;
+        let mut state = RunState {
+            identity: self.identity.clone(),
+            step: 0,
+            epoch: 0,
+            batch: 0,
+            completed: false,
+            threads,
+            means: Means::default(),
+            history: Vec::new(),
+        };
+        let mut resumed_from = None;
+        let mut go_on = true;
+        if let Some(store) = self.store {
+            let (found, damaged) = store.load_latest()?;
+            for error in damaged {
+                go_on &= self.emit(&Event::Warning { message: format!("{error}; using the one before") });
+            }
+            if let Some(loaded) = found {
+                self.resume(&loaded, &adam, &mut state)?;
+                resumed_from = Some(loaded.path);
+            }
+        }
+        go_on &= self.emit(&Event::Started {
+            step: state.step,
+            total_steps: total,
+            epochs: self.config.epochs,
+            resumed_from,
+        });
+        if state.threads != threads {
+            let message = format!(
+                "the checkpoint was made with {} threads, this run has {threads}: the result is not bit-equal",
+                state.threads
+            );
+            state.threads = threads;
+            go_on &= self.emit(&Event::Warning { message });
+        }
+        while go_on && state.epoch < self.config.epochs {
+            if state.batch < per_epoch {
+                let position = Position { epoch: state.epoch, batch: state.batch };
+                for batch in self.train.epoch(position)? {
+                    let event = self.step(&mut adam, &batch?, &mut state, total)?;
+                    go_on = self.emit(&event);
+                    let due = self.config.checkpoint_steps;
+                    if due > 0 && state.step.is_multiple_of(due) && state.batch < per_epoch && go_on {
+                        go_on = self.save(&adam, &state, false)?;
+                    }
+                    if !go_on {
+                        break;
+                    }
+                }
+            }
+            if state.batch >= per_epoch {
+                let last = state.epoch + 1 == self.config.epochs;
+                let due = last || (state.epoch + 1).is_multiple_of(every);
+                let record = EpochRecord {
+                    epoch: state.epoch,
+                    step: state.step,
+                    train: state.means.take(),
+                    validation: if due { self.validate(state.step)? } else { Vec::new() },
+                };
+                state.history.push(record.clone());
+                state.epoch += 1;
+                state.batch = 0;
+                state.completed = last;
+                go_on &= self.emit(&Event::Epoch(record));
+                if due {
+                    go_on &= self.save(&adam, &state, last)?;
+                }
+            }
+        }
+        if !state.completed && self.config.epochs > 0 {
+            self.save(&adam, &state, true)?;
+        }
+        self.emit(&Event::Finished { step: state.step, completed: state.completed });
+        Ok(Outcome { completed: state.completed, step: state.step, history: state.history })
+    }
+
+    fn resume(&self, loaded: &Loaded, adam: &Adam, state: &mut RunState) -> Result<(), Error> {
+        if loaded.state.identity != self.identity {
+            return Err(Error::Mismatch {
+                path: loaded.path.clone(),
+                problem: format!(
+                    "it belongs to the run `{}`, not to `{}`",
+                    loaded.state.identity, self.identity
+                ),
+            });
+        }
+        loaded.restore(&self.tensors(adam))?;
+        *state = loaded.state.clone();
+        Ok(())
+    }
+
+    fn save(&mut self, adam: &Adam, state: &RunState, must: bool) -> Result<bool, Error> {
+        let Some(store) = self.store else { return Ok(true) };
+        match store.save(&self.tensors(adam), state) {
+            Ok(path) => Ok(self.emit(&Event::Checkpoint { step: state.step, path })),
+            Err(error) if !must => Ok(self.emit(&Event::Warning { message: error.to_string() })),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn step(&self, adam: &mut Adam, batch: &Batch, state: &mut RunState, total: u64) -> Result<Event, Error> {
+        let step = state.step;
+        let context = StepContext { step, draw: step, noise: self.noise };
+        adam.zero_grad();
+        let objective = guard(step, || self.model.objective(batch, &context))?;
+        let values = objective.values();
+        let terms: Vec<(&'static str, f64)> = objective.terms.iter().map(|t| t.name).zip(values).collect();
+        if let Some(&(name, value)) = terms.iter().find(|(_, v)| !v.is_finite()) {
+            return Err(Error::NonFinite { term: name.to_owned(), step, value });
+        }
+        let loss = objective.terms.iter().zip(&terms).map(|(t, (_, v))| t.weight * v).sum::<f64>();
+        let factor = self.config.schedule.factor(step, total);
+        if let Some(sum) = objective.loss() {
+            guard(step, || {
+                sum.f_backward().map_err(variata_torch_bridge::Error::from)?;
+                adam.step(factor)
+            })?;
+        }
+        let weight = batch.len() as f64;
+        state.means.add("loss", loss, weight);
+        for (name, value) in &terms {
+            state.means.add(name, *value, weight);
+        }
+        state.step += 1;
+        state.batch += 1;
+        let learning_rate = self.config.optimizer.learning_rate * factor;
+        Ok(Event::Step { step, epoch: state.epoch, loss, terms, learning_rate })
+    }
+
+    fn validate(&self, step: u64) -> Result<Vec<(String, f64)>, Error> {
+        let Some(data) = self.validation else { return Ok(Vec::new()) };
+        let mut means = Means::default();
+        for (i, batch) in data.epoch(Position::epoch(0))?.enumerate() {
+            let batch = batch?;
+            let context = StepContext { step, draw: i as u64, noise: self.noise };
+            let metrics =
+                guard(step, || variata_torch_bridge::no_grad(|| self.model.validate(&batch, &context)))?;
+            for (name, value) in metrics {
+                means.add(name, value, batch.len() as f64);
+            }
+        }
+        Ok(means.take())
+    }
+}
+
+/// Turns a panic of libtorch's operators (out of memory, a lost device) into an error that names the step.
+fn guard<R>(step: u64, f: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("panic without a message");
+        Err(Error::Torch { step, message: text.lines().next().unwrap_or("").to_owned() })
+    })
+}

@@ -1,0 +1,108 @@
+//! Listeners: a progress bar and a log file.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use indicatif::{ProgressBar as Bar, ProgressStyle};
+
+use super::{Control, Event, Listener};
+use crate::Error;
+
+/// A progress bar on standard error with the current objective; silent when that is no terminal.
+#[derive(Debug)]
+pub struct ProgressBar {
+    label: String,
+    bar: Option<Bar>,
+}
+
+impl ProgressBar {
+    /// A bar that starts with the run.
+    pub fn new(label: impl Into<String>) -> Self {
+        Self { label: label.into(), bar: None }
+    }
+}
+
+impl Listener for ProgressBar {
+    fn on_event(&mut self, event: &Event) -> Control {
+        match event {
+            Event::Started { step, total_steps, .. } => {
+                let bar = Bar::new(*total_steps);
+                // The template is a constant; a broken one falls back to the default look.
+                if let Ok(style) =
+                    ProgressStyle::with_template("{prefix:>18} {wide_bar} {pos}/{len} {per_sec} {eta} {msg}")
+                {
+                    bar.set_style(style);
+                }
+                bar.set_prefix(self.label.clone());
+                bar.set_position(*step);
+                self.bar = Some(bar);
+            }
+            Event::Step { step, loss, .. } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_position(step + 1);
+                    // Formatting each step would cost more than a step of a small model.
+                    if step % 16 == 0 {
+                        bar.set_message(format!("loss {loss:.4}"));
+                    }
+                }
+            }
+            Event::Warning { message } => match &self.bar {
+                Some(bar) => bar.suspend(|| eprintln!("warning: {message}")),
+                None => eprintln!("warning: {message}"),
+            },
+            Event::Finished { .. } => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+            }
+            Event::Epoch(_) | Event::Checkpoint { .. } => {}
+        }
+        Control::Continue
+    }
+}
+
+/// One JSON line per epoch, checkpoint and warning, appended; for following a long run with `tail -f`. The numbers of
+/// record are in the checkpoint and in the run's metrics: a log that cannot be written does not stop a run.
+#[derive(Debug)]
+pub struct LogFile {
+    out: BufWriter<File>,
+}
+
+impl LogFile {
+    /// Appends to `path`.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn append(path: &Path) -> Result<Self, Error> {
+        let file = File::options().create(true).append(true).open(path).map_err(|source| Error::Io {
+            action: "open",
+            path: path.to_owned(),
+            bytes: None,
+            source,
+        })?;
+        Ok(Self { out: BufWriter::new(file) })
+    }
+}
+
+impl Listener for LogFile {
+    fn on_event(&mut self, event: &Event) -> Control {
+        let line = match event {
+            Event::Started { step, total_steps, epochs, resumed_from } => serde_json::json!({
+                "event": "started", "step": step, "total_steps": total_steps, "epochs": epochs,
+                "resumed_from": resumed_from,
+            }),
+            Event::Epoch(record) => serde_json::json!({"event": "epoch", "record": record}),
+            Event::Checkpoint { step, path } => {
+                serde_json::json!({"event": "checkpoint", "step": step, "path": path})
+            }
+            Event::Warning { message } => serde_json::json!({"event": "warning", "message": message}),
+            Event::Finished { step, completed } => {
+                serde_json::json!({"event": "finished", "step": step, "completed": completed})
+            }
+            Event::Step { .. } => return Control::Continue,
+        };
+        let _ = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+        Control::Continue
+    }
+}

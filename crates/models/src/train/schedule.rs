@@ -1,0 +1,46 @@
+//! The learning rate over the steps.
+
+use serde::{Deserialize, Serialize};
+
+/// A factor on the learning rate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// Always 1.
+    #[default]
+    Constant,
+    /// Linear rise, then half a cosine down to a final factor at the last step.
+    Cosine {
+        /// Steps of the rise.
+        #[serde(default)]
+        warmup_steps: u64,
+        /// Factor at the end.
+        #[serde(default)]
+        final_factor: f64,
+    },
+}
+
+impl Schedule {
+    /// The factor at `step` of `total`.
+    ///
+    /// # Examples
+    /// ```
+    /// use variata_models::train::Schedule;
+    /// let s = Schedule::Cosine { warmup_steps: 0, final_factor: 0.0 };
+    /// assert_eq!(s.factor(0, 100), 1.0);
+    /// assert!((s.factor(50, 100) - 0.5).abs() < 1e-15);
+    /// ```
+    pub fn factor(&self, step: u64, total: u64) -> f64 {
+        match *self {
+            Self::Constant => 1.0,
+            Self::Cosine { warmup_steps, .. } if step < warmup_steps => {
+                (step + 1) as f64 / warmup_steps as f64
+            }
+            Self::Cosine { warmup_steps, final_factor } => {
+                let span = total.saturating_sub(warmup_steps).max(1) as f64;
+                let t = ((step - warmup_steps) as f64 / span).min(1.0);
+                final_factor + (1.0 - final_factor) * 0.5 * (1.0 + (std::f64::consts::PI * t).cos())
+            }
+        }
+    }
+}
