@@ -9,9 +9,6 @@ use anyhow::{Result, bail};
 use crate::process::{self, Tally};
 use crate::{golden, places, setup, tidy};
 
-/// Crates that link libtorch, or do so with their feature `torch`: tested with it.
-const WITH_TORCH: &[&str] = &["torch-bridge", "distributions", "models", "experiments"];
-
 /// Runs everything; the last line says what ran and adds the tests up.
 pub(crate) fn run(long: bool) -> Result<()> {
     let start = Instant::now();
@@ -30,11 +27,8 @@ pub(crate) fn run(long: bool) -> Result<()> {
     }
     process::run(cargo(long, &["check", "--package", "variata-distributions", "--no-default-features"]))?;
 
-    let packages: Vec<String> = WITH_TORCH
-        .iter()
-        .filter(|name| crates.iter().any(|present| present == *name))
-        .map(|name| format!("--package=variata-{name}"))
-        .collect();
+    let with_torch = places::torch_crates()?;
+    let packages: Vec<String> = with_torch.iter().map(|name| format!("--package=variata-{name}")).collect();
     let mut args = vec!["test", "--features", "variata-distributions/torch"];
     args.extend(packages.iter().map(String::as_str));
     tally += process::run_tests(cargo(long, &args))?;
@@ -48,7 +42,7 @@ pub(crate) fn run(long: bool) -> Result<()> {
     println!(
         "xtask test: conventions, default members, {} crates each alone, and {} with libtorch{}; doc tests included",
         crates.len(),
-        WITH_TORCH.join(", "),
+        with_torch.join(", "),
         if long { ", release mode, 10000 cases a property, golden tables" } else { "" },
     );
     println!(

@@ -60,7 +60,7 @@ pub(crate) fn run() -> Result<()> {
     let files = tracked()?;
     let mut breaches: Vec<String> = RULES.iter().flat_map(|rule| rule(&files)).collect();
     breaches.extend(docs::broken_links(&places::root())?);
-    breaches.extend(manifests::torch_in_default_features()?);
+    breaches.extend(manifests::torch_in_default_members()?);
     if !breaches.is_empty() {
         bail!("{} breaches of the conventions:\n  {}", breaches.len(), breaches.join("\n  "));
     }

@@ -60,7 +60,11 @@ impl fmt::Display for SetupError {
                  proxy serves something else.\n  pip: {detail}"
             ),
             Self::NotFound { detail } => {
-                write!(f, "the package index does not have a pinned wheel.\n  pip: {detail}")
+                write!(f, "the package index does not have a pinned wheel.\n  pip: {detail}")?;
+                if detail.contains("from versions: none") {
+                    write!(f, "\nIt has no version at all: is it the right index, and can it be reached?")?;
+                }
+                Ok(())
             }
             Self::Pip { detail } => write!(f, "pip failed; nothing was installed.\n  pip: {detail}"),
             Self::Version { place, found: Some(found), wanted } => write!(

@@ -119,7 +119,9 @@ fn explain(errors: &str, work: &Path, pins: &Pins) -> SetupError {
         return SetupError::NoNetwork { detail: cause.unwrap_or(&detail).to_owned() };
     }
     if has(&["No matching distribution", "Could not find a version"]) {
-        return SetupError::NotFound { detail };
+        // This line lists the versions that there are.
+        let listed = lines().find(|line| line.contains("Could not find a version"));
+        return SetupError::NotFound { detail: listed.unwrap_or(&detail).to_owned() };
     }
     SetupError::Pip { detail }
 }

@@ -5,9 +5,6 @@ use anyhow::Result;
 use super::Doc;
 use crate::{places, process};
 
-/// Crates that link libtorch whatever the features.
-const NEEDS_TORCH: [&str; 3] = ["torch-bridge", "models", "experiments"];
-
 /// Shared fields come from the root.
 pub(super) fn inherited(files: &[Doc]) -> Vec<String> {
     // A crate that ships data under a further licence adds it to the workspace's.
@@ -47,15 +44,25 @@ pub(super) fn internal_dev_dependencies(files: &[Doc]) -> Vec<String> {
     breaches
 }
 
-/// The crates that promise to need no libtorch, asked of cargo: nothing of it in their dependencies.
-pub(super) fn torch_in_default_features() -> Result<Vec<String>> {
+/// The default members are the crates that need no libtorch, asked of cargo: `cargo test` right after a clone
+/// builds all of them and nothing else.
+pub(super) fn torch_in_default_members() -> Result<Vec<String>> {
+    let root = std::fs::read_to_string(places::root().join("Cargo.toml"))?;
+    let members = root.split("default-members = [").nth(1).and_then(|rest| rest.split(']').next());
+    let members = members.unwrap_or_default();
     let mut breaches = Vec::new();
-    for name in places::crates()?.iter().filter(|name| !NEEDS_TORCH.contains(&name.as_str())) {
+    for name in &places::crates()? {
         let package = format!("variata-{name}");
         let args = ["tree", "--package", &package, "--edges", "normal,build", "--prefix", "none"];
         let tree = process::capture(&mut process::cargo(args))?;
         let torch = tree.lines().find(|line| line.starts_with("tch ") || line.starts_with("torch-sys "));
-        breaches.extend(torch.map(|line| format!("crates/{name}: depends on {line} without being asked")));
+        match (torch, members.contains(&format!("\"crates/{name}\""))) {
+            (Some(line), true) => breaches.push(format!("crates/{name}: a default member depends on {line}")),
+            (None, false) => {
+                breaches.push(format!("crates/{name}: needs no libtorch, but is no default member"));
+            }
+            _ => {}
+        }
     }
     Ok(breaches)
 }
