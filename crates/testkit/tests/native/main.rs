@@ -4,6 +4,7 @@ mod alloc;
 mod compare;
 mod dual;
 mod families;
+mod faults;
 mod finite_difference;
 mod golden;
 mod quadrature;
