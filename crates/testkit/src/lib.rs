@@ -1,11 +1,16 @@
 #![doc = include_str!("../README.md")]
 
-pub mod alloc;
 pub mod compare;
-pub mod dual;
-pub mod families;
-pub mod faults;
 pub mod finite_difference;
-pub mod golden;
+
+pub mod dual;
 pub mod quadrature;
+
+pub mod golden;
 pub mod statistics;
+
+pub mod families;
+
+pub mod alloc;
+pub mod faults;
+pub mod process;

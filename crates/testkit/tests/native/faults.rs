@@ -156,6 +156,24 @@ fn a_folder_moves_as_a_whole() {
 }
 
 #[test]
+fn a_move_between_folders_never_loses_the_file() {
+    let fs = prepared();
+    fs.create_dir_all("c").unwrap();
+    fs.sync_dir("").unwrap();
+    fs.rename("a/b/file", "c/file").unwrap();
+    let places = |fs: &SimulatedFs| (fs.exists("a/b/file"), fs.exists("c/file"));
+    let all = |fs: &SimulatedFs| fs.crash_states(usize::MAX).iter().map(places).collect::<BTreeSet<_>>();
+    assert_eq!(all(&fs), BTreeSet::from([(true, false), (false, true)]));
+    let only_old = fs.clone();
+    only_old.sync_dir("a/b").unwrap();
+    assert_eq!(all(&only_old), all(&fs));
+    fs.sync_dir("c").unwrap();
+    assert_eq!(all(&fs), BTreeSet::from([(true, true), (false, true)]));
+    fs.sync_dir("a/b").unwrap();
+    assert_eq!(all(&fs), BTreeSet::from([(false, true)]));
+}
+
+#[test]
 fn unsynced_data_meets_every_fate() {
     let fs = SimulatedFs::new();
     fs.append("log", b"abcd").unwrap();

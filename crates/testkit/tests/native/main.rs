@@ -7,6 +7,7 @@ mod families;
 mod faults;
 mod finite_difference;
 mod golden;
+mod process;
 mod quadrature;
 mod statistics;
 
