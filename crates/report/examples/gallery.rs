@@ -119,7 +119,7 @@ fn training(uniform: &mut Uniform) -> Section {
     let rate = |slope: f64| {
         (0..60).map(|i| 10f64.powf(f64::from(i) / 15.0)).map(|n| (n, 0.4 * n.powf(slope))).collect()
     };
-    let small = Size::new(420.0, 320.0);
+    let small = Size::HALF;
     let rates = LinePlot {
         x: Axis::new("samples").log(),
         y: Axis::new("error").log(),
@@ -216,7 +216,7 @@ fn distributions(uniform: &mut Uniform) -> Section {
     let density = |x: f64| (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
     let sample: Vec<f64> = (0..4000).map(|_| uniform.normal()).collect();
     let narrow: Vec<f64> = sample.iter().map(|v| 0.7 * v + 0.4).collect();
-    let size = Size::new(420.0, 320.0);
+    let size = Size::HALF;
     let one = Histogram {
         x: Axis::new("z₁").range(-4.0, 4.0),
         samples: vec![Sample { name: "aggregated posterior".to_owned(), values: sample.clone() }],
@@ -273,7 +273,7 @@ fn tables() -> Result<Section, Error> {
             Column::text("model"),
             Column::number("−ELBO", Digits::Decimals(2)).best(Best::Lowest),
             Column::number("−IWAE", Digits::Decimals(2)).best(Best::Lowest),
-            Column::number("active units", Digits::Significant(2)).best(Best::Highest),
+            Column::number("active units", Digits::Decimals(0)).best(Best::Highest),
             Column::number("paper’s −ELBO", Digits::Decimals(1)).of_paper(),
         ],
     );
@@ -304,7 +304,7 @@ fn tables() -> Result<Section, Error> {
 }
 
 fn broken() -> Section {
-    let size = Size::new(420.0, 240.0);
+    let size = Size::new(360.0, 220.0);
     let constant = LinePlot {
         x: Axis::new("epoch"),
         series: vec![LineSeries::new("constant", vec![(0.0, 3.0), (1.0, 3.0), (2.0, f64::NAN), (3.0, 3.0)])],

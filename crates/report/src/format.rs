@@ -33,7 +33,7 @@ pub fn significant(value: f64, digits: usize) -> String {
 /// `value` with a fixed number of decimals and a real minus sign; never `−0`.
 #[must_use]
 pub fn decimals(value: f64, decimals: usize) -> String {
-    if let Some(special) = special(value) {
+    if let Some(special) = special(value).filter(|_| value != 0.0) {
         return special;
     }
     let magnitude = format!("{:.*}", decimals.min(17), value.abs());

@@ -103,10 +103,12 @@ impl Picture {
     pub fn note(&self) -> String {
         let mut note = String::new();
         if self.nan > 0 {
-            let _ = write!(note, "{} values are NaN (magenta). ", self.nan);
+            let (n, values) = counted(self.nan);
+            let _ = write!(note, "{n} {values} NaN (magenta). ");
         }
         if self.clipped > 0 {
-            let _ = write!(note, "{} values outside [0, 1] were clipped. ", self.clipped);
+            let (n, values) = counted(self.clipped);
+            let _ = write!(note, "{n} {values} outside [0, 1], shown as the nearer end. ");
         }
         note.trim_end().to_owned()
     }
@@ -206,6 +208,10 @@ impl ImageGrid {
         };
         [byte(values[0]), byte(values[1]), byte(values[2]), 255]
     }
+}
+
+fn counted(n: usize) -> (usize, &'static str) {
+    (n, if n == 1 { "value is" } else { "values are" })
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -44,6 +44,9 @@ impl Default for Size {
 }
 
 impl Size {
+    /// For two plots side by side on a page: text keeps its size there.
+    pub const HALF: Self = Self { width: 360.0, height: 300.0 };
+
     /// Of this width and height.
     #[must_use]
     pub fn new(width: f64, height: f64) -> Self {

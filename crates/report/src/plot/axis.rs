@@ -145,6 +145,8 @@ impl Domain {
     fn log_ticks(&self, wanted: usize) -> Vec<Tick> {
         let (first, last) = (self.lo.floor().max(-400.0) as i32, self.hi.ceil().min(400.0) as i32);
         let every = ((last - first) as usize).div_ceil(wanted.max(1)).max(1) as i32;
+        // One way for all: 0.01 beside 10⁻⁴ would need a second look.
+        let plain = self.lo >= -3.1 && self.hi <= 4.1;
         let mut ticks = Vec::new();
         for decade in first..=last {
             let labelled = decade.rem_euclid(every) == 0;
@@ -156,7 +158,7 @@ impl Domain {
                 }
                 let label = match decade {
                     _ if k > 1 || !labelled => String::new(),
-                    -2..=3 => decimals(10f64.powi(decade), (-decade).max(0) as usize),
+                    _ if plain => decimals(10f64.powi(decade), (-decade).max(0) as usize),
                     _ => format!("10{}", superscript(decade)),
                 };
                 ticks.push(Tick { part: (place - self.lo) / (self.hi - self.lo), label });
@@ -172,8 +174,8 @@ fn step(span: f64, wanted: usize) -> f64 {
     let power = 10f64.powi(exponent_of(raw, 17).clamp(-300, 300));
     match raw / power {
         r if r < 1.5 => power,
-        r if r < 3.5 => 2.0 * power,
-        r if r < 7.5 => 5.0 * power,
+        r if r < 3.2 => 2.0 * power,
+        r if r < 7.1 => 5.0 * power,
         _ => 10.0 * power,
     }
 }
@@ -242,7 +244,8 @@ mod tests {
     #[test]
     fn decades() {
         let axis = Axis::new("").log();
-        assert_eq!(labels(&axis, &[1e-4, 1.0]), ["10⁻⁴", "10⁻³", "0.01", "0.1", "1"]);
+        assert_eq!(labels(&axis, &[1e-4, 1.0]), ["10⁻⁴", "10⁻³", "10⁻²", "10⁻¹", "10⁰"]);
+        assert_eq!(labels(&axis, &[1e-2, 10.0]), ["0.01", "0.1", "1", "10"]);
         assert_eq!(labels(&axis, &[10.0, 60.0]), ["10", "20", "30", "40", "50", "60"]);
     }
 

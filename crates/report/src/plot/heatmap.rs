@@ -2,13 +2,14 @@
 
 use ndarray::Array2;
 
-use super::axis::Axis;
+use super::axis::{Axis, Tick};
 use super::color::ColorMap;
 use super::frame::fill;
 use super::svg::{Anchor, GRID, INK, MUTED, Svg, TEXT, text_width};
 use super::{Plot, Size};
+use crate::format::exponent_of;
 use crate::picture::{NAN_COLOR, Picture};
-use crate::significant;
+use crate::{decimals, significant};
 
 /// A matrix `[rows, columns]` as colours; row 0 is on top.
 ///
@@ -36,7 +37,7 @@ pub struct Heatmap {
     pub range: Option<[f64; 2]>,
     /// The colours.
     pub map: ColorMap,
-    /// Writes each value into its cell, to two significant digits; for small matrices.
+    /// Writes each value into its cell, to a hundredth of the range; for small matrices.
     pub annotate: bool,
     /// Size; the cells fill it.
     pub size: Size,
@@ -76,8 +77,9 @@ impl Plot for Heatmap {
         let names = if self.column_names.is_empty() { 0.0 } else { TEXT + 6.0 };
         let words = if self.x_label.is_empty() { 4.0 } else { TEXT + 10.0 };
         let note = if self.values.iter().any(|v| v.is_nan()) { 18.0 } else { 0.0 };
+        let scale_width = self.scale_width(lo, hi);
         let (area_width, area_height) =
-            ((width - left - 96.0).max(20.0), (height - 10.0 - names - words - note).max(20.0));
+            ((width - left - scale_width).max(20.0), (height - 10.0 - names - words - note).max(20.0));
         // Cells are square unless that would leave most of the area empty.
         let (cell_width, cell_height) = (area_width / columns as f64, area_height / rows as f64);
         let side = cell_width.min(cell_height);
@@ -178,16 +180,32 @@ impl Heatmap {
             let style = format!("fill:rgb({r},{g},{b})");
             // A little overlap hides the seams that renderers leave between neighbours.
             svg.rect((x, y), (area.cell_width + 0.3, area.cell_height + 0.3), &style, &significant(value, 4));
-            if self.annotate {
-                let light = !value.is_nan() && self.map.is_light(area.part(value));
-                let size = (0.36 * area.cell_width).min(0.55 * area.cell_height).clamp(4.0, 13.0);
-                let style = format!(
-                    "fill:{};font-size:{size:.1}px;pointer-events:none",
-                    if light { "#111" } else { "#fff" }
-                );
-                let at = (x + area.cell_width / 2.0, y + area.cell_height / 2.0 + 0.36 * size);
-                svg.words(at, Anchor::Middle, &style, &significant(value, 2));
-            }
+        }
+        if self.annotate {
+            self.annotations(svg, area);
+        }
+    }
+
+    /// Each value in its cell, all in one size that fits the longest.
+    fn annotations(&self, svg: &mut Svg, area: &Area) {
+        let places = (2 - exponent_of(area.hi - area.lo, 2)).clamp(0, 9) as usize;
+        let words = self.values.mapv(|v| {
+            let text = decimals(v, places);
+            // A matrix of shares is mostly zeros, which are read past more easily when short.
+            if text.bytes().all(|b| b == b'0' || b == b'.') { "0".to_owned() } else { text }
+        });
+        let widest = words.iter().map(|w| text_width(w)).fold(1.0, f64::max);
+        let size = (TEXT * 0.84 * area.cell_width / widest).min(0.6 * area.cell_height).min(TEXT);
+        for ((i, j), word) in words.indexed_iter() {
+            let value = self.values[[i, j]];
+            let light = !value.is_nan() && self.map.is_light(area.part(value));
+            let style = format!(
+                "fill:{};font-size:{size:.1}px;pointer-events:none",
+                if light { "#111" } else { "#fff" }
+            );
+            let x = area.left + (j as f64 + 0.5) * area.cell_width;
+            let y = area.top + (i as f64 + 0.5) * area.cell_height + 0.36 * size;
+            svg.words((x, y), Anchor::Middle, &style, word);
         }
     }
 
@@ -209,19 +227,30 @@ impl Heatmap {
             let y = bottom - (step + 1) as f64 * height;
             svg.rect((x, y), (width, height + 0.3), &format!("fill:rgb({r},{g},{b})"), "");
         }
-        let axis = Axis::default().range(lo, hi);
-        let wanted = ((bottom - top) / 50.0).clamp(2.0, 6.0) as usize;
         let mut widest = 0.0_f64;
-        for tick in axis.domain(std::iter::empty(), 0.0).map(|d| d.ticks(wanted)).unwrap_or_default() {
+        for tick in scale_ticks(lo, hi, bottom - top) {
             let y = bottom - (bottom - top) * tick.part;
             svg.line((x + width, y), (x + width + 4.0, y), INK, 1.0);
             svg.words((x + width + 7.0, y + 4.5), Anchor::Start, &fill(MUTED), &tick.label);
             widest = widest.max(text_width(&tick.label));
         }
         if !self.value_label.is_empty() {
-            svg.words_up((x + width + 12.0 + widest + TEXT, f64::midpoint(top, bottom)), &self.value_label);
+            svg.words_up((x + width + 16.0 + widest + TEXT, f64::midpoint(top, bottom)), &self.value_label);
         }
     }
+
+    /// Room for the scale at the right: its distance, bar, ticks and label.
+    fn scale_width(&self, lo: f64, hi: f64) -> f64 {
+        // The ticks depend a little on the height, which is not known yet.
+        let ticks = scale_ticks(lo, hi, self.size.kept().1);
+        let widest = ticks.iter().map(|t| text_width(&t.label)).fold(0.0, f64::max);
+        18.0 + 12.0 + 16.0 + widest + if self.value_label.is_empty() { 0.0 } else { TEXT + 8.0 }
+    }
+}
+
+fn scale_ticks(lo: f64, hi: f64, height: f64) -> Vec<Tick> {
+    let wanted = (height / 50.0).clamp(2.0, 6.0) as usize;
+    Axis::default().range(lo, hi).domain(std::iter::empty(), 0.0).map(|d| d.ticks(wanted)).unwrap_or_default()
 }
 
 /// Names with their index, as many as find room: `each` is how many cells one takes.

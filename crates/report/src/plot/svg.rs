@@ -134,6 +134,7 @@ pub(crate) fn text_width(text: &str) -> f64 {
             'm' | 'w' | 'M' | 'W' | '—' => 0.88,
             c if c.is_uppercase() => 0.68,
             c if "⁰¹²³⁴⁵⁶⁷⁸⁹⁻".contains(c) => 0.4,
+            c if c.is_ascii_digit() => 0.62,
             _ => 0.57,
         })
         .sum::<f64>()
