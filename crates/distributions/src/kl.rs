@@ -14,6 +14,7 @@ pub mod monte_carlo;
 mod normal_gumbel;
 mod normal_laplace;
 mod normal_normal;
+mod pair;
 mod unbounded_uniform;
 mod uniform_laplace;
 mod uniform_normal;

@@ -139,10 +139,7 @@ impl<F: Real> Uniform<F> {
     /// As [`log_prob`](Self::log_prob).
     pub fn cdf<D: Dimension>(&self, x: &ArrayRef<F, D>) -> Result<Array<F, D>, Error> {
         check::not_nan("x", x)?;
-        let [value] = self.at("x", x, |x, low, high| {
-            // Halves, so that neither difference overflows; −∞ and +∞ are clamped.
-            [((0.5 * x - 0.5 * low) / (0.5 * high - 0.5 * low)).clamp(0.0, 1.0)]
-        })?;
+        let [value] = self.at("x", x, |x, low, high| [fraction(x, low, high)])?;
         Ok(value)
     }
 
@@ -163,7 +160,7 @@ impl<F: Real> Uniform<F> {
 
     /// Mean of each item.
     pub fn mean(&self) -> ArrayD<F> {
-        self.each(|low, high| 0.5 * low + 0.5 * high)
+        self.each(centre)
     }
 
     /// Variance of each item.
@@ -257,6 +254,20 @@ pub(crate) fn log_width(low: f64, high: f64) -> f64 {
     } else {
         libm::log(0.5 * high - 0.5 * low) + std::f64::consts::LN_2
     }
+}
+
+/// (x − low)/(high − low), kept in [0, 1].
+pub(crate) fn fraction(x: f64, low: f64, high: f64) -> f64 {
+    let width = high - low;
+    let share =
+        if width.is_finite() { (x - low) / width } else { (0.5 * x - 0.5 * low) / (0.5 * high - 0.5 * low) };
+    share.clamp(0.0, 1.0)
+}
+
+/// (low + high)/2.
+pub(crate) fn centre(low: f64, high: f64) -> f64 {
+    let sum = low + high;
+    if sum.is_finite() { 0.5 * sum } else { 0.5 * low + 0.5 * high }
 }
 
 /// (1 − t)·low + t·high, which does not overflow, kept inside the interval.

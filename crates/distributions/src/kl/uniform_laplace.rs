@@ -1,0 +1,43 @@
+//! Uniform ‖ Laplace.
+
+use ndarray::ArrayD;
+
+use super::{KlDivergence, KlGrad, pair};
+use crate::uniform::{fraction, log_width};
+use crate::{Error, Laplace, LocationScaleGrad, Real, Uniform, UniformGrad};
+
+/// ```text
+/// log(2b/w) + E|X − m|/b,   w = high − low
+/// E|X − m| = |c − m| for m outside [low, high],  ((m − low)² + (high − m)²)/(2w) inside;  c the centre
+/// ```
+/// for p = U[low, high] and q = Laplace(m, b). Derived in docs/theory/kl.
+impl<F: Real> KlDivergence<Laplace<F>> for Uniform<F> {
+    type Value = ArrayD<F>;
+    type Grad = KlGrad<UniformGrad<F>, LocationScaleGrad<F>>;
+
+    fn kl(&self, q: &Laplace<F>) -> Result<ArrayD<F>, Error> {
+        pair::value(self.parameters(), q.parameters(), scalar)
+    }
+
+    fn kl_with_grad(&self, q: &Laplace<F>) -> Result<(ArrayD<F>, Self::Grad), Error> {
+        pair::with_grad(self.parameters(), q.parameters(), scalar)
+    }
+}
+
+/// Value and partials in low, high, m, b.
+fn scalar([low, high, m, b]: [f64; 4]) -> [f64; 5] {
+    let width = high - low;
+    // Shares of the interval on either side of m, each in [0, 1], and the distances to the ends in units of b.
+    let (below, above) = (fraction(m, low, high), fraction(-m, -high, -low));
+    let (to_low, to_high) = ((m - low) / b, (high - m) / b);
+    let distance = if (low..=high).contains(&m) {
+        0.5 * (below * to_low + above * to_high)
+    } else {
+        0.5 * to_high.abs() + 0.5 * to_low.abs()
+    };
+    let value = std::f64::consts::LN_2 + libm::log(b) - log_width(low, high) + distance;
+    // d E|X − m| / d(low) = (E|X − m| − |low − m|)/w, and with the other sign at the upper end.
+    let in_low = 1.0 / width + (distance - to_low.abs()) / width;
+    let in_high = (to_high.abs() - distance) / width - 1.0 / width;
+    [value, in_low, in_high, (below - above) / b, (1.0 - distance) / b]
+}
