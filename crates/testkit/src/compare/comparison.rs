@@ -27,8 +27,8 @@ enum Measure {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Comparison {
-    name: String,
-    context: String,
+    name: Box<str>,
+    context: Box<str>,
     measure: Measure,
     bound: f64,
     nan_equal: bool,
@@ -44,8 +44,8 @@ pub struct Comparison {
 impl Comparison {
     fn new(name: &str, measure: Measure, bound: f64) -> Self {
         let mut new = Self {
-            name: name.to_owned(),
-            context: String::new(),
+            name: name.into(),
+            context: Box::default(),
             measure,
             bound,
             nan_equal: false,
@@ -93,7 +93,7 @@ impl Comparison {
     }
 
     /// Says where the numbers come from (seed, dtype, layout); printed on failure.
-    pub fn context(&mut self, context: impl Into<String>) -> &mut Self {
+    pub fn context(&mut self, context: impl Into<Box<str>>) -> &mut Self {
         self.context = context.into();
         self
     }
@@ -130,8 +130,7 @@ impl Comparison {
             self.refuse(MismatchKind::Bound { index, value: scale });
         }
         let error = self.error(got, want, scale);
-        // Written so that a NaN error fails.
-        if !(error <= self.bound) {
+        if error.is_nan() || error > self.bound {
             self.failed += 1;
         }
         if self.worst.is_none_or(|worst| error > worst.error) {

@@ -34,9 +34,9 @@ pub struct Summary {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mismatch {
     /// What was compared.
-    pub name: String,
+    pub name: Box<str>,
     /// Seed, dtype, layout: whatever the test gave to [`Comparison::context`](super::Comparison::context).
-    pub context: String,
+    pub context: Box<str>,
     /// Unit of errors and bounds, as in "ulp".
     pub unit: &'static str,
     /// What is wrong.

@@ -3,6 +3,10 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// `f64` or [`Dual`](super::Dual).
+#[expect(
+    clippy::return_self_not_must_use,
+    reason = "as with the inherent methods of `f64`, whose names these are"
+)]
 pub trait Scalar:
     Copy
     + PartialOrd
@@ -48,7 +52,6 @@ pub trait Scalar:
     }
 
     /// The larger by value; `self` if they are equal.
-    #[must_use]
     fn larger(self, other: Self) -> Self {
         if self < other { other } else { self }
     }

@@ -27,8 +27,9 @@ pub fn for_each_layout_1d<T: Clone>(
     };
 
     // The places between hold an element of the other end, so that reading them shows.
-    let doubled =
-        Array1::from_shape_fn(2 * n, |i| array[if i % 2 == 0 { i / 2 } else { n - 1 - i / 2 }].clone());
+    let doubled = Array1::from_shape_fn(2 * n, |i| {
+        array[if i.is_multiple_of(2) { i / 2 } else { n - 1 - i / 2 }].clone()
+    });
     f("every second", doubled.slice(s![..;2]), array);
 
     let reversed = Array1::from_shape_fn(n, |i| array[n - 1 - i].clone());
@@ -60,7 +61,7 @@ pub fn for_each_layout_2d<T: Clone>(
     let transposed = Array2::from_shape_fn((columns, rows), |(j, i)| array[[i, j]].clone());
     f("Fortran", transposed.t(), array);
 
-    let spread = |i: usize, last: usize| if i % 2 == 0 { i / 2 } else { last - i / 2 };
+    let spread = |i: usize, last: usize| if i.is_multiple_of(2) { i / 2 } else { last - i / 2 };
     let doubled =
         Array2::from_shape_fn((2 * rows, columns), |(i, j)| array[[spread(i, last_row), j]].clone());
     f("every second row", doubled.slice(s![..;2, ..]), array);
@@ -75,7 +76,7 @@ pub fn for_each_layout_2d<T: Clone>(
     let mut view = transposed.view();
     view.invert_axis(Axis(0));
     view.invert_axis(Axis(1));
-    f("negative Fortran", view.t(), &standard(view.t()));
+    f("negative Fortran", view.t(), &standard(&view.t()));
 
     let padded = Array2::from_shape_fn((rows + 3, columns + 5), |(i, j)| {
         array[[i.saturating_sub(2).min(last_row), j.saturating_sub(3).min(last_column)]].clone()
@@ -83,14 +84,14 @@ pub fn for_each_layout_2d<T: Clone>(
     f("offset", padded.slice(s![2..rows + 2, 3..columns + 3]), array);
 
     if let Some(view) = array.row(0).broadcast((rows, columns)) {
-        f("broadcast rows", view, &standard(view));
+        f("broadcast rows", view, &standard(&view));
     }
     let column = array.slice(s![.., ..1]);
     if let Some(view) = column.broadcast((rows, columns)) {
-        f("broadcast columns", view, &standard(view));
+        f("broadcast columns", view, &standard(&view));
     }
 }
 
-fn standard<T: Clone>(view: ArrayView2<'_, T>) -> Array2<T> {
+fn standard<T: Clone>(view: &ArrayView2<'_, T>) -> Array2<T> {
     Array2::from_shape_fn(view.dim(), |at| view[at].clone())
 }

@@ -21,13 +21,13 @@ pub fn try_chi_square(name: &str, counts: &[u64], probabilities: &[f64]) -> Resu
         return fault("number of cells against probabilities", probabilities.len(), counts.len() as f64);
     }
     let total: f64 = probabilities.iter().sum();
-    if !((total - 1.0).abs() <= 1e-12) {
+    if total.is_nan() || (total - 1.0).abs() > 1e-12 {
         return fault("sum of probabilities", 0, total);
     }
     let mut statistic = 0.0;
     for (cell, (&count, &p)) in counts.iter().zip(probabilities).enumerate() {
         let expected = n as f64 * p;
-        if !(expected >= LEAST_EXPECTED) {
+        if expected.is_nan() || expected < LEAST_EXPECTED {
             return Err(Failure::Expected { entry, cell, expected });
         }
         statistic += (count as f64 - expected).powi(2) / expected;

@@ -1,5 +1,7 @@
 //! The tests of the testkit: above all, that it rejects what is wrong.
 
+#![expect(clippy::unwrap_used, reason = "in the helpers too a panic is the failure")]
+
 mod alloc;
 mod compare;
 mod dual;

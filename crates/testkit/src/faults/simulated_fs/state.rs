@@ -114,15 +114,11 @@ impl State {
         while let Some((dir, prefix)) = open.pop() {
             for ((_, name), &node) in children(&self.names, dir) {
                 let path = format!("{prefix}{name}");
-                match self.files.get(&node) {
-                    Some(file) => {
-                        tree.insert(path, Some(file.memory.clone()));
-                    }
-                    None => {
-                        // Seen once per name, of which a folder has one.
-                        open.push((node, format!("{path}/")));
-                        tree.insert(format!("{path}/"), None);
-                    }
+                if let Some(file) = self.files.get(&node) {
+                    tree.insert(path, Some(file.memory.clone()));
+                } else {
+                    open.push((node, format!("{path}/")));
+                    tree.insert(format!("{path}/"), None);
                 }
             }
         }
