@@ -144,7 +144,8 @@ impl Domain {
 
     fn log_ticks(&self, wanted: usize) -> Vec<Tick> {
         let (first, last) = (self.lo.floor().max(-400.0) as i32, self.hi.ceil().min(400.0) as i32);
-        let every = ((last - first) as usize).div_ceil(wanted.max(1)).max(1) as i32;
+        // Powers of ten take little room.
+        let every = ((last - first) as usize).div_ceil(2 * wanted.max(1)).max(1) as i32;
         // One way for all: 0.01 beside 10⁻⁴ would need a second look.
         let plain = self.lo >= -3.1 && self.hi <= 4.1;
         let mut ticks = Vec::new();

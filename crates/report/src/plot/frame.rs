@@ -198,7 +198,7 @@ pub(crate) fn legend(svg: &mut Svg, entries: &[Entry], width: f64) -> f64 {
     }
     let (mut x, mut y) = (6.0, TEXT + 2.0);
     for (name, key, color) in entries {
-        let mark = if matches!(key, Key::Line | Key::Dashes) { 24.0 } else { 14.0 };
+        let mark = if matches!(key, Key::Line | Key::Dashes) { 24.0 } else { 16.0 };
         let long = mark + text_width(name) + 18.0;
         if x > 6.0 && x + long > width {
             (x, y) = (6.0, y + TEXT + 7.0);

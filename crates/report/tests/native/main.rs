@@ -1,5 +1,5 @@
 //! Tests of the report crate: one binary.
-#![allow(missing_docs, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
 mod claims;
 mod metrics;

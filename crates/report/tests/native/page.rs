@@ -168,7 +168,7 @@ fn figures_are_written_as_files_too() {
         .collect();
     names.sort();
     assert_eq!(names.len(), 3, "{names:?}");
-    for name in names.iter().filter(|n| n.ends_with(".svg")) {
+    for name in names.iter().filter(|n| n.as_bytes().ends_with(b".svg")) {
         elements(&std::fs::read_to_string(output.path().join("figures").join(name)).unwrap()).unwrap();
     }
 }

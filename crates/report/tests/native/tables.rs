@@ -6,7 +6,9 @@ use crate::page::{page, report};
 
 fn html(columns: Vec<Column>, rows: Vec<Vec<Cell>>) -> String {
     let mut table = Table::new("t", "caption", columns);
-    rows.into_iter().for_each(|row| table.row(row).unwrap());
+    for row in rows {
+        table.row(row).unwrap();
+    }
     let mut report = report();
     report.sections = vec![Section::new("s").table(table)];
     page(&report)

@@ -55,7 +55,7 @@ fn tag_end(text: &str) -> Result<usize, String> {
             _ => {}
         }
     }
-    Err(format!("a tag does not end: {:.60}", text))
+    Err(format!("a tag does not end: {text:.60}"))
 }
 
 fn check_text(text: &str) -> Result<(), String> {
