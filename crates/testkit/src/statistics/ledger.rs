@@ -36,7 +36,7 @@ pub const LEDGER: &[Entry] = &[
     // distributions: samplers
     of("ks_normal", 1_000_000, "mean + 0.02 σ; σ × 1.03"),
     of("ks_laplace", 1_000_000, "location + 0.02 b; scale × 1.04"),
-    of("ks_uniform", 1_000_000, "range 1 % too wide; upper tenth of a per cent missing six times over"),
+    of("ks_uniform", 1_000_000, "range 1 % too wide; upper 0.7 % of the range missing"),
     of("ks_gumbel", 1_000_000, "location + 0.02 β; scale × 1.03; the mirrored (minimum) law"),
     of("ks_logistic", 1_000_000, "location + 0.03 s; scale × 1.03"),
     of("freq_bernoulli", 1_000_000, "probability + 0.006 at p = 1/2; p and 1 − p exchanged elsewhere"),
@@ -59,7 +59,7 @@ pub const LEDGER: &[Entry] = &[
     // datasets
     of("shuffle_uniform", 100_000, "the shuffle of 4 that exchanges each place with any place"),
     // models
-    of("noise_normal", 1_000_000, "mean + 0.02 σ; σ × 1.03; the same noise for two rows"),
+    of("noise_normal", 1_000_000, "mean + 0.02 σ; σ × 1.03"),
     // testkit: the tools on samplers written for their tests
     of("testkit_ks", 1_000_000, "mean + 0.02 σ; σ × 1.03"),
     of("testkit_ks_two_sample", 1_000_000, "mean + 0.04 σ of one sample"),

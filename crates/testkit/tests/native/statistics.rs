@@ -5,8 +5,9 @@ use rand_chacha::ChaCha8Rng;
 use variata_testkit::compare::assert_relative;
 use variata_testkit::statistics::{
     Failure, LEDGER, TOTAL_ALPHA, assert_binomial, assert_chi_square, assert_ks, assert_ks_two_sample,
-    assert_mean, assert_rejects, binomial_p_value, chi_square_survival, dkw_critical, gamma_q, ks_distance,
-    ks_two_sample_distance, seed, try_binomial, try_chi_square, try_ks, try_ks_two_sample, try_mean,
+    assert_mean, assert_rejects, binomial_p_value, chi_square_survival, dkw_critical, entry, gamma_q,
+    ks_distance, ks_two_sample_distance, seed, try_binomial, try_chi_square, try_ks, try_ks_two_sample,
+    try_mean,
 };
 
 const N: usize = 1_000_000;
@@ -42,6 +43,36 @@ fn the_ledger_adds_up() {
     for (i, entry) in LEDGER.iter().enumerate() {
         assert!(entry.alpha > 0.0 && entry.uses > 0 && !entry.catches.is_empty(), "{}", entry.name);
         assert!(LEDGER[..i].iter().all(|other| other.name != entry.name), "{} is there twice", entry.name);
+    }
+}
+
+/// A mutant law at distance D is rejected with probability 1 − 10⁻⁶ if D exceeds both bands together.
+#[test]
+fn declared_discrepancies_are_within_reach() {
+    type Cdf = fn(f64) -> f64;
+    let laplace: Cdf = |x| if x < 0.0 { x.exp() / 2.0 } else { 1.0 - (-x).exp() / 2.0 };
+    let uniform: Cdf = |x| x.clamp(0.0, 1.0);
+    let gumbel: Cdf = |x| (-(-x).exp()).exp();
+    let logistic: Cdf = |x| 1.0 / (1.0 + (-x).exp());
+    // Name, law, and the declared mutants as (shift, factor).
+    let cases: [(&str, Cdf, [(f64, f64); 2]); 6] = [
+        ("ks_normal", normal_cdf, [(0.02, 1.0), (0.0, 1.03)]),
+        ("ks_laplace", laplace, [(0.02, 1.0), (0.0, 1.04)]),
+        ("ks_uniform", uniform, [(0.0, 1.01), (0.0, 0.993)]),
+        ("ks_gumbel", gumbel, [(0.02, 1.0), (0.0, 1.03)]),
+        ("ks_logistic", logistic, [(0.03, 1.0), (0.0, 1.03)]),
+        ("noise_normal", normal_cdf, [(0.02, 1.0), (0.0, 1.03)]),
+    ];
+    for (name, cdf, mutants) in cases {
+        let entry = entry(name).unwrap();
+        let reach = dkw_critical(entry.alpha, entry.samples) + dkw_critical(1e-6, entry.samples);
+        for (shift, factor) in mutants {
+            let distance = (-2000..=2000)
+                .map(|i| f64::from(i) * 0.005)
+                .map(|x| (cdf(x) - cdf((x - shift) / factor)).abs())
+                .fold(0.0, f64::max);
+            assert!(distance > reach, "{name}: {distance:e} is out of reach, {reach:e}");
+        }
     }
 }
 
