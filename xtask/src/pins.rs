@@ -66,8 +66,8 @@ impl Platform {
         let wheels = std::iter::once(&torch).chain(cpu).chain(extra);
         let (download_mb, needed_mb) = match (self, cuda) {
             (Self::MacosArm64, _) => (85, 700),
-            (_, false) => (545, 2_200),
-            (_, true) => (2_400, 8_500),
+            (_, false) => (545, 2_000),
+            (_, true) => (2_400, 7_000),
         };
         Some(Pins {
             version: TORCH.to_owned(),

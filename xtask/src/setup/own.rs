@@ -93,4 +93,24 @@ mod tests {
         assert!(check("LIBTORCH=x", None).unwrap_err().to_string().contains("does not say its version"));
         assert_eq!(check("LIBTORCH=x", Some(public_part("2.11.0+cu130"))), Ok(()));
     }
+
+    #[test]
+    fn a_real_folder_is_respected_and_a_link_is_not_looked_at() {
+        let place = std::env::temp_dir().join(format!("variata-own-test-{}", std::process::id()));
+        let (link, torch) = (place.join(".libtorch"), place.join(".libtorch/torch"));
+        assert_eq!(folder(&link), Ok(None), "absent");
+        fs::create_dir_all(torch.join("lib")).unwrap();
+        assert_eq!(folder(&link), Err(SetupError::NoLibrary { path: torch.clone() }));
+        fs::write(torch.join("lib/libtorch_cpu.so"), "").unwrap();
+        fs::write(torch.join("build-version"), format!("{TORCH}+cpu\n")).unwrap();
+        assert!(folder(&link).unwrap().is_some_and(|line| line.contains("your own folder")));
+        // The wheel's file is the one that counts where there are both.
+        fs::write(torch.join("version.py"), "__version__ = '2.4.1'\n").unwrap();
+        let error = folder(&link).unwrap_err();
+        assert!(matches!(&error, SetupError::Version { found: Some(f), .. } if f == "2.4.1"), "{error:?}");
+        let other = place.join("link");
+        std::os::unix::fs::symlink(&link, &other).unwrap();
+        assert_eq!(folder(&other), Ok(None), "a link is set-up's own");
+        fs::remove_dir_all(&place).unwrap();
+    }
 }
