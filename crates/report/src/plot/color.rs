@@ -1,7 +1,7 @@
 //! Colours: ten classes that stay apart for colour-blind readers, and maps for heatmaps.
 
-/// Ten colours made for this purpose: M. A. Petroff, "Accessible Color Sequences for Data Visualization",
-/// arXiv:2107.02270, table 1.
+/// The ten colours of M. A. Petroff, "Accessible Color Sequences for Data Visualization",
+/// arXiv:2107.02270, which keep apart for colour-blind readers; here with the strongest ones first.
 const CLASSES: [&str; 10] = [
     "#3f90da", "#e76300", "#832db6", "#a96b59", "#bd1f01", "#717581", "#ffa90e", "#92dadd", "#b9ac70",
     "#94a4a2",

@@ -150,3 +150,9 @@ fn files_can_be_read_by_others() {
     let mode = |p: &Path| fs::metadata(p).unwrap().permissions().mode();
     assert_eq!(mode(&written), mode(&plain));
 }
+
+#[test]
+fn a_folder_without_a_repository_has_no_commit() {
+    let root = tempfile::tempdir().unwrap();
+    assert_eq!(variata_report::git_commit(&root.path().join("absent")), None);
+}
