@@ -139,7 +139,7 @@ const COMMANDS: &[Spec] = &[
         name: "tidy",
         operands: "",
         about: "Check the conventions of the workspace (seconds)",
-        details: "The same checks are a test of this package, so `cargo test` runs them too.",
+        details: "But for what only cargo knows, the same checks are a test of this package: `cargo test` runs them.",
         flags: &[],
     },
 ];
