@@ -145,6 +145,8 @@ fn folders_are_compared_byte_for_byte() {
         compare_folders(&a.0, &b.0, &[]),
         Err(FolderError::Bytes { offset: 3, got: 5, want: 4, .. })
     ));
+    fs::write(a.0.join("sub/x"), b"sane").unwrap();
+    assert!(matches!(compare_folders(&a.0, &b.0, &[]), Err(FolderError::Bytes { offset: 2, .. })));
     fs::write(a.0.join("sub/x"), b"same").unwrap();
     fs::write(b.0.join("sub/extra"), b"").unwrap();
     assert!(matches!(compare_folders(&a.0, &b.0, &[]), Err(FolderError::Missing { .. })));

@@ -86,6 +86,25 @@ fn kolmogorov_smirnov_accepts_and_rejects() {
     }
 }
 
+/// Evenly spaced points have distance 1/2n from the uniform law; a shift of the cdf adds to it.
+#[test]
+fn the_bands_are_sharp() {
+    let grid: Vec<f64> = (0..N).map(|i| (i as f64 + 0.5) / N as f64).collect();
+    let shifted = |shift: f64| try_ks("testkit_ks", &grid, move |x| (x + shift).min(1.0));
+    let critical = dkw_critical(5e-9, N);
+    assert!(shifted(critical * 0.999 - 0.5 / N as f64).is_ok());
+    assert_rejects("testkit_ks", &shifted(critical * 1.001 - 0.5 / N as f64));
+    let evidence = shifted(0.002).unwrap();
+    assert_relative("D", evidence.statistic, 0.002 + 0.5 / N as f64, 1e-9, 0.0);
+    assert_relative("p", evidence.p_value, 2.0 * (-2.0 * 1e6 * evidence.statistic.powi(2)).exp(), 1e-12, 0.0);
+
+    // Of two samples each band takes half of the distance.
+    let other = changed(&grid, |x| x + 0.003);
+    let evidence = try_ks_two_sample("testkit_ks_two_sample", &grid, &other).unwrap();
+    assert_relative("D", evidence.statistic, 0.003, 1e-3, 0.0);
+    assert_relative("p", evidence.p_value, 4.0 * (-0.5 * 1e6 * evidence.statistic.powi(2)).exp(), 1e-12, 0.0);
+}
+
 #[test]
 fn two_samples_are_compared() {
     let (x, y) = (normals(2, N), normals(3, N));
