@@ -50,12 +50,13 @@ fn the_ledger_adds_up() {
 #[test]
 fn declared_discrepancies_are_within_reach() {
     type Cdf = fn(f64) -> f64;
+    type Case = (&'static str, Cdf, [(f64, f64); 2]);
     let laplace: Cdf = |x| if x < 0.0 { x.exp() / 2.0 } else { 1.0 - (-x).exp() / 2.0 };
     let uniform: Cdf = |x| x.clamp(0.0, 1.0);
     let gumbel: Cdf = |x| (-(-x).exp()).exp();
     let logistic: Cdf = |x| 1.0 / (1.0 + (-x).exp());
     // Name, law, and the declared mutants as (shift, factor).
-    let cases: [(&str, Cdf, [(f64, f64); 2]); 6] = [
+    let cases: [Case; 6] = [
         ("ks_normal", normal_cdf, [(0.02, 1.0), (0.0, 1.03)]),
         ("ks_laplace", laplace, [(0.02, 1.0), (0.0, 1.04)]),
         ("ks_uniform", uniform, [(0.0, 1.01), (0.0, 0.993)]),
