@@ -24,7 +24,7 @@ pub struct UniformCategories;
 /// Σₖ pₖ (e^(dₖ) − 1 − dₖ),   dₖ = log qₖ − log pₖ
 /// ```
 /// which is Σ p log(p/q), because Σ p(eᵈ − 1) = Σ q − Σ p = 0; every term is ≥ 0. A class with pₖ = 0 contributes qₖ,
-/// the limit of its term. Derived in docs/theory/kl.
+/// the limit of its term. Derived in docs/src/theory/distributions.md.
 ///
 /// The d's are taken from the differences of the logits, so that nearly equal rows keep their digits. +∞ where q excludes
 /// a class that p allows.
@@ -128,7 +128,15 @@ fn term(log_p: f64, log_q: f64, d: f64) -> f64 {
 /// normalisers differ by log Σ p e^δ = log1p(Σ p·expm1(δ)), which is small where δ is.
 fn log_ratios(a: &[f64], b: &[f64], log_p: &[f64], log_q: &[f64]) -> Vec<f64> {
     let top = (0..a.len()).fold(0, |top, k| if a[k] > a[top] { k } else { top });
-    let mut d: Vec<f64> = (0..a.len()).map(|k| (b[k] - b[top]) - (a[k] - a[top])).collect();
+    let (head, tail) = difference(b[top], a[top]);
+    let mut d: Vec<f64> = a
+        .iter()
+        .zip(b)
+        .map(|(&a, &b)| {
+            let (high, low) = difference(b, a);
+            (high - head) + (low - tail)
+        })
+        .collect();
     if d.iter().all(|d| d.abs() < 1.0) {
         let shift = libm::log1p(log_p.iter().zip(&d).map(|(&l, &d)| libm::exp(l) * libm::expm1(d)).sum());
         d.iter_mut().for_each(|d| *d -= shift);
@@ -138,4 +146,11 @@ fn log_ratios(a: &[f64], b: &[f64], log_p: &[f64], log_q: &[f64]) -> Vec<f64> {
         }
     }
     d
+}
+
+/// x − y as a rounded number and its rounding error (Møller and Knuth).
+fn difference(x: f64, y: f64) -> (f64, f64) {
+    let high = x - y;
+    let back = high - x;
+    (high, (x - (high - back)) - (y + back))
 }

@@ -6,6 +6,7 @@ are grids, log-spaced runs and neighbourhoods of branch points, so that two runs
 """
 
 import argparse
+import functools
 import math
 import pathlib
 import struct
@@ -37,7 +38,7 @@ def value(function, *arguments):
 
 
 def text(x):
-    if mpmath.isinf(x):
+    if abs(x) >= mpf(2) ** 1024:
         return "inf" if x > 0 else "-inf"
     return mpmath.nstr(x, PRINT, strip_zeros=True, min_fixed=-5, max_fixed=5)
 
@@ -242,12 +243,175 @@ def special(folder):
     )
 
 
+# -------------------------------------------------------------------------------------------------- divergences
+
+
+def cancelling(function):
+    """The textbook form loses twice the digits of the distance to equality: give it 120 more."""
+
+    @functools.wraps(function)
+    def wide(*arguments):
+        mp.dps += 120
+        result = function(*arguments)
+        mp.dps -= 120
+        return +result
+
+    return wide
+
+
+@cancelling
+def normal_normal(m1, s1, m2, s2):
+    return mpmath.log(s2 / s1) + (s1**2 + (m1 - m2) ** 2) / (2 * s2**2) - mpf(1) / 2
+
+
+@cancelling
+def laplace_laplace(m1, b1, m2, b2):
+    d = abs(m1 - m2)
+    return mpmath.log(b2 / b1) + d / b2 + b1 / b2 * mpmath.exp(-d / b1) - 1
+
+
+@cancelling
+def gumbel_gumbel(m1, b1, m2, b2):
+    r, d, g = b1 / b2, (m1 - m2) / b2, mpmath.euler
+    return -mpmath.log(r) + g * (r - 1) + d - 1 + mpmath.exp(-d) * mpmath.gamma(1 + r)
+
+
+@cancelling
+def normal_gumbel(mu, sigma, m, b):
+    d = (mu - m) / b
+    exponential = mpmath.exp(sigma**2 / (2 * b**2) - d)
+    return mpmath.log(b) - mpmath.log(2 * mpmath.pi * sigma**2) / 2 - mpf(1) / 2 + d + exponential
+
+
+@cancelling
+def gumbel_normal(m, b, mu, sigma):
+    spread = mpmath.pi**2 / 6 * b**2 + (m + mpmath.euler * b - mu) ** 2
+    return -(mpmath.log(b) + mpmath.euler + 1) + mpmath.log(2 * mpmath.pi * sigma**2) / 2 + spread / (2 * sigma**2)
+
+
+@cancelling
+def normal_laplace(mu, sigma, m, b):
+    d = (mu - m) / sigma
+    folded = sigma * (2 * phi(d) + d * mpmath.erf(d / mpmath.sqrt(2)))
+    return mpmath.log(2 * b) - mpmath.log(2 * mpmath.pi * mpmath.e * sigma**2) / 2 + folded / b
+
+
+@cancelling
+def laplace_normal(m, b, mu, sigma):
+    spread = 2 * b**2 + (m - mu) ** 2
+    return -(1 + mpmath.log(2 * b)) + mpmath.log(2 * mpmath.pi * sigma**2) / 2 + spread / (2 * sigma**2)
+
+
+@cancelling
+def uniform_normal(low, high, mu, sigma):
+    w, c = high - low, (low + high) / 2
+    return -mpmath.log(w) + mpmath.log(2 * mpmath.pi * sigma**2) / 2 + (w**2 / 12 + (c - mu) ** 2) / (2 * sigma**2)
+
+
+@cancelling
+def uniform_laplace(low, high, m, b):
+    w = high - low
+    if low <= m <= high:
+        distance = ((m - low) ** 2 + (high - m) ** 2) / (2 * w)
+    else:
+        distance = abs((low + high) / 2 - m)
+    return mpmath.log(2 * b / w) + distance / b
+
+
+@cancelling
+def uniform_uniform(l1, h1, l2, h2):
+    return mpmath.log((h2 - l2) / (h1 - l1))
+
+
+@cancelling
+def bernoulli_bernoulli(a, b):
+    p, q = 1 / (1 + mpmath.exp(-a)), 1 / (1 + mpmath.exp(-b))
+    return p * mpmath.log(p / q) + (1 - p) * mpmath.log((1 - p) / (1 - q))
+
+
+@cancelling
+def categorical_categorical(*logits):
+    half = len(logits) // 2
+    p, q = ([mpmath.exp(x) for x in side] for side in (logits[:half], logits[half:]))
+    p, q = ([x / sum(side) for x in side] for side in (p, q))
+    return sum(x * mpmath.log(x / y) for x, y in zip(p, q))
+
+
+CHANGES = [10.0**-k for k in range(1, 13)]
+SIDE = ["p_0", "p_1", "q_0", "q_1"]
+
+
+def equal_pairs():
+    """Location and scale changed by 1e-1 to 1e-12 of the scale, one at a time, together and oppositely."""
+    points = []
+    for loc, scale in [(0.0, 1.0), (-2.5, 0.3), (40.0, 7.0)]:
+        for t in CHANGES:
+            points += [(loc + u * t * scale, scale * (1 + v * t), loc, scale) for u, v in [(1, 0), (0, 1), (0, -1), (-1, 1)]]
+    return points
+
+
+def scattered_pairs():
+    """Locations apart by 0 to 30 scales, scale ratios from 1e-6 to 1e3."""
+    ratios = [1e-6, 1e-3, 0.1, 0.5, 0.74, 0.76, 1.0, 1.24, 1.26, 2.0, 3.7, 10.0, 38.0]
+    return [(d * s, s, 0.25, 1.0) for s in ratios for d in [0.0, 0.7, -2.0, 30.0]] + [
+        (0.5, 1000.0, 0.0, 1.0),
+        (3.0, 2.0, -1.0, 1e3),
+        (0.0, 2.0, 0.0, 10.0),
+    ]
+
+
+def intervals():
+    ends = [(-1.0, 1.0), (0.0, 1e-6), (3.0, 50.0), (-7.0, -6.5)]
+    return [(low, high, m, s) for low, high in ends for m in [-20.0, -6.75, -0.5, 0.0, 4.0] for s in [0.3, 1.0, 12.0, 500.0]]
+
+
+def nested():
+    points = []
+    for low, high in [(0.0, 1.0), (-3.0, 5.0), (1.0, 1.5)]:
+        for t in CHANGES + [0.9, 1.0, 3.0, 1e3]:
+            points += [(low, high, low - t, high), (low, high, low, high + t), (low, high, low - t, high + t)]
+    return points
+
+
+def logit_pairs():
+    base = [0.0, 0.3, -1.7, 4.0, -12.0, 25.0, -36.5]
+    near_by = [(a, a + t * s) for a in base for t in CHANGES for s in (1, -1)]
+    apart = [(a, b) for a in base for b in [-40.0, -9.0, -2.1, -1.9, 0.0, 1.9, 2.1, 30.0, 300.0] if a != b]
+    return near_by + apart
+
+
+def rows_of_logits():
+    points = []
+    for row in [(0.0, 0.0, 0.0), (1.0, -2.0, 0.5), (-30.0, 0.0, 3.0), (5.0, 5.25, -8.0)]:
+        for t in CHANGES:
+            points += [row + (row[0] + t, row[1], row[2]), row + (row[0], row[1] - t, row[2] + 2 * t)]
+        points += [row + (0.0, 10.0, -10.0), row + (-20.0, 2.0, 0.0), row + (0.0, 0.0, 0.0)]
+    return [p for p in points if p[:3] != p[3:]]
+
+
+def divergences(folder):
+    same = unique(equal_pairs() + scattered_pairs())
+    table(folder, "kl_normal_normal", SIDE, {"kl": normal_normal}, same)
+    table(folder, "kl_laplace_laplace", SIDE, {"kl": laplace_laplace}, same)
+    table(folder, "kl_gumbel_gumbel", SIDE, {"kl": gumbel_gumbel}, same)
+    apart = unique(scattered_pairs() + [(0.5, s, 1.0, 2.0) for s in logspace(1e-6, 70.0, 40)])
+    for function in (normal_gumbel, gumbel_normal, normal_laplace, laplace_normal):
+        table(folder, f"kl_{function.__wrapped__.__name__}", SIDE, {"kl": function}, apart)
+    table(folder, "kl_uniform_normal", SIDE, {"kl": uniform_normal}, intervals())
+    table(folder, "kl_uniform_laplace", SIDE, {"kl": uniform_laplace}, intervals())
+    table(folder, "kl_uniform_uniform", SIDE, {"kl": uniform_uniform}, nested())
+    table(folder, "kl_bernoulli_bernoulli", ["p_0", "q_0"], {"kl": bernoulli_bernoulli}, logit_pairs())
+    columns = [f"{side}_{k}" for side in "pq" for k in range(3)]
+    table(folder, "kl_categorical_categorical", columns, {"kl": categorical_categorical}, rows_of_logits())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).parent)
     folder = parser.parse_args().out
     folder.mkdir(parents=True, exist_ok=True)
     special(folder)
+    divergences(folder)
 
 
 if __name__ == "__main__":
