@@ -14,7 +14,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
@@ -160,13 +160,21 @@ impl Setup {
     }
 
     /// Removes what interrupted runs left; only under the lock.
+    ///
+    /// The pip of a killed run may still be writing there for a moment. What then resists stays for the next
+    /// run: it is only rubbish, never taken for a library.
     fn remove_stale(&self) -> Result<()> {
         let prefix = format!("{}.partial-", self.pins.folder());
         for entry in fs::read_dir(&self.cache)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with(&prefix) {
-                fs::remove_dir_all(entry.path())
-                    .with_context(|| format!("cannot remove {}", entry.path().display()))?;
+                let gone = (0..5).any(|attempt| {
+                    std::thread::sleep(Duration::from_millis(100 * attempt));
+                    fs::remove_dir_all(entry.path()).is_ok()
+                });
+                if !gone {
+                    eprintln!("   left over from an interrupted run: {}", entry.path().display());
+                }
             }
         }
         Ok(())
