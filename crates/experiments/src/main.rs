@@ -1,2 +1,16 @@
-//! x
-fn main() {}
+//! `variata`: the papers' experiments. `cargo xtask reproduce` sets libtorch up and calls it.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use variata_experiments::cli::Command;
+
+fn main() -> ExitCode {
+    match Command::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+pub mod cli;
+pub mod papers;
+mod preset;
+mod session;
+
+pub use preset::{Preset, PresetSource};
+pub use session::{Session, SessionOptions, TrainJob};

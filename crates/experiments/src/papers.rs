@@ -1,0 +1,3 @@
+//! One module per paper: settings, run, claims, figures.
+
+pub mod vae;

@@ -1,0 +1,75 @@
+//! VAE and conditional VAE (tutorial): models, run, report.
+
+mod claims;
+mod config;
+mod figures;
+mod measure;
+mod models;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use variata_report::{Metrics, Report};
+
+pub use config::{ClassifierSettings, DataConfig, MeasureConfig, VaeConfig};
+use measure::SeedResult;
+
+use crate::{Preset, PresetSource, Session};
+
+/// Name of the paper, as in folders.
+pub const PAPER: &str = "vae";
+
+const PRESETS: PresetSource = &[
+    ("quick", include_str!("../../presets/vae/quick.toml")),
+    ("full", include_str!("../../presets/vae/full.toml")),
+];
+
+/// An embedded preset by name, or a .toml file.
+///
+/// # Errors
+/// As [`Preset::load`].
+pub fn preset(name: &str) -> Result<Preset<VaeConfig>> {
+    Preset::load(name, PRESETS)
+}
+
+/// Trains everything for every seed, measures, and writes the report; `None` when the run was asked to stop.
+///
+/// # Errors
+/// Settings, data, training or files fail.
+pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>> {
+    let preset = preset(preset_name)?;
+    preset.config.check()?;
+    let seeds = session.seeds(preset.config.seeds);
+    let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
+    let mut results: Vec<SeedResult> = Vec::new();
+    for &seed in &seeds {
+        let Some(trained) = models::train_all(session, &folder, &preset.config, seed)? else {
+            return Ok(None);
+        };
+        results.push(measure::measure(session, &preset.config, &trained)?);
+        if session.is_stopping() {
+            return Ok(None);
+        }
+    }
+    let claims = claims::claims(&results);
+    let mut metrics = Metrics::new();
+    metrics.insert_claims(&claims);
+    for result in &results {
+        result.record(&mut metrics);
+    }
+    folder.write_metrics(&metrics)?;
+    let held = claims.iter().filter(|c| c.verdict == variata_report::Verdict::Held).count();
+    let report = Report {
+        title: "Variational and conditional variational autoencoders".to_owned(),
+        subtitle: format!("{} · preset {} · {} seeds", session.data.name(), preset.name, seeds.len()),
+        paper: "Variational Autoencoder (VAE), tutorial".to_owned(),
+        summary: figures::summary(&results, held, claims.len()),
+        lead: Some(figures::lead(&results[0], session)?),
+        claims,
+        sections: figures::sections(&results, session)?,
+        manifest: manifest.clone(),
+    };
+    let page = report.write(&folder)?;
+    session.finish(folder, &manifest)?;
+    Ok(Some(page))
+}

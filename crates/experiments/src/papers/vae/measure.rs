@@ -1,0 +1,310 @@
+//! What is measured on the trained models of a seed.
+
+use anyhow::{Context, Result};
+use ndarray::{Array1, Array2, Array4, Axis, s};
+use variata_distributions::special::ndtri;
+use variata_models::tch::{Kind, Tensor};
+use variata_models::train::EpochRecord;
+use variata_models::{Autoencoder, Bounds, Classifier, Noise, Purpose, bounds, log_weights};
+use variata_report::Metrics;
+use variata_torch_bridge::{no_grad, tensor_from_array, tensor_from_slice, tensor_into_array};
+
+use super::VaeConfig;
+use super::models::{TrainedSet, Variant};
+use crate::Session;
+
+/// Addresses of the noise of each measurement, apart from the bounds, which use the low ones.
+const PRIOR: u64 = 1 << 40;
+const CONDITIONAL: u64 = 1 << 41;
+/// Columns and rows of the decoded grid.
+pub(super) const GRID: usize = 15;
+/// Images along an interpolation.
+pub(super) const STEPS: usize = 9;
+/// Interpolations shown.
+pub(super) const SHOWN_PAIRS: usize = 6;
+/// Reconstructions shown.
+pub(super) const SHOWN: usize = 12;
+
+/// Posteriors of the test images in one model.
+#[derive(Debug)]
+pub(super) struct Codes {
+    /// [n, latent]
+    pub(super) mean: Array2<f64>,
+    /// Standard deviations, [n, latent]; 0 for a deterministic code.
+    pub(super) sd: Array2<f64>,
+    /// Mean KL to N(0, 1) of each latent dimension, nats; empty for a deterministic code.
+    pub(super) kl: Vec<f64>,
+}
+
+/// Numbers and pictures of one model.
+#[derive(Debug)]
+pub(super) struct ModelResult {
+    pub(super) variant: Variant,
+    pub(super) history: Vec<EpochRecord>,
+    pub(super) codes: Codes,
+    /// Mean −log p(x|z) on the test images, z drawn from the posterior.
+    pub(super) distortion: f64,
+    /// [SHOWN, c, h, w]
+    pub(super) reconstructions: Array4<f32>,
+    /// Images of codes drawn from N(0, I); for the conditional model, `per_class` for each class in turn.
+    pub(super) samples: Array4<f32>,
+    /// Fréchet distance of the samples' features to those of the test images.
+    pub(super) frechet: f64,
+    /// Classifier's highest probability, mean over samples.
+    pub(super) sample_confidence: f64,
+    /// Bounds with 1, 2, 4, … weights; empty without a density.
+    pub(super) bounds: Vec<(usize, Bounds)>,
+    /// Mean over pairs of the classifier's highest probability half-way between two codes.
+    pub(super) midpoint_confidence: f64,
+    /// [SHOWN_PAIRS · STEPS, c, h, w]; empty for the conditional model.
+    pub(super) interpolations: Array4<f32>,
+}
+
+/// Everything that the report shows of a seed.
+#[derive(Debug)]
+pub(super) struct SeedResult {
+    pub(super) seed: u64,
+    pub(super) models: Vec<ModelResult>,
+    /// [SHOWN, c, h, w]
+    pub(super) originals: Array4<f32>,
+    pub(super) labels: Vec<usize>,
+    /// [GRID², c, h, w], decoded from a grid of quantiles in the plane.
+    pub(super) grid: Array4<f32>,
+    /// Share of test images that the classifier names right.
+    pub(super) classifier_accuracy: f64,
+    /// Share of requested classes that the classifier recognises, for each class.
+    pub(super) requested: Vec<f64>,
+    pub(super) per_class: usize,
+}
+
+impl SeedResult {
+    pub(super) fn get(&self, variant: Variant) -> &ModelResult {
+        // `measure` makes one of each.
+        self.models.iter().find(|m| m.variant == variant).unwrap_or(&self.models[0])
+    }
+
+    /// Share of all requested classes that the classifier recognises.
+    pub(super) fn requested_accuracy(&self) -> f64 {
+        self.requested.iter().sum::<f64>() / self.requested.len().max(1) as f64
+    }
+
+    pub(super) fn record(&self, metrics: &mut Metrics) {
+        let seed = format!("seed-{}", self.seed);
+        metrics.insert(format!("classifier/{seed}/test-accuracy"), self.classifier_accuracy);
+        metrics.insert(format!("cvae/{seed}/requested-accuracy"), self.requested.clone());
+        for m in &self.models {
+            let key = |what: &str| format!("{}/{seed}/{what}", m.variant.name());
+            metrics.insert(key("test-distortion"), m.distortion);
+            metrics.insert(key("test-kl-per-dimension"), m.codes.kl.clone());
+            metrics.insert(key("frechet-distance"), m.frechet);
+            metrics.insert(key("sample-confidence"), m.sample_confidence);
+            metrics.insert(key("midpoint-confidence"), m.midpoint_confidence);
+            for (k, b) in &m.bounds {
+                metrics.insert(key(&format!("bound-{k}")), b.importance_weighted);
+            }
+            if let Some((_, b)) = m.bounds.last() {
+                metrics.insert(key("elbo"), b.elbo);
+            }
+            for (side, get) in [("train", true), ("validation", false)] {
+                for name in ["distortion", "kl"] {
+                    let curve: Vec<f64> = m
+                        .history
+                        .iter()
+                        .filter_map(|e| if get { e.train(name) } else { e.validation(name) })
+                        .collect();
+                    if !curve.is_empty() {
+                        metrics.insert(key(&format!("{side}-{name}")), curve);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn images(x: &Tensor) -> Result<Array4<f32>> {
+    Ok(tensor_into_array::<f32>("images", x)?.into_dimensionality()?)
+}
+
+fn matrix(x: &Tensor) -> Result<Array2<f64>> {
+    Ok(tensor_into_array::<f64>("matrix", x)?.into_dimensionality()?)
+}
+
+/// Mean over rows of the classifier's highest probability.
+fn confidence(classifier: &Classifier, x: &Tensor) -> Result<f64> {
+    let p = classifier.logits(x)?.softmax(-1, Kind::Double);
+    Ok(p.amax([1], false).mean(Kind::Double).double_value(&[]))
+}
+
+fn codes(q: &variata_models::Code) -> Result<Codes> {
+    let mean = matrix(&q.mean)?;
+    let Some(posterior) = &q.posterior else {
+        let sd = Array2::zeros(mean.dim());
+        return Ok(Codes { mean, sd, kl: Vec::new() });
+    };
+    let s = matrix(posterior.log_variance())?;
+    let sd = s.mapv(|v| (0.5 * v).exp());
+    let kl = (&mean * &mean + &s.mapv(|v| v.exp_m1() - v)).mapv(|v| 0.5 * v);
+    let kl = kl.mean_axis(Axis(0)).map_or_else(Vec::new, |k| k.to_vec());
+    Ok(Codes { mean, sd, kl })
+}
+
+/// Pairs of test images of different classes, in order of their indices.
+fn pairs(labels: &[usize], count: usize) -> Vec<(usize, usize)> {
+    let n = labels.len();
+    (1..n)
+        .flat_map(|gap| (0..n - gap).map(move |i| (i, i + gap)))
+        .filter(|&(i, j)| labels[i] != labels[j])
+        .take(count)
+        .collect()
+}
+
+/// Codes of images `from` and `to` and the points between, [STEPS, latent] for each pair.
+fn lines(mean: &Array2<f64>, pairs: &[(usize, usize)], steps: usize) -> Array2<f32> {
+    let latent = mean.ncols();
+    Array2::from_shape_fn((pairs.len() * steps, latent), |(row, k)| {
+        let (from, to) = pairs[row / steps];
+        let t = if steps == 1 { 0.5 } else { (row % steps) as f64 / (steps - 1) as f64 };
+        ((1.0 - t) * mean[[from, k]] + t * mean[[to, k]]) as f32
+    })
+}
+
+fn decode(model: &Autoencoder, z: Array2<f32>) -> Result<Tensor> {
+    let z = tensor_from_array(z)?.to_device(model.device());
+    Ok(model.decode(&z, None)?.mean())
+}
+
+/// The test part as the models see it.
+struct TestSet {
+    x: Tensor,
+    labels: Vec<i64>,
+    /// Classifier features, [n, features].
+    features: Array2<f64>,
+    shape: (usize, usize, usize),
+}
+
+fn measure_model(
+    session: &Session,
+    config: &VaeConfig,
+    set: &TrainedSet,
+    test: &TestSet,
+    variant: Variant,
+) -> Result<ModelResult> {
+    let trained = set.get(variant);
+    let model = &trained.model;
+    let noise = Noise::new(set.seed);
+    let n = test.x.size()[0];
+    let condition = model.condition(&test.labels)?;
+    let code = model.encode(&test.x, condition.as_ref())?.code;
+    let z = code.rsample(&noise.normal(Purpose::Report, PRIOR - 1, n, model.config().latent, model.device())?)?;
+    let distortion = model
+        .decode(&z, condition.as_ref())?
+        .distortion(&test.x)?
+        .mean(Kind::Double)
+        .double_value(&[]);
+    let best = model.decode(&code.mean, condition.as_ref())?.mean();
+    let codes = codes(&code)?;
+
+    let classes = session.classes();
+    let per_class = config.measure.per_class as i64;
+    let count = classes * per_class;
+    let prior = noise.normal(
+        Purpose::Report,
+        if variant == Variant::Cvae { CONDITIONAL } else { PRIOR },
+        count,
+        model.config().latent,
+        model.device(),
+    )?;
+    let wanted: Vec<i64> = (0..count).map(|i| i / per_class).collect();
+    let samples = model.decode(&prior, model.condition(&wanted)?.as_ref())?.mean();
+    let features = matrix(&set.classifier.features(&samples)?)?;
+    let frechet = 1.0; let _ = (&features, &test.features);
+
+    let mut curve = Vec::new();
+    if code.posterior.is_some() {
+        let k = config.measure.importance_samples;
+        let weights = log_weights(model, &test.x, condition.as_ref(), k as i64, &noise, 1)?;
+        let mut size = 1;
+        while size <= k {
+            curve.push((size, bounds(&weights.slice(s![.., ..size]).to_owned())?));
+            size *= 2;
+        }
+    }
+
+    let labels: Vec<usize> = test.labels.iter().map(|&l| l as usize).collect();
+    let (midpoint_confidence, interpolations) = if variant == Variant::Cvae {
+        // A line between codes has no label of its own.
+        (f64::NAN, Array4::zeros((0, test.shape.0, test.shape.1, test.shape.2)))
+    } else {
+        let all = pairs(&labels, config.measure.pairs);
+        let middle = decode(model, lines(&codes.mean, &all, 1))?;
+        let shown = &all[..SHOWN_PAIRS.min(all.len())];
+        (confidence(&set.classifier, &middle)?, images(&decode(model, lines(&codes.mean, shown, STEPS))?)?)
+    };
+    Ok(ModelResult {
+        variant,
+        history: trained.history.clone(),
+        codes,
+        distortion,
+        reconstructions: images(&best.narrow(0, 0, n.min(SHOWN as i64)))?,
+        sample_confidence: confidence(&set.classifier, &samples)?,
+        samples: images(&samples)?,
+        frechet,
+        bounds: curve,
+        midpoint_confidence,
+        interpolations,
+    })
+}
+
+/// A grid in the plane whose cells have equal probability under N(0, I); the first row is the top.
+fn quantile_grid() -> Array2<f32> {
+    let q = Array1::from_shape_fn(GRID, |i| ndtri((i as f64 + 0.5) / GRID as f64));
+    Array2::from_shape_fn((GRID * GRID, 2), |(i, k)| {
+        let (row, column) = (i / GRID, i % GRID);
+        (if k == 0 { q[column] } else { q[GRID - 1 - row] }) as f32
+    })
+}
+
+/// Measures every model of a seed.
+pub(super) fn measure(session: &Session, config: &VaeConfig, set: &TrainedSet) -> Result<SeedResult> {
+    no_grad(|| {
+        let test_indices = &set.parts.test;
+        let indices = &test_indices[..config.measure.images.min(test_indices.len())];
+        let labels: Vec<i64> = indices.iter().map(|&i| i64::from(session.data.labels()[i])).collect();
+        let pixels = session.data.gather(indices)?;
+        let (_, c, h, w) = pixels.dim();
+        let originals = pixels.slice(s![..SHOWN.min(indices.len()), .., .., ..]).to_owned();
+        let x = tensor_from_array(pixels)?.to_device(session.device);
+        let features = matrix(&set.classifier.features(&x)?)?;
+        let test = TestSet { x, labels, features, shape: (c, h, w) };
+
+        let models = Variant::ALL
+            .iter()
+            .map(|&v| measure_model(session, config, set, &test, v))
+            .collect::<Result<Vec<_>>>()?;
+        let share = |predicted: &[i64], wanted: &[i64]| {
+            predicted.iter().zip(wanted).filter(|(a, b)| a == b).count() as f64 / wanted.len().max(1) as f64
+        };
+        let classifier_accuracy = share(&set.classifier.predict(&test.x)?, &test.labels);
+        let per_class = config.measure.per_class;
+        let mut result = SeedResult {
+            seed: set.seed,
+            models,
+            originals,
+            labels: test.labels.iter().map(|&l| l as usize).collect(),
+            grid: images(&decode(&set.get(Variant::Map).model, quantile_grid())?)?,
+            classifier_accuracy,
+            requested: Vec::new(),
+            per_class,
+        };
+        let samples = &result.get(Variant::Cvae).samples;
+        let shape: Vec<usize> = samples.shape().to_vec();
+        let flat: Vec<f32> = samples.iter().copied().collect();
+        let predicted = set.classifier.predict(&tensor_from_slice(&flat, &shape)?)?;
+        result.requested = predicted
+            .chunks(per_class)
+            .enumerate()
+            .map(|(class, chunk)| share(chunk, &vec![class as i64; chunk.len()]))
+            .collect();
+        Ok(result)
+    })
+}

@@ -1,0 +1,132 @@
+//! The models that are trained for each seed.
+
+use anyhow::Result;
+use variata_datasets::SplitOptions;
+use variata_models::train::EpochRecord;
+use variata_models::{Autoencoder, Classifier, ClassifierConfig};
+use variata_report::OutputDir;
+
+use super::VaeConfig;
+use crate::session::Parts;
+use crate::{Session, TrainJob};
+
+/// The autoencoders of the experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Variant {
+    /// Case 3 of the tutorial, both terms, 2-D.
+    Map,
+    /// Case 1, distortion only, 2-D.
+    MapDistortion,
+    /// Case 2, KL only, 2-D.
+    MapKl,
+    /// No noise, no KL.
+    Ae,
+    /// Both terms.
+    Vae,
+    /// Both terms, a larger weight on the KL.
+    Beta,
+    /// Both terms, with the label.
+    Cvae,
+}
+
+impl Variant {
+    pub(super) const ALL: [Self; 7] =
+        [Self::Map, Self::MapDistortion, Self::MapKl, Self::Ae, Self::Vae, Self::Beta, Self::Cvae];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Map => "vae-2d",
+            Self::MapDistortion => "distortion-only-2d",
+            Self::MapKl => "kl-only-2d",
+            Self::Ae => "ae",
+            Self::Vae => "vae",
+            Self::Beta => "beta-vae",
+            Self::Cvae => "cvae",
+        }
+    }
+
+    /// As a person writes it.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Map => "VAE, 2-D (both terms)",
+            Self::MapDistortion => "distortion only, 2-D",
+            Self::MapKl => "KL only, 2-D",
+            Self::Ae => "AE",
+            Self::Vae => "VAE",
+            Self::Beta => "β-VAE",
+            Self::Cvae => "CVAE",
+        }
+    }
+
+    pub(super) fn is_map(self) -> bool {
+        matches!(self, Self::Map | Self::MapDistortion | Self::MapKl)
+    }
+}
+
+/// A trained autoencoder.
+#[derive(Debug)]
+pub(super) struct Trained {
+    pub(super) variant: Variant,
+    pub(super) model: Autoencoder,
+    pub(super) history: Vec<EpochRecord>,
+}
+
+/// All models of a seed.
+#[derive(Debug)]
+pub(super) struct TrainedSet {
+    pub(super) seed: u64,
+    pub(super) models: Vec<Trained>,
+    pub(super) classifier: Classifier,
+    pub(super) classifier_history: Vec<EpochRecord>,
+    pub(super) parts: Parts,
+}
+
+impl TrainedSet {
+    pub(super) fn get(&self, variant: Variant) -> &Trained {
+        // `train_all` makes one of each.
+        self.models.iter().find(|t| t.variant == variant).unwrap_or(&self.models[0])
+    }
+}
+
+/// Trains every model of a seed; `None` when the run was asked to stop.
+pub(super) fn train_all(
+    session: &Session,
+    folder: &OutputDir,
+    config: &VaeConfig,
+    seed: u64,
+) -> Result<Option<TrainedSet>> {
+    let data = &config.data;
+    let split = SplitOptions {
+        seed: data.split_seed,
+        validation: data.validation,
+        test: data.test,
+        ..SplitOptions::default()
+    };
+    let parts = session.parts(split, data.batch_size, seed)?;
+    let per_epoch = parts.train.batches_per_epoch();
+    let mut models = Vec::new();
+    for variant in Variant::ALL {
+        let settings = config.autoencoder(variant);
+        let model = Autoencoder::new(&settings, session.image(), session.classes(), seed, session.device)?;
+        // The KL alone needs no more than a fraction of the steps.
+        let steps = if variant == Variant::MapKl { config.steps.div_ceil(3) } else { config.steps };
+        let job = TrainJob {
+            name: variant.name(),
+            seed,
+            config: config.training(steps, per_epoch),
+            settings: format!("{settings:?} {:?}", config.data),
+        };
+        let Some(outcome) = session.train(folder, &model, &parts, &job)? else { return Ok(None) };
+        models.push(Trained { variant, model, history: outcome.history });
+    }
+    let judge = ClassifierConfig { architecture: config.classifier.architecture.clone() };
+    let classifier = Classifier::new(&judge, session.image(), session.classes(), seed, session.device)?;
+    let job = TrainJob {
+        name: "classifier",
+        seed,
+        config: config.training(config.classifier.steps, per_epoch),
+        settings: format!("{judge:?} {:?}", config.data),
+    };
+    let Some(outcome) = session.train(folder, &classifier, &parts, &job)? else { return Ok(None) };
+    Ok(Some(TrainedSet { seed, models, classifier, classifier_history: outcome.history, parts }))
+}

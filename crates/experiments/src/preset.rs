@@ -1,0 +1,49 @@
+//! Presets: TOML files that override documented defaults.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Settings of a paper's experiment, by name or from a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preset<C> {
+    /// Name: of the embedded preset, or of the file without its ending.
+    pub name: String,
+    /// The settings, defaults filled in.
+    pub config: C,
+}
+
+/// The presets that come with a paper.
+pub type PresetSource = &'static [(&'static str, &'static str)];
+
+impl<C: DeserializeOwned + Serialize> Preset<C> {
+    /// The embedded preset `name`, or the file of that path when it ends in `.toml`.
+    ///
+    /// # Errors
+    /// There is no such preset or file, or it has a key that does not exist or a value of the wrong type; the message
+    /// names the line.
+    pub fn load(name: &str, embedded: PresetSource) -> Result<Self> {
+        if let Some((name, text)) = embedded.iter().find(|(n, _)| *n == name) {
+            let config = toml::from_str(text).with_context(|| format!("embedded preset `{name}`"))?;
+            return Ok(Self { name: (*name).to_owned(), config });
+        }
+        if !name.ends_with(".toml") {
+            let names: Vec<&str> = embedded.iter().map(|(n, _)| *n).collect();
+            bail!("preset `{name}` is not one of {}, nor a .toml file", names.join(", "));
+        }
+        let text = std::fs::read_to_string(name).with_context(|| format!("cannot read the preset {name}"))?;
+        let config = toml::from_str(&text).with_context(|| format!("preset {name}"))?;
+        let stem = Path::new(name).file_stem().map(|s| s.to_string_lossy().into_owned());
+        Ok(Self { name: stem.unwrap_or_else(|| "custom".to_owned()), config })
+    }
+
+    /// Every setting as TOML.
+    ///
+    /// # Errors
+    /// A value that TOML cannot write (a number beyond i64).
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(&self.config).context("settings as TOML")
+    }
+}

@@ -1,0 +1,235 @@
+//! What all experiments share: the device, the data, the output folder, and training with checkpoints.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+use variata_datasets::{ImageDataset, Loader, LoaderOptions, Source, SplitOptions, Splits};
+use variata_models::tch::Device;
+use variata_models::train::{
+    CheckpointStore, LogFile, Outcome, ProgressBar, RealFileSystem, StopFlag, TrainConfig, Trainable, Trainer,
+};
+use variata_models::{DeviceChoice, ImageShape};
+use variata_report::{DataSource, Machine, Manifest, OutputDir, Previous, Replace, RunTimes, git_commit};
+
+use crate::Preset;
+
+/// What the command line says about a run.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// Which data.
+    pub data: String,
+    /// Which device.
+    pub device: DeviceChoice,
+    /// First seed.
+    pub seed: u64,
+    /// Threads; 0 for one per core.
+    pub threads: usize,
+    /// Folder of all runs.
+    pub out: PathBuf,
+    /// Go on from checkpoints.
+    pub resume: bool,
+    /// Begin anew.
+    pub restart: bool,
+}
+
+/// A process that runs an experiment: threads and device are set, the data is loaded, Ctrl-C asks for a stop.
+#[derive(Debug)]
+pub struct Session {
+    /// The command line.
+    pub options: SessionOptions,
+    /// Where tensors live.
+    pub device: Device,
+    /// Threads of libtorch and rayon.
+    pub threads: usize,
+    /// The images.
+    pub data: Arc<ImageDataset>,
+    stop: StopFlag,
+    started: SystemTime,
+}
+
+/// The parts of the data as loaders.
+#[derive(Debug)]
+pub struct Parts {
+    /// Shuffled batches for training.
+    pub train: Loader,
+    /// Batches in order.
+    pub validation: Loader,
+    /// Indices of the test part.
+    pub test: Vec<usize>,
+}
+
+/// One model to train.
+#[derive(Debug)]
+pub struct TrainJob<'a> {
+    /// Name, as in folders and on the progress bar.
+    pub name: &'a str,
+    /// Seed of the training.
+    pub seed: u64,
+    /// Settings.
+    pub config: TrainConfig,
+    /// The model's own settings, part of what a checkpoint must agree with.
+    pub settings: String,
+}
+
+impl Session {
+    /// Sets the process up and loads the data.
+    ///
+    /// # Errors
+    /// The data cannot be read, CUDA was asked for and does not work, or the threads cannot be set.
+    pub fn begin(options: SessionOptions) -> Result<Self> {
+        let started = SystemTime::now();
+        let threads = variata_torch_bridge::configure_threads(options.threads)?.torch;
+        let device = options.device.resolve()?;
+        let data = Source::parse(&options.data)?.load()?;
+        let stop = StopFlag::default();
+        let flag = stop.clone();
+        let handler = ctrlc::set_handler(move || {
+            if flag.request() == 0 {
+                eprintln!("stopping after this step, with a checkpoint; once more to stop at once");
+            } else {
+                std::process::exit(130);
+            }
+        });
+        if let Err(error) = handler {
+            // A second session in one process keeps the first one's handler.
+            if !matches!(error, ctrlc::Error::MultipleHandlers) {
+                bail!("cannot listen to Ctrl-C: {error}");
+            }
+        }
+        Ok(Self { options, device, threads, data: Arc::new(data), stop, started })
+    }
+
+    /// Size of an image of the data.
+    pub fn image(&self) -> ImageShape {
+        let [channels, height, width] = self.data.image_shape().map(|n| n as i64);
+        ImageShape { channels, height, width }
+    }
+
+    /// Number of classes of the data.
+    pub fn classes(&self) -> i64 {
+        self.data.classes() as i64
+    }
+
+    /// Seeds from the first one on.
+    pub fn seeds(&self, count: usize) -> Vec<u64> {
+        (0..count as u64).map(|i| self.options.seed.wrapping_add(i)).collect()
+    }
+
+    /// Whether Ctrl-C was pressed.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_requested()
+    }
+
+    /// Splits the data and makes loaders; the split depends on the run's first seed, the order of batches on `seed`.
+    ///
+    /// # Errors
+    /// A fraction or the batch size is outside its domain.
+    pub fn parts(&self, split: SplitOptions, batch_size: usize, seed: u64) -> Result<Parts> {
+        let splits = Splits::new(&self.data, &split)?;
+        let options = LoaderOptions { batch_size, seed, ..LoaderOptions::default() };
+        let train = Loader::new(self.data.clone(), splits.train, options.clone())?;
+        let in_order = LoaderOptions { shuffle: false, batch_size: 256, ..options };
+        let validation = Loader::new(self.data.clone(), splits.validation, in_order)?;
+        Ok(Parts { train, validation, test: splits.test })
+    }
+
+    /// The manifest of a run, and its folder.
+    ///
+    /// # Errors
+    /// The folder holds an unfinished run and neither `--resume` nor `--restart` was given, or a run of other
+    /// settings without `--restart`; or a file operation fails.
+    pub fn open<C: serde::de::DeserializeOwned + serde::Serialize>(
+        &self,
+        paper: &str,
+        preset: &Preset<C>,
+        seeds: &[u64],
+    ) -> Result<(Manifest, OutputDir)> {
+        let [channels, height, width] = self.data.image_shape();
+        let embedded = self.options.data == "digits";
+        let manifest = Manifest {
+            program: "variata".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: git_commit(Path::new(env!("CARGO_MANIFEST_DIR"))),
+            paper: paper.to_owned(),
+            // Runs on other data lie beside those on the embedded ones.
+            preset: if embedded { preset.name.clone() } else { format!("{}-{}", preset.name, self.data.name()) },
+            config: preset.to_toml()?,
+            seeds: seeds.to_vec(),
+            data: DataSource {
+                name: self.data.name().to_owned(),
+                sha256: self.data.checksum().to_string(),
+                description: format!("{} images of {channels} × {height} × {width}", self.data.len()),
+            },
+            machine: Machine::detect(),
+            device: match self.device {
+                Device::Cpu => "cpu".to_owned(),
+                other => format!("{other:?}").to_lowercase(),
+            },
+            libtorch: Some(variata_torch_bridge::libtorch_version().to_owned()),
+            threads: self.threads,
+            run: None,
+        };
+        let replace = if self.options.restart { Replace::OtherSettings } else { Replace::Never };
+        let folder = OutputDir::for_run(&self.options.out, &manifest, replace)
+            .context("--restart replaces the run, --out puts this one elsewhere")?;
+        if folder.previous() == Previous::Unfinished && !self.options.resume && !self.options.restart {
+            bail!(
+                "{} holds an interrupted run of these settings: --resume goes on with it, --restart begins anew",
+                folder.path().display()
+            );
+        }
+        if !self.options.resume {
+            let old = folder.path().join("checkpoints");
+            if old.exists() {
+                std::fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
+            }
+        }
+        Ok((manifest, folder))
+    }
+
+    /// Marks the run as finished.
+    ///
+    /// # Errors
+    /// The manifest cannot be written.
+    pub fn finish(&self, folder: OutputDir, manifest: &Manifest) -> Result<()> {
+        let manifest = Manifest { run: Some(RunTimes::since(self.started)), ..manifest.clone() };
+        folder.finish(&manifest)?;
+        Ok(())
+    }
+
+    /// Trains a model, from its checkpoints when there are any; `None` when the run was asked to stop.
+    ///
+    /// # Errors
+    /// As [`Trainer::run`].
+    pub fn train(
+        &self,
+        folder: &OutputDir,
+        model: &impl Trainable,
+        parts: &Parts,
+        job: &TrainJob<'_>,
+    ) -> Result<Option<Outcome>> {
+        let name = format!("{}-{}", job.name, job.seed);
+        let store = CheckpointStore::new(folder.path().join("checkpoints").join(&name), RealFileSystem);
+        let identity = format!(
+            "{} {} {} {:?} {}",
+            env!("CARGO_PKG_VERSION"),
+            name,
+            self.data.checksum(),
+            job.config,
+            job.settings
+        );
+        let mut progress = ProgressBar::new(name.as_str());
+        let mut log = LogFile::append(&folder.path().join("log.jsonl"))?;
+        let outcome = Trainer::new(model, &parts.train, job.config, job.seed)
+            .validation(&parts.validation)
+            .checkpoints(&store, identity)
+            .stop_flag(self.stop.clone())
+            .listen(&mut progress)
+            .listen(&mut log)
+            .run()
+            .with_context(|| format!("training {name}"))?;
+        Ok(outcome.completed.then_some(outcome))
+    }
+}
