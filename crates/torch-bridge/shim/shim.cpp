@@ -8,6 +8,7 @@
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/grad_mode.h>
+#include <torch/headeronly/version.h>
 
 #include <cstring>
 #include <string>
@@ -158,6 +159,9 @@ at::Tensor* vb_from_owned(void* data, const int64_t* sizes, size_t dims, int8_t 
 int64_t vb_version(at::Tensor* t) {
   return guarded([&] { return static_cast<int64_t>(t->is_inference() ? -1 : t->_version()); }, int64_t{-1});
 }
+
+// The version that the headers belong to.
+const char* vb_version_text() { return TORCH_VERSION; }
 
 // 1: a dense CPU (or other) tensor with memory of its own, so that asking for its data pointer cannot throw.
 int vb_has_plain_storage(at::Tensor* t) {

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use tch::{Cuda, Device};
 
-use crate::Error;
+use crate::{Error, ffi};
 
 /// What the user asked for on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +54,12 @@ impl DeviceChoice {
     }
 }
 
+/// libtorch's version, as in "2.11.0".
+pub fn libtorch_version() -> &'static str {
+    // SAFETY: a string literal of the shim.
+    unsafe { CStr::from_ptr(ffi::vb_version_text()) }.to_str().unwrap_or("unknown")
+}
+
 /// Why CUDA cannot be used, or `None` when it can.
 pub fn cuda_problem() -> Option<String> {
     match load_cuda() {
@@ -92,6 +98,5 @@ fn open() -> Result<(), String> {
 
 #[cfg(not(target_os = "linux"))]
 fn open() -> Result<(), String> {
-    let _ = CStr::from_bytes_with_nul(b"\0");
     Err("this platform's libtorch has no CUDA half".to_owned())
 }

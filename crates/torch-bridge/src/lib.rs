@@ -13,7 +13,7 @@ mod variables;
 mod view;
 
 pub use adam::{AdamStep, fused_adam};
-pub use device::{DeviceChoice, cuda_problem, load_cuda};
+pub use device::{DeviceChoice, cuda_problem, libtorch_version, load_cuda};
 pub use error::Error;
 pub use grad_mode::{grad_is_enabled, no_grad, with_grad};
 pub use gradient::{attach_backward, attach_gradient};
