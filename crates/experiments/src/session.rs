@@ -154,7 +154,11 @@ impl Session {
             commit: git_commit(Path::new(env!("CARGO_MANIFEST_DIR"))),
             paper: paper.to_owned(),
             // Runs on other data lie beside those on the embedded ones.
-            preset: if embedded { preset.name.clone() } else { format!("{}-{}", preset.name, self.data.name()) },
+            preset: if embedded {
+                preset.name.clone()
+            } else {
+                format!("{}-{}", preset.name, self.data.name())
+            },
             config: preset.to_toml()?,
             seeds: seeds.to_vec(),
             data: DataSource {

@@ -3,9 +3,7 @@
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use variata_models::train::{AdamConfig, Schedule, TrainConfig};
-use variata_models::{
-    Architecture, AutoencoderConfig, BottleneckConfig, KlConfig, ObservationConfig,
-};
+use variata_models::{Architecture, AutoencoderConfig, BottleneckConfig, KlConfig, ObservationConfig};
 
 /// Everything that a preset may set. The tutorial gives no settings at all (facts §0): these are ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -182,9 +180,7 @@ impl VaeConfig {
                 ..plain
             },
             V::Ae => AutoencoderConfig { bottleneck: BottleneckConfig::Deterministic, ..plain },
-            V::Beta => {
-                AutoencoderConfig { kl: KlConfig { weight: self.beta, ..plain.kl }, ..plain }
-            }
+            V::Beta => AutoencoderConfig { kl: KlConfig { weight: self.beta, ..plain.kl }, ..plain },
             V::Cvae => AutoencoderConfig { conditional: true, ..plain },
         }
     }

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use ndarray::{Array4, ArrayView4, Axis as Dim, concatenate, s};
 use variata_report::{
-    Axis, BarGroup, BarPlot, Best, Cell, Column, Digits, Figure, ImageGrid, LinePlot, LineSeries, ScatterPlot,
-    Section, Size, Table,
+    Axis, BarGroup, BarPlot, Best, Cell, Column, Digits, Figure, ImageGrid, LinePlot, LineSeries,
+    ScatterPlot, Section, Size, Table,
 };
 
 use super::measure::{GRID, ModelResult, SHOWN_PAIRS, STEPS, SeedResult};
@@ -23,7 +23,13 @@ fn grid(images: &Array4<f32>, columns: usize, wanted: usize) -> ImageGrid {
 }
 
 /// Images for each requested class, one class a column.
-fn conditional(result: &SeedResult, rows: usize, session: &Session, id: &str, caption: &str) -> Result<Figure> {
+fn conditional(
+    result: &SeedResult,
+    rows: usize,
+    session: &Session,
+    id: &str,
+    caption: &str,
+) -> Result<Figure> {
     let model = result.get(Variant::Cvae);
     let classes = session.data.classes();
     let picks: Vec<ArrayView4<'_, f32>> = (0..rows.min(result.per_class))
@@ -79,14 +85,14 @@ fn seeds(results: &[SeedResult], f: impl Fn(&SeedResult) -> f64) -> Cell {
 fn numbers(results: &[SeedResult]) -> Result<Section> {
     let mut table = Table::new(
         "numbers",
-        "Test set; mean ± standard deviation over seeds. Distortion, KL and bounds in nats per image; higher bounds are better, lower distances are better.",
+        "Test set; mean ± standard deviation over seeds. Distortion, KL and bounds (ELBO, importance-weighted) in nats per image; higher bounds are better, lower Fréchet distances are better.",
         vec![
             Column::text("model"),
             Column::number("distortion", Digits::Decimals(2)),
             Column::number("KL", Digits::Decimals(2)),
             Column::number("ELBO", Digits::Decimals(2)).best(Best::Highest),
-            Column::number("importance-weighted", Digits::Decimals(2)).best(Best::Highest),
-            Column::number("Fréchet distance", Digits::Decimals(2)).best(Best::Lowest),
+            Column::number("IW bound", Digits::Decimals(2)).best(Best::Highest),
+            Column::number("Fréchet", Digits::Decimals(2)).best(Best::Lowest),
         ],
     );
     for variant in Variant::ALL {

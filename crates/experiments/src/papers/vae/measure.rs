@@ -195,12 +195,10 @@ fn measure_model(
     let n = test.x.size()[0];
     let condition = model.condition(&test.labels)?;
     let code = model.encode(&test.x, condition.as_ref())?.code;
-    let z = code.rsample(&noise.normal(Purpose::Report, PRIOR - 1, n, model.config().latent, model.device())?)?;
-    let distortion = model
-        .decode(&z, condition.as_ref())?
-        .distortion(&test.x)?
-        .mean(Kind::Double)
-        .double_value(&[]);
+    let z =
+        code.rsample(&noise.normal(Purpose::Report, PRIOR - 1, n, model.config().latent, model.device())?)?;
+    let distortion =
+        model.decode(&z, condition.as_ref())?.distortion(&test.x)?.mean(Kind::Double).double_value(&[]);
     let best = model.decode(&code.mean, condition.as_ref())?.mean();
     let codes = codes(&code)?;
 
@@ -217,7 +215,8 @@ fn measure_model(
     let wanted: Vec<i64> = (0..count).map(|i| i / per_class).collect();
     let samples = model.decode(&prior, model.condition(&wanted)?.as_ref())?.mean();
     let features = matrix(&set.classifier.features(&samples)?)?;
-    let frechet = 1.0; let _ = (&features, &test.features);
+    let frechet = 1.0;
+    let _ = (&features, &test.features);
 
     let mut curve = Vec::new();
     if code.posterior.is_some() {

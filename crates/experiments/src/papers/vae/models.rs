@@ -48,9 +48,9 @@ impl Variant {
     /// As a person writes it.
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::Map => "VAE, 2-D (both terms)",
-            Self::MapDistortion => "distortion only, 2-D",
-            Self::MapKl => "KL only, 2-D",
+            Self::Map => "VAE, 2-D",
+            Self::MapDistortion => "distortion only",
+            Self::MapKl => "KL only",
             Self::Ae => "AE",
             Self::Vae => "VAE",
             Self::Beta => "β-VAE",
@@ -77,7 +77,6 @@ pub(super) struct TrainedSet {
     pub(super) seed: u64,
     pub(super) models: Vec<Trained>,
     pub(super) classifier: Classifier,
-    pub(super) classifier_history: Vec<EpochRecord>,
     pub(super) parts: Parts,
 }
 
@@ -127,6 +126,8 @@ pub(super) fn train_all(
         config: config.training(config.classifier.steps, per_epoch),
         settings: format!("{judge:?} {:?}", config.data),
     };
-    let Some(outcome) = session.train(folder, &classifier, &parts, &job)? else { return Ok(None) };
-    Ok(Some(TrainedSet { seed, models, classifier, classifier_history: outcome.history, parts }))
+    if session.train(folder, &classifier, &parts, &job)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(TrainedSet { seed, models, classifier, parts }))
 }

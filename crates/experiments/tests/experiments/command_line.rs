@@ -1,0 +1,79 @@
+//! Wrong input: a message that names it, and an exit code that is not 0.
+
+use crate::{stderr, variata};
+
+#[test]
+fn help_lists_papers_and_data() {
+    let help = variata(&["reproduce", "--help"]);
+    let text = String::from_utf8_lossy(&help.stdout).into_owned();
+    assert!(help.status.success());
+    for word in ["vae", "fashion-mnist", "--preset", "--resume", "--device", "--seed"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+#[test]
+fn every_wrong_argument_is_named() {
+    let cases: [(&[&str], &str); 7] = [
+        (&["reproduce", "gan"], "gan"),
+        (&["reproduce", "vae", "--device", "tpu"], "tpu"),
+        (&["reproduce", "vae", "--seed", "-1"], "-1"),
+        (&["reproduce", "vae", "--resume", "--restart"], "--restart"),
+        (&["reproduce", "vae", "--data", "no-such-folder"], "no-such-folder"),
+        (&["reproduce", "vae", "--preset", "huge"], "huge"),
+        (&["preset", "vae", "no-such-file.toml"], "no-such-file.toml"),
+    ];
+    for (arguments, name) in cases {
+        let output = variata(arguments);
+        assert!(!output.status.success(), "{arguments:?}");
+        let text = stderr(&output);
+        assert!(text.contains(name), "{arguments:?}: {text}");
+        assert!(!text.contains("panicked"), "{text}");
+    }
+}
+
+#[test]
+fn cuda_without_cuda_is_an_error_and_not_a_crash() {
+    if variata_torch_bridge::cuda_problem().is_none() {
+        return;
+    }
+    let output = variata(&["reproduce", "vae", "--device", "cuda"]);
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("CUDA cannot be used"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("panicked"));
+}
+
+#[test]
+fn a_wrong_setting_is_named_with_its_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("sedes = 1", "sedes"),
+        ("seeds = 0", "seeds"),
+        ("latent = 0", "latent"),
+        ("[data]\nbatch_size = 0", "batch_size"),
+        ("[data]\ntest = 1.5", "test"),
+        ("[observation]\nkind = \"squared_error\"", "observation"),
+        ("[training.optimizer]\nlearning_rate = -1.0", "learning_rate"),
+        ("[architecture]\nkind = \"conv\"\nchannels = [8, 8, 8, 8]\nhidden = 8", "channels"),
+        ("[measure]\nimages = 1", "images"),
+    ];
+    for (i, (text, name)) in cases.into_iter().enumerate() {
+        let preset = folder.path().join(format!("p{i}.toml"));
+        std::fs::write(&preset, text).unwrap();
+        let runs = folder.path().join("runs");
+        let output = variata(&[
+            "reproduce",
+            "vae",
+            "--threads",
+            "1",
+            "--preset",
+            &preset.to_string_lossy(),
+            "--out",
+            &runs.to_string_lossy(),
+        ]);
+        let message = stderr(&output);
+        assert!(!output.status.success(), "{text}");
+        assert!(message.contains(name), "{text}: {message}");
+        assert!(!message.contains("panicked"), "{message}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Whole runs: what they write, that they repeat, that they survive interruption.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use variata_testkit::process::{KillAt, kill_and_resume};
+
+use crate::{stderr, tiny};
+
+const RUN: &str = "runs/vae/tiny-0";
+/// The manifest has the times, the log has the order of events over restarts.
+const IGNORED: [&str; 3] = ["manifest.json", "log.jsonl", "checkpoints"];
+
+fn complete(folder: &Path) {
+    let output = tiny(folder, &[]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).trim().ends_with("report.html"));
+}
+
+#[test]
+fn a_run_writes_its_report_and_repeats_itself_byte_for_byte() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    complete(a.path());
+    complete(b.path());
+    let run = a.path().join(RUN);
+    let html = fs::read_to_string(run.join("report.html")).unwrap();
+    for word in ["Claims", "conditional", "Three cases", "importance-weighted", "<svg", "data:image/png"] {
+        assert!(html.contains(word), "{word}");
+    }
+    assert!(!html.contains("http://") || html.contains("www.w3.org"), "the page loads nothing");
+    for name in ["metrics.json", "manifest.json", "figures/lead.png", "figures/bounds.svg"] {
+        assert!(run.join(name).exists(), "{name}");
+    }
+    let compared = variata_testkit::process::compare_folders(&run, &b.path().join(RUN), &IGNORED).unwrap();
+    assert!(compared > 10, "{compared} files");
+
+    // The same command again: a finished run is done anew and gives the same.
+    complete(a.path());
+    assert_eq!(fs::read_to_string(run.join("report.html")).unwrap(), html);
+    // Other settings in the same folder are refused, and the run stays.
+    let output = tiny(a.path(), &["--data", "digits"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let preset = a.path().join("tiny.toml");
+    let text = fs::read_to_string(&preset).unwrap().replace("steps = 60", "steps = 61");
+    fs::write(&preset, text).unwrap();
+    let mut other = std::process::Command::new(env!("CARGO_BIN_EXE_variata"));
+    other.args(["reproduce", "vae", "--threads", "1", "--device", "cpu"]);
+    other.arg("--preset").arg(&preset).arg("--out").arg(a.path().join("runs"));
+    let output = other.output().unwrap();
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("steps"), "{}", stderr(&output));
+    assert_eq!(fs::read_to_string(run.join("report.html")).unwrap(), html);
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_report() {
+    let (want, got) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    complete(want.path());
+    let checkpoint = got.path().join(RUN).join("checkpoints/vae-0");
+    let kills = [
+        KillAt::File(got.path().join(RUN).join("checkpoints/vae-2d-0")),
+        KillAt::Delay(Duration::from_millis(700)),
+        KillAt::File(checkpoint),
+    ];
+    let resumed = kill_and_resume(
+        || tiny(got.path(), &["--resume"]),
+        &kills,
+        Duration::from_secs(240),
+        &got.path().join(RUN),
+        &want.path().join(RUN),
+        &IGNORED,
+    )
+    .unwrap();
+    assert!(resumed.kills >= 1 && resumed.files > 10, "{resumed:?}");
+}
+
+#[test]
+fn an_interrupted_run_is_not_overwritten_by_accident() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = tiny(folder.path(), &[]);
+    let marker = folder.path().join(RUN).join("checkpoints/vae-2d-0");
+    variata_testkit::process::run_and_kill(&mut command, &KillAt::File(marker), Duration::from_secs(120))
+        .unwrap();
+    let output = tiny(folder.path(), &[]).output().unwrap();
+    assert!(!output.status.success());
+    let text = stderr(&output);
+    assert!(text.contains("--resume") && text.contains("--restart"), "{text}");
+    let output = tiny(folder.path(), &["--restart"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
