@@ -147,7 +147,11 @@ impl<F: Real> Categorical<F> {
         let rows = self.rows_for(x.shape())?;
         let values = x.iter().zip(&rows).map(|(&k, &row)| {
             let row = self.row(row);
-            F::from_f64(if k + 1 >= row.len() { 1.0 } else { row[..=k].iter().map(|&l| libm::exp(l)).sum() })
+            F::from_f64(if k >= row.len().saturating_sub(1) {
+                1.0
+            } else {
+                row[..=k].iter().map(|&l| libm::exp(l)).sum()
+            })
         });
         let values = values.collect();
         Ok(shaped(x.raw_dim(), values))

@@ -7,7 +7,7 @@
 #[non_exhaustive]
 pub enum ArgumentError {
     /// An element is outside the argument's domain.
-    #[error("`{argument}`{} is {value}, must be {must}", index.map(|i| format!("[{i}]")).unwrap_or_default())]
+    #[error("`{argument}{}` is {value}, must be {must}", index.map(|i| format!("[{i}]")).unwrap_or_default())]
     Value {
         /// Name of the argument.
         argument: &'static str,

@@ -1,0 +1,264 @@
+//! The normal distribution with a diagonal covariance.
+
+use ndarray::{Array1, Array2, ArrayRef2, ArrayView2, Zip};
+use rand::Rng;
+
+use crate::special::HALF_LOG_TWO_PI;
+use crate::{ArgumentError, Error, Real, check, noise};
+
+/// How the spread of a [`DiagonalNormal`] was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpreadKind {
+    /// As standard deviations.
+    Scale,
+    /// As logarithms of variances.
+    LogVariance,
+}
+
+/// A batch of normal distributions with diagonal covariance on ℝⁿ.
+///
+/// ```text
+/// log p(x) = −½ Σᵢ zᵢ² − Σᵢ log σᵢ − (n/2) log 2π,   zᵢ = (xᵢ − μᵢ)/σᵢ,   σᵢ = scaleᵢ or exp(log_varianceᵢ/2)
+/// ```
+/// Source: definition; the sign and the determinant as in erratum 000-6.
+///
+/// # Shapes
+/// `loc` and the spread [batch, n]; results that sum over the last axis [batch], in f64 whatever `F`.
+///
+/// # Numerics
+/// The spread is kept as it was given, so that neither logarithms nor exponentials cost the divergences their digits.
+///
+/// ```
+/// use ndarray::array;
+/// use variata_distributions::DiagonalNormal;
+///
+/// let p = DiagonalNormal::from_log_variance(array![[0.0, 1.0]], array![[0.0, 0.0]])?;
+/// let entropy = p.entropy()[0];
+/// assert!((entropy - (2.0 * std::f64::consts::PI * std::f64::consts::E).ln()).abs() < 1e-14);
+/// # Ok::<(), variata_distributions::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct DiagonalNormal<F: Real = f64> {
+    loc: Array2<F>,
+    spread: Array2<F>,
+    kind: SpreadKind,
+}
+
+/// Partial derivatives in the parameters of a [`DiagonalNormal`], [batch, n].
+#[derive(Debug, Clone, PartialEq)]
+pub struct DiagonalNormalGrad<F> {
+    /// In the location.
+    pub loc: Array2<F>,
+    /// In the spread as it was given: the standard deviation or the log-variance.
+    pub spread: Array2<F>,
+}
+
+/// Partial derivatives of [`DiagonalNormal::log_prob`], [batch, n].
+#[derive(Debug, Clone, PartialEq)]
+pub struct DiagonalNormalLogProbGrad<F> {
+    /// In the point.
+    pub x: Array2<F>,
+    /// In the location.
+    pub loc: Array2<F>,
+    /// In the spread as it was given: the standard deviation or the log-variance.
+    pub spread: Array2<F>,
+}
+
+impl<F: Real> DiagonalNormal<F> {
+    /// From location and standard deviation, both [batch, n].
+    ///
+    /// # Errors
+    /// The shapes differ, `loc` is not finite or `scale` is not finite and > 0.
+    pub fn new(loc: Array2<F>, scale: Array2<F>) -> Result<Self, Error> {
+        check::finite("loc", &loc)?;
+        check::shape("scale", scale.shape(), loc.shape())?;
+        check::positive("scale", &scale)?;
+        Ok(Self::from_parts(loc, scale, SpreadKind::Scale))
+    }
+
+    /// From location and logarithm of the variance, both [batch, n].
+    ///
+    /// # Errors
+    /// The shapes differ or an element is not finite.
+    pub fn from_log_variance(loc: Array2<F>, log_variance: Array2<F>) -> Result<Self, Error> {
+        check::finite("loc", &loc)?;
+        check::shape("log_variance", log_variance.shape(), loc.shape())?;
+        check::finite("log_variance", &log_variance)?;
+        Ok(Self::from_parts(loc, log_variance, SpreadKind::LogVariance))
+    }
+
+    /// Row-major from here on: the kernels read slices.
+    fn from_parts(loc: Array2<F>, spread: Array2<F>, kind: SpreadKind) -> Self {
+        let row_major = |x: Array2<F>| {
+            if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned() }
+        };
+        Self { loc: row_major(loc), spread: row_major(spread), kind }
+    }
+
+    /// Number of distributions.
+    pub fn batch(&self) -> usize {
+        self.loc.nrows()
+    }
+
+    /// Number of dimensions n.
+    pub fn dim(&self) -> usize {
+        self.loc.ncols()
+    }
+
+    /// The location.
+    pub fn loc(&self) -> ArrayView2<'_, F> {
+        self.loc.view()
+    }
+
+    /// The spread as it was given, see [`spread_kind`](Self::spread_kind).
+    pub fn spread(&self) -> ArrayView2<'_, F> {
+        self.spread.view()
+    }
+
+    /// Whether [`spread`](Self::spread) is a standard deviation or a log-variance.
+    pub fn spread_kind(&self) -> SpreadKind {
+        self.kind
+    }
+
+    /// Standard deviation of one spread.
+    pub(crate) fn sigma(&self, spread: F) -> f64 {
+        match self.kind {
+            SpreadKind::Scale => spread.to_f64(),
+            SpreadKind::LogVariance => libm::exp(0.5 * spread.to_f64()),
+        }
+    }
+
+    fn log_sigma(&self, spread: F) -> f64 {
+        match self.kind {
+            SpreadKind::Scale => libm::log(spread.to_f64()),
+            SpreadKind::LogVariance => 0.5 * spread.to_f64(),
+        }
+    }
+
+    /// z and σ of one element.
+    fn standardise(&self, x: F, loc: F, spread: F) -> (f64, f64) {
+        let sigma = self.sigma(spread);
+        ((x.to_f64() - loc.to_f64()) / sigma, sigma)
+    }
+
+    fn check_point(&self, argument: &'static str, x: &ArrayRef2<F>) -> Result<(), ArgumentError> {
+        check::shape(argument, x.shape(), self.loc.shape())?;
+        check::not_nan(argument, x)
+    }
+
+    /// Log-density of each row of `x` [batch, n] → [batch].
+    ///
+    /// # Errors
+    /// `x` has another shape or holds NaN.
+    pub fn log_prob(&self, x: &ArrayRef2<F>) -> Result<Array1<f64>, Error> {
+        self.check_point("x", x)?;
+        Ok(Zip::from(x.rows()).and(self.loc.rows()).and(self.spread.rows()).map_collect(|x, loc, spread| {
+            let terms = x.iter().zip(loc).zip(spread).map(|((&x, &loc), &spread)| {
+                let (z, _) = self.standardise(x, loc, spread);
+                -0.5 * z * z - self.log_sigma(spread) - HALF_LOG_TWO_PI
+            });
+            terms.sum()
+        }))
+    }
+
+    /// [`log_prob`](Self::log_prob) and its partial derivatives.
+    ///
+    /// ```text
+    /// ∂x = −z/σ,   ∂loc = z/σ,   ∂scale = (z² − 1)/σ,   ∂log_variance = ½(z² − 1)
+    /// ```
+    ///
+    /// # Errors
+    /// As [`log_prob`](Self::log_prob).
+    pub fn log_prob_with_grad(
+        &self,
+        x: &ArrayRef2<F>,
+    ) -> Result<(Array1<f64>, DiagonalNormalLogProbGrad<F>), Error> {
+        let value = self.log_prob(x)?;
+        let mut dx = Array2::from_elem(x.raw_dim(), F::ZERO);
+        let (mut loc, mut spread) = (dx.clone(), dx.clone());
+        Zip::from(&mut loc).and(x).and(&self.loc).and(&self.spread).for_each(|to, &x, &loc, &spread| {
+            let (z, sigma) = self.standardise(x, loc, spread);
+            *to = F::from_f64(z / sigma);
+        });
+        Zip::from(&mut dx).and(&loc).for_each(|to, slope| *to = F::from_f64(-slope.to_f64()));
+        Zip::from(&mut spread).and(x).and(&self.loc).and(&self.spread).for_each(|to, &x, &loc, &spread| {
+            let (z, sigma) = self.standardise(x, loc, spread);
+            let excess = (z - 1.0) * (z + 1.0);
+            *to = F::from_f64(match self.kind {
+                SpreadKind::Scale => excess / sigma,
+                SpreadKind::LogVariance => 0.5 * excess,
+            });
+        });
+        Ok((value, DiagonalNormalLogProbGrad { x: dx, loc, spread }))
+    }
+
+    /// Differential entropy Σᵢ log σᵢ + (n/2) log 2πe → [batch].
+    pub fn entropy(&self) -> Array1<f64> {
+        let term = |&spread: &F| self.log_sigma(spread) + (HALF_LOG_TWO_PI + 0.5);
+        self.spread.rows().into_iter().map(|row| row.iter().map(term).sum()).collect()
+    }
+
+    /// Mean: the location.
+    pub fn mean(&self) -> Array2<F> {
+        self.loc.clone()
+    }
+
+    /// Variance of each dimension.
+    pub fn variance(&self) -> Array2<F> {
+        self.spread.mapv(|spread| {
+            F::from_f64(match self.kind {
+                SpreadKind::Scale => spread.to_f64() * spread.to_f64(),
+                SpreadKind::LogVariance => libm::exp(spread.to_f64()),
+            })
+        })
+    }
+
+    /// Standard deviation of each dimension.
+    pub fn scale(&self) -> Array2<F> {
+        self.spread.mapv(|spread| F::from_f64(self.sigma(spread)))
+    }
+
+    /// `loc + σ·noise`, with noise [batch, n] of N(0, 1).
+    ///
+    /// # Errors
+    /// `noise` has another shape or holds NaN.
+    pub fn rsample(&self, noise: &ArrayRef2<F>) -> Result<Array2<F>, Error> {
+        self.check_point("noise", noise)?;
+        Ok(Zip::from(noise).and(&self.loc).and(&self.spread).map_collect(|noise, loc, &spread| {
+            F::from_f64(loc.to_f64() + self.sigma(spread) * noise.to_f64())
+        }))
+    }
+
+    /// [`rsample`](Self::rsample) and its partial derivatives: in `loc` 1, in the spread `noise` (standard deviation) or
+    /// `½ σ·noise` (log-variance).
+    ///
+    /// # Errors
+    /// As [`rsample`](Self::rsample).
+    pub fn rsample_with_grad(
+        &self,
+        noise: &ArrayRef2<F>,
+    ) -> Result<(Array2<F>, DiagonalNormalGrad<F>), Error> {
+        let value = self.rsample(noise)?;
+        let spread = Zip::from(noise).and(&self.spread).map_collect(|&noise, &spread| match self.kind {
+            SpreadKind::Scale => noise,
+            SpreadKind::LogVariance => F::from_f64(0.5 * self.sigma(spread) * noise.to_f64()),
+        });
+        Ok((value, DiagonalNormalGrad { loc: Array2::from_elem(self.loc.raw_dim(), F::ONE), spread }))
+    }
+
+    /// One draw of each distribution, [batch, n].
+    pub fn sample(&self, rng: &mut impl Rng) -> Array2<F> {
+        // Row-major order: the draws do not depend on how the parameters were laid out.
+        let mut draws = self.loc.clone();
+        for (to, &spread) in draws.iter_mut().zip(&self.spread) {
+            *to = F::from_f64(to.to_f64() + self.sigma(spread) * noise::normal(rng));
+        }
+        draws
+    }
+
+    /// Row-major elements of `loc` and of the spread.
+    pub(crate) fn slices(&self) -> [&[F]; 2] {
+        // `from_parts` made both contiguous.
+        [self.loc.as_slice().unwrap_or_default(), self.spread.as_slice().unwrap_or_default()]
+    }
+}

@@ -1,0 +1,270 @@
+//! Dense f64 factorisations and triangular solves on row-major n×n slices.
+
+/// Products of two slices, in four partial sums.
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut lanes = [0.0; 4];
+    let (a4, b4) = (a.chunks_exact(4), b.chunks_exact(4));
+    let rest: f64 = a4.remainder().iter().zip(b4.remainder()).map(|(x, y)| x * y).sum();
+    for (x, y) in a4.zip(b4) {
+        for (lane, (x, y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
+            *lane += x * y;
+        }
+    }
+    (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]) + rest
+}
+
+/// y += c·x.
+pub(crate) fn add_scaled(y: &mut [f64], c: f64, x: &[f64]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y += c * x;
+    }
+}
+
+/// Lower L with a = L·Lᵀ, in place; reads the lower triangle and clears the upper one.
+///
+/// # Errors
+/// The first pivot that is not > 0, and its value.
+pub(crate) fn cholesky(a: &mut [f64], n: usize) -> Result<(), (usize, f64)> {
+    for i in 0..n {
+        let (above, rest) = a.split_at_mut(i * n);
+        let row = &mut rest[..n];
+        for j in 0..i {
+            let other = &above[j * n..j * n + n];
+            row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
+        }
+        let pivot = row[i] - dot(&row[..i], &row[..i]);
+        // Also refuses NaN.
+        if !(pivot > 0.0 && pivot.is_finite()) {
+            return Err((i, pivot));
+        }
+        row[i] = pivot.sqrt();
+        row[i + 1..].fill(0.0);
+    }
+    Ok(())
+}
+
+/// n×r factor X with a ≈ X·Xᵀ of a positive semidefinite matrix, by Cholesky with complete pivoting, and the rank r.
+/// X has n columns, those from r on are 0.
+///
+/// Stops where the largest pivot left is ≤ n·u·max aᵢᵢ, the size of the rounding errors.
+///
+/// # Errors
+/// A pivot that is more negative than rounding explains, and its value.
+pub(crate) fn semidefinite_factor(a: &[f64], n: usize) -> Result<(Vec<f64>, usize), (usize, f64)> {
+    let mut x = vec![0.0; n * n];
+    let mut left: Vec<f64> = (0..n).map(|i| a[i * n + i]).collect();
+    let largest = left.iter().copied().fold(0.0, f64::max);
+    let noise = n as f64 * f64::EPSILON * largest;
+    let mut done = vec![false; n];
+    let mut rank = 0;
+    while rank < n {
+        let open = (0..n).filter(|&i| !done[i]);
+        let Some(p) = open.max_by(|&i, &j| left[i].total_cmp(&left[j])) else { break };
+        if !(left[p] > noise) {
+            break;
+        }
+        let pivot = left[p].sqrt();
+        done[p] = true;
+        let row_p = x[p * n..p * n + rank].to_vec();
+        x[p * n + rank] = pivot;
+        for i in (0..n).filter(|&i| !done[i]) {
+            let row = &mut x[i * n..i * n + n];
+            // The lower triangle is read, as in `cholesky`.
+            let element = if i > p { a[i * n + p] } else { a[p * n + i] };
+            row[rank] = (element - dot(&row[..rank], &row_p)) / pivot;
+            left[i] -= row[rank] * row[rank];
+        }
+        rank += 1;
+    }
+    let refused = |&(_, &v): &(usize, &f64)| !(v >= -100.0 * noise);
+    match left.iter().enumerate().filter(|(i, _)| !done[*i]).find(refused) {
+        Some((i, &value)) => Err((i, value)),
+        None => Ok((x, rank)),
+    }
+}
+
+/// b ← L⁻¹b for each of the `columns` columns of row-major b.
+pub(crate) fn solve_lower(l: &[f64], n: usize, b: &mut [f64], columns: usize) {
+    for i in 0..n {
+        let (above, rest) = b.split_at_mut(i * columns);
+        let row = &mut rest[..columns];
+        for (j, above) in above.chunks_exact(columns.max(1)).enumerate() {
+            if l[i * n + j] != 0.0 {
+                add_scaled(row, -l[i * n + j], above);
+            }
+        }
+        row.iter_mut().for_each(|x| *x /= l[i * n + i]);
+    }
+}
+
+/// b ← L⁻ᵀb for each of the `columns` columns of row-major b.
+pub(crate) fn solve_lower_transposed(l: &[f64], n: usize, b: &mut [f64], columns: usize) {
+    for i in (0..n).rev() {
+        let (above, rest) = b.split_at_mut(i * columns);
+        let row = &mut rest[..columns];
+        row.iter_mut().for_each(|x| *x /= l[i * n + i]);
+        for (j, above) in above.chunks_exact_mut(columns.max(1)).enumerate() {
+            if l[i * n + j] != 0.0 {
+                add_scaled(above, -l[i * n + j], row);
+            }
+        }
+    }
+}
+
+/// aᵀ.
+pub(crate) fn transposed(a: &[f64], n: usize) -> Vec<f64> {
+    let mut t = vec![0.0; n * n];
+    for i in 0..n {
+        for j in 0..n {
+            t[j * n + i] = a[i * n + j];
+        }
+    }
+    t
+}
+
+/// a·b.
+pub(crate) fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
+    let mut c = vec![0.0; n * n];
+    let rows: Vec<_> = c.chunks_exact_mut(n.max(1)).zip(a.chunks_exact(n.max(1))).collect();
+    crate::elementwise::for_each(rows, |(c, a)| {
+        for (&a, b) in a.iter().zip(b.chunks_exact(n)) {
+            if a != 0.0 {
+                add_scaled(c, a, b);
+            }
+        }
+    });
+    c
+}
+
+/// The orthogonal factor W = U·Vᵀ of a square matrix m = U·S·Vᵀ.
+///
+/// One-sided Jacobi (Hestenes), which finds small singular values to their own digits when the columns are graded.
+/// Directions of singular value 0 are completed to an orthonormal basis.
+///
+/// Returns `None` when 60 sweeps do not orthogonalise the columns.
+pub(crate) fn polar(m: &[f64], n: usize) -> Option<Vec<f64>> {
+    // Row i of each is column i of m·V and of V.
+    let mut columns: Vec<(Vec<f64>, Vec<f64>)> = (0..n)
+        .map(|j| {
+            let unit = (0..n).map(|i| f64::from(u8::from(i == j))).collect();
+            ((0..n).map(|i| m[i * n + j]).collect(), unit)
+        })
+        .collect();
+    let mut converged = n < 2;
+    for _ in 0..60 {
+        if converged {
+            break;
+        }
+        converged = sweep(&mut columns);
+    }
+    if !converged {
+        return None;
+    }
+    columns.sort_by(|(a, _), (b, _)| dot(b, b).total_cmp(&dot(a, a)));
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(n);
+    let largest = columns.first().map_or(0.0, |(c, _)| norm(c));
+    let mut spare = 0;
+    for (column, _) in &columns {
+        let size = norm(column);
+        // Below this the direction is rounding noise; any orthogonal one serves.
+        let mut u: Vec<f64> = if size > f64::EPSILON * 1e-3 * largest {
+            column.iter().map(|x| x / size).collect()
+        } else {
+            Vec::new()
+        };
+        while !orthonormalise(&mut u, &basis) {
+            if spare == n {
+                return None; // Unreachable: n unit vectors span the space.
+            }
+            u = vec![0.0; n];
+            u[spare] = 1.0;
+            spare += 1;
+        }
+        basis.push(u);
+    }
+    let mut w = vec![0.0; n * n];
+    for (u, (_, v)) in basis.iter().zip(&columns) {
+        for (row, &u) in w.chunks_exact_mut(n).zip(u) {
+            add_scaled(row, u, v);
+        }
+    }
+    Some(w)
+}
+
+fn norm(x: &[f64]) -> f64 {
+    let largest = x.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+    if largest == 0.0 {
+        return 0.0;
+    }
+    let scaled: f64 = x.iter().map(|v| (v / largest) * (v / largest)).sum();
+    largest * scaled.sqrt()
+}
+
+/// Gram–Schmidt, twice; false where too little of `u` is left to be a direction.
+fn orthonormalise(u: &mut [f64], basis: &[Vec<f64>]) -> bool {
+    if u.is_empty() {
+        return false;
+    }
+    for _ in 0..2 {
+        for b in basis {
+            let c = dot(u, b);
+            add_scaled(u, -c, b);
+        }
+        let size = norm(u);
+        if size < 0.01 / (u.len() as f64).sqrt() {
+            return false;
+        }
+        u.iter_mut().for_each(|x| *x /= size);
+    }
+    true
+}
+
+/// One round-robin of rotations over all pairs of columns; true when no pair needed one.
+fn sweep(columns: &mut Vec<(Vec<f64>, Vec<f64>)>) -> bool {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let n = columns.len();
+    let even = n + n % 2;
+    let quiet = AtomicBool::new(true);
+    // Circle method: each of even − 1 rounds pairs every column once, so the pairs of a round can run in parallel.
+    let mut slots: Vec<Option<(Vec<f64>, Vec<f64>)>> = columns.drain(..).map(Some).collect();
+    slots.resize_with(even, || None);
+    for _ in 0..even.saturating_sub(1) {
+        let (left, right) = slots.split_at_mut(even / 2);
+        let pairs: Vec<_> = left.iter_mut().zip(right.iter_mut().rev()).collect();
+        let rotate_pair = |(a, b): (&mut Option<_>, &mut Option<_>)| {
+            if let (Some(a), Some(b)) = (a.as_mut(), b.as_mut())
+                && rotate(a, b)
+            {
+                quiet.store(false, Ordering::Relaxed);
+            }
+        };
+        // Small rounds are not worth a task.
+        if n >= 64 {
+            crate::elementwise::for_each(pairs, rotate_pair);
+        } else {
+            pairs.into_iter().for_each(rotate_pair);
+        }
+        slots[1..].rotate_right(1);
+    }
+    columns.extend(slots.into_iter().flatten());
+    quiet.into_inner()
+}
+
+/// Makes two columns orthogonal; false when they were.
+fn rotate((a, va): &mut (Vec<f64>, Vec<f64>), (b, vb): &mut (Vec<f64>, Vec<f64>)) -> bool {
+    let (alpha, beta, gamma) = (dot(a, a), dot(b, b), dot(a, b));
+    let tolerance = f64::EPSILON * (a.len() as f64).sqrt();
+    if gamma == 0.0 || gamma.abs() <= tolerance * alpha.sqrt() * beta.sqrt() {
+        return false;
+    }
+    let zeta = (beta - alpha) / (2.0 * gamma);
+    let t = zeta.signum() / (zeta.abs() + zeta.hypot(1.0));
+    let c = 1.0 / t.hypot(1.0);
+    let s = c * t;
+    for (a, b) in [(a, b), (va, vb)] {
+        for (a, b) in a.iter_mut().zip(b.iter_mut()) {
+            (*a, *b) = (c * *a - s * *b, s * *a + c * *b);
+        }
+    }
+    true
+}
