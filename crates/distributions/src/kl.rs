@@ -7,16 +7,13 @@
 mod bernoulli_bernoulli;
 mod categorical_categorical;
 mod diagonal_diagonal;
-mod diagonal_diagonal;
 mod diagonal_mvn;
-mod diagonal_standard;
 mod diagonal_standard;
 mod gumbel_gumbel;
 mod gumbel_normal;
 mod laplace_laplace;
 mod laplace_normal;
 pub mod monte_carlo;
-mod mvn_mvn;
 mod mvn_mvn;
 mod normal_gumbel;
 mod normal_laplace;
@@ -28,11 +25,6 @@ mod uniform_normal;
 mod uniform_uniform;
 
 pub use categorical_categorical::UniformCategories;
-#[cfg(test)]
-pub(crate) use diagonal_diagonal::{FromLogVariances, FromScales};
-#[cfg(test)]
-pub(crate) use diagonal_standard::{StandardFromLogVariance, StandardFromScale};
-pub use diagonal_standard::{StandardMultivariateNormal, kl_standard_normal, kl_standard_normal_with_grad};
 pub use diagonal_standard::{StandardMultivariateNormal, kl_standard_normal, kl_standard_normal_with_grad};
 #[cfg(test)]
 pub(crate) use {

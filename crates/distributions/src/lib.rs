@@ -4,7 +4,6 @@ mod bernoulli;
 mod bound;
 mod categorical;
 mod diagonal_normal;
-mod diagonal_normal;
 mod divergence;
 mod elementwise;
 mod error;
@@ -12,20 +11,16 @@ mod frechet;
 mod gumbel;
 mod laplace;
 mod linalg;
-mod linalg;
 mod location_scale;
 mod logistic;
-mod multivariate_normal;
 mod multivariate_normal;
 mod noise;
 mod normal;
 mod real;
 mod simd;
-mod simd;
 mod uniform;
 
 pub mod check;
-pub mod frechet;
 pub mod kl;
 pub mod special;
 #[cfg(feature = "torch")]
@@ -34,7 +29,6 @@ pub mod torch;
 pub use bernoulli::{Bernoulli, BernoulliLogProbGrad, LogitsGrad};
 pub use bound::{effective_sample_size, elbo, iwae_bound, iwae_bound_with_grad};
 pub use categorical::{Categorical, CategoricalLogProbGrad};
-pub use diagonal_normal::{DiagonalNormal, DiagonalNormalGrad, DiagonalNormalLogProbGrad, SpreadKind};
 pub use diagonal_normal::{DiagonalNormal, DiagonalNormalGrad, DiagonalNormalLogProbGrad, SpreadKind};
 pub use divergence::{jensen_shannon, jensen_shannon_probabilities, jensen_shannon_with_grad};
 pub use error::{ArgumentError, Error};
@@ -51,7 +45,6 @@ pub use location_scale::{
     LocationScale, LocationScaleGrad, LocationScaleLogProbGrad, LocationScaleRsampleGrad, Standard,
 };
 pub use logistic::{Logistic, StandardLogistic};
-pub use multivariate_normal::{MultivariateNormal, MultivariateNormalGrad, MultivariateNormalLogProbGrad};
 pub use multivariate_normal::{
     MultivariateNormal, MultivariateNormalGrad, MultivariateNormalLogProbGrad, MultivariateNormalRsampleGrad,
 };
