@@ -179,7 +179,7 @@ impl<F: Real> Bernoulli<F> {
     ) -> Result<[Array<F, D>; OUT], Error> {
         broadcasts_to("batch", self.batch_shape(), x.shape())?;
         let inputs = [(argument, x.view().into_dyn()), self.parameter()];
-        Ok(elementwise::at(x.raw_dim(), inputs, |[x, logit]| f(x, logit))?)
+        Ok(elementwise::at(&x.raw_dim(), inputs, |[x, logit]| f(x, logit))?)
     }
 
     /// `f(logit)` over the batch.

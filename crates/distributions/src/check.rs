@@ -22,6 +22,9 @@ fn each<F: Real, D: Dimension>(
 }
 
 /// Every element is finite.
+///
+/// # Errors
+/// [`ArgumentError::Value`] with the first element that is not.
 pub fn finite<F: Real, D: Dimension>(
     argument: &'static str,
     x: &ArrayRef<F, D>,
@@ -30,6 +33,9 @@ pub fn finite<F: Real, D: Dimension>(
 }
 
 /// No element is NaN.
+///
+/// # Errors
+/// [`ArgumentError::Value`] with the first element that is not.
 pub fn not_nan<F: Real, D: Dimension>(
     argument: &'static str,
     x: &ArrayRef<F, D>,
@@ -38,6 +44,9 @@ pub fn not_nan<F: Real, D: Dimension>(
 }
 
 /// Every element is finite and > 0.
+///
+/// # Errors
+/// [`ArgumentError::Value`] with the first element that is not.
 pub fn positive<F: Real, D: Dimension>(
     argument: &'static str,
     x: &ArrayRef<F, D>,
@@ -46,6 +55,9 @@ pub fn positive<F: Real, D: Dimension>(
 }
 
 /// Every element is in [0, 1].
+///
+/// # Errors
+/// [`ArgumentError::Value`] with the first element that is not.
 pub fn probability<F: Real, D: Dimension>(
     argument: &'static str,
     x: &ArrayRef<F, D>,
@@ -54,11 +66,17 @@ pub fn probability<F: Real, D: Dimension>(
 }
 
 /// A scalar satisfies `ok`.
+///
+/// # Errors
+/// [`ArgumentError::Value`] when it does not; `must` says what is allowed.
 pub fn scalar(argument: &'static str, value: f64, must: &'static str, ok: bool) -> Result<(), ArgumentError> {
     if ok { Ok(()) } else { Err(ArgumentError::Value { argument, index: None, value, must }) }
 }
 
 /// The shape is `want`.
+///
+/// # Errors
+/// [`ArgumentError::Shape`] when it is another.
 pub fn shape(argument: &'static str, got: &[usize], want: &[usize]) -> Result<(), ArgumentError> {
     if got == want {
         Ok(())

@@ -146,7 +146,7 @@ fn fill<F: Real, const IN: usize, const OUT: usize>(
 /// # Errors
 /// Names the first input that does not broadcast.
 pub(crate) fn at<F: Real, D: Dimension, const IN: usize, const OUT: usize>(
-    shape: D,
+    shape: &D,
     inputs: [(&'static str, ArrayViewD<'_, F>); IN],
     f: impl Fn([f64; IN]) -> [f64; OUT] + Sync + Send,
 ) -> Result<[Array<F, D>; OUT], ArgumentError> {
@@ -167,7 +167,7 @@ pub(crate) fn broadcast<F: Real, const IN: usize, const OUT: usize>(
 ) -> Result<[ArrayD<F>; OUT], ArgumentError> {
     let shape = common_shape(&inputs.each_ref().map(|(argument, input)| (*argument, input.shape())))?;
     checked_len(&shape)?;
-    at(IxDyn(&shape), inputs, f)
+    at(&IxDyn(&shape), inputs, f)
 }
 
 /// Runs `task` on every item, in parallel when there is more than one and the feature `rayon` is on.

@@ -93,7 +93,9 @@ pub(crate) fn solve_lower(l: &[f64], n: usize, b: &mut [f64], columns: usize) {
                 add_scaled(row, -l[i * n + j], above);
             }
         }
-        row.iter_mut().for_each(|x| *x /= l[i * n + i]);
+        for x in row.iter_mut() {
+            *x /= l[i * n + i];
+        }
     }
 }
 
@@ -102,7 +104,9 @@ pub(crate) fn solve_lower_transposed(l: &[f64], n: usize, b: &mut [f64], columns
     for i in (0..n).rev() {
         let (above, rest) = b.split_at_mut(i * columns);
         let row = &mut rest[..columns];
-        row.iter_mut().for_each(|x| *x /= l[i * n + i]);
+        for x in row.iter_mut() {
+            *x /= l[i * n + i];
+        }
         for (j, above) in above.chunks_exact_mut(columns.max(1)).enumerate() {
             if l[i * n + j] != 0.0 {
                 add_scaled(above, -l[i * n + j], row);
@@ -214,7 +218,9 @@ fn orthonormalise(u: &mut [f64], basis: &[Vec<f64>]) -> bool {
         if size < 0.01 / (u.len() as f64).sqrt() {
             return false;
         }
-        u.iter_mut().for_each(|x| *x /= size);
+        for x in u.iter_mut() {
+            *x /= size;
+        }
     }
     true
 }

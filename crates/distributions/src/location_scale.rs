@@ -239,7 +239,7 @@ impl<S: Standard, F: Real> LocationScale<S, F> {
         broadcasts_to("batch", &self.batch, x.shape())?;
         let [loc, scale] = self.parameters();
         let inputs = [(argument, x.view().into_dyn()), loc, scale];
-        Ok(elementwise::at(x.raw_dim(), inputs, |[x, loc, scale]| f(x, loc, scale))?)
+        Ok(elementwise::at(&x.raw_dim(), inputs, |[x, loc, scale]| f(x, loc, scale))?)
     }
 
     /// `f(loc, scale)` over the batch.

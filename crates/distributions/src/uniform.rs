@@ -222,7 +222,7 @@ impl<F: Real> Uniform<F> {
         broadcasts_to("batch", &self.batch, x.shape())?;
         let [low, high] = self.parameters();
         let inputs = [(argument, x.view().into_dyn()), low, high];
-        Ok(elementwise::at(x.raw_dim(), inputs, |[x, low, high]| f(x, low, high))?)
+        Ok(elementwise::at(&x.raw_dim(), inputs, |[x, low, high]| f(x, low, high))?)
     }
 
     /// `f(low, high)` over the batch.

@@ -29,7 +29,7 @@ impl<C: DeserializeOwned + Serialize> Preset<C> {
             let config = toml::from_str(text).with_context(|| format!("embedded preset `{name}`"))?;
             return Ok(Self { name: (*name).to_owned(), config });
         }
-        if !name.ends_with(".toml") {
+        if Path::new(name).extension().is_none_or(|e| e != "toml") {
             let names: Vec<&str> = embedded.iter().map(|(n, _)| *n).collect();
             bail!("preset `{name}` is not one of {}, nor a .toml file", names.join(", "));
         }

@@ -126,8 +126,8 @@ impl Session {
     ///
     /// # Errors
     /// A fraction or the batch size is outside its domain.
-    pub fn parts(&self, split: SplitOptions, batch_size: usize, seed: u64) -> Result<Parts> {
-        let splits = Splits::new(&self.data, &split)?;
+    pub fn parts(&self, split: &SplitOptions, batch_size: usize, seed: u64) -> Result<Parts> {
+        let splits = Splits::new(&self.data, split)?;
         let options = LoaderOptions { batch_size, seed, ..LoaderOptions::default() };
         let train = Loader::new(self.data.clone(), splits.train, options.clone())?;
         let in_order = LoaderOptions { shuffle: false, batch_size: 256, ..options };

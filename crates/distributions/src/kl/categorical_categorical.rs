@@ -139,7 +139,9 @@ fn log_ratios(a: &[f64], b: &[f64], log_p: &[f64], log_q: &[f64]) -> Vec<f64> {
         .collect();
     if d.iter().all(|d| d.abs() < 1.0) {
         let shift = libm::log1p(log_p.iter().zip(&d).map(|(&l, &d)| libm::exp(l) * libm::expm1(d)).sum());
-        d.iter_mut().for_each(|d| *d -= shift);
+        for d in &mut d {
+            *d -= shift;
+        }
     } else {
         for (d, (p, q)) in d.iter_mut().zip(log_p.iter().zip(log_q)) {
             *d = if p == q { 0.0 } else { q - p }; // Both may be −∞.

@@ -91,7 +91,9 @@ pub(super) fn dense(n: usize, p: Item, q: Item, with_grad: bool) -> (f64, [Item;
     }
     solve_lower_transposed(&lq, n, &mut dlq, n);
     for i in 0..n {
-        dlq[i * n..i * n + i + 1].iter_mut().for_each(|x| *x = -*x);
+        for x in &mut dlq[i * n..=i * n + i] {
+            *x = -*x;
+        }
         dlq[i * n + i + 1..(i + 1) * n].fill(0.0);
     }
     solve_lower_transposed(&lq, n, &mut w, 1);

@@ -238,6 +238,8 @@ fn gradients_of_logits_match_the_stencil() {
     }
 }
 
+type Density<'a> = Box<dyn Fn(f64) -> f64 + 'a>;
+
 #[test]
 fn pairs_agree_with_quadrature() {
     let parameters = [[0.3, 0.8, -0.4, 1.1], [1.0, 1.5, 1.2, 0.9], [-2.0, 0.7, -1.0, 2.0]];
@@ -246,7 +248,6 @@ fn pairs_agree_with_quadrature() {
         let normal = (Normal::scalar(a, b).unwrap(), Normal::scalar(c, d).unwrap());
         let gumbel = (Gumbel::scalar(a, b).unwrap(), Gumbel::scalar(c, d).unwrap());
         let laplace = (Laplace::scalar(a, b).unwrap(), Laplace::scalar(c, d).unwrap());
-        type Density<'a> = Box<dyn Fn(f64) -> f64 + 'a>;
         let logs: [(&str, Density<'_>, Density<'_>, f64); 6] = [
             (
                 "normal normal",

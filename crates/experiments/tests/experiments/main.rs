@@ -1,5 +1,7 @@
 //! The program as a user runs it: tiny presets, wrong input, interruption.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod command_line;
 mod presets;
 mod run;

@@ -66,7 +66,7 @@ fn a_killed_run_resumes_to_the_same_report() {
     let resumed = kill_and_resume(
         || tiny(got.path(), &["--resume"]),
         &kills,
-        Duration::from_secs(240),
+        Duration::from_mins(4),
         &got.path().join(RUN),
         &want.path().join(RUN),
         &IGNORED,
@@ -80,7 +80,7 @@ fn an_interrupted_run_is_not_overwritten_by_accident() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = tiny(folder.path(), &[]);
     let marker = folder.path().join(RUN).join("checkpoints/vae-2d-0");
-    variata_testkit::process::run_and_kill(&mut command, &KillAt::File(marker), Duration::from_secs(120))
+    variata_testkit::process::run_and_kill(&mut command, &KillAt::File(marker), Duration::from_mins(2))
         .unwrap();
     let output = tiny(folder.path(), &[]).output().unwrap();
     assert!(!output.status.success());

@@ -119,10 +119,11 @@ impl<F: FileSystem> CheckpointStore<F> {
                 Err(other) => return Err(other),
             }
         }
-        match damaged.is_empty() {
-            true => Ok((None, damaged)),
+        if damaged.is_empty() {
+            Ok((None, damaged))
+        } else {
             // Starting afresh over the user's damaged files would destroy what may still be saved by hand.
-            false => Err(damaged.remove(0)),
+            Err(damaged.remove(0))
         }
     }
 
@@ -188,7 +189,9 @@ fn digest<'a>(tensors: impl IntoIterator<Item = (&'a str, Dtype, &'a [usize], &'
         hash.update((data.len() as u64).to_le_bytes());
         hash.update(data);
     }
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    let hex =
+        |byte: &u8| [byte >> 4, byte & 15].map(|nibble| char::from_digit(nibble.into(), 16).unwrap_or('?'));
+    hash.finalize().iter().flat_map(hex).collect()
 }
 
 fn encode(tensors: &[(String, Tensor)], state: &RunState, path: &Path) -> Result<Vec<u8>, Error> {

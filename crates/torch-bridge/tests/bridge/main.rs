@@ -2,6 +2,8 @@
 //!
 //! Tests share one process, so that nothing here changes global thread pools except `traps::threads`.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod gradients;
 mod lending;
 mod traps;

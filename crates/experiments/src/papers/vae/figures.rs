@@ -68,7 +68,7 @@ pub(super) fn summary(results: &[SeedResult], held: usize, claims: usize) -> Str
 pub(super) fn sections(results: &[SeedResult], session: &Session) -> Result<Vec<Section>> {
     Ok(vec![
         numbers(results)?,
-        cases(results, session)?,
+        cases(results, session),
         latent(&results[0])?,
         pictures(&results[0])?,
         requested(results, session)?,
@@ -136,7 +136,7 @@ fn map(result: &SeedResult, session: &Session, variant: Variant, caption: &str) 
     Figure::plot(format!("map-{}", variant.name()), caption, &plot)
 }
 
-fn cases(results: &[SeedResult], session: &Session) -> Result<Section> {
+fn cases(results: &[SeedResult], session: &Session) -> Section {
     let first = &results[0];
     let group = |variant: Variant, name: &str| {
         let per_seed: Vec<&Vec<f64>> = results.iter().map(|r| &r.get(variant).codes.kl).collect();
@@ -185,7 +185,7 @@ fn cases(results: &[SeedResult], session: &Session) -> Result<Section> {
         size: SMALL,
         ..LinePlot::default()
     };
-    Ok(Section::new("Three cases of the loss")
+    Section::new("Three cases of the loss")
         .text("The tutorial asks what each term does alone. **Distortion only:** nothing keeps the posteriors wide or near the origin; the encoder spreads the means far apart and narrows the posteriors, and the KL (which is not trained) grows. **KL only:** every image gets the prior, and the code says nothing; the tutorial says the opposite (errata 000-13). **Both:** the codes fill the prior and still separate the classes.")
         .figures(vec![
             map(first, session, Variant::MapDistortion, "Case 1, distortion only: means of test images. Mind the axes."),
@@ -195,7 +195,7 @@ fn cases(results: &[SeedResult], session: &Session) -> Result<Section> {
         .figures(vec![
             Figure::plot("case-kl", "KL of each latent dimension on test images; mean over seeds, whiskers from the lowest to the highest.", &bars),
             Figure::plot("case-sd", "Posterior standard deviations of the test images in order.", &spread),
-        ]))
+        ])
 }
 
 fn latent(result: &SeedResult) -> Result<Section> {

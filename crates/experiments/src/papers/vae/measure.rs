@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use ndarray::{Array1, Array2, Array4, Axis, s};
+use variata_distributions::frechet_distance_from_features;
 use variata_distributions::special::ndtri;
 use variata_models::tch::{Kind, Tensor};
 use variata_models::train::EpochRecord;
@@ -215,8 +216,7 @@ fn measure_model(
     let wanted: Vec<i64> = (0..count).map(|i| i / per_class).collect();
     let samples = model.decode(&prior, model.condition(&wanted)?.as_ref())?.mean();
     let features = matrix(&set.classifier.features(&samples)?)?;
-    let frechet = 1.0;
-    let _ = (&features, &test.features);
+    let frechet = frechet_distance_from_features(&features, &test.features).context("Fréchet distance")?;
 
     let mut curve = Vec::new();
     if code.posterior.is_some() {

@@ -101,7 +101,7 @@ pub(super) fn train_all(
         test: data.test,
         ..SplitOptions::default()
     };
-    let parts = session.parts(split, data.batch_size, seed)?;
+    let parts = session.parts(&split, data.batch_size, seed)?;
     let per_epoch = parts.train.batches_per_epoch();
     let mut models = Vec::new();
     for variant in Variant::ALL {
