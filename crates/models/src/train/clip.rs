@@ -4,11 +4,11 @@ use tch::{Kind, Tensor};
 
 /// Scales the gradients in place so that their joint Euclidean norm is at most `limit`; stays on the device.
 pub(crate) fn clip_gradients(gradients: &mut [Tensor], limit: f64) {
-    let squares: Vec<Tensor> = gradients.iter().map(|g| g.square().sum(Kind::Double).reshape([1])).collect();
-    if squares.is_empty() {
+    if gradients.is_empty() {
         return;
     }
-    let norm = Tensor::cat(&squares, 0).sum(Kind::Double).sqrt();
+    let norms: Vec<Tensor> = gradients.iter().map(|g| g.norm_scalaropt_dtype(2.0, Kind::Double)).collect();
+    let norm = Tensor::stack(&norms, 0).norm_scalaropt_dtype(2.0, Kind::Double);
     // A zero norm divides to +inf, which the clamp turns into 1.
     let factor = (norm.reciprocal() * limit).clamp_max(1.0);
     for gradient in gradients {

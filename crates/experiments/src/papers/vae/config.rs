@@ -11,7 +11,7 @@ use variata_models::{Architecture, AutoencoderConfig, BottleneckConfig, KlConfig
 pub struct VaeConfig {
     /// Number of seeds; 3.
     pub seeds: usize,
-    /// Training steps of each autoencoder, rounded up to whole epochs; 2400.
+    /// Training steps of each autoencoder, rounded up to whole epochs; 2000.
     pub steps: u64,
     /// Latent size of the models that are sampled; 8. The latent maps use 2.
     pub latent: i64,
@@ -37,7 +37,7 @@ pub struct VaeConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Training {
-    /// AdamW; 1e-3, gradients clipped at a norm of 100.
+    /// AdamW; 1e-3.
     pub optimizer: AdamConfig,
     /// Half a cosine after 100 steps of warm-up.
     pub schedule: Schedule,
@@ -48,7 +48,7 @@ pub struct Training {
 impl Default for Training {
     fn default() -> Self {
         Self {
-            optimizer: AdamConfig { clip_norm: Some(100.0), ..AdamConfig::default() },
+            optimizer: AdamConfig::default(),
             schedule: Schedule::Cosine { warmup_steps: 100, final_factor: 0.0 },
             checkpoint_steps: 500,
         }
@@ -115,7 +115,7 @@ impl Default for VaeConfig {
     fn default() -> Self {
         Self {
             seeds: 3,
-            steps: 2400,
+            steps: 2000,
             latent: 8,
             beta: 4.0,
             kl_warmup_steps: 200,
