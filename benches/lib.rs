@@ -1,1 +1,12 @@
-//! Shared inputs and byte counts of the benches.
+//! Shared inputs of the benches.
+
+use ndarray::Array2;
+
+/// Reproducible numbers spread evenly over [low, high), the same for every run.
+pub fn spread(rows: usize, columns: usize, low: f32, high: f32, seed: u64) -> Array2<f32> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    Array2::from_shape_simple_fn((rows, columns), || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        low + (high - low) * ((state >> 40) as f32 / (1u64 << 24) as f32)
+    })
+}

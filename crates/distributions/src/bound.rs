@@ -33,7 +33,7 @@ pub fn elbo(reconstruction: &ArrayRef1<f64>, kl: &ArrayRef1<f64>, weight: f64) -
     Ok(reconstruction.iter().zip(kl).map(|(r, &kl)| r - term(kl)).collect())
 }
 
-/// Importance-weighted bound of each row of log-weights log p(x, z_k) − log q(z_k|x), [batch, K] → [batch].
+/// Importance-weighted bound of each row of log-weights log p(x, z_k) − log q(z_k|x), [batch, K] → `[batch]`.
 ///
 /// ```text
 /// log (1/K) Σ_k exp(w_k)

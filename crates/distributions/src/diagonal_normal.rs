@@ -23,7 +23,7 @@ pub enum SpreadKind {
 /// Source: definition; the sign and the determinant as in erratum 000-6.
 ///
 /// # Shapes
-/// `loc` and the spread [batch, n]; results that sum over the last axis [batch], in f64 whatever `F`.
+/// `loc` and the spread [batch, n]; results that sum over the last axis `[batch]`, in f64 whatever `F`.
 ///
 /// # Numerics
 /// The spread is kept as it was given, so that neither logarithms nor exponentials cost the divergences their digits.
@@ -135,10 +135,22 @@ impl<F: Real> DiagonalNormal<F> {
         }
     }
 
-    /// z and σ of one element.
+    /// z and z/σ of one element.
     fn standardise(&self, x: F, loc: F, spread: F) -> (f64, f64) {
-        let sigma = self.sigma(spread);
-        ((x.to_f64() - loc.to_f64()) / sigma, sigma)
+        let over = |x: f64| match self.kind {
+            SpreadKind::Scale => x / spread.to_f64(),
+            SpreadKind::LogVariance => over_sigma(x, spread.to_f64()),
+        };
+        let z = over(x.to_f64() - loc.to_f64());
+        (z, over(z))
+    }
+
+    /// σ·noise of one element.
+    fn stretch(&self, noise: f64, spread: F) -> f64 {
+        match self.kind {
+            SpreadKind::Scale => noise * spread.to_f64(),
+            SpreadKind::LogVariance => over_sigma(noise, -spread.to_f64()),
+        }
     }
 
     fn check_point(&self, argument: &'static str, x: &ArrayRef2<F>) -> Result<(), ArgumentError> {
@@ -146,7 +158,7 @@ impl<F: Real> DiagonalNormal<F> {
         check::not_nan(argument, x)
     }
 
-    /// Log-density of each row of `x` [batch, n] → [batch].
+    /// Log-density of each row of `x` [batch, n] → `[batch]`.
     ///
     /// # Errors
     /// `x` has another shape or holds NaN.
@@ -177,22 +189,22 @@ impl<F: Real> DiagonalNormal<F> {
         let mut dx = Array2::from_elem(x.raw_dim(), F::ZERO);
         let (mut loc, mut spread) = (dx.clone(), dx.clone());
         Zip::from(&mut loc).and(x).and(&self.loc).and(&self.spread).for_each(|to, &x, &loc, &spread| {
-            let (z, sigma) = self.standardise(x, loc, spread);
-            *to = F::from_f64(z / sigma);
+            let (_, slope) = self.standardise(x, loc, spread);
+            *to = F::from_f64(slope);
         });
         Zip::from(&mut dx).and(&loc).for_each(|to, slope| *to = F::from_f64(-slope.to_f64()));
         Zip::from(&mut spread).and(x).and(&self.loc).and(&self.spread).for_each(|to, &x, &loc, &spread| {
-            let (z, sigma) = self.standardise(x, loc, spread);
+            let (z, _) = self.standardise(x, loc, spread);
             let excess = (z - 1.0) * (z + 1.0);
             *to = F::from_f64(match self.kind {
-                SpreadKind::Scale => excess / sigma,
+                SpreadKind::Scale => excess / spread.to_f64(),
                 SpreadKind::LogVariance => 0.5 * excess,
             });
         });
         Ok((value, DiagonalNormalLogProbGrad { x: dx, loc, spread }))
     }
 
-    /// Differential entropy Σᵢ log σᵢ + (n/2) log 2πe → [batch].
+    /// Differential entropy Σᵢ log σᵢ + (n/2) log 2πe → `[batch]`.
     pub fn entropy(&self) -> Array1<f64> {
         let term = |&spread: &F| self.log_sigma(spread) + (HALF_LOG_TWO_PI + 0.5);
         self.spread.rows().into_iter().map(|row| row.iter().map(term).sum()).collect()
@@ -221,11 +233,12 @@ impl<F: Real> DiagonalNormal<F> {
     /// `loc + σ·noise`, with noise [batch, n] of N(0, 1).
     ///
     /// # Errors
-    /// `noise` has another shape or holds NaN.
+    /// `noise` has another shape or is not finite.
     pub fn rsample(&self, noise: &ArrayRef2<F>) -> Result<Array2<F>, Error> {
-        self.check_point("noise", noise)?;
+        check::shape("noise", noise.shape(), self.loc.shape())?;
+        check::finite("noise", noise)?;
         Ok(Zip::from(noise).and(&self.loc).and(&self.spread).map_collect(|noise, loc, &spread| {
-            F::from_f64(loc.to_f64() + self.sigma(spread) * noise.to_f64())
+            F::from_f64(loc.to_f64() + self.stretch(noise.to_f64(), spread))
         }))
     }
 
@@ -241,7 +254,7 @@ impl<F: Real> DiagonalNormal<F> {
         let value = self.rsample(noise)?;
         let spread = Zip::from(noise).and(&self.spread).map_collect(|&noise, &spread| match self.kind {
             SpreadKind::Scale => noise,
-            SpreadKind::LogVariance => F::from_f64(0.5 * self.sigma(spread) * noise.to_f64()),
+            SpreadKind::LogVariance => F::from_f64(0.5 * self.stretch(noise.to_f64(), spread)),
         });
         Ok((value, DiagonalNormalGrad { loc: Array2::from_elem(self.loc.raw_dim(), F::ONE), spread }))
     }
@@ -251,7 +264,7 @@ impl<F: Real> DiagonalNormal<F> {
         // Row-major order: the draws do not depend on how the parameters were laid out.
         let mut draws = self.loc.clone();
         for (to, &spread) in draws.iter_mut().zip(&self.spread) {
-            *to = F::from_f64(to.to_f64() + self.sigma(spread) * noise::normal(rng));
+            *to = F::from_f64(to.to_f64() + self.stretch(noise::normal(rng), spread));
         }
         draws
     }
@@ -261,4 +274,14 @@ impl<F: Real> DiagonalNormal<F> {
         // `from_parts` made both contiguous.
         [self.loc.as_slice().unwrap_or_default(), self.spread.as_slice().unwrap_or_default()]
     }
+}
+
+/// x/σ = x·exp(−log_variance/2), in two steps, so that 0 and ∞ stay themselves where the exponential alone over- or
+/// underflows.
+pub(crate) fn over_sigma(x: f64, log_variance: f64) -> f64 {
+    if x == 0.0 || x.is_infinite() {
+        return x;
+    }
+    let root = libm::exp(-0.25 * log_variance);
+    x * root * root
 }

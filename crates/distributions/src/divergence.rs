@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2};
 
+use crate::kl::log_ratio;
 use crate::special::{log_sum_exp, log1pmx};
 use crate::{ArgumentError, Error, Real, check};
 
@@ -14,7 +15,7 @@ use crate::{ArgumentError, Error, Real, check};
 /// (pᵢ_k − m_k) = 0.
 ///
 /// # Shapes
-/// `weights` [n], > 0 and adding to 1; `None` for 1/n each.
+/// `weights` `[n]`, > 0 and adding to 1; `None` for 1/n each.
 ///
 /// # Errors
 /// No row or no category, a logit of NaN or +∞, a row of −∞, weights of the wrong shape or that do not add to 1.
@@ -34,8 +35,8 @@ pub fn jensen_shannon<F: Real>(
     logits: &ArrayRef2<F>,
     weights: Option<&ArrayRef1<f64>>,
 ) -> Result<f64, Error> {
-    let (log_p, weights) = prepared(logits, weights)?;
-    Ok(value(&log_p.mapv(libm::exp), &weights, |i, k| log_p[(i, k)]))
+    let (rows, weights) = prepared(logits, weights)?;
+    Ok(Ratios::new(&rows.p, &weights, |i, j, k| rows.log_ratio(i, j, k)).sum(&weights))
 }
 
 /// [`jensen_shannon`] and its partial derivatives in the logits, [n, categories].
@@ -50,13 +51,12 @@ pub fn jensen_shannon_with_grad<F: Real>(
     logits: &ArrayRef2<F>,
     weights: Option<&ArrayRef1<f64>>,
 ) -> Result<(f64, Array2<F>), Error> {
-    let (log_p, weights) = prepared(logits, weights)?;
-    let p = log_p.mapv(libm::exp);
-    let ratios = Ratios::new(&p, &weights, |i, k| log_p[(i, k)]);
+    let (rows, weights) = prepared(logits, weights)?;
+    let p = &rows.p;
+    let ratios = Ratios::new(p, &weights, |i, j, k| rows.log_ratio(i, j, k));
     let mut grad = Array2::from_elem(p.raw_dim(), F::ZERO);
     for (i, mut row) in grad.rows_mut().into_iter().enumerate() {
-        let log_ratio = |k: usize| libm::log1p(ratios.r[(i, k)]);
-        let inner = |k: usize| if p[(i, k)] == 0.0 { 0.0 } else { p[(i, k)] * log_ratio(k) };
+        let inner = |k: usize| if p[(i, k)] == 0.0 { 0.0 } else { p[(i, k)] * ratios.log[(i, k)] };
         let kl: f64 = (0..p.ncols()).map(inner).sum();
         for (k, to) in row.iter_mut().enumerate() {
             *to = F::from_f64(weights[i] * (inner(k) - p[(i, k)] * kl));
@@ -85,7 +85,7 @@ pub fn jensen_shannon_probabilities<F: Real>(
             return Err(ArgumentError::Value { argument: "probabilities", index, value: sum, must }.into());
         }
     }
-    Ok(value(&p, &weights, |i, k| libm::log(p[(i, k)])))
+    Ok(Ratios::new(&p, &weights, |i, j, k| log_ratio(p[(i, k)], p[(j, k)])).sum(&weights))
 }
 
 fn non_empty<F: Real>(argument: &'static str, x: &ArrayRef2<F>) -> Result<(), ArgumentError> {
@@ -105,11 +105,29 @@ fn checked_weights(n: usize, weights: Option<&ArrayRef1<f64>>) -> Result<Array1<
     Ok(weights.to_owned())
 }
 
-/// Log-probabilities and weights, checked.
+/// Rows of logits in f64.
+struct Rows {
+    logits: Array2<f64>,
+    /// log Σ exp of each row.
+    log_sum: Vec<f64>,
+    /// Probabilities.
+    p: Array2<f64>,
+}
+
+impl Rows {
+    /// log(pᵢ_k/pⱼ_k) from the logits themselves: next to equality their difference is exact, while that of the
+    /// log-probabilities has the rounding of each. An error of the normalisers shifts a whole row, to which the
+    /// divergence is blind to first order.
+    fn log_ratio(&self, i: usize, j: usize, k: usize) -> f64 {
+        (self.logits[(i, k)] - self.logits[(j, k)]) - (self.log_sum[i] - self.log_sum[j])
+    }
+}
+
+/// Logits and weights, checked.
 fn prepared<F: Real>(
     logits: &ArrayRef2<F>,
     weights: Option<&ArrayRef1<f64>>,
-) -> Result<(Array2<f64>, Array1<f64>), Error> {
+) -> Result<(Rows, Array1<f64>), Error> {
     non_empty("logits", logits)?;
     let bad = |v: f64| v.is_nan() || v == f64::INFINITY;
     if let Some((index, value)) = logits.iter().map(|v| v.to_f64()).enumerate().find(|&(_, v)| bad(v)) {
@@ -117,28 +135,28 @@ fn prepared<F: Real>(
         return Err(ArgumentError::Value { argument: "logits", index: Some(index), value, must }.into());
     }
     let weights = checked_weights(logits.nrows(), weights)?;
-    let mut log_p = logits.mapv(Real::to_f64);
-    for (row, mut logits) in log_p.rows_mut().into_iter().enumerate() {
-        let sum = log_sum_exp(&logits.to_vec());
-        if sum == f64::NEG_INFINITY {
-            return Err(Error::AllLogitsNegInf { argument: "logits", row });
-        }
-        logits.mapv_inplace(|logit| logit - sum);
+    let logits = logits.mapv(Real::to_f64);
+    let log_sum: Vec<f64> = logits.rows().into_iter().map(|row| log_sum_exp(&row.to_vec())).collect();
+    if let Some(row) = log_sum.iter().position(|&sum| sum == f64::NEG_INFINITY) {
+        return Err(Error::AllLogitsNegInf { argument: "logits", row });
     }
-    Ok((log_p, weights))
+    let p = Array2::from_shape_fn(logits.raw_dim(), |(i, k)| libm::exp(logits[(i, k)] - log_sum[i]));
+    Ok((Rows { logits, log_sum, p }, weights))
 }
 
-/// m and r = p/m − 1.
+/// m, r = p/m − 1 and log(p/m), −∞ where p is 0.
 struct Ratios {
     m: Array1<f64>,
     r: Array2<f64>,
+    log: Array2<f64>,
 }
 
 impl Ratios {
     /// r from differences of logarithms where they are near, so that it keeps its digits as the rows become equal.
-    fn new(p: &Array2<f64>, weights: &Array1<f64>, log_p: impl Fn(usize, usize) -> f64) -> Self {
+    fn new(p: &Array2<f64>, weights: &Array1<f64>, log_ratio: impl Fn(usize, usize, usize) -> f64) -> Self {
         let m = weights.dot(p);
         let mut r = Array2::zeros(p.raw_dim());
+        let mut log = Array2::zeros(p.raw_dim());
         let n = p.nrows();
         for k in 0..p.ncols() {
             // Relative to the first row that is not 0: p_i/p_f − 1 = expm1(log p_i − log p_f).
@@ -149,15 +167,18 @@ impl Ratios {
             if p[(first, k)] == 0.0 {
                 continue;
             }
-            let excess: Vec<f64> = (0..n)
-                .map(|i| if p[(i, k)] == 0.0 { -1.0 } else { libm::expm1(log_p(i, k) - log_p(first, k)) })
+            let logs: Vec<f64> = (0..n)
+                .map(|i| if p[(i, k)] == 0.0 { f64::NEG_INFINITY } else { log_ratio(i, first, k) })
                 .collect();
-            let mean: f64 = excess.iter().zip(weights).map(|(e, w)| e * w).sum();
-            for (i, e) in excess.into_iter().enumerate() {
-                r[(i, k)] = (e - mean) / (1.0 + mean);
+            let mean: f64 = logs.iter().zip(weights).map(|(&log, w)| libm::expm1(log) * w).sum();
+            let shift = libm::log1p(mean);
+            for (i, l) in logs.into_iter().enumerate() {
+                r[(i, k)] = (libm::expm1(l) - mean) / (1.0 + mean);
+                // Not log1p(r): r rounds to −1 where p is small beside m.
+                log[(i, k)] = l - shift;
             }
         }
-        Self { m, r }
+        Self { m, r, log }
     }
 
     fn sum(&self, weights: &Array1<f64>) -> f64 {
@@ -167,8 +188,4 @@ impl Ratios {
         };
         self.r.indexed_iter().map(term).sum()
     }
-}
-
-fn value(p: &Array2<f64>, weights: &Array1<f64>, log_p: impl Fn(usize, usize) -> f64) -> f64 {
-    Ratios::new(p, weights, log_p).sum(weights)
 }

@@ -8,11 +8,11 @@ use crate::{ArgumentError, Error, Real, check};
 /// Partial derivatives of the squared Fréchet distance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FrechetGrad {
-    /// In the first mean, [n].
+    /// In the first mean, `[n]`.
     pub mean_p: Array1<f64>,
     /// In the first covariance, symmetric [n, n].
     pub covariance_p: Array2<f64>,
-    /// In the second mean, [n].
+    /// In the second mean, `[n]`.
     pub mean_q: Array1<f64>,
     /// In the second covariance, symmetric [n, n].
     pub covariance_q: Array2<f64>,

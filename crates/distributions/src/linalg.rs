@@ -147,11 +147,14 @@ pub(crate) fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
 ///
 /// Returns `None` when 60 sweeps do not orthogonalise the columns.
 pub(crate) fn polar(m: &[f64], n: usize) -> Option<Vec<f64>> {
+    // W does not depend on the scale of m, but squares of its columns would over- or underflow.
+    let largest = m.iter().fold(0.0, |largest: f64, v| largest.max(v.abs()));
+    let scale = if largest > 0.0 { libm::scalbn(1.0, -libm::ilogb(largest) / 2) } else { 1.0 };
     // Row i of each is column i of m·V and of V.
     let mut columns: Vec<(Vec<f64>, Vec<f64>)> = (0..n)
         .map(|j| {
             let unit = (0..n).map(|i| f64::from(u8::from(i == j))).collect();
-            ((0..n).map(|i| m[i * n + j]).collect(), unit)
+            ((0..n).map(|i| m[i * n + j] * scale * scale).collect(), unit)
         })
         .collect();
     let mut converged = n < 2;

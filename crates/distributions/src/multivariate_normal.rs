@@ -163,7 +163,7 @@ impl<F: Real> MultivariateNormal<F> {
         Ok(x.rows().into_iter().enumerate().map(one).collect())
     }
 
-    /// Squared Mahalanobis distance ‖L⁻¹(x − μ)‖² of each row of `x` [batch, n] → [batch].
+    /// Squared Mahalanobis distance ‖L⁻¹(x − μ)‖² of each row of `x` [batch, n] → `[batch]`.
     ///
     /// # Errors
     /// `x` has another shape or is not finite.
@@ -171,7 +171,7 @@ impl<F: Real> MultivariateNormal<F> {
         Ok(self.standardised(x)?.iter().map(|(_, z)| squared_norm(z)).collect())
     }
 
-    /// Log-density of each row of `x` [batch, n] → [batch].
+    /// Log-density of each row of `x` [batch, n] → `[batch]`.
     ///
     /// # Errors
     /// As [`mahalanobis`](Self::mahalanobis).
@@ -211,7 +211,7 @@ impl<F: Real> MultivariateNormal<F> {
         Ok((value, MultivariateNormalLogProbGrad { x: dx, loc, scale_tril }))
     }
 
-    /// Differential entropy Σᵢ log Lᵢᵢ + (n/2) log 2πe → [batch].
+    /// Differential entropy Σᵢ log Lᵢᵢ + (n/2) log 2πe → `[batch]`.
     pub fn entropy(&self) -> Array1<f64> {
         let term = |l: &f64| libm::log(*l) + (HALF_LOG_TWO_PI + 0.5);
         self.scale_tril.axis_iter(Axis(0)).map(|l| l.diag().iter().map(term).sum()).collect()

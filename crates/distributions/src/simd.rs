@@ -64,7 +64,7 @@ impl Isa {
     }
 }
 
-/// Row sums [rows] of the terms of row-major [rows, n] inputs, and the partials, one per element and input.
+/// Row sums `[rows]` of the terms of row-major [rows, n] inputs, and the partials, one per element and input.
 pub(crate) fn sum_rows<K: Kernel<IN, OUT>, F: Real, const IN: usize, const OUT: usize>(
     rows: usize,
     n: usize,

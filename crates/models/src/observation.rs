@@ -139,7 +139,7 @@ impl Observation {
         }
     }
 
-    /// −log p(x|z) of each datum, summed over pixels, in nats → [batch], f64. For the squared error, ‖x − mean‖².
+    /// −log p(x|z) of each datum, summed over pixels, in nats → `[batch]`, f64. For the squared error, ‖x − mean‖².
     ///
     /// # Errors
     /// `x` has another shape than the output.

@@ -3,6 +3,7 @@
 use ndarray::{Array1, Array2};
 
 use super::{KlDivergence, KlGrad, log_ratio};
+use crate::diagonal_normal::over_sigma;
 use crate::elementwise::shaped;
 use crate::simd::{self, Kernel};
 use crate::special::expm1mx;
@@ -83,7 +84,8 @@ impl<const OUT: usize> Kernel<4, OUT> for FromScales {
     #[inline(always)]
     fn rare([_, sp, _, sq]: [f64; 4]) -> bool {
         let ratio = sp / sq;
-        !(ratio > 1e-300 && ratio < 1e300)
+        // 1/σ_q overflows where σ_q is subnormal.
+        !(ratio > 1e-300 && ratio < 1e300 && sq > 1e-300)
     }
 
     fn exact([mp, sp, mq, sq]: [f64; 4]) -> (f64, [f64; OUT]) {
@@ -116,10 +118,8 @@ impl<const OUT: usize> Kernel<4, OUT> for FromLogVariances {
 
     fn exact([mp, lp, mq, lq]: [f64; 4]) -> (f64, [f64; OUT]) {
         let l = lp - lq;
-        // In halves, so that neither factor overflows before the product does.
-        let half = libm::exp(-0.5 * lq);
-        let delta = (mp - mq) * half;
-        let (slope, excess) = (delta * half, libm::expm1(l));
+        let delta = 2.0 * over_sigma(0.5 * mp - 0.5 * mq, lq);
+        let (slope, excess) = (over_sigma(delta, lq), libm::expm1(l));
         let term = 0.5 * (expm1mx(l) + delta * delta);
         (term, take([slope, 0.5 * excess, -slope, -0.5 * (excess + delta * delta)]))
     }
@@ -139,11 +139,11 @@ impl<const SCALE_P: bool, const OUT: usize> Kernel<4, OUT> for Mixed<SCALE_P> {
 
     fn exact([mp, p, mq, q]: [f64; 4]) -> (f64, [f64; OUT]) {
         let l = if SCALE_P { 2.0 * libm::log(p) - q } else { p - 2.0 * libm::log(q) };
-        let inverse = if SCALE_P { libm::exp(-0.5 * q) } else { 1.0 / q };
-        let delta = (mp - mq) * inverse;
-        let (slope, excess) = (delta * inverse, libm::expm1(l));
+        let over_q = |x: f64| if SCALE_P { over_sigma(x, q) } else { x / q };
+        let delta = 2.0 * over_q(0.5 * mp - 0.5 * mq);
+        let (slope, excess) = (over_q(delta), libm::expm1(l));
         let both = excess + delta * delta;
-        let (dp, dq) = if SCALE_P { (excess / p, -0.5 * both) } else { (0.5 * excess, -both * inverse) };
+        let (dp, dq) = if SCALE_P { (excess / p, -0.5 * both) } else { (0.5 * excess, -both / q) };
         (0.5 * (expm1mx(l) + delta * delta), take([slope, dp, -slope, dq]))
     }
 }

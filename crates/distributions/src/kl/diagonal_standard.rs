@@ -27,7 +27,7 @@ impl<F: Real> KlDivergence<StandardMultivariateNormal> for DiagonalNormal<F> {
     }
 }
 
-/// KL(N(loc, diag(e^log_variance)) ‖ N(0, I)) of each row → [batch], in f64: the VAE's regulariser.
+/// KL(N(loc, diag(e^log_variance)) ‖ N(0, I)) of each row → `[batch]`, in f64: the VAE's regulariser.
 ///
 /// ```text
 /// ½ Σᵢ [(e^sᵢ − 1 − sᵢ) + μᵢ²],   ∂μ = μ,   ∂s = ½(eˢ − 1)

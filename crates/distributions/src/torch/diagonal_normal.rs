@@ -53,7 +53,7 @@ impl DiagonalNormal {
         &self.log_variance
     }
 
-    /// Log-density of the rows of `x` [batch, n] → [batch], f64.
+    /// Log-density of the rows of `x` [batch, n] → `[batch]`, f64.
     ///
     /// # Errors
     /// `x` has another shape.
@@ -71,7 +71,7 @@ impl DiagonalNormal {
         Ok(&self.loc + (&self.log_variance * 0.5).exp() * noise)
     }
 
-    /// KL to N(0, I) for each row → [batch], f64.
+    /// KL to N(0, I) for each row → `[batch]`, f64.
     ///
     /// # Errors
     /// As [`kl_standard_normal`].
@@ -80,7 +80,7 @@ impl DiagonalNormal {
     }
 }
 
-/// KL(N(μ, diag eˢ) ‖ N(0, I)) = ½ Σ (eˢ − 1 − s + μ²) for each row of [batch, n] → [batch], f64.
+/// KL(N(μ, diag eˢ) ‖ N(0, I)) = ½ Σ (eˢ − 1 − s + μ²) for each row of [batch, n] → `[batch]`, f64.
 ///
 /// # Errors
 /// The shapes differ.

@@ -78,3 +78,27 @@ fn gumbel_of_location_zero_is_not_of_zero_mean() {
     let mean = integrate(density, -60.0, 500.0).unwrap().value;
     assert!((q.mean().sum() - mean).abs() < 1e-10);
 }
+
+/// 000-1: ½{log|Σ₁|/|Σ₂|} − E_p[Q₁] + E_p[Q₂], as printed, is not the divergence; the one with the logarithm upright and
+/// all of it halved is.
+#[test]
+fn general_gaussian_divergence_as_printed_is_wrong() {
+    use ndarray::{Axis, array};
+    use variata_distributions::{KlDivergence, MultivariateNormal};
+
+    let p = array![[[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [-0.25, 1.0, 2.0]]];
+    let q = array![[[2.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.5, -0.5, 1.0]]];
+    let p = MultivariateNormal::new(array![[0.5, -1.0, 0.25]], &p).unwrap();
+    let q = MultivariateNormal::new(array![[0.0, 0.0, 0.0]], &q).unwrap();
+    let kl = p.kl(&q).unwrap()[0];
+    let log_det = |d: &MultivariateNormal| -> f64 {
+        d.scale_tril().index_axis(Axis(0), 0).diag().iter().map(|l| 2.0 * l.ln()).sum()
+    };
+    // E_p[Q₁] = k and E_p[Q₂] = tr(Σ₂⁻¹Σ₁) + Q₂(μ₁).
+    let trace = (&p.covariance_matrix() * &q.precision_matrix()).sum();
+    let second = trace + q.mahalanobis(&p.loc().to_owned()).unwrap()[0];
+    let printed = 0.5 * (log_det(&p) - log_det(&q)) - 3.0 + second;
+    let corrected = 0.5 * (log_det(&q) - log_det(&p) - 3.0 + second);
+    assert!((corrected - kl).abs() < 1e-13, "{corrected} {kl}");
+    assert!((printed - kl).abs() > 1.0, "{printed} {kl}");
+}

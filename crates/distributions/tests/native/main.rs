@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod bound;
+mod diagonal;
+mod divergence;
 mod errata;
 mod errors;
 mod families;
+mod frechet;
 mod golden;
 mod kl;
 mod layouts;
+mod mvn;
 mod sampling;
 mod special;
