@@ -1,0 +1,173 @@
+//! A damaged checkpoint is refused with a typed error, and the model stays as it was.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use variata_models::train::{
+    CheckpointStore, Control, Event, FileSystem, RealFileSystem, TrainConfig, Trainer,
+};
+use variata_models::{Architecture, Autoencoder, AutoencoderConfig, Error};
+
+use crate::{DIGIT, bits, loader, tiny_config};
+
+/// A model so small that each of its checkpoint's bytes can be flipped in turn.
+fn smallest(seed: u64) -> Autoencoder {
+    let config =
+        AutoencoderConfig { architecture: Architecture::Mlp { hidden: vec![1] }, latent: 1, ..tiny_config() };
+    Autoencoder::new(&config, DIGIT, 10, seed, variata_models::tch::Device::Cpu).unwrap()
+}
+
+fn run(model: &Autoencoder, folder: &Path, epochs: u64, warnings: &mut Vec<String>) -> Result<u64, Error> {
+    let store = CheckpointStore::new(folder, RealFileSystem);
+    let mut listener = |event: &Event| {
+        if let Event::Warning { message } = event {
+            warnings.push(message.clone());
+        }
+        Control::Continue
+    };
+    let config = TrainConfig { epochs, ..TrainConfig::default() };
+    let data = loader(20, 20);
+    let trainer = Trainer::new(model, &data, config, 0).checkpoints(&store, "small").listen(&mut listener);
+    Ok(trainer.run()?.step)
+}
+
+fn only_file(folder: &Path) -> PathBuf {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files.remove(0)
+}
+
+#[test]
+fn every_flipped_byte_and_every_cut_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    run(&smallest(0), folder.path(), 1, &mut Vec::new()).unwrap();
+    let file = only_file(folder.path());
+    let whole = fs::read(&file).unwrap();
+    let model = smallest(1);
+    let before = bits(&model);
+    let long = std::env::var_os("VARIATA_LONG").is_some();
+    let refused = |bytes: &[u8], what: &str| {
+        fs::write(&file, bytes).unwrap();
+        match run(&model, folder.path(), 1, &mut Vec::new()) {
+            Err(Error::Corrupt { path, .. } | Error::Mismatch { path, .. }) => assert_eq!(path, file),
+            other => panic!("{what}: {other:?}"),
+        }
+        assert_eq!(bits(&model), before, "{what}");
+    };
+    for i in 0..whole.len() {
+        // The header byte by byte; of the numbers every seventh, all of them in the long run.
+        if i > 2500 && i % 7 != 0 && !long {
+            continue;
+        }
+        let mut bytes = whole.clone();
+        bytes[i] ^= if i % 2 == 0 { 0xff } else { 0x01 };
+        refused(&bytes, &format!("byte {i} of {}", whole.len()));
+    }
+    for cut in (0..whole.len()).step_by(if long { 1 } else { 53 }) {
+        refused(&whole[..cut], &format!("cut at {cut}"));
+    }
+    let mut longer = whole.clone();
+    longer.push(0);
+    refused(&longer, "one byte more");
+    fs::write(&file, &whole).unwrap();
+    run(&model, folder.path(), 1, &mut Vec::new()).unwrap();
+    assert_ne!(bits(&model), before, "the whole file is accepted");
+}
+
+#[test]
+fn a_damaged_newest_checkpoint_gives_way_to_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let want = smallest(0);
+    run(&want, folder.path(), 3, &mut Vec::new()).unwrap();
+    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let paths = store.paths().unwrap();
+    assert_eq!(paths.len(), 2, "two generations are kept");
+    let mut bytes = fs::read(&paths[1]).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&paths[1], &bytes).unwrap();
+    let model = smallest(9);
+    let mut warnings = Vec::new();
+    assert_eq!(run(&model, folder.path(), 3, &mut warnings).unwrap(), 3);
+    assert!(warnings[0].contains("damaged"), "{warnings:?}");
+    assert_eq!(bits(&model), bits(&want));
+}
+
+#[test]
+fn a_newer_format_is_named_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    run(&smallest(0), folder.path(), 1, &mut Vec::new()).unwrap();
+    let file = only_file(folder.path());
+    let bytes = fs::read(&file).unwrap();
+    let at = bytes.windows(13).position(|w| w == b"\"variata\":\"1 ").unwrap() + 11;
+    let mut newer = bytes;
+    newer[at] = b'2';
+    fs::write(&file, &newer).unwrap();
+    let error = run(&smallest(0), folder.path(), 1, &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, Error::Mismatch { .. }), "{error}");
+    assert!(error.to_string().contains("version 2"), "{error}");
+}
+
+/// Refuses the n-th write, as a full disk does.
+struct Full {
+    left: std::cell::Cell<usize>,
+}
+
+impl FileSystem for Full {
+    fn create_dir_all(&self, path: &Path) -> std::io::Result<()> {
+        RealFileSystem.create_dir_all(path)
+    }
+    fn write(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+        if self.left.get() == 0 {
+            RealFileSystem.write(path, &bytes[..bytes.len() / 2])?;
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.left.set(self.left.get() - 1);
+        RealFileSystem.write(path, bytes)
+    }
+    fn sync_file(&self, path: &Path) -> std::io::Result<()> {
+        RealFileSystem.sync_file(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        RealFileSystem.rename(from, to)
+    }
+    fn sync_dir(&self, path: &Path) -> std::io::Result<()> {
+        RealFileSystem.sync_dir(path)
+    }
+    fn remove_file(&self, path: &Path) -> std::io::Result<()> {
+        RealFileSystem.remove_file(path)
+    }
+    fn list(&self, path: &Path) -> std::io::Result<Vec<PathBuf>> {
+        RealFileSystem.list(path)
+    }
+    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        RealFileSystem.read(path)
+    }
+}
+
+#[test]
+fn a_full_disk_is_a_warning_until_the_end_and_the_last_checkpoint_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::new(folder.path(), Full { left: 1.into() });
+    let mut warnings = Vec::new();
+    let mut listener = |event: &Event| {
+        if let Event::Warning { message } = event {
+            warnings.push(message.clone());
+        }
+        Control::Continue
+    };
+    let config = TrainConfig { epochs: 3, ..TrainConfig::default() };
+    let (model, data) = (smallest(0), loader(20, 20));
+    let error = Trainer::new(&model, &data, config, 0)
+        .checkpoints(&store, "small")
+        .listen(&mut listener)
+        .run()
+        .unwrap_err();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("bytes needed"), "{warnings:?}");
+    assert!(matches!(error, Error::Io { action: "write", bytes: Some(_), .. }), "{error}");
+    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    assert_eq!(store.paths().unwrap().len(), 1);
+    let again = smallest(0);
+    assert_eq!(run(&again, folder.path(), 3, &mut Vec::new()).unwrap(), 3);
+}

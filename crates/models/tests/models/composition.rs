@@ -1,0 +1,182 @@
+//! Every combination of parts, and every setting that is refused.
+
+use variata_models::tch::{Device, Kind, Tensor};
+use variata_models::train::Trainable;
+use variata_models::{
+    Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, Condition, Error, ImageShape, KlConfig,
+    Noise, ObservationConfig, Purpose, Scale, bounds, log_weights,
+};
+
+use crate::{DIGIT, tiny, tiny_config};
+
+#[test]
+fn every_combination_of_parts_fits_together() {
+    let architectures =
+        [Architecture::Mlp { hidden: vec![9, 7] }, Architecture::Conv { channels: vec![3, 4], hidden: 6 }];
+    let bottlenecks = [BottleneckConfig::Deterministic, BottleneckConfig::default()];
+    let observations = [
+        ObservationConfig::Bernoulli,
+        ObservationConfig::SquaredError,
+        ObservationConfig::Normal { scale: Scale::Fixed { value: 0.1 } },
+        ObservationConfig::Normal { scale: Scale::Shared },
+        ObservationConfig::Normal { scale: Scale::Head },
+    ];
+    for (height, width, channels) in [(8, 8, 1), (7, 9, 3), (28, 28, 1)] {
+        let image = ImageShape { channels, height, width };
+        for architecture in &architectures {
+            for bottleneck in bottlenecks {
+                for observation in observations {
+                    for conditional in [false, true] {
+                        let config = AutoencoderConfig {
+                            architecture: architecture.clone(),
+                            latent: 3,
+                            bottleneck,
+                            observation,
+                            conditional,
+                            ..AutoencoderConfig::default()
+                        };
+                        let model = Autoencoder::new(&config, image, 4, 1, Device::Cpu).unwrap();
+                        let x = Tensor::full([5, channels, height, width], 0.25, (Kind::Float, Device::Cpu));
+                        let condition = model.condition(&[0, 1, 2, 3, 0]).unwrap();
+                        assert_eq!(condition.is_some(), conditional);
+                        let code = model.encode(&x, condition.as_ref()).unwrap().code;
+                        assert_eq!(code.mean.size(), [5, 3]);
+                        let seen = model.decode(&code.mean, condition.as_ref()).unwrap();
+                        assert_eq!(seen.mean().size(), x.size(), "{config:?}");
+                        assert_eq!(seen.distortion(&x).unwrap().size(), [5]);
+                        if let Some(q) = code.posterior {
+                            let kl = q.kl_standard_normal().unwrap();
+                            assert!(kl.min().double_value(&[]) >= 0.0);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn parameters_are_counted_and_depend_on_seed_and_name_alone() {
+    let model = tiny(3);
+    // 64→12, 12→2 twice, 2→12, 12→64, with biases.
+    assert_eq!(model.parameters().count(), 64 * 12 + 12 + 2 * (12 * 2 + 2) + 2 * 12 + 12 + 12 * 64 + 64);
+    assert_eq!(crate::bits(&model), crate::bits(&tiny(3)));
+    assert_ne!(crate::bits(&model), crate::bits(&tiny(4)));
+    let deeper = AutoencoderConfig { conditional: true, ..tiny_config() };
+    let other = Autoencoder::new(&deeper, DIGIT, 10, 3, Device::Cpu).unwrap();
+    let get = |m: &Autoencoder, name: &str| {
+        let found = m.parameters().iter().find(|(n, _)| *n == name).unwrap().1;
+        Vec::<f32>::try_from(found.detach().view([-1])).unwrap()
+    };
+    let name = "bottleneck.mean.weight";
+    assert_eq!(get(&model, name), get(&other, name), "another layer's shape does not change this one");
+}
+
+#[test]
+fn distortions_are_the_densities_in_f64() {
+    let x =
+        Noise::new(1).normal(Purpose::Report, 0, 6, 64, Device::Cpu).unwrap().sigmoid().view([6, 1, 8, 8]);
+    let array = |t: &Tensor| variata_torch_bridge::tensor_into_array::<f64>("t", &t.flatten(1, -1)).unwrap();
+    for (observation, scale) in [
+        (ObservationConfig::Normal { scale: Scale::Fixed { value: 0.3 } }, 0.3),
+        (ObservationConfig::SquaredError, 0.0),
+    ] {
+        let config = AutoencoderConfig { observation, ..tiny_config() };
+        let model = Autoencoder::new(&config, DIGIT, 10, 2, Device::Cpu).unwrap();
+        let seen = model.decode(&Tensor::zeros([6, 2], (Kind::Float, Device::Cpu)), None).unwrap();
+        let (x64, mean) = (array(&x), array(&seen.mean()));
+        let got = array(&seen.distortion(&x).unwrap().unsqueeze(1));
+        for row in 0..6 {
+            let squares: f64 = (0..64).map(|i| (x64[[row, i]] - mean[[row, i]]).powi(2)).sum();
+            let want = if scale == 0.0 {
+                squares
+            } else {
+                // The scale enters as an f32 log-variance.
+                let v = f64::from((2.0 * f64::ln(scale)) as f32).exp();
+                0.5 * squares / v + 32.0 * (v.ln() + (2.0 * std::f64::consts::PI).ln())
+            };
+            let error = (got[[row, 0]] - want).abs() / want.abs().max(squares);
+            assert!(error < 1e-6, "{observation:?}: {} against {want}", got[[row, 0]]);
+        }
+    }
+}
+
+#[test]
+fn the_importance_weighted_bound_lies_above_the_elbo() {
+    let model = tiny(1);
+    let x = Tensor::full([20, 1, 8, 8], 0.5, (Kind::Float, Device::Cpu));
+    let weights = log_weights(&model, &x, None, 32, &Noise::new(2), 1).unwrap();
+    let found = bounds(&weights).unwrap();
+    assert!(found.importance_weighted > found.elbo, "{found:?}");
+    assert_eq!(weights, log_weights(&model, &x, None, 32, &Noise::new(2), 1).unwrap());
+    assert!(log_weights(&model, &x, None, 0, &Noise::new(2), 1).is_err());
+}
+
+#[test]
+fn settings_outside_their_domain_are_named() {
+    let cases: [(AutoencoderConfig, &str); 8] = [
+        (AutoencoderConfig { latent: 0, ..tiny_config() }, "latent"),
+        (
+            AutoencoderConfig { architecture: Architecture::Mlp { hidden: vec![0] }, ..tiny_config() },
+            "hidden",
+        ),
+        (
+            AutoencoderConfig {
+                architecture: Architecture::Conv { channels: vec![2; 4], hidden: 4 },
+                ..tiny_config()
+            },
+            "channels",
+        ),
+        (
+            AutoencoderConfig {
+                bottleneck: BottleneckConfig::Gaussian { log_variance_bound: f64::NAN },
+                ..tiny_config()
+            },
+            "log_variance_bound",
+        ),
+        (
+            AutoencoderConfig {
+                observation: ObservationConfig::Normal { scale: Scale::Fixed { value: 0.0 } },
+                ..tiny_config()
+            },
+            "observation.scale.value",
+        ),
+        (AutoencoderConfig { distortion_weight: -1.0, ..tiny_config() }, "distortion_weight"),
+        (
+            AutoencoderConfig { kl: KlConfig { weight: f64::INFINITY, warmup_steps: 0 }, ..tiny_config() },
+            "kl.weight",
+        ),
+        (AutoencoderConfig { conditional: true, ..tiny_config() }, "classes"),
+    ];
+    for (config, name) in cases {
+        let error = Autoencoder::new(&config, DIGIT, 0, 0, Device::Cpu).unwrap_err();
+        assert!(matches!(&error, Error::Config { setting, .. } if *setting == name), "{name}: {error}");
+    }
+}
+
+#[test]
+fn tensors_and_labels_that_do_not_fit_are_refused() {
+    let model = tiny(0);
+    let x = Tensor::zeros([2, 1, 8, 9], (Kind::Float, Device::Cpu));
+    assert!(matches!(model.encode(&x, None), Err(Error::Shape { argument: "x", .. })));
+    let z = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));
+    assert!(matches!(model.decode(&z, None), Err(Error::Shape { argument: "z", .. })));
+    let condition = Condition::one_hot(&[1, 2], 10, Device::Cpu).unwrap();
+    let x = Tensor::zeros([2, 1, 8, 8], (Kind::Float, Device::Cpu));
+    assert!(matches!(model.encode(&x, Some(&condition)), Err(Error::Condition(_))));
+    let conditional = Autoencoder::new(
+        &AutoencoderConfig { conditional: true, ..tiny_config() },
+        DIGIT,
+        10,
+        0,
+        Device::Cpu,
+    )
+    .unwrap();
+    assert!(matches!(conditional.encode(&x, None), Err(Error::Condition(_))));
+    let three = Condition::one_hot(&[1, 2, 3], 10, Device::Cpu).unwrap();
+    assert!(matches!(conditional.encode(&x, Some(&three)), Err(Error::Shape { argument: "condition", .. })));
+    assert!(matches!(
+        Condition::one_hot(&[0, 10], 10, Device::Cpu),
+        Err(Error::Label { index: 1, label: 10, classes: 10 })
+    ));
+}
