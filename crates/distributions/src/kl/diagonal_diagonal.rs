@@ -71,21 +71,21 @@ pub(crate) struct FromScales;
 impl<const OUT: usize> Kernel<4, OUT> for FromScales {
     #[inline(always)]
     fn term([mp, sp, mq, sq]: [f64; 4]) -> (f64, [f64; OUT]) {
-        let inverse = 1.0 / sq;
-        let t = (sp - sq) / sq;
-        let ratio = sp / sq;
-        let delta = (mp - mq) * inverse;
-        let term = 0.5 * (t * t + delta * delta) - simd::log1pmx(ratio, t);
-        let slope = delta * inverse;
+        // One division for both reciprocals: divisions are what the loop waits for.
+        let product = 1.0 / (sp * sq);
+        let (over_p, over_q) = (sq * product, sp * product);
+        let t = (sp - sq) * over_q;
+        let delta = (mp - mq) * over_q;
+        let term = 0.5 * (t * t + delta * delta) - simd::log1pmx(sp * over_q, t);
+        let slope = delta * over_q;
         let excess = t * (t + 2.0);
-        (term, take([slope, excess / sp, -slope, -(excess + delta * delta) * inverse]))
+        (term, take([slope, excess * over_p, -slope, -(excess + delta * delta) * over_q]))
     }
 
     #[inline(always)]
     fn rare([_, sp, _, sq]: [f64; 4]) -> bool {
-        let ratio = sp / sq;
-        // 1/σ_q overflows where σ_q is subnormal.
-        !(ratio > 1e-300 && ratio < 1e300 && sq > 1e-300)
+        // Neither the product nor the ratio of the scales over- or underflows inside.
+        !(sp > 1e-150 && sp < 1e150 && sq > 1e-150 && sq < 1e150)
     }
 
     fn exact([mp, sp, mq, sq]: [f64; 4]) -> (f64, [f64; OUT]) {
