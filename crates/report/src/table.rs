@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{Error, decimals, mean_sd, significant};
+use crate::{Error, Spread, decimals, mean_sd, significant};
 
 /// Which value of a column is the best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,8 @@ pub enum Cell {
     Text(String),
     /// A number, written as its column says.
     Number(f64),
-    /// One value per seed, written as mean ± standard deviation; compared by the mean.
+    /// One value per seed, written as mean ± standard deviation, to the column's decimals where it has them; compared by
+    /// the mean.
     Seeds(Vec<f64>),
     /// Nothing; shown as a dash.
     Missing,
@@ -199,6 +200,14 @@ fn text(cell: &Cell, column: &Column) -> String {
         (Cell::Number(value), Some(Digits::Decimals(places))) => decimals(*value, places),
         (Cell::Number(value), Some(Digits::Significant(digits))) => significant(*value, digits),
         (Cell::Number(value), None) => significant(*value, 4),
+        (Cell::Seeds(values), Some(Digits::Decimals(places))) if values.len() > 1 => {
+            let spread = Spread::of(values);
+            if spread.mean.is_finite() && spread.sd.is_finite() {
+                format!("{} ± {}", decimals(spread.mean, places), decimals(spread.sd, places))
+            } else {
+                mean_sd(values)
+            }
+        }
         (Cell::Seeds(values), _) => mean_sd(values),
         (Cell::Missing, _) => "–".to_owned(),
     }
