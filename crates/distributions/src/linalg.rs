@@ -145,7 +145,7 @@ pub(crate) fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
 /// One-sided Jacobi (Hestenes), which finds small singular values to their own digits when the columns are graded.
 /// Directions of singular value 0 are completed to an orthonormal basis.
 ///
-/// Returns `None` when 60 sweeps do not orthogonalise the columns.
+/// Returns `None` when 60 sweeps do not orthogonalise the columns to 1e-9.
 pub(crate) fn polar(m: &[f64], n: usize) -> Option<Vec<f64>> {
     // W does not depend on the scale of m, but squares of its columns would over- or underflow.
     let largest = m.iter().fold(0.0, |largest: f64, v| largest.max(v.abs()));
@@ -157,14 +157,17 @@ pub(crate) fn polar(m: &[f64], n: usize) -> Option<Vec<f64>> {
             ((0..n).map(|i| m[i * n + j] * scale * scale).collect(), unit)
         })
         .collect();
-    let mut converged = n < 2;
+    // The largest cosine between two columns that the last sweep still found.
+    let mut worst = if n < 2 { 0.0 } else { 1.0 };
     for _ in 0..60 {
-        if converged {
+        if worst == 0.0 {
             break;
         }
-        converged = sweep(&mut columns);
+        worst = sweep(&mut columns);
     }
-    if !converged {
+    // W is made orthogonal below whatever the columns are, and an error of its direction enters the distance squared:
+    // what rounding keeps turning at this size no longer shows.
+    if !(worst <= 1e-9) {
         return None;
     }
     columns.sort_by(|(a, _), (b, _)| dot(b, b).total_cmp(&dot(a, a)));
@@ -228,12 +231,13 @@ fn orthonormalise(u: &mut [f64], basis: &[Vec<f64>]) -> bool {
     true
 }
 
-/// One round-robin of rotations over all pairs of columns; true when no pair needed one.
-fn sweep(columns: &mut Vec<(Vec<f64>, Vec<f64>)>) -> bool {
-    use std::sync::atomic::{AtomicBool, Ordering};
+/// One round-robin of rotations over all pairs of columns; the largest cosine that needed one, 0 when none did.
+fn sweep(columns: &mut Vec<(Vec<f64>, Vec<f64>)>) -> f64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
     let n = columns.len();
     let even = n + n % 2;
-    let quiet = AtomicBool::new(true);
+    // The bits of non-negative numbers are ordered as the numbers are, NaN above all.
+    let worst = AtomicU64::new(0);
     // Circle method: each of even − 1 rounds pairs every column once, so the pairs of a round can run in parallel.
     let mut slots: Vec<Option<(Vec<f64>, Vec<f64>)>> = columns.drain(..).map(Some).collect();
     slots.resize_with(even, || None);
@@ -241,10 +245,8 @@ fn sweep(columns: &mut Vec<(Vec<f64>, Vec<f64>)>) -> bool {
         let (left, right) = slots.split_at_mut(even / 2);
         let pairs: Vec<_> = left.iter_mut().zip(right.iter_mut().rev()).collect();
         let rotate_pair = |(a, b): (&mut Option<_>, &mut Option<_>)| {
-            if let (Some(a), Some(b)) = (a.as_mut(), b.as_mut())
-                && rotate(a, b)
-            {
-                quiet.store(false, Ordering::Relaxed);
+            if let (Some(a), Some(b)) = (a.as_mut(), b.as_mut()) {
+                worst.fetch_max(rotate(a, b).to_bits(), Ordering::Relaxed);
             }
         };
         // Small rounds are not worth a task.
@@ -256,15 +258,21 @@ fn sweep(columns: &mut Vec<(Vec<f64>, Vec<f64>)>) -> bool {
         slots[1..].rotate_right(1);
     }
     columns.extend(slots.into_iter().flatten());
-    quiet.into_inner()
+    f64::from_bits(worst.into_inner())
 }
 
-/// Makes two columns orthogonal; false when they were.
-fn rotate((a, va): &mut (Vec<f64>, Vec<f64>), (b, vb): &mut (Vec<f64>, Vec<f64>)) -> bool {
+/// Makes two columns orthogonal; the cosine of their angle before, 0 when they were orthogonal to rounding.
+fn rotate((a, va): &mut (Vec<f64>, Vec<f64>), (b, vb): &mut (Vec<f64>, Vec<f64>)) -> f64 {
     let (alpha, beta, gamma) = (dot(a, a), dot(b, b), dot(a, b));
     let tolerance = f64::EPSILON * (a.len() as f64).sqrt();
-    if gamma == 0.0 || gamma.abs() <= tolerance * alpha.sqrt() * beta.sqrt() {
-        return false;
+    let size = alpha.sqrt() * beta.sqrt();
+    // A column whose square has lost its digits to underflow is nothing beside the largest, which is near 1: turning it
+    // would go on for ever.
+    if alpha.min(beta) < 1e-280 {
+        return 0.0;
+    }
+    if gamma == 0.0 || gamma.abs() <= tolerance * size {
+        return 0.0;
     }
     let zeta = (beta - alpha) / (2.0 * gamma);
     let t = zeta.signum() / (zeta.abs() + zeta.hypot(1.0));
@@ -275,5 +283,5 @@ fn rotate((a, va): &mut (Vec<f64>, Vec<f64>), (b, vb): &mut (Vec<f64>, Vec<f64>)
             (*a, *b) = (c * *a - s * *b, s * *a + c * *b);
         }
     }
-    true
+    (gamma / size).abs()
 }

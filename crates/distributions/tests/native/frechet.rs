@@ -59,6 +59,26 @@ fn fewer_points_than_dimensions_are_fine() {
     }
 }
 
+/// A feature that is active for one point only, by an amount whose products underflow: the turning of columns never ended.
+#[test]
+fn columns_that_underflow_do_not_keep_it_from_converging() {
+    for exponent in [-170, -158, -150, -140, -100, -20] {
+        let (mut f, mut g) = (features(40, 8, 1), features(40, 8, 2));
+        let plain = frechet_distance_from_features(
+            &f.slice(ndarray::s![.., ..7]).to_owned(),
+            &g.slice(ndarray::s![.., ..7]).to_owned(),
+        );
+        for x in [&mut f, &mut g] {
+            x.column_mut(7).fill(0.0);
+            x[[3, 7]] = 10f64.powi(exponent);
+        }
+        g[[3, 7]] *= 0.3;
+        g[[5, 7]] = 10f64.powi(exponent);
+        let got = frechet_distance_from_features(&f, &g).unwrap();
+        assert_relative("beside a tiny column", got, plain.unwrap(), 1e-12, 0.0);
+    }
+}
+
 #[test]
 fn it_scales_with_the_covariance_from_tiny_to_huge() {
     let (a, b) = (spd(4, 10.0, 3), spd(4, 10.0, 4));
