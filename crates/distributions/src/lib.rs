@@ -1,4 +1,4 @@
-//! Densities, KL terms, entropies, special functions and Gaussian distances.
+#![doc = include_str!("../README.md")]
 
 mod bernoulli;
 mod bound;
