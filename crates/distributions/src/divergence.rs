@@ -112,15 +112,39 @@ struct Rows {
     log_sum: Vec<f64>,
     /// Probabilities.
     p: Array2<f64>,
+    /// The likeliest category of the first row.
+    top: usize,
+    /// From [`gains`].
+    gain: Vec<f64>,
 }
 
 impl Rows {
     /// log(pᵢ_k/pⱼ_k) from the logits themselves: next to equality their difference is exact, while that of the
-    /// log-probabilities has the rounding of each. An error of the normalisers shifts a whole row, to which the
-    /// divergence is blind to first order.
+    /// log-probabilities has the rounding of each. So has that of the normalisers, which [`gains`] avoids.
     fn log_ratio(&self, i: usize, j: usize, k: usize) -> f64 {
-        (self.logits[(i, k)] - self.logits[(j, k)]) - (self.log_sum[i] - self.log_sum[j])
+        let l = &self.logits;
+        let gain = self.gain[i] - self.gain[j];
+        if gain.is_nan() {
+            return (l[(i, k)] - l[(j, k)]) - (self.log_sum[i] - self.log_sum[j]);
+        }
+        ((l[(i, k)] - l[(j, k)]) - (l[(i, self.top)] - l[(j, self.top)])) - gain
     }
+}
+
+/// gᵢ = log Σ_k p₀_k exp(aᵢ_k) with aᵢ_k = (lᵢ_k − l₀_k) − (lᵢ_top − l₀_top), so that log(pᵢ_k/p₀_k) = aᵢ_k − gᵢ.
+///
+/// The likeliest category gives nothing to the sum: where it holds almost all the mass, the ratio there keeps its digits
+/// too. NaN for a row that moved much of the mass; the divergence is then so large that the normalisers serve.
+fn gains(logits: &Array2<f64>, p: &Array2<f64>, top: usize) -> Vec<f64> {
+    let gain = |row: ndarray::ArrayView1<'_, f64>| {
+        let change = |k: usize| {
+            let a = (row[k] - logits[(0, k)]) - (row[top] - logits[(0, top)]);
+            if row[k] == logits[(0, k)] && row[k] == f64::NEG_INFINITY { 0.0 } else { p[(0, k)] * libm::expm1(a) }
+        };
+        let sum: f64 = (0..row.len()).map(change).sum();
+        if (-0.5..1e300).contains(&sum) { libm::log1p(sum) } else { f64::NAN }
+    };
+    logits.rows().into_iter().map(gain).collect()
 }
 
 /// Logits and weights, checked.
@@ -141,7 +165,9 @@ fn prepared<F: Real>(
         return Err(Error::AllLogitsNegInf { argument: "logits", row });
     }
     let p = Array2::from_shape_fn(logits.raw_dim(), |(i, k)| libm::exp(logits[(i, k)] - log_sum[i]));
-    Ok((Rows { logits, log_sum, p }, weights))
+    let top = (0..p.ncols()).fold(0, |top, k| if p[(0, k)] > p[(0, top)] { k } else { top });
+    let gain = gains(&logits, &p, top);
+    Ok((Rows { logits, log_sum, p, top, gain }, weights))
 }
 
 /// m, r = p/m − 1 and log(p/m), −∞ where p is 0.

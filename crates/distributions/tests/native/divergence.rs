@@ -58,6 +58,22 @@ fn near_equal_rows_keep_their_digits() {
 }
 
 #[test]
+fn near_equal_rows_with_one_likely_category_keep_their_digits() {
+    // As above, three rows a + i h v; all but 1e-12 of the mass is in the first category.
+    for (e, want) in [
+        (0, 6.581089523140989028e-12),
+        (5, 9.3779290279970207884e-16),
+        (20, 8.7340312500830650452e-25),
+        (38, 1.2709690250387435695e-35),
+    ] {
+        let h = 2f64.powi(-e);
+        let (a, v) = ([0.25, -30.75, -28.125, -29.5, -31.0], [1.0, -2.0, 3.0, 1.0, -4.0]);
+        let logits = Array2::from_shape_fn((3, 5), |(i, k)| a[k] + i as f64 * h * v[k]);
+        assert_relative("near", jensen_shannon(&logits, None).unwrap(), want, 1e-13, 0.0);
+    }
+}
+
+#[test]
 fn equal_rows_give_zero_and_disjoint_ones_the_logarithm() {
     let row = [0.3, -700.0, 2.0, f64::NEG_INFINITY];
     let equal = Array2::from_shape_fn((3, 4), |(_, k)| row[k]);
