@@ -194,7 +194,7 @@ impl<F: Real> Bernoulli<F> {
 }
 
 /// Value and partials in x and logit.
-fn log_prob(x: f64, logit: f64) -> [f64; 3] {
+pub(crate) fn log_prob(x: f64, logit: f64) -> [f64; 3] {
     if !(0.0..=1.0).contains(&x) {
         return [f64::NEG_INFINITY, 0.0, 0.0];
     }

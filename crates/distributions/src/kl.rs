@@ -4,25 +4,25 @@
 //! [`log1pmx`](crate::special::log1pmx), so that it is never negative, exactly 0 at equality and keeps its digits next
 //! to it, where the textbook form is the difference of nearly equal numbers.
 
-mod bernoulli_bernoulli;
-mod categorical_categorical;
+pub(crate) mod bernoulli_bernoulli;
+pub(crate) mod categorical_categorical;
 mod diagonal_diagonal;
 mod diagonal_mvn;
 mod diagonal_standard;
-mod gumbel_gumbel;
-mod gumbel_normal;
-mod laplace_laplace;
-mod laplace_normal;
+pub(crate) mod gumbel_gumbel;
+pub(crate) mod gumbel_normal;
+pub(crate) mod laplace_laplace;
+pub(crate) mod laplace_normal;
 pub mod monte_carlo;
 mod mvn_mvn;
-mod normal_gumbel;
-mod normal_laplace;
-mod normal_normal;
+pub(crate) mod normal_gumbel;
+pub(crate) mod normal_laplace;
+pub(crate) mod normal_normal;
 mod pair;
-mod unbounded_uniform;
-mod uniform_laplace;
-mod uniform_normal;
-mod uniform_uniform;
+pub(crate) mod unbounded_uniform;
+pub(crate) mod uniform_laplace;
+pub(crate) mod uniform_normal;
+pub(crate) mod uniform_uniform;
 
 pub use categorical_categorical::UniformCategories;
 pub use diagonal_standard::{StandardMultivariateNormal, kl_standard_normal, kl_standard_normal_with_grad};

@@ -254,7 +254,7 @@ impl<S: Standard, F: Real> LocationScale<S, F> {
 }
 
 /// Value and partials in x, loc, scale.
-fn log_prob<S: Standard>(x: f64, loc: f64, scale: f64) -> [f64; 4] {
+pub(crate) fn log_prob<S: Standard>(x: f64, loc: f64, scale: f64) -> [f64; 4] {
     let z = (x - loc) / scale;
     let (value, slope) = S::log_density(z);
     [value - libm::log(scale), slope / scale, -slope / scale, -(1.0 + z * slope) / scale]

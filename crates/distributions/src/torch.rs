@@ -1,8 +1,12 @@
 //! The tensor home: the same names on `tch::Tensor`, differentiable, on the CPU or a GPU.
 //!
 //! A routed function takes value and gradient from the native kernel on plain CPU tensors of kind `Float` or `Double`, and
-//! from its `_composed` form, which autograd differentiates, elsewhere; [`variata_torch_bridge::route`] decides. Routed
-//! so far: [`kl_standard_normal`]. The other functions here run composed everywhere.
+//! from its `_composed` form, which autograd differentiates to any order, elsewhere; [`variata_torch_bridge::route`]
+//! decides. Where tensor operations are at least as fast there is only one form, and its page says so.
+//!
+//! Shapes, devices and kinds are checked, and errors name the argument; values are not, because looking at them would
+//! stall a GPU: what the native home refuses (NaN, a scale that is not > 0) propagates here. Draws come from libtorch's
+//! generator of the device.
 //!
 //! ```
 //! use variata_distributions::torch::DiagonalNormal;
@@ -18,9 +22,26 @@
 //! ```
 
 mod bernoulli;
+mod bound;
+mod categorical;
 mod diagonal_normal;
+mod divergence;
+mod evaluate;
+mod kl;
+mod location_scale;
+mod math;
+pub mod monte_carlo;
+mod multivariate_normal;
+mod uniform;
 
-pub use bernoulli::{Bernoulli, bernoulli_log_prob_composed};
-pub use diagonal_normal::{
-    DiagonalNormal, diagonal_normal_log_prob_composed, kl_standard_normal, kl_standard_normal_composed,
+pub use bernoulli::Bernoulli;
+pub use bound::{effective_sample_size, elbo, iwae_bound, iwae_bound_composed};
+pub use categorical::Categorical;
+pub use diagonal_normal::{DiagonalNormal, kl_standard_normal, kl_standard_normal_composed};
+pub use divergence::{
+    frechet_distance, frechet_distance_from_features, jensen_shannon, jensen_shannon_composed,
 };
+pub use kl::KlDivergence;
+pub use location_scale::{Gumbel, Laplace, LocationScale, Logistic, Normal, TensorStandard};
+pub use multivariate_normal::MultivariateNormal;
+pub use uniform::Uniform;

@@ -237,13 +237,13 @@ impl<F: Real> Uniform<F> {
 }
 
 /// Value and partials in x, low, high.
-fn log_prob(x: f64, low: f64, high: f64) -> [f64; 4] {
-    if (low..=high).contains(&x) {
-        let density = 1.0 / (high - low);
-        [-log_width(low, high), 0.0, density, -density]
-    } else {
-        [f64::NEG_INFINITY, 0.0, 0.0, 0.0]
+pub(crate) fn log_prob(x: f64, low: f64, high: f64) -> [f64; 4] {
+    if x < low || x > high {
+        return [f64::NEG_INFINITY, 0.0, 0.0, 0.0];
     }
+    let density = 1.0 / (high - low);
+    // 0·x hands a NaN on.
+    [0.0 * x - log_width(low, high), 0.0 * x, density, -density]
 }
 
 /// log(high − low), also where the difference overflows.
@@ -271,6 +271,14 @@ pub(crate) fn centre(low: f64, high: f64) -> f64 {
 }
 
 /// (1 − t)·low + t·high, which does not overflow, kept inside the interval.
-fn between(t: f64, low: f64, high: f64) -> f64 {
-    ((1.0 - t) * low + t * high).clamp(low, high)
+pub(crate) fn between(t: f64, low: f64, high: f64) -> f64 {
+    let value = (1.0 - t) * low + t * high;
+    // Not `clamp`, which panics on ends that the tensor home does not check.
+    if value < low {
+        low
+    } else if value > high {
+        high
+    } else {
+        value
+    }
 }

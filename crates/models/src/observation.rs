@@ -153,7 +153,7 @@ impl Observation {
         }
         let sum = |t: &Tensor| t.flatten(1, -1).sum_dim_intlist(1, false, Kind::Double);
         Ok(match self {
-            Self::Bernoulli { logits } => -sum(&Bernoulli::new(logits.shallow_clone()).log_prob(x)?),
+            Self::Bernoulli { logits } => -sum(&Bernoulli::new(logits.shallow_clone())?.log_prob(x)?),
             Self::SquaredError { mean } => sum(&(x - mean).square()),
             Self::Normal { mean, log_variance } => {
                 let rows = |t: &Tensor| t.flatten(1, -1);

@@ -167,8 +167,18 @@ const char* vb_version_text() { return TORCH_VERSION; }
 int vb_has_plain_storage(at::Tensor* t) {
   return guarded(
       [&] {
+        // A zero tensor of autograd has a storage without memory.
         return static_cast<int>(t->defined() && t->layout() == at::kStrided && t->has_storage() && !t->is_conj() &&
-                                !t->is_neg() && !t->is_meta() && !t->is_quantized());
+                                !t->is_neg() && !t->_is_zerotensor() && !t->is_meta() && !t->is_quantized());
+      },
+      0);
+}
+
+// Whether the tensor is an ordinary dense one, possibly a lazy view.
+int vb_is_dense(at::Tensor* t) {
+  return guarded(
+      [&] {
+        return static_cast<int>(t->defined() && t->layout() == at::kStrided && !t->is_meta() && !t->is_quantized());
       },
       0);
 }

@@ -30,6 +30,24 @@ pub enum Error {
         /// Device found.
         got: Device,
     },
+    /// All arguments must be on one device.
+    #[error("`{argument}` lives on {got:?}, must be on {want:?} like the arguments before it")]
+    Devices {
+        /// Name of the argument.
+        argument: &'static str,
+        /// Device found.
+        got: Device,
+        /// Device of the first argument.
+        want: Device,
+    },
+    /// Only kinds of real floating-point numbers.
+    #[error("`{argument}` has kind {got:?}, must be a floating-point kind")]
+    Floating {
+        /// Name of the argument.
+        argument: &'static str,
+        /// Kind found.
+        got: Kind,
+    },
     /// Sparse, quantised, meta and lazily conjugated or negated tensors have no plain memory.
     #[error("`{argument}` has no plain dense memory (sparse, quantised, meta, or a lazy view)")]
     Layout {

@@ -17,11 +17,11 @@ pub use device::{DeviceChoice, cuda_problem, libtorch_version, load_cuda};
 pub use error::Error;
 pub use grad_mode::{grad_is_enabled, no_grad, with_grad};
 pub use gradient::{attach_backward, attach_gradient};
-pub use route::{Route, route};
+pub use route::{Route, check_floating, route};
 pub use tensor::{Element, tensor_from_array, tensor_from_slice, tensor_into_array};
 pub use threads::{Threads, configure_threads};
 pub use variables::ordered_variables;
-pub use view::{lend, lend2, lend3};
+pub use view::{lend, lend_all, lend2, lend3};
 
 /// The binding itself, so that a user's version cannot differ from ours.
 pub use tch;

@@ -1,8 +1,8 @@
 //! The one decision between the native kernel and the composed tensor operations.
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use crate::{ffi, grad_is_enabled, tensor};
+use crate::{Error, ffi, grad_is_enabled, tensor};
 
 /// Which home of a formula computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,4 +44,38 @@ pub fn route(differentiable: &[&Tensor], constant: &[&Tensor]) -> Route {
     });
     let blocked = grad_is_enabled() && constant.iter().any(|t| t.requires_grad());
     if plain && tensor::has_kernel(kind) && !blocked { Route::Native } else { Route::Composed }
+}
+
+/// The guard of composed functions: every tensor is defined, dense, of a floating-point kind, and on the device of the
+/// first, so that libtorch's operations on them can fail by their shapes only.
+///
+/// # Errors
+/// [`Error::Undefined`], [`Error::Layout`], [`Error::Floating`] or [`Error::Devices`], naming the argument.
+///
+/// # Examples
+/// ```
+/// use variata_torch_bridge::{Error, check_floating, tch::Tensor};
+/// let (x, k) = (Tensor::from_slice(&[1f32]), Tensor::from_slice(&[1i64]));
+/// assert!(check_floating(&[("x", &x)]).is_ok());
+/// assert!(matches!(check_floating(&[("x", &x), ("k", &k)]), Err(Error::Floating { argument: "k", .. })));
+/// ```
+pub fn check_floating(tensors: &[(&'static str, &Tensor)]) -> Result<(), Error> {
+    let mut device = None;
+    for &(argument, t) in tensors {
+        if !t.defined() {
+            return Err(Error::Undefined { argument });
+        }
+        // SAFETY: the pointer is that of a live tensor.
+        if unsafe { ffi::vb_is_dense(t.as_ptr()) } == 0 {
+            return Err(Error::Layout { argument });
+        }
+        if !matches!(t.kind(), Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double) {
+            return Err(Error::Floating { argument, got: t.kind() });
+        }
+        let want = *device.get_or_insert(t.device());
+        if t.device() != want {
+            return Err(Error::Devices { argument, got: t.device(), want });
+        }
+    }
+    Ok(())
 }

@@ -120,7 +120,15 @@ pub fn tensor_into_array<F: Element>(argument: &'static str, tensor: &Tensor) ->
     if !tensor.defined() {
         return Err(Error::Undefined { argument });
     }
-    let host = tensor.detach().f_to_device(tch::Device::Cpu)?.f_to_kind(<F as tch::kind::Element>::KIND)?;
+    let mut host =
+        tensor.detach().f_to_device(tch::Device::Cpu)?.f_to_kind(<F as tch::kind::Element>::KIND)?;
+    // SAFETY: the pointer is that of a live tensor.
+    if unsafe { ffi::vb_has_plain_storage(host.as_ptr()) } == 0 {
+        // A lazy view, or a zero tensor that autograd made: give it memory.
+        let mut filled = Tensor::f_zeros(host.size(), (host.kind(), tch::Device::Cpu))?;
+        filled.f_copy_(&host)?;
+        host = filled;
+    }
     lend(argument, &host, |view: ndarray::ArrayViewD<'_, F>| view.to_owned())
 }
 

@@ -44,31 +44,54 @@ pub fn lend<F: Element, R>(
     tensor: &Tensor,
     f: impl FnOnce(ArrayViewD<'_, F>) -> R,
 ) -> Result<R, Error> {
-    check::<F>(argument, tensor)?;
+    lend_all([(argument, tensor)], |[view]| f(view))
+}
+
+/// Lends any number of tensors at once; see [`lend`].
+///
+/// # Errors
+/// As [`lend`].
+///
+/// # Examples
+/// ```
+/// use tch::Tensor;
+/// use variata_torch_bridge::lend_all;
+/// let (a, b) = (Tensor::from_slice(&[1f64, 2.0]), Tensor::from_slice(&[3f64, 4.0]));
+/// let sums = lend_all::<f64, _, 2>([("a", &a), ("b", &b)], |views| views.map(|v| v.sum()))?;
+/// assert_eq!(sums, [3.0, 7.0]);
+/// # Ok::<(), variata_torch_bridge::Error>(())
+/// ```
+pub fn lend_all<F: Element, R, const N: usize>(
+    tensors: [(&'static str, &Tensor); N],
+    f: impl FnOnce([ArrayViewD<'_, F>; N]) -> R,
+) -> Result<R, Error> {
+    for (argument, tensor) in tensors {
+        check::<F>(argument, tensor)?;
+    }
+    // SAFETY: the pointers are those of live tensors.
+    let versions = || tensors.map(|(_, tensor)| unsafe { ffi::vb_version(tensor.as_ptr()) });
+    let before = versions();
+    let result = f(tensors.map(|(_, tensor)| view(tensor)));
+    match versions().iter().zip(before).position(|(after, before)| *after != before) {
+        None => Ok(result),
+        Some(i) => Err(Error::Mutated { argument: tensors[i].0 }),
+    }
+}
+
+/// The memory of a tensor that has passed [`check`].
+fn view<F: Element>(tensor: &Tensor) -> ArrayViewD<'_, F> {
     let shape: Vec<usize> = tensor.size().iter().map(|&n| n as usize).collect();
-    // SAFETY: the pointer is that of a live tensor.
-    let before = unsafe { ffi::vb_version(tensor.as_ptr()) };
-    let result = if shape.contains(&0) {
+    if shape.contains(&0) {
         // The data pointer of an empty tensor is null, which no view may hold.
-        let empty: &[F] = &[];
-        // A shape with a zero axis has no elements, so that the empty slice always fits.
-        match ArrayViewD::from_shape(IxDyn(&shape), empty) {
-            Ok(view) => f(view),
-            Err(_) => return Err(Error::Layout { argument }),
-        }
-    } else {
-        let strides: Vec<usize> = tensor.stride().iter().map(|&s| s as usize).collect();
-        // SAFETY: `check` found plain host memory of this kind; libtorch keeps shape and non-negative strides within
-        // it, and the borrow of `tensor` keeps it alive. The elements are only read.
-        f(unsafe {
-            ArrayView::from_shape_ptr(IxDyn(&shape).strides(IxDyn(&strides)), tensor.data_ptr() as *const F)
-        })
-    };
-    // SAFETY: as above.
-    if unsafe { ffi::vb_version(tensor.as_ptr()) } == before {
-        Ok(result)
-    } else {
-        Err(Error::Mutated { argument })
+        let dangling = std::ptr::NonNull::<F>::dangling().as_ptr();
+        // SAFETY: no element is ever reached, and the pointer is aligned and not null.
+        return unsafe { ArrayView::from_shape_ptr(IxDyn(&shape), dangling) };
+    }
+    let strides: Vec<usize> = tensor.stride().iter().map(|&s| s as usize).collect();
+    // SAFETY: `check` found plain host memory of this kind; libtorch keeps shape and non-negative strides within it,
+    // and the borrow of `tensor` keeps it alive. The elements are only read.
+    unsafe {
+        ArrayView::from_shape_ptr(IxDyn(&shape).strides(IxDyn(&strides)), tensor.data_ptr() as *const F)
     }
 }
 

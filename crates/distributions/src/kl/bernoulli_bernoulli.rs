@@ -29,7 +29,7 @@ impl<F: Real> KlDivergence<Bernoulli<F>> for Bernoulli<F> {
 }
 
 /// Value and partials in the logits of p and q.
-fn scalar(a: f64, b: f64) -> [f64; 3] {
+pub(crate) fn scalar(a: f64, b: f64) -> [f64; 3] {
     if a > 0.0 {
         let [value, in_a, in_b] = scalar(-a, -b);
         return [value, -in_a, -in_b];

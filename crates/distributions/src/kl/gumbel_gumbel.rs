@@ -10,7 +10,7 @@ use crate::special::{digamma, expm1mx, lgamma, log1pmx};
 use crate::{Error, Gumbel, LocationScaleGrad, Real};
 
 /// ζ(k) − 1 for k = 2, 3, …
-const ZETA_MINUS_ONE: [f64; 18] = [
+pub(crate) const ZETA_MINUS_ONE: [f64; 18] = [
     0.6449340668482264365,
     0.2020569031595942854,
     0.08232323371113819152,
@@ -50,7 +50,7 @@ impl<F: Real> KlDivergence<Gumbel<F>> for Gumbel<F> {
 }
 
 /// Value and partials in μ_p, β_p, μ_q, β_q.
-fn scalar([mp, bp, mq, bq]: [f64; 4]) -> [f64; 5] {
+pub(crate) fn scalar([mp, bp, mq, bq]: [f64; 4]) -> [f64; 5] {
     let (r, d) = (bp / bq, (mp - mq) / bq);
     let (h, rh_slope, lgamma_next) = at_ratio(r, (bp - bq) / bq, log_ratio(bp, bq));
     let w = lgamma_next - d;

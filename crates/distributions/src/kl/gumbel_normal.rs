@@ -29,7 +29,7 @@ impl<F: Real> KlDivergence<Normal<F>> for Gumbel<F> {
 }
 
 /// Value and partials in m, β, μ, σ.
-fn scalar([m, beta, mu, sigma]: [f64; 4]) -> [f64; 5] {
+pub(crate) fn scalar([m, beta, mu, sigma]: [f64; 4]) -> [f64; 5] {
     let s = beta / sigma;
     let gap = (m - mu) + EULER_GAMMA * beta;
     let d = gap / sigma;

@@ -24,7 +24,7 @@ impl<F: Real> KlDivergence<Laplace<F>> for Laplace<F> {
 }
 
 /// Value and partials in μ_p, b_p, μ_q, b_q.
-fn scalar([mp, bp, mq, bq]: [f64; 4]) -> [f64; 5] {
+pub(crate) fn scalar([mp, bp, mq, bq]: [f64; 4]) -> [f64; 5] {
     let l = log_ratio(bp, bq);
     let ratio = bp / bq;
     let gap = mp - mq;

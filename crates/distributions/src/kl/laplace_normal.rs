@@ -26,7 +26,7 @@ impl<F: Real> KlDivergence<Normal<F>> for Laplace<F> {
 }
 
 /// Value and partials in m, b, μ, σ.
-fn scalar([m, b, mu, sigma]: [f64; 4]) -> [f64; 5] {
+pub(crate) fn scalar([m, b, mu, sigma]: [f64; 4]) -> [f64; 5] {
     let (s, d) = (b / sigma, (m - mu) / sigma);
     let value = log_ratio(sigma, b) - LN_2 + HALF_LOG_TWO_PI - 1.0 + (s * s + 0.5 * d * d);
     let slope = d / sigma;

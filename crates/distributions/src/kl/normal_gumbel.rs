@@ -68,7 +68,7 @@ fn exponent([mu, sigma, m, beta]: [f64; 4]) -> f64 {
 }
 
 /// Value and partials in μ, σ, m, β.
-fn scalar([mu, sigma, m, beta]: [f64; 4]) -> [f64; 5] {
+pub(crate) fn scalar([mu, sigma, m, beta]: [f64; 4]) -> [f64; 5] {
     let (s, d) = (sigma / beta, (mu - m) / beta);
     let e = libm::exp(exponent([mu, sigma, m, beta]));
     if e == f64::INFINITY {

@@ -25,7 +25,7 @@ impl<F: Real> KlDivergence<Laplace<F>> for Normal<F> {
 }
 
 /// Value and partials in μ, σ, m, b.
-fn scalar([mu, sigma, m, b]: [f64; 4]) -> [f64; 5] {
+pub(crate) fn scalar([mu, sigma, m, b]: [f64; 4]) -> [f64; 5] {
     let gap = mu - m;
     let d = gap / sigma;
     let (folded, erf) = (2.0 * norm_pdf(d), libm::erf(d * std::f64::consts::FRAC_1_SQRT_2));

@@ -24,7 +24,7 @@ impl<F: Real> KlDivergence<Normal<F>> for Normal<F> {
 }
 
 /// Value and partials in μ_p, σ_p, μ_q, σ_q.
-fn scalar([mp, sp, mq, sq]: [f64; 4]) -> [f64; 5] {
+pub(crate) fn scalar([mp, sp, mq, sq]: [f64; 4]) -> [f64; 5] {
     let l = 2.0 * log_ratio(sp, sq);
     let d = (mp - mq) / sq;
     let value = 0.5 * (expm1mx(l) + d * d);

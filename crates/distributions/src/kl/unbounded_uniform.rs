@@ -23,6 +23,6 @@ impl<S: Standard, F: Real> KlDivergence<Uniform<F>> for LocationScale<S, F> {
 }
 
 /// Value and partials.
-fn scalar(_: [f64; 4]) -> [f64; 5] {
+pub(crate) fn scalar(_: [f64; 4]) -> [f64; 5] {
     [f64::INFINITY, 0.0, 0.0, 0.0, 0.0]
 }

@@ -25,7 +25,7 @@ impl<F: Real> KlDivergence<Laplace<F>> for Uniform<F> {
 }
 
 /// Value and partials in low, high, m, b.
-fn scalar([low, high, m, b]: [f64; 4]) -> [f64; 5] {
+pub(crate) fn scalar([low, high, m, b]: [f64; 4]) -> [f64; 5] {
     let width = high - low;
     // Shares of the interval on either side of m, each in [0, 1], and the distances to the ends in units of b.
     let (below, above) = (fraction(m, low, high), fraction(-m, -high, -low));

@@ -25,7 +25,7 @@ impl<F: Real> KlDivergence<Normal<F>> for Uniform<F> {
 }
 
 /// Value and partials in low, high, μ, σ.
-fn scalar([low, high, mu, sigma]: [f64; 4]) -> [f64; 5] {
+pub(crate) fn scalar([low, high, mu, sigma]: [f64; 4]) -> [f64; 5] {
     let width = high - low;
     // Halves, because the width may overflow where width/σ does not.
     let (s, d) = (2.0 * ((0.5 * high - 0.5 * low) / sigma), (centre(low, high) - mu) / sigma);

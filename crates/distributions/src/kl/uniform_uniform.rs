@@ -24,7 +24,7 @@ impl<F: Real> KlDivergence<Uniform<F>> for Uniform<F> {
 }
 
 /// Value and partials in low_p, high_p, low_q, high_q.
-fn scalar([lp, hp, lq, hq]: [f64; 4]) -> [f64; 5] {
+pub(crate) fn scalar([lp, hp, lq, hq]: [f64; 4]) -> [f64; 5] {
     if lp < lq || hp > hq {
         return [f64::INFINITY, 0.0, 0.0, 0.0, 0.0];
     }

@@ -1,55 +1,52 @@
 //! Normal with a diagonal covariance, on tensors.
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, ArrayViewD, Ix2};
 use tch::{Kind, Tensor};
-use variata_torch_bridge::{
-    Element, Route, attach_gradient, grad_is_enabled, lend2, route, tensor_from_array,
-};
+use variata_torch_bridge::{Element, Route, check_floating, lend_all, no_grad, route};
 
-use crate::{ArgumentError, Error, Real, kl};
+use super::evaluate::{attached, common_kind, same_size, size, wanted};
+use super::math::{expm1mx, log_ratio};
+use crate::special::HALF_LOG_TWO_PI;
+use crate::{ArgumentError, Error, KlDivergence as _, Real, SpreadKind, check, kl};
 
-const LOG_TWO_PI: f64 = 1.837_877_066_409_345_5;
-
-/// Tensor form of the diagonal normal; formulas and limits are given at the native one.
+/// Tensor form of [`crate::DiagonalNormal`], which gives the formulas and shapes.
+///
+/// No value is checked: a standard deviation that is not > 0 and a NaN propagate.
 #[derive(Debug)]
 pub struct DiagonalNormal {
     loc: Tensor,
-    log_variance: Tensor,
-}
-
-fn same_shape(argument: &'static str, got: &Tensor, want: &Tensor) -> Result<(), Error> {
-    if got.size() == want.size() {
-        return Ok(());
-    }
-    Err(ArgumentError::Shape {
-        argument,
-        got: got.size().iter().map(|&n| n as usize).collect(),
-        want: format!("{:?}", want.size()),
-    }
-    .into())
-}
-
-fn two_axes(argument: &'static str, x: &Tensor) -> Result<(), Error> {
-    if x.dim() == 2 {
-        return Ok(());
-    }
-    Err(ArgumentError::Shape {
-        argument,
-        got: x.size().iter().map(|&n| n as usize).collect(),
-        want: "[batch, n]".to_owned(),
-    }
-    .into())
+    spread: Tensor,
+    kind: SpreadKind,
+    shape: [usize; 2],
 }
 
 impl DiagonalNormal {
+    /// From location and standard deviation, both [batch, n].
+    ///
+    /// # Errors
+    /// A tensor is not dense and floating-point, the devices or shapes differ, or there are not two axes.
+    pub fn new(loc: Tensor, scale: Tensor) -> Result<Self, Error> {
+        let shape = two_axes("loc", &loc, ("scale", &scale))?;
+        Ok(Self { loc, spread: scale, kind: SpreadKind::Scale, shape })
+    }
+
     /// From location and log-variance, both [batch, n].
     ///
     /// # Errors
-    /// The shapes differ or have not two axes.
+    /// As [`new`](Self::new).
     pub fn from_log_variance(loc: Tensor, log_variance: Tensor) -> Result<Self, Error> {
-        same_shape("log_variance", &log_variance, &loc)?;
-        two_axes("loc", &loc)?;
-        Ok(Self { loc, log_variance })
+        let shape = two_axes("loc", &loc, ("log_variance", &log_variance))?;
+        Ok(Self { loc, spread: log_variance, kind: SpreadKind::LogVariance, shape })
+    }
+
+    /// Number of distributions.
+    pub fn batch(&self) -> usize {
+        self.shape[0]
+    }
+
+    /// Number of dimensions n.
+    pub fn dim(&self) -> usize {
+        self.shape[1]
     }
 
     /// The location, [batch, n].
@@ -57,27 +54,81 @@ impl DiagonalNormal {
         &self.loc
     }
 
-    /// The log-variance, [batch, n].
-    pub fn log_variance(&self) -> &Tensor {
-        &self.log_variance
+    /// The spread as it was given, see [`spread_kind`](Self::spread_kind).
+    pub fn spread(&self) -> &Tensor {
+        &self.spread
+    }
+
+    /// Whether [`spread`](Self::spread) is a standard deviation or a log-variance.
+    pub fn spread_kind(&self) -> SpreadKind {
+        self.kind
     }
 
     /// Log-density of the rows of `x` [batch, n] → `[batch]`, f64.
     ///
     /// # Errors
-    /// `x` has another shape.
+    /// `x` has another shape, is not dense and floating-point, or lies on another device.
+    ///
+    /// ```
+    /// use variata_distributions::torch::DiagonalNormal;
+    /// use variata_torch_bridge::tch::{Device, Kind, Tensor};
+    ///
+    /// let zeros = || Tensor::zeros([1, 2], (Kind::Float, Device::Cpu));
+    /// let p = DiagonalNormal::from_log_variance(zeros(), zeros())?;
+    /// let value = p.log_prob(&zeros())?.double_value(&[0]);
+    /// assert!((value + (2.0 * std::f64::consts::PI).ln()).abs() < 1e-15);
+    /// # Ok::<(), variata_distributions::Error>(())
+    /// ```
     pub fn log_prob(&self, x: &Tensor) -> Result<Tensor, Error> {
-        same_shape("x", x, &self.loc)?;
-        Ok(diagonal_normal_log_prob_composed(x, &self.loc, &self.log_variance))
+        self.check("x", x)?;
+        let gap = x.to_kind(Kind::Double) - self.loc.to_kind(Kind::Double);
+        let s = self.spread.to_kind(Kind::Double);
+        let terms = match self.kind {
+            SpreadKind::Scale => (gap / &s).square() * 0.5 + s.log(),
+            SpreadKind::LogVariance => (gap.square() * (-&s).exp() + s) * 0.5,
+        };
+        Ok(-(terms + HALF_LOG_TWO_PI).sum_dim_intlist(-1, false, Kind::Double))
     }
 
-    /// `loc + exp(log_variance/2) · noise`, with noise of N(0, 1) shaped like `loc`.
+    /// Differential entropy of each item → `[batch]`, f64.
+    pub fn entropy(&self) -> Tensor {
+        (self.log_sigma() + (HALF_LOG_TWO_PI + 0.5)).sum_dim_intlist(-1, false, Kind::Double)
+    }
+
+    /// Mean: the location.
+    pub fn mean(&self) -> Tensor {
+        self.loc.shallow_clone()
+    }
+
+    /// Variance of each dimension, [batch, n].
+    pub fn variance(&self) -> Tensor {
+        match self.kind {
+            SpreadKind::Scale => self.spread.square(),
+            SpreadKind::LogVariance => self.spread.exp(),
+        }
+    }
+
+    /// Standard deviation of each dimension, [batch, n].
+    pub fn scale(&self) -> Tensor {
+        match self.kind {
+            SpreadKind::Scale => self.spread.shallow_clone(),
+            SpreadKind::LogVariance => (&self.spread * 0.5).exp(),
+        }
+    }
+
+    /// `loc + σ·noise`, with noise of N(0, 1) shaped like `loc`.
     ///
     /// # Errors
-    /// `noise` has another shape.
+    /// As [`log_prob`](Self::log_prob), for `noise`.
     pub fn rsample(&self, noise: &Tensor) -> Result<Tensor, Error> {
-        same_shape("noise", noise, &self.loc)?;
-        Ok(&self.loc + (&self.log_variance * 0.5).exp() * noise)
+        self.check("noise", noise)?;
+        Ok(&self.loc + self.scale() * noise)
+    }
+
+    /// One draw of each distribution, [batch, n], without a gradient, from libtorch's generator.
+    pub fn sample(&self) -> Tensor {
+        let kind = common_kind(&self.named());
+        no_grad(|| &self.loc + self.scale() * Tensor::randn(self.loc.size(), (kind, self.loc.device())))
     }
 
     /// KL to N(0, I) for each row → `[batch]`, f64.
@@ -85,8 +136,54 @@ impl DiagonalNormal {
     /// # Errors
     /// As [`kl_standard_normal`].
     pub fn kl_standard_normal(&self) -> Result<Tensor, Error> {
-        kl_standard_normal(&self.loc, &self.log_variance)
+        match self.kind {
+            SpreadKind::LogVariance => kl_standard_normal(&self.loc, &self.spread),
+            SpreadKind::Scale => {
+                let ones = Self::new(self.loc.zeros_like(), self.spread.ones_like())?;
+                kl_diagonal(self, &ones)
+            }
+        }
     }
+
+    /// log σ in f64.
+    fn log_sigma(&self) -> Tensor {
+        let s = self.spread.to_kind(Kind::Double);
+        match self.kind {
+            SpreadKind::Scale => s.log(),
+            SpreadKind::LogVariance => s * 0.5,
+        }
+    }
+
+    /// σ in f64.
+    pub(super) fn sigma(&self) -> Tensor {
+        let s = self.spread.to_kind(Kind::Double);
+        match self.kind {
+            SpreadKind::Scale => s,
+            SpreadKind::LogVariance => (s * 0.5).exp(),
+        }
+    }
+
+    pub(super) fn named(&self) -> [(&'static str, &Tensor); 2] {
+        [("loc", &self.loc), ("spread", &self.spread)]
+    }
+
+    fn check(&self, argument: &'static str, x: &Tensor) -> Result<(), Error> {
+        check_floating(&[("loc", &self.loc), (argument, x)])?;
+        same_size(argument, x, &self.shape)
+    }
+}
+
+/// The shape of two tensors, which must be equal and [batch, n].
+fn two_axes(
+    argument: &'static str,
+    first: &Tensor,
+    second: (&'static str, &Tensor),
+) -> Result<[usize; 2], Error> {
+    check_floating(&[(argument, first), second])?;
+    let got = size(first);
+    same_size(second.0, second.1, &got)?;
+    <[usize; 2]>::try_from(got)
+        .map_err(|got| ArgumentError::Shape { argument, got, want: "[batch, n]".to_owned() }.into())
 }
 
 /// KL(N(μ, diag eˢ) ‖ N(0, I)) = ½ Σ (eˢ − 1 − s + μ²) for each row of [batch, n] → `[batch]`, f64.
@@ -98,54 +195,120 @@ impl DiagonalNormal {
 /// function refuses them.
 ///
 /// # Errors
-/// The shapes differ or have not two axes.
+/// A tensor is not dense and floating-point, the devices or shapes differ, or there are not two axes.
 pub fn kl_standard_normal(loc: &Tensor, log_variance: &Tensor) -> Result<Tensor, Error> {
-    same_shape("log_variance", log_variance, loc)?;
-    two_axes("loc", loc)?;
+    two_axes("loc", loc, ("log_variance", log_variance))?;
     let native = match (route(&[loc, log_variance], &[]), loc.kind()) {
-        (Route::Native, Kind::Float) => kl_native::<f32>(loc, log_variance)?,
-        (Route::Native, Kind::Double) => kl_native::<f64>(loc, log_variance)?,
+        (Route::Native, Kind::Float) => standard_native::<f32>(loc, log_variance)?,
+        (Route::Native, Kind::Double) => standard_native::<f64>(loc, log_variance)?,
         _ => None,
     };
-    Ok(native.unwrap_or_else(|| kl_standard_normal_composed(loc, log_variance)))
+    Ok(native.unwrap_or_else(|| standard_composed(loc, log_variance)))
 }
 
-/// The native value with its gradient attached; `None` where the kernel refuses an element that is not finite.
-fn kl_native<F: Real + Element>(loc: &Tensor, log_variance: &Tensor) -> Result<Option<Tensor>, Error> {
-    let wanted = grad_is_enabled() && (loc.requires_grad() || log_variance.requires_grad());
-    let found = lend2(
-        ("loc", loc),
-        ("log_variance", log_variance),
-        |mu: ArrayView2<'_, F>, s: ArrayView2<'_, F>| {
-            if wanted {
-                kl::kl_standard_normal_with_grad(&mu, &s).map(|(value, grad)| (value, Some(grad)))
-            } else {
-                kl::kl_standard_normal(&mu, &s).map(|value| (value, None))
+/// [`kl_standard_normal`] as tensor operations: any device, any derivative order.
+///
+/// # Errors
+/// As [`kl_standard_normal`].
+pub fn kl_standard_normal_composed(loc: &Tensor, log_variance: &Tensor) -> Result<Tensor, Error> {
+    two_axes("loc", loc, ("log_variance", log_variance))?;
+    Ok(standard_composed(loc, log_variance))
+}
+
+fn standard_composed(loc: &Tensor, log_variance: &Tensor) -> Tensor {
+    let terms = expm1mx(&log_variance.to_kind(Kind::Double)) + loc.to_kind(Kind::Double).square();
+    terms.sum_dim_intlist(-1, false, Kind::Double) * 0.5
+}
+
+/// The native value with its gradient attached; `None` where the kernel refuses an element.
+fn standard_native<F: Real + Element>(loc: &Tensor, log_variance: &Tensor) -> Result<Option<Tensor>, Error> {
+    let wanted = wanted(&[loc, log_variance]);
+    let found =
+        lend_all([("loc", loc), ("log_variance", log_variance)], |[mu, s]: [ArrayViewD<'_, F>; 2]| {
+            let (mu, s) = (matrix("loc", mu)?, matrix("log_variance", s)?);
+            if !wanted {
+                return kl::kl_standard_normal(&mu, &s).map(|value| (value, Vec::new()));
             }
-        },
-    )?;
-    let (value, grad) = match found {
-        Ok(found) => found,
-        Err(Error::Argument(ArgumentError::Value { .. })) => return Ok(None),
-        Err(other) => return Err(other),
+            let (value, grad) = kl::kl_standard_normal_with_grad(&mu, &s)?;
+            Ok((value, vec![grad.loc.into_dyn(), grad.spread.into_dyn()]))
+        })?;
+    attached("kl_standard_normal", found, &[loc, log_variance])
+}
+
+/// KL of two diagonal normals, by the native kernel where it applies.
+pub(super) fn kl_diagonal(p: &DiagonalNormal, q: &DiagonalNormal) -> Result<Tensor, Error> {
+    check_pair(p, q)?;
+    let native = match (route(&[&p.loc, &p.spread, &q.loc, &q.spread], &[]), p.loc.kind()) {
+        (Route::Native, Kind::Float) => diagonal_native::<f32>(p, q)?,
+        (Route::Native, Kind::Double) => diagonal_native::<f64>(p, q)?,
+        _ => None,
     };
-    let value = tensor_from_array(value)?;
-    let Some(grad) = grad else { return Ok(Some(value)) };
-    let parts = [(loc, tensor_from_array(grad.loc)?), (log_variance, tensor_from_array(grad.spread)?)];
-    Ok(Some(attach_gradient("kl_standard_normal", value, &parts)?))
+    Ok(native.unwrap_or_else(|| diagonal_composed(p, q)))
 }
 
-/// The same divergence as tensor operations: any device, any derivative order.
-pub fn kl_standard_normal_composed(loc: &Tensor, log_variance: &Tensor) -> Tensor {
-    let s = log_variance.to_kind(Kind::Double);
-    let mu = loc.to_kind(Kind::Double);
-    ((s.expm1() - s) + mu.square()).sum_dim_intlist(-1, false, Kind::Double) * 0.5
+/// [`kl_diagonal`] as tensor operations.
+pub(super) fn kl_diagonal_composed(p: &DiagonalNormal, q: &DiagonalNormal) -> Result<Tensor, Error> {
+    check_pair(p, q)?;
+    Ok(diagonal_composed(p, q))
 }
 
-/// The same log-density as tensor operations: any device, any derivative order.
-pub fn diagonal_normal_log_prob_composed(x: &Tensor, loc: &Tensor, log_variance: &Tensor) -> Tensor {
-    let s = log_variance.to_kind(Kind::Double);
-    let r = x.to_kind(Kind::Double) - loc.to_kind(Kind::Double);
-    let terms = r.square() * (-&s).exp() + s + LOG_TWO_PI;
-    terms.sum_dim_intlist(-1, false, Kind::Double) * -0.5
+fn check_pair(p: &DiagonalNormal, q: &DiagonalNormal) -> Result<(), Error> {
+    check_floating(&[("p.loc", &p.loc), ("q.loc", &q.loc)])?;
+    Ok(check::shape("q", &q.shape, &p.shape)?)
+}
+
+fn diagonal_composed(p: &DiagonalNormal, q: &DiagonalNormal) -> Tensor {
+    let gap = p.loc.to_kind(Kind::Double) - q.loc.to_kind(Kind::Double);
+    let l = match (p.kind, q.kind) {
+        (SpreadKind::Scale, SpreadKind::Scale) => log_ratio(&p.sigma(), &q.sigma()) * 2.0,
+        (SpreadKind::LogVariance, SpreadKind::LogVariance) => {
+            p.spread.to_kind(Kind::Double) - q.spread.to_kind(Kind::Double)
+        }
+        _ => (p.log_sigma() - q.log_sigma()) * 2.0,
+    };
+    let terms = expm1mx(&l) + (gap / q.sigma()).square();
+    terms.sum_dim_intlist(-1, false, Kind::Double) * 0.5
+}
+
+fn diagonal_native<F: Real + Element>(
+    p: &DiagonalNormal,
+    q: &DiagonalNormal,
+) -> Result<Option<Tensor>, Error> {
+    let inputs = [&p.loc, &p.spread, &q.loc, &q.spread];
+    let wanted = wanted(&inputs);
+    let names = ["p.loc", "p.spread", "q.loc", "q.spread"];
+    let named: [_; 4] = std::array::from_fn(|i| (names[i], inputs[i]));
+    let found = lend_all(named, |[a, b, c, d]: [ArrayViewD<'_, F>; 4]| {
+        let (p, q) = (on_host(p.kind, a, b)?, on_host(q.kind, c, d)?);
+        if !wanted {
+            return p.kl(&q).map(|value| (value, Vec::new()));
+        }
+        let (value, grad) = p.kl_with_grad(&q)?;
+        let grads = [grad.p.loc, grad.p.spread, grad.q.loc, grad.q.spread];
+        Ok((value, grads.map(ndarray::Array2::into_dyn).to_vec()))
+    })?;
+    attached("kl of diagonal normals", found, &inputs)
+}
+
+/// The native distribution.
+pub(super) fn on_host<F: Real>(
+    kind: SpreadKind,
+    loc: ArrayViewD<'_, F>,
+    spread: ArrayViewD<'_, F>,
+) -> Result<crate::DiagonalNormal<F>, Error> {
+    let (loc, spread) = (matrix("loc", loc)?.to_owned(), matrix("spread", spread)?.to_owned());
+    match kind {
+        SpreadKind::Scale => crate::DiagonalNormal::new(loc, spread),
+        SpreadKind::LogVariance => crate::DiagonalNormal::from_log_variance(loc, spread),
+    }
+}
+
+/// The view with two axes, which the constructors have checked.
+pub(super) fn matrix<'a, F>(
+    argument: &'static str,
+    x: ArrayViewD<'a, F>,
+) -> Result<ArrayView2<'a, F>, Error> {
+    let got = x.shape().to_vec();
+    x.into_dimensionality::<Ix2>()
+        .map_err(|_| ArgumentError::Shape { argument, got, want: "[batch, n]".to_owned() }.into())
 }

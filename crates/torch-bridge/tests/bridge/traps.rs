@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use variata_torch_bridge::tch::{Device, Kind, Tensor, nn};
 use variata_torch_bridge::{
-    DeviceChoice, Error, configure_threads, cuda_problem, grad_is_enabled, no_grad, ordered_variables,
-    with_grad,
+    DeviceChoice, Error, check_floating, configure_threads, cuda_problem, grad_is_enabled, lend, no_grad,
+    ordered_variables, tensor_into_array, with_grad,
 };
 
 #[test]
@@ -77,4 +77,29 @@ fn one_calling_thread_gets_one_team() {
     // Other tests of this binary come and go on the harness's threads meanwhile: allow for those.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     assert!(count() <= before.map(|n| n + 2 * cores), "{:?} then {:?}", before, count());
+}
+
+/// The second derivative of |x| is a zero tensor without memory, whose data pointer is null.
+#[test]
+fn a_zero_tensor_of_autograd_is_not_lent_but_copied() {
+    let x = Tensor::from_slice(&[1f64, -2.0]).set_requires_grad(true);
+    let slope = Tensor::run_backward(&[x.abs().sum(Kind::Double)], &[&x], true, true);
+    let second = Tensor::run_backward(&[slope[0].sum(Kind::Double)], &[&x], false, false);
+    assert_eq!(
+        tensor_into_array::<f64>("second", &second[0]).unwrap(),
+        ndarray::ArrayD::<f64>::zeros(vec![2])
+    );
+    let lent = lend("second", &second[0], |v: ndarray::ArrayViewD<'_, f64>| v.sum());
+    assert_eq!(lent, Err(Error::Layout { argument: "second" }));
+}
+
+#[test]
+fn check_floating_names_what_is_wrong() {
+    let x = Tensor::from_slice(&[1f32]);
+    let sparse = Tensor::eye(2, (Kind::Float, Device::Cpu)).to_sparse_sparse_dim(2);
+    assert_eq!(check_floating(&[("x", &x), ("half", &x.to_kind(Kind::Half))]), Ok(()));
+    assert_eq!(check_floating(&[("x", &x), ("s", &sparse)]), Err(Error::Layout { argument: "s" }));
+    assert_eq!(check_floating(&[("x", &Tensor::new())]), Err(Error::Undefined { argument: "x" }));
+    let k = Tensor::from_slice(&[1i64]);
+    assert_eq!(check_floating(&[("k", &k)]), Err(Error::Floating { argument: "k", got: Kind::Int64 }));
 }

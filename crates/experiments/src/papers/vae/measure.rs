@@ -142,7 +142,7 @@ fn codes(q: &variata_models::Code) -> Result<Codes> {
         let sd = Array2::zeros(mean.dim());
         return Ok(Codes { mean, sd, kl: Vec::new() });
     };
-    let s = matrix(posterior.log_variance())?;
+    let s = matrix(posterior.spread())?;
     let sd = s.mapv(|v| (0.5 * v).exp());
     let kl = (&mean * &mean + &s.mapv(|v| v.exp_m1() - v)).mapv(|v| 0.5 * v);
     let kl = kl.mean_axis(Axis(0)).map_or_else(Vec::new, |k| k.to_vec());

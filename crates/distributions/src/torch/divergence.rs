@@ -1,0 +1,200 @@
+//! Jensen–Shannon divergence and Fréchet distance on tensors.
+
+use ndarray::{ArrayViewD, CowArray, Ix2};
+use tch::{Device, Kind, Tensor};
+use variata_torch_bridge::{
+    Element, Route, attach_backward, check_floating, lend, lend_all, route, tensor_from_array,
+};
+
+use super::categorical::normalised;
+use super::evaluate::{same_size, size, wanted};
+use super::math::{log1pmx, product, select};
+use crate::{ArgumentError, Error, FrechetGrad, Real, frechet};
+
+/// Jensen–Shannon divergence between the distributions softmax(logits) of the rows of `logits` [n, categories], with
+/// equal weights; a scalar, f64. Formula and source: [`crate::jensen_shannon`].
+///
+/// On plain CPU tensors value and gradient come from the native kernel.
+///
+/// # Errors
+/// `logits` is not dense and floating-point, has not two axes, or no row or no category.
+///
+/// ```
+/// use variata_distributions::torch::jensen_shannon;
+/// use variata_torch_bridge::tch::Tensor;
+/// let far = f64::NEG_INFINITY;
+/// let logits = Tensor::from_slice(&[0.0, far, far, 0.0]).view([2, 2]);
+/// assert!((jensen_shannon(&logits)?.double_value(&[]) - std::f64::consts::LN_2).abs() < 1e-15);
+/// # Ok::<(), variata_distributions::Error>(())
+/// ```
+pub fn jensen_shannon(logits: &Tensor) -> Result<Tensor, Error> {
+    check_logits(logits)?;
+    let native = match (route(&[logits], &[]), logits.kind()) {
+        (Route::Native, Kind::Float) => jensen_shannon_native::<f32>(logits)?,
+        (Route::Native, Kind::Double) => jensen_shannon_native::<f64>(logits)?,
+        _ => None,
+    };
+    Ok(native.unwrap_or_else(|| composed(logits)))
+}
+
+/// [`jensen_shannon`] as tensor operations: any device, any derivative order.
+///
+/// # Errors
+/// As [`jensen_shannon`].
+pub fn jensen_shannon_composed(logits: &Tensor) -> Result<Tensor, Error> {
+    check_logits(logits)?;
+    Ok(composed(logits))
+}
+
+fn check_logits(logits: &Tensor) -> Result<(), Error> {
+    check_floating(&[("logits", logits)])?;
+    let got = size(logits);
+    if got.len() == 2 && !got.contains(&0) {
+        return Ok(());
+    }
+    let want = "[n, categories], not empty".to_owned();
+    Err(ArgumentError::Shape { argument: "logits", got, want }.into())
+}
+
+fn jensen_shannon_native<F: Real + Element>(logits: &Tensor) -> Result<Option<Tensor>, Error> {
+    let wanted = wanted(&[logits]);
+    let found = lend("logits", logits, |view: ArrayViewD<'_, F>| {
+        let Ok(rows) = view.into_dimensionality::<Ix2>() else { return Ok(None) };
+        if !wanted {
+            return crate::jensen_shannon(&rows, None).map(|value| Some((value, None)));
+        }
+        crate::jensen_shannon_with_grad(&rows, None).map(|(value, grad)| Some((value, Some(grad))))
+    })?;
+    let (value, grad) = match found {
+        Ok(Some(found)) => found,
+        // The composed form lets a value that the kernel refuses propagate.
+        Ok(None) | Err(Error::Argument(ArgumentError::Value { .. }) | Error::AllLogitsNegInf { .. }) => {
+            return Ok(None);
+        }
+        Err(other) => return Err(other),
+    };
+    let value = Tensor::from(value);
+    let Some(grad) = grad else { return Ok(Some(value)) };
+    let grad = tensor_from_array(grad)?;
+    let value = variata_torch_bridge::attach_gradient("jensen_shannon", value, &[(logits, grad)])?;
+    Ok(Some(value))
+}
+
+/// Column by column: where the rows are near each other by φ(r) = (1 + r) log(1 + r) − r, else by Σ w p log(p/m).
+fn composed(logits: &Tensor) -> Tensor {
+    let logits = logits.to_kind(Kind::Double);
+    let log_p = normalised(&logits);
+    let p = log_p.exp();
+    let m = p.mean_dim(Some([0i64].as_slice()), true, Kind::Double);
+    // log(pᵢ/p₀) from differences of logits, normalised relative to the likeliest category of the first row.
+    let (first, excluded) = (logits.narrow(0, 0, 1), logits.isinf());
+    let gap = &logits - &first;
+    let top = first.argmax(-1, true).expand([logits.size()[0], 1], true);
+    let a = &gap - gap.gather(-1, &top, false);
+    let far = a.abs().lt(1.0).logical_not().any_dim(0, true).expand_as(&a);
+    let row_far = far.any_dim(1, true).expand_as(&a);
+    let near = a.masked_fill(&row_far, 0.0);
+    let gain = (p.narrow(0, 0, 1) * near.expm1()).sum_dim_intlist(-1, true, Kind::Double).log1p();
+    let excess = (near - gain).expm1();
+    let mean = excess.mean_dim(Some([0i64].as_slice()), true, Kind::Double);
+    let r = (&excess - &mean) / (&mean + 1.0);
+    let phi = (&r + 1.0) * log1pmx(&r) + r.square();
+    let log_m = log_p.logsumexp([0i64].as_slice(), true) - (logits.size()[0] as f64).ln();
+    let ratio = log_p.masked_fill(&excluded, 0.0) - log_m.masked_fill(&log_m.isinf(), 0.0);
+    let terms = select(&row_far, &product(&p, &ratio), &(&m * phi));
+    terms.sum(Kind::Double) / logits.size()[0] as f64
+}
+
+/// Squared Fréchet distance between N(mean_p, covariance_p) and N(mean_q, covariance_q); a scalar, f64. Formula, source and
+/// numerics: [`crate::frechet_distance`].
+///
+/// Computed by the native kernel in f64 on the CPU wherever the tensors live: it is an O(n³) iteration, and f32 would leave
+/// no digits. The gradient returns to the tensors' device. There is no second derivative.
+///
+/// # Shapes
+/// Means `[n]`, covariances [n, n].
+///
+/// # Errors
+/// As [`crate::frechet_distance`]; where a gradient is recorded also for singular covariances, as
+/// [`crate::frechet_distance_with_grad`].
+///
+/// ```
+/// use variata_distributions::torch::frechet_distance;
+/// use variata_torch_bridge::tch::{Device, Kind, Tensor};
+/// let (zero, eye) = (Tensor::zeros([2], (Kind::Double, Device::Cpu)), Tensor::eye(2, (Kind::Double, Device::Cpu)));
+/// let squared = frechet_distance(&zero, &eye, &(&zero + 3.0), &(&eye * 4.0))?;
+/// assert!((squared.double_value(&[]) - 20.0).abs() < 1e-14);
+/// # Ok::<(), variata_distributions::Error>(())
+/// ```
+pub fn frechet_distance(
+    mean_p: &Tensor,
+    covariance_p: &Tensor,
+    mean_q: &Tensor,
+    covariance_q: &Tensor,
+) -> Result<Tensor, Error> {
+    let inputs = [mean_p, covariance_p, mean_q, covariance_q];
+    let names = ["mean_p", "covariance_p", "mean_q", "covariance_q"];
+    check_floating(&std::array::from_fn::<_, 4, _>(|i| (names[i], inputs[i])))?;
+    let n = size(mean_p).first().copied().unwrap_or(0);
+    for (name, tensor) in names.into_iter().zip(inputs) {
+        let want: &[usize] = if name.starts_with("mean") { &[n] } else { &[n, n] };
+        same_size(name, tensor, want)?;
+    }
+    let wanted = wanted(&inputs);
+    let host = inputs.map(|t| t.detach().to_device(Device::Cpu).to_kind(Kind::Double));
+    let named: [_; 4] = std::array::from_fn(|i| (names[i], &host[i]));
+    let (value, grads) = lend_all(named, |[mp, cp, mq, cq]: [ArrayViewD<'_, f64>; 4]| {
+        let vector = |x: ArrayViewD<'_, f64>| x.to_shape(n).map(CowArray::into_owned);
+        let square = |x: ArrayViewD<'_, f64>| x.to_shape((n, n)).map(CowArray::into_owned);
+        // `same_size` has seen all four shapes.
+        let (Ok(mp), Ok(cp), Ok(mq), Ok(cq)) = (vector(mp), square(cp), vector(mq), square(cq)) else {
+            return Err(
+                ArgumentError::Shape { argument: "mean_p", got: vec![n], want: "[n]".to_owned() }.into()
+            );
+        };
+        if !wanted {
+            return frechet::frechet_distance(&mp, &cp, &mq, &cq).map(|value| (value, None));
+        }
+        frechet::frechet_distance_with_grad(&mp, &cp, &mq, &cq).map(|(value, grad)| (value, Some(grad)))
+    })??;
+    let device = mean_p.device();
+    let value = Tensor::from(value).to_device(device);
+    let Some(FrechetGrad { mean_p: mp, covariance_p: cp, mean_q: mq, covariance_q: cq }) = grads else {
+        return Ok(value);
+    };
+    let grads =
+        [tensor_from_array(mp)?, tensor_from_array(cp)?, tensor_from_array(mq)?, tensor_from_array(cq)?];
+    let mut placed = Vec::with_capacity(4);
+    for (grad, input) in grads.into_iter().zip(inputs) {
+        placed.push(grad.to_device(device).to_kind(input.kind()));
+    }
+    Ok(attach_backward("frechet_distance", value, &inputs, move |upstream| {
+        Ok(placed.iter().map(|grad| Some(grad * upstream.to_kind(grad.kind()))).collect())
+    })?)
+}
+
+/// [`frechet_distance`] between the sample moments of two sets of features, [samples, n] each; covariances divide by
+/// samples − 1. Differentiable in the features.
+///
+/// # Errors
+/// As [`frechet_distance`]; the numbers of features differ, or there are fewer than two samples.
+pub fn frechet_distance_from_features(p: &Tensor, q: &Tensor) -> Result<Tensor, Error> {
+    check_floating(&[("p", p), ("q", q)])?;
+    let n = size(p).last().copied().unwrap_or(0);
+    let mut moments = Vec::with_capacity(4);
+    for (argument, features) in [("p", p), ("q", q)] {
+        let got = size(features);
+        if got.len() != 2 || got[0] < 2 || got[1] != n {
+            let want = format!("[samples, {n}] with samples >= 2");
+            return Err(ArgumentError::Shape { argument, got, want }.into());
+        }
+        let features = features.to_kind(Kind::Double);
+        let mean = features.mean_dim(Some([0i64].as_slice()), false, Kind::Double);
+        let centred = features - &mean;
+        let covariance = centred.tr().matmul(&centred) / (got[0] - 1) as f64;
+        // A blocked product may round the two halves differently.
+        moments.push(mean);
+        moments.push((&covariance + covariance.tr()) * 0.5);
+    }
+    frechet_distance(&moments[0], &moments[1], &moments[2], &moments[3])
+}

@@ -1,0 +1,64 @@
+//! The pieces of [`crate::special`] as tensor operations in f64, for the composed forms.
+//!
+//! Where a formula has branches, the branch that is not taken is evaluated at a harmless argument: autograd multiplies
+//! its derivative by 0, and 0·∞ would be NaN.
+
+use tch::Tensor;
+
+/// `a` where the condition holds, else `b`.
+pub(super) fn select(condition: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
+    a.where_self(condition, b)
+}
+
+/// c₀ + x(c₁ + x(c₂ + …)).
+fn horner(x: &Tensor, coefficients: impl DoubleEndedIterator<Item = f64>) -> Tensor {
+    coefficients.rev().fold(x.zeros_like(), |sum, c| sum * x + c)
+}
+
+/// eˣ − 1 − x; the native one is [`crate::special::expm1mx`].
+pub(super) fn expm1mx(x: &Tensor) -> Tensor {
+    let far = x.abs().gt(1.0);
+    let near = x.masked_fill(&far, 0.0);
+    let mut factor = 1.0;
+    // 1/2!, 1/3!, … up to x²⁰/20!.
+    let series = horner(
+        &near,
+        (2..=20)
+            .map(|k| {
+                factor /= k as f64;
+                factor
+            })
+            .collect::<Vec<_>>()
+            .into_iter(),
+    );
+    select(&far, &(x.expm1() - x), &(near.square() * series))
+}
+
+/// log(1 + x) − x; the native one is [`crate::special::log1pmx`].
+pub(super) fn log1pmx(x: &Tensor) -> Tensor {
+    let near = x.abs().le(0.5);
+    let inside = select(&near, x, &x.zeros_like());
+    let s = &inside / (&inside + 2.0);
+    let s2 = s.square();
+    let tail = horner(&s2, (1..=18).map(|k| 1.0 / f64::from(2 * k + 1)));
+    let outside = x.masked_fill(&near, 1.0);
+    select(&near, &(&s * (&s2 * 2.0 * tail - &inside)), &(outside.log1p() - &outside))
+}
+
+/// log(a/b) of positive numbers, exact next to a = b.
+pub(super) fn log_ratio(a: &Tensor, b: &Tensor) -> Tensor {
+    let excess = (a - b) / b;
+    let near = excess.abs().lt(0.5);
+    let inside = select(&near, &excess, &excess.zeros_like());
+    select(&near, &inside.log1p(), &(a.log() - b.log()))
+}
+
+/// softplus(x) = log(1 + eˣ).
+pub(super) fn softplus(x: &Tensor) -> Tensor {
+    -(-x).log_sigmoid()
+}
+
+/// a·b with 0·∞ = 0.
+pub(super) fn product(a: &Tensor, b: &Tensor) -> Tensor {
+    a * b.masked_fill(&a.eq(0.0), 0.0)
+}

@@ -1,0 +1,151 @@
+//! Jensen–Shannon, Fréchet and the bounds on tensors.
+
+use ndarray::{Array1, Array2, ArrayD};
+use variata_distributions::torch::{
+    effective_sample_size, elbo, frechet_distance, frechet_distance_from_features, iwae_bound,
+    iwae_bound_composed, jensen_shannon, jensen_shannon_composed,
+};
+use variata_distributions::{self as native, ArgumentError, Error};
+use variata_torch_bridge::tch::{Device, Kind, Tensor};
+
+use crate::support::{array, assert_close, assert_homes_agree, leaf, numbers, value_and_gradients};
+
+fn two(a: &ArrayD<f64>) -> Array2<f64> {
+    a.clone().into_dimensionality().unwrap()
+}
+
+fn scalar(v: f64) -> ArrayD<f64> {
+    ndarray::arr0(v).into_dyn()
+}
+
+#[test]
+fn jensen_shannon_in_both_homes() {
+    let base = numbers(&[1, 5], 1);
+    let rows = |h: f64| &base + &(numbers(&[3, 5], 2) * h);
+    for logits in [rows(3.0), rows(0.2), rows(40.0)] {
+        let want = native::jensen_shannon(&two(&logits), None).unwrap();
+        let (routed, composed) = (
+            |t: &[Tensor]| jensen_shannon(&t[0]).unwrap(),
+            |t: &[Tensor]| jensen_shannon_composed(&t[0]).unwrap(),
+        );
+        assert_homes_agree("JSD", &routed, &composed, &[logits], &scalar(want));
+    }
+    // Next to equality.
+    for e in [4, 10, 20] {
+        let logits = rows(2f64.powi(-e));
+        let want = native::jensen_shannon(&two(&logits), None).unwrap();
+        let got = jensen_shannon_composed(&leaf(&logits)).unwrap().double_value(&[]);
+        assert!((got / want - 1.0).abs() <= 1e-12, "2^-{e}: {got} against {want}");
+    }
+    let equal = rows(0.0);
+    let (value, grads) = value_and_gradients(&|t| jensen_shannon_composed(&t[0]).unwrap(), &[leaf(&equal)]);
+    assert_eq!((value, &grads[0]), (scalar(0.0), &ArrayD::zeros(vec![3, 5])));
+    // Impossible categories.
+    let far = f64::NEG_INFINITY;
+    let logits = leaf(&ndarray::arr2(&[[0.0, 1.0, far], [0.0, far, far]]).into_dyn());
+    let [routed, composed] = [jensen_shannon(&logits), jensen_shannon_composed(&logits)].map(Result::unwrap);
+    assert_close("impossible", &array(&composed), &array(&routed), 1e-14);
+    let nan = leaf(&ArrayD::from_elem(vec![2, 2], f64::NAN));
+    assert!(jensen_shannon(&nan).unwrap().double_value(&[]).is_nan());
+    for bad in [numbers(&[4], 1), numbers(&[0, 4], 1), numbers(&[2, 2, 2], 1)] {
+        assert!(matches!(
+            jensen_shannon(&leaf(&bad)),
+            Err(Error::Argument(ArgumentError::Shape { argument: "logits", .. }))
+        ));
+    }
+}
+
+#[test]
+fn frechet_of_moments_and_features() {
+    // Sinusoids alone would span two dimensions.
+    let bent = |a: ArrayD<f64>| a.mapv(|v| v + v * v * v);
+    let (p, q) = (bent(numbers(&[9, 3], 1)), bent(numbers(&[8, 3], 2)));
+    let want = native::frechet_distance_from_features(&two(&p), &two(&q)).unwrap();
+    let f = |t: &[Tensor]| frechet_distance_from_features(&t[0], &t[1]).unwrap();
+    let leaves = [leaf(&p), leaf(&q)];
+    let (value, grads) = value_and_gradients(&f, &leaves);
+    assert_close("features", &value, &scalar(want), 1e-13);
+    // Central differences in every feature: h² of the curvature and rounding of 1e-16/h.
+    for (which, grad) in grads.iter().enumerate() {
+        for (at, found) in grad.indexed_iter() {
+            let shifted = |h: f64| {
+                let mut moved = [p.clone(), q.clone()];
+                moved[which][&at] += h;
+                native::frechet_distance_from_features(&two(&moved[0]), &two(&moved[1])).unwrap()
+            };
+            let slope = (shifted(1e-5) - shifted(-1e-5)) / 2e-5 * 0.5; // The weight of the one value is 0.5.
+            assert!((found - slope).abs() <= 1e-8, "{which} {at:?}: {found} against {slope}");
+        }
+    }
+    let (mean, square) = (Array1::from(vec![0.5, -1.0]), ndarray::arr2(&[[2.0, 0.3], [0.3, 1.0]]));
+    let eye = Array2::eye(2);
+    let (want, grad) = native::frechet_distance_with_grad(&mean, &square, &Array1::zeros(2), &eye).unwrap();
+    let leaves =
+        [mean.into_dyn(), square.into_dyn(), Array1::zeros(2).into_dyn(), eye.into_dyn()].map(|a| leaf(&a));
+    let (value, grads) =
+        value_and_gradients(&|t| frechet_distance(&t[0], &t[1], &t[2], &t[3]).unwrap(), &leaves);
+    assert_eq!(value, scalar(want));
+    let all = [
+        grad.mean_p.into_dyn(),
+        grad.covariance_p.into_dyn(),
+        grad.mean_q.into_dyn(),
+        grad.covariance_q.into_dyn(),
+    ];
+    for (got, want) in grads.iter().zip(all) {
+        assert_close("moments", got, &(want * 0.5), 1e-15);
+    }
+    let single = leaves.each_ref().map(|t| t.detach().to_kind(Kind::Float).set_requires_grad(true));
+    let value = frechet_distance(&single[0], &single[1], &single[2], &single[3]).unwrap();
+    value.backward();
+    assert_eq!(single[1].grad().kind(), Kind::Float);
+    assert!((value.double_value(&[]) - want).abs() <= 1e-6 * want);
+    // Singular covariances have a distance and no derivative.
+    let (zero, one) =
+        (Tensor::zeros([2], (Kind::Double, Device::Cpu)), leaf(&Array2::ones((2, 2)).into_dyn()));
+    assert!(frechet_distance(&zero, &one.detach(), &zero, &one.detach()).is_ok());
+    assert!(matches!(frechet_distance(&zero, &one, &zero, &one), Err(Error::NotPositiveDefinite { .. })));
+    let wrong = frechet_distance(&zero, &leaf(&numbers(&[3, 3], 1)), &zero, &one);
+    assert!(matches!(wrong, Err(Error::Argument(ArgumentError::Shape { argument: "covariance_p", .. }))));
+    assert!(
+        frechet_distance_from_features(&leaf(&numbers(&[1, 2], 1)), &leaf(&numbers(&[4, 2], 1))).is_err()
+    );
+    assert!(
+        frechet_distance_from_features(&leaf(&numbers(&[4, 3], 1)), &leaf(&numbers(&[4, 2], 1))).is_err()
+    );
+    assert!(frechet_distance_from_features(&Tensor::from(1f64), &Tensor::from(1f64)).is_err());
+}
+
+#[test]
+fn bounds() {
+    let weights = numbers(&[4, 6], 1) * 30.0;
+    let want = native::iwae_bound(&two(&weights)).unwrap().into_dyn();
+    let (routed, composed) =
+        (|t: &[Tensor]| iwae_bound(&t[0]).unwrap(), |t: &[Tensor]| iwae_bound_composed(&t[0]).unwrap());
+    assert_homes_agree("bound", &routed, &composed, std::slice::from_ref(&weights), &want);
+    let size = native::effective_sample_size(&two(&weights)).unwrap().into_dyn();
+    assert_close("size", &array(&effective_sample_size(&leaf(&weights)).unwrap()), &size, 1e-13);
+    // A row of −∞ has the limit of equal weights.
+    let none = leaf(&ArrayD::from_elem(vec![1, 4], f64::NEG_INFINITY));
+    let bound = iwae_bound(&none).unwrap();
+    let found = Tensor::run_backward(&[bound.sum(Kind::Double)], &[&none], false, false);
+    assert_eq!(
+        (array(&bound)[[0]], array(&found[0])),
+        (f64::NEG_INFINITY, ArrayD::from_elem(vec![1, 4], 0.25))
+    );
+    assert!(iwae_bound(&leaf(&ArrayD::from_elem(vec![1, 1], f64::NAN))).unwrap().double_value(&[0]).is_nan());
+    for bad in [numbers(&[4], 1), numbers(&[4, 0], 1)] {
+        assert!(iwae_bound(&leaf(&bad)).is_err() && effective_sample_size(&leaf(&bad)).is_err());
+    }
+    let (reconstruction, kl) = (numbers(&[3], 1), numbers(&[3], 2).mapv(f64::abs));
+    let want = native::elbo(
+        &reconstruction.clone().into_dimensionality().unwrap(),
+        &kl.clone().into_dimensionality().unwrap(),
+        2.0,
+    );
+    let got = elbo(&leaf(&reconstruction), &leaf(&kl), 2.0).unwrap();
+    assert_close("elbo", &array(&got), &want.unwrap().into_dyn(), 1e-15);
+    let off = elbo(&leaf(&reconstruction), &leaf(&ArrayD::from_elem(vec![3], f64::INFINITY)), 0.0).unwrap();
+    assert_eq!(array(&off), reconstruction);
+    assert!(elbo(&leaf(&reconstruction), &leaf(&kl), -1.0).is_err());
+    assert!(elbo(&leaf(&reconstruction), &leaf(&numbers(&[2], 1)), 1.0).is_err());
+}
