@@ -139,7 +139,11 @@ fn gains(logits: &Array2<f64>, p: &Array2<f64>, top: usize) -> Vec<f64> {
     let gain = |row: ndarray::ArrayView1<'_, f64>| {
         let change = |k: usize| {
             let a = (row[k] - logits[(0, k)]) - (row[top] - logits[(0, top)]);
-            if row[k] == logits[(0, k)] && row[k] == f64::NEG_INFINITY { 0.0 } else { p[(0, k)] * libm::expm1(a) }
+            if row[k] == logits[(0, k)] && row[k] == f64::NEG_INFINITY {
+                0.0
+            } else {
+                p[(0, k)] * libm::expm1(a)
+            }
         };
         let sum: f64 = (0..row.len()).map(change).sum();
         if (-0.5..1e300).contains(&sum) { libm::log1p(sum) } else { f64::NAN }
