@@ -1,5 +1,6 @@
 //! The batches of an epoch.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::{Batch, Error, ImageDataset, Position, Prefetch, permutation};
@@ -55,6 +56,17 @@ pub struct Loader {
     data: Arc<ImageDataset>,
     indices: Arc<[usize]>,
     options: LoaderOptions,
+    before: Hook,
+}
+
+/// What is called before each batch.
+#[derive(Clone, Default)]
+struct Hook(Option<Arc<dyn Fn(Position) + Send + Sync>>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "a function" } else { "nothing" })
+    }
 }
 
 impl Loader {
@@ -80,7 +92,16 @@ impl Loader {
                 format!("at least {least}, or an epoch has no batch"),
             ));
         }
-        Ok(Self { data, indices, options })
+        Ok(Self { data, indices, options, before: Hook::default() })
+    }
+
+    /// Calls `hook` before each batch is made, on the thread that makes it: to log positions, to slow the data down, or
+    /// to fail there in a test. The batches stay the same. A panic of the hook is one of the worker: with `prefetch` it
+    /// reaches the consumer as [`Error::WorkerPanicked`].
+    #[must_use]
+    pub fn before_batch(mut self, hook: impl Fn(Position) + Send + Sync + 'static) -> Self {
+        self.before = Hook(Some(Arc::new(hook)));
+        self
     }
 
     /// The data set.
@@ -134,7 +155,14 @@ impl Loader {
         } else {
             Arc::clone(&self.indices)
         };
-        Ok(Epoch { data: Arc::clone(&self.data), order, size: self.options.batch_size, position: from, end })
+        Ok(Epoch {
+            data: Arc::clone(&self.data),
+            order,
+            size: self.options.batch_size,
+            position: from,
+            end,
+            before: self.before.clone(),
+        })
     }
 }
 
@@ -146,6 +174,7 @@ pub struct Epoch {
     size: usize,
     position: Position,
     end: u64,
+    before: Hook,
 }
 
 impl Iterator for Epoch {
@@ -154,6 +183,9 @@ impl Iterator for Epoch {
     fn next(&mut self) -> Option<Batch> {
         if self.position.batch == self.end {
             return None;
+        }
+        if let Some(hook) = &self.before.0 {
+            hook(self.position);
         }
         let indices = self.order.chunks(self.size).nth(self.position.batch as usize)?.to_vec();
         let batch = Batch {

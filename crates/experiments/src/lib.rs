@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod papers;
+mod parallel;
 mod preset;
 mod session;
 

@@ -8,12 +8,14 @@ use anyhow::{Context, Result, bail};
 use variata_datasets::{ImageDataset, Loader, LoaderOptions, Source, SplitOptions, Splits};
 use variata_models::tch::Device;
 use variata_models::train::{
-    CheckpointStore, LogFile, Outcome, ProgressBar, RealFileSystem, StopFlag, TrainConfig, Trainable, Trainer,
+    CheckpointStore, LogFile, Outcome, ProgressBar, ProgressGroup, RealFileSystem, StopFlag, TrainConfig,
+    Trainable, Trainer,
 };
 use variata_models::{DeviceChoice, ImageShape};
 use variata_report::{DataSource, Machine, Manifest, OutputDir, Previous, Replace, RunTimes, git_commit};
 
 use crate::Preset;
+use crate::parallel::{self, Shares};
 
 /// What the command line says about a run.
 #[derive(Debug, Clone)]
@@ -46,6 +48,7 @@ pub struct Session {
     /// The images.
     pub data: Arc<ImageDataset>,
     stop: StopFlag,
+    progress: ProgressGroup,
     started: SystemTime,
 }
 
@@ -98,7 +101,15 @@ impl Session {
                 bail!("cannot listen to Ctrl-C: {error}");
             }
         }
-        Ok(Self { options, device, threads, data: Arc::new(data), stop, started })
+        Ok(Self {
+            options,
+            device,
+            threads,
+            data: Arc::new(data),
+            stop,
+            progress: ProgressGroup::default(),
+            started,
+        })
     }
 
     /// Size of an image of the data.
@@ -120,6 +131,23 @@ impl Session {
     /// Whether Ctrl-C was pressed.
     pub fn is_stopping(&self) -> bool {
         self.stop.is_requested()
+    }
+
+    /// Calls `job(0)` to `job(count - 1)` and returns the results in this order; `None` when the run was asked to stop.
+    /// On the CPU, jobs run side by side, each with an equal share of the threads; on a GPU, one after the other.
+    ///
+    /// # Errors
+    /// A job fails; the others are asked to stop, with a checkpoint.
+    pub fn side_by_side<T: Send>(
+        &self,
+        count: usize,
+        job: impl Fn(usize) -> Result<Option<T>> + Sync,
+    ) -> Result<Option<Vec<T>>> {
+        let shares = match self.device {
+            Device::Cpu => Shares::new(self.threads, count),
+            _ => Shares { workers: 1, threads: self.threads },
+        };
+        parallel::run(shares, count, &self.stop, job)
     }
 
     /// Splits the data and makes loaders; the split depends on the run's first seed, the order of batches on `seed`.
@@ -224,8 +252,8 @@ impl Session {
             job.config,
             job.settings
         );
-        let mut progress = ProgressBar::new(name.as_str());
-        let mut log = LogFile::append(&folder.path().join("log.jsonl"))?;
+        let mut progress = ProgressBar::within(&self.progress, name.as_str());
+        let mut log = LogFile::append(&folder.path().join("log.jsonl"), name.as_str())?;
         let outcome = Trainer::new(model, &parts.train, job.config, job.seed)
             .validation(&parts.validation)
             .checkpoints(&store, identity)

@@ -18,7 +18,7 @@ pub use file_system::{FileSystem, RealFileSystem};
 pub use fit::{Outcome, TrainConfig, Trainer};
 pub use history::{EpochRecord, Mean};
 pub use optimizer::{Adam, AdamConfig};
-pub use progress::{LogFile, ProgressBar};
+pub use progress::{LogFile, ProgressBar, ProgressGroup};
 pub use schedule::Schedule;
 
 use crate::{Error, Noise, Objective, Parameters};

@@ -116,3 +116,29 @@ proptest! {
         prop_assert!(whole.iter().all(|b| b.len() == batch_size || !drop_last));
     }
 }
+
+#[test]
+fn the_hook_sees_every_position_before_its_batch_and_its_panic_is_the_workers() {
+    use std::sync::Mutex;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    for prefetch in [0, 2] {
+        let plain = loader(50, LoaderOptions { batch_size: 20, prefetch, ..Default::default() });
+        let log = Arc::clone(&seen);
+        let hooked = plain.clone().before_batch(move |position| log.lock().unwrap().push(position));
+        assert_eq!(
+            collect(&hooked, Position { epoch: 4, batch: 1 }),
+            collect(&plain, Position { epoch: 4, batch: 1 })
+        );
+        let positions = std::mem::take(&mut *seen.lock().unwrap());
+        assert_eq!(positions, [1, 2].map(|batch| Position { epoch: 4, batch }));
+    }
+    let broken = loader(50, LoaderOptions { batch_size: 20, ..Default::default() })
+        .before_batch(|position| assert!(position.batch < 2, "the disk is gone"));
+    let items: Vec<_> = broken.epoch(Position::epoch(0)).unwrap().collect();
+    assert_eq!(items.len(), 3);
+    assert!(
+        matches!(&items[2], Err(Error::WorkerPanicked { message }) if message == "the disk is gone"),
+        "{:?}",
+        items[2]
+    );
+}

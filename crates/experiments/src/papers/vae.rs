@@ -7,6 +7,7 @@ mod measure;
 mod models;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use variata_report::{Metrics, Report};
@@ -41,16 +42,14 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     preset.config.check()?;
     let seeds = session.seeds(preset.config.seeds);
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
-    let mut results: Vec<SeedResult> = Vec::new();
-    for &seed in &seeds {
-        let Some(trained) = models::train_all(session, &folder, &preset.config, seed)? else {
-            return Ok(None);
-        };
-        results.push(measure::measure(session, &preset.config, &trained)?);
-        if session.is_stopping() {
-            return Ok(None);
-        }
-    }
+    let Some(trained) = models::train_all(session, &folder, &preset.config, &seeds)? else { return Ok(None) };
+    // A model cannot be shared between threads, but lent to one of them: each job takes its own.
+    let trained: Vec<_> = trained.into_iter().map(|set| Mutex::new(Some(set))).collect();
+    let results: Option<Vec<SeedResult>> = session.side_by_side(trained.len(), |i| {
+        let set = trained[i].lock().unwrap_or_else(PoisonError::into_inner).take();
+        set.map(|set| measure::measure(session, &preset.config, &set)).transpose()
+    })?;
+    let Some(results) = results else { return Ok(None) };
     let claims = claims::claims(&results);
     let mut metrics = Metrics::new();
     metrics.insert_claims(&claims);

@@ -1,10 +1,10 @@
 //! Listeners: a progress bar and a log file.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
-use indicatif::{ProgressBar as Bar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar as Bar, ProgressStyle};
 
 use super::{Control, Event, Listener};
 use crate::Error;
@@ -13,21 +13,31 @@ use crate::Error;
 #[derive(Debug)]
 pub struct ProgressBar {
     label: String,
+    group: ProgressGroup,
     bar: Option<Bar>,
 }
 
 impl ProgressBar {
     /// A bar that starts with the run.
     pub fn new(label: impl Into<String>) -> Self {
-        Self { label: label.into(), bar: None }
+        Self::within(&ProgressGroup::default(), label)
+    }
+
+    /// A bar below those of the group that run at the same time.
+    pub fn within(group: &ProgressGroup, label: impl Into<String>) -> Self {
+        Self { label: label.into(), group: group.clone(), bar: None }
     }
 }
+
+/// The bars of runs that go on at the same time, on threads of their own.
+#[derive(Debug, Clone, Default)]
+pub struct ProgressGroup(MultiProgress);
 
 impl Listener for ProgressBar {
     fn on_event(&mut self, event: &Event) -> Control {
         match event {
             Event::Started { step, total_steps, .. } => {
-                let bar = Bar::new(*total_steps);
+                let bar = self.group.0.add(Bar::new(*total_steps));
                 // The template is a constant; a broken one falls back to the default look.
                 if let Ok(style) =
                     ProgressStyle::with_template("{prefix:>18} {wide_bar} {pos}/{len} {per_sec} {eta} {msg}")
@@ -47,10 +57,9 @@ impl Listener for ProgressBar {
                     }
                 }
             }
-            Event::Warning { message } => match &self.bar {
-                Some(bar) => bar.suspend(|| eprintln!("warning: {message}")),
-                None => eprintln!("warning: {message}"),
-            },
+            Event::Warning { message } => {
+                self.group.0.suspend(|| eprintln!("warning: {}: {message}", self.label));
+            }
             Event::Finished { .. } => {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
@@ -62,32 +71,33 @@ impl Listener for ProgressBar {
     }
 }
 
-/// One JSON line per epoch, checkpoint and warning, appended; for following a long run with `tail -f`. The numbers of
+/// One JSON line per epoch, checkpoint and warning, each with the name of the run, appended; for following a long run with `tail -f`. The numbers of
 /// record are in the checkpoint and in the run's metrics: a log that cannot be written does not stop a run.
 #[derive(Debug)]
 pub struct LogFile {
-    out: BufWriter<File>,
+    run: String,
+    out: File,
 }
 
 impl LogFile {
-    /// Appends to `path`.
+    /// Appends to `path`, also while other runs do.
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub fn append(path: &Path) -> Result<Self, Error> {
+    pub fn append(path: &Path, run: impl Into<String>) -> Result<Self, Error> {
         let file = File::options().create(true).append(true).open(path).map_err(|source| Error::Io {
             action: "open",
             path: path.to_owned(),
             bytes: None,
             source,
         })?;
-        Ok(Self { out: BufWriter::new(file) })
+        Ok(Self { run: run.into(), out: file })
     }
 }
 
 impl Listener for LogFile {
     fn on_event(&mut self, event: &Event) -> Control {
-        let line = match event {
+        let mut line = match event {
             Event::Started { step, total_steps, epochs, resumed_from } => serde_json::json!({
                 "event": "started", "step": step, "total_steps": total_steps, "epochs": epochs,
                 "resumed_from": resumed_from,
@@ -102,7 +112,9 @@ impl Listener for LogFile {
             }
             Event::Step { .. } => return Control::Continue,
         };
-        let _ = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+        line["run"] = self.run.as_str().into();
+        // One write to a file opened for appending: lines of several runs do not mix.
+        let _ = self.out.write_all(format!("{line}\n").as_bytes());
         Control::Continue
     }
 }

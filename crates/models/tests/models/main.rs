@@ -5,6 +5,7 @@
 mod checkpoints;
 mod composition;
 mod crash;
+mod errata;
 mod kill;
 mod noise;
 mod training;

@@ -11,7 +11,7 @@ use variata_models::{Architecture, AutoencoderConfig, BottleneckConfig, KlConfig
 pub struct VaeConfig {
     /// Number of seeds; 3.
     pub seeds: usize,
-    /// Training steps of each autoencoder, rounded up to whole epochs; 2000.
+    /// Training steps of each autoencoder, rounded to whole epochs, at least one; 2000.
     pub steps: u64,
     /// Latent size of the models that are sampled; 8. The latent maps use 2.
     pub latent: i64,
@@ -81,7 +81,7 @@ impl Default for DataConfig {
 pub struct ClassifierSettings {
     /// Its networks.
     pub architecture: Architecture,
-    /// Its training steps, rounded up to whole epochs; 1500.
+    /// Its training steps, rounded to whole epochs, at least one; 1500.
     pub steps: u64,
 }
 
@@ -187,7 +187,9 @@ impl VaeConfig {
 
     /// A training run of `steps` on epochs of `per_epoch` batches.
     pub(super) fn training(&self, steps: u64, per_epoch: usize) -> TrainConfig {
-        let epochs = steps.div_ceil(per_epoch.max(1) as u64).max(1);
+        let per_epoch = per_epoch.max(1) as u64;
+        // To the nearest: rounded up, 2000 steps of Fashion-MNIST would be 2532.
+        let epochs = (steps.saturating_add(per_epoch / 2) / per_epoch).max(1);
         TrainConfig {
             epochs,
             optimizer: self.training.optimizer,

@@ -87,13 +87,19 @@ impl TrainedSet {
     }
 }
 
-/// Trains every model of a seed; `None` when the run was asked to stop.
+/// What one job trains.
+enum Job {
+    Autoencoder(Box<Trained>),
+    Classifier(Box<Classifier>),
+}
+
+/// Trains every model of every seed; `None` when the run was asked to stop.
 pub(super) fn train_all(
     session: &Session,
     folder: &OutputDir,
     config: &VaeConfig,
-    seed: u64,
-) -> Result<Option<TrainedSet>> {
+    seeds: &[u64],
+) -> Result<Option<Vec<TrainedSet>>> {
     let data = &config.data;
     let split = SplitOptions {
         seed: data.split_seed,
@@ -101,33 +107,76 @@ pub(super) fn train_all(
         test: data.test,
         ..SplitOptions::default()
     };
-    let parts = session.parts(&split, data.batch_size, seed)?;
-    let per_epoch = parts.train.batches_per_epoch();
-    let mut models = Vec::new();
-    for variant in Variant::ALL {
-        let settings = config.autoencoder(variant);
-        let model = Autoencoder::new(&settings, session.image(), session.classes(), seed, session.device)?;
-        // The KL alone needs no more than a fraction of the steps.
-        let steps = if variant == Variant::MapKl { config.steps.div_ceil(3) } else { config.steps };
-        let job = TrainJob {
-            name: variant.name(),
-            seed,
-            config: config.training(steps, per_epoch),
-            settings: format!("{settings:?} {:?}", config.data),
-        };
-        let Some(outcome) = session.train(folder, &model, &parts, &job)? else { return Ok(None) };
-        models.push(Trained { variant, model, history: outcome.history });
+    let parts =
+        seeds.iter().map(|&s| session.parts(&split, data.batch_size, s)).collect::<Result<Vec<_>>>()?;
+    // One job for each autoencoder and the classifier, seed after seed.
+    let width = Variant::ALL.len() + 1;
+    let trained =
+        session.side_by_side(seeds.len() * width, |i| {
+            let (seed, parts) = (seeds[i / width], &parts[i / width]);
+            match Variant::ALL.get(i % width) {
+                Some(&variant) => Ok(train_variant(session, folder, config, parts, seed, variant)?
+                    .map(|t| Job::Autoencoder(Box::new(t)))),
+                None => Ok(train_classifier(session, folder, config, parts, seed)?
+                    .map(|c| Job::Classifier(Box::new(c)))),
+            }
+        })?;
+    let Some(trained) = trained else { return Ok(None) };
+    let mut sets = Vec::with_capacity(seeds.len());
+    let (mut seeds, mut models) = (seeds.iter().zip(parts), Vec::new());
+    for job in trained {
+        match job {
+            Job::Autoencoder(model) => models.push(*model),
+            // The last job of its seed.
+            Job::Classifier(classifier) => {
+                sets.extend(seeds.next().map(|(&seed, parts)| TrainedSet {
+                    seed,
+                    models: std::mem::take(&mut models),
+                    classifier: *classifier,
+                    parts,
+                }));
+            }
+        }
     }
-    let judge = ClassifierConfig { architecture: config.classifier.architecture.clone() };
-    let classifier = Classifier::new(&judge, session.image(), session.classes(), seed, session.device)?;
+    Ok(Some(sets))
+}
+
+fn train_variant(
+    session: &Session,
+    folder: &OutputDir,
+    config: &VaeConfig,
+    parts: &Parts,
+    seed: u64,
+    variant: Variant,
+) -> Result<Option<Trained>> {
+    let settings = config.autoencoder(variant);
+    let model = Autoencoder::new(&settings, session.image(), session.classes(), seed, session.device)?;
+    // The KL alone needs no more than a fraction of the steps.
+    let steps = if variant == Variant::MapKl { config.steps.div_ceil(3) } else { config.steps };
+    let job = TrainJob {
+        name: variant.name(),
+        seed,
+        config: config.training(steps, parts.train.batches_per_epoch()),
+        settings: format!("{settings:?} {:?}", config.data),
+    };
+    let outcome = session.train(folder, &model, parts, &job)?;
+    Ok(outcome.map(|outcome| Trained { variant, model, history: outcome.history }))
+}
+
+fn train_classifier(
+    session: &Session,
+    folder: &OutputDir,
+    config: &VaeConfig,
+    parts: &Parts,
+    seed: u64,
+) -> Result<Option<Classifier>> {
+    let settings = ClassifierConfig { architecture: config.classifier.architecture.clone() };
+    let classifier = Classifier::new(&settings, session.image(), session.classes(), seed, session.device)?;
     let job = TrainJob {
         name: "classifier",
         seed,
-        config: config.training(config.classifier.steps, per_epoch),
-        settings: format!("{judge:?} {:?}", config.data),
+        config: config.training(config.classifier.steps, parts.train.batches_per_epoch()),
+        settings: format!("{settings:?} {:?}", config.data),
     };
-    if session.train(folder, &classifier, &parts, &job)?.is_none() {
-        return Ok(None);
-    }
-    Ok(Some(TrainedSet { seed, models, classifier, parts }))
+    Ok(session.train(folder, &classifier, parts, &job)?.map(|_| classifier))
 }
