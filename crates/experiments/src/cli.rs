@@ -53,7 +53,8 @@ struct Reproduce {
     /// The first seed; the preset says how many follow.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Threads; 0 for one per core. A run can be resumed to the same bits only with as many.
+    /// Threads; 0 for one per core. Up to the number of seeds the result is the same to the last bit; beyond it, only
+    /// with as many.
     #[arg(long, default_value_t = 0)]
     threads: usize,
     /// Folder of all runs.

@@ -39,11 +39,15 @@ pairs = 10
 
 /// `variata reproduce vae` on the tiny preset, one thread, into `out`.
 fn tiny(out: &Path, more: &[&str]) -> Command {
+    command(out, TINY, 1, more)
+}
+
+fn command(out: &Path, settings: &str, threads: usize, more: &[&str]) -> Command {
     let preset = out.join("tiny.toml");
     std::fs::create_dir_all(out).unwrap();
-    std::fs::write(&preset, TINY).unwrap();
+    std::fs::write(&preset, settings).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_variata"));
-    command.args(["reproduce", "vae", "--threads", "1", "--device", "cpu"]);
+    command.args(["reproduce", "vae", "--device", "cpu", "--threads"]).arg(threads.to_string());
     command.arg("--preset").arg(preset).arg("--out").arg(out.join("runs")).args(more);
     command
 }

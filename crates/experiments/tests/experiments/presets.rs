@@ -16,6 +16,6 @@ fn embedded_presets_are_valid_and_survive_a_round_trip() {
 #[test]
 fn what_a_preset_leaves_out_has_the_documented_default() {
     let quick = preset("quick").unwrap().config;
-    assert_eq!((quick.seeds, quick.steps, quick.latent, quick.beta), (3, 2000, 8, 2.0));
+    assert_eq!((quick.seeds, quick.steps, quick.latent, quick.beta), (3, 3000, 8, 2.0));
     assert_eq!(quick.data.batch_size, 64);
 }

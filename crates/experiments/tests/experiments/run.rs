@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use variata_testkit::process::{KillAt, kill_and_resume};
 
-use crate::{stderr, tiny};
+use crate::{TINY, command, stderr, tiny};
 
 const RUN: &str = "runs/vae/tiny-0";
 /// The manifest has the times, the log has the order of events over restarts.
@@ -73,6 +73,27 @@ fn a_killed_run_resumes_to_the_same_report() {
     )
     .unwrap();
     assert!(resumed.kills >= 1 && resumed.files > 10, "{resumed:?}");
+}
+
+/// Trainings side by side give what they give one after the other, also when several are killed at once.
+#[test]
+fn two_threads_give_the_bytes_of_one() {
+    let settings = TINY.replace("seeds = 1", "seeds = 2");
+    let (want, got) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let output = command(want.path(), &settings, 1, &[]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    // The page names the number of threads.
+    let ignored = [&IGNORED[..], &["report.html"]].concat();
+    let resumed = kill_and_resume(
+        || command(got.path(), &settings, 2, &["--resume"]),
+        &[KillAt::File(got.path().join(RUN).join("checkpoints/vae-0"))],
+        Duration::from_mins(4),
+        &got.path().join(RUN),
+        &want.path().join(RUN),
+        &ignored,
+    )
+    .unwrap();
+    assert!(resumed.kills == 1 && resumed.files > 10, "{resumed:?}");
 }
 
 #[test]

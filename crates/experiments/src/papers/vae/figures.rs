@@ -38,7 +38,7 @@ fn conditional(
         .collect();
     let images = concatenate(Dim(0), &picks)?;
     let labels: Vec<String> = session.data.class_names().to_vec();
-    Ok(Figure::picture(id, caption, &grid(&images, classes, 48).render(&images)?)?.column_labels(labels))
+    Ok(Figure::picture(id, caption, &grid(&images, classes, 64).render(&images)?)?.column_labels(labels))
 }
 
 pub(super) fn lead(result: &SeedResult, session: &Session) -> Result<Figure> {
