@@ -3,8 +3,10 @@
 use ndarray::{Array1, Array2, ArrayRef2, ArrayView2, Zip};
 use rand::Rng;
 
+use crate::elementwise::shaped;
+use crate::simd::{self, Filled, Kernel, Outputs};
 use crate::special::HALF_LOG_TWO_PI;
-use crate::{ArgumentError, Error, Real, check, noise};
+use crate::{Error, Real, check, noise};
 
 /// How the spread of a [`DiagonalNormal`] was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,16 +137,6 @@ impl<F: Real> DiagonalNormal<F> {
         }
     }
 
-    /// z and z/σ of one element.
-    fn standardise(&self, x: F, loc: F, spread: F) -> (f64, f64) {
-        let over = |x: f64| match self.kind {
-            SpreadKind::Scale => x / spread.to_f64(),
-            SpreadKind::LogVariance => over_sigma(x, spread.to_f64()),
-        };
-        let z = over(x.to_f64() - loc.to_f64());
-        (z, over(z))
-    }
-
     /// σ·noise of one element.
     fn stretch(&self, noise: f64, spread: F) -> f64 {
         match self.kind {
@@ -153,24 +145,12 @@ impl<F: Real> DiagonalNormal<F> {
         }
     }
 
-    fn check_point(&self, argument: &'static str, x: &ArrayRef2<F>) -> Result<(), ArgumentError> {
-        check::shape(argument, x.shape(), self.loc.shape())?;
-        check::not_nan(argument, x)
-    }
-
     /// Log-density of each row of `x` [batch, n] → `[batch]`.
     ///
     /// # Errors
     /// `x` has another shape or holds NaN.
     pub fn log_prob(&self, x: &ArrayRef2<F>) -> Result<Array1<f64>, Error> {
-        self.check_point("x", x)?;
-        Ok(Zip::from(x.rows()).and(self.loc.rows()).and(self.spread.rows()).map_collect(|x, loc, spread| {
-            let terms = x.iter().zip(loc).zip(spread).map(|((&x, &loc), &spread)| {
-                let (z, _) = self.standardise(x, loc, spread);
-                -0.5 * z * z - self.log_sigma(spread) - HALF_LOG_TWO_PI
-            });
-            terms.sum()
-        }))
+        Ok(self.density::<0>(x)?.0)
     }
 
     /// [`log_prob`](Self::log_prob) and its partial derivatives.
@@ -185,23 +165,23 @@ impl<F: Real> DiagonalNormal<F> {
         &self,
         x: &ArrayRef2<F>,
     ) -> Result<(Array1<f64>, DiagonalNormalLogProbGrad<F>), Error> {
-        let value = self.log_prob(x)?;
-        let mut dx = Array2::from_elem(x.raw_dim(), F::ZERO);
-        let (mut loc, mut spread) = (dx.clone(), dx.clone());
-        Zip::from(&mut loc).and(x).and(&self.loc).and(&self.spread).for_each(|to, &x, &loc, &spread| {
-            let (_, slope) = self.standardise(x, loc, spread);
-            *to = F::from_f64(slope);
-        });
-        Zip::from(&mut dx).and(&loc).for_each(|to, slope| *to = F::from_f64(-slope.to_f64()));
-        Zip::from(&mut spread).and(x).and(&self.loc).and(&self.spread).for_each(|to, &x, &loc, &spread| {
-            let (z, _) = self.standardise(x, loc, spread);
-            let excess = (z - 1.0) * (z + 1.0);
-            *to = F::from_f64(match self.kind {
-                SpreadKind::Scale => excess / spread.to_f64(),
-                SpreadKind::LogVariance => 0.5 * excess,
-            });
-        });
-        Ok((value, DiagonalNormalLogProbGrad { x: dx, loc, spread }))
+        let (value, [x, loc, spread]) = self.density::<3>(x)?;
+        Ok((value, DiagonalNormalLogProbGrad { x, loc, spread }))
+    }
+
+    fn density<const OUT: usize>(&self, x: &ArrayRef2<F>) -> Result<(Array1<f64>, [Array2<F>; OUT]), Error> {
+        check::shape("x", x.shape(), self.loc.shape())?;
+        let (rows, n) = self.loc.dim();
+        let point = x.as_standard_layout();
+        let [loc, spread] = self.slices();
+        let inputs = [point.as_slice().unwrap_or_default(), loc, spread];
+        let (value, grads, filled) =
+            simd::allocate(rows, n, |outputs| log_prob_rows(self.kind, n, inputs, outputs));
+        // The kernel counts a NaN as rare, so that only then the points are read a second time.
+        if filled.rare() {
+            check::not_nan("x", x)?;
+        }
+        Ok((value.into(), grads.map(|grad| shaped(ndarray::Ix2(rows, n), grad))))
     }
 
     /// Differential entropy Σᵢ log σᵢ + (n/2) log 2πe → `[batch]`.
@@ -284,4 +264,75 @@ pub(crate) fn over_sigma(x: f64, log_variance: f64) -> f64 {
     }
     let root = libm::exp(-0.25 * log_variance);
     x * root * root
+}
+
+/// Log-densities of rows; inputs are point, location and spread, row-major [rows, n].
+pub(crate) fn log_prob_rows<F: Real, const OUT: usize>(
+    kind: SpreadKind,
+    n: usize,
+    inputs: [&[F]; 3],
+    outputs: Outputs<'_, F, OUT>,
+) -> Filled {
+    match kind {
+        SpreadKind::Scale => simd::sum_rows::<DensityFromScale, F, 3, OUT>(n, inputs, outputs),
+        SpreadKind::LogVariance => simd::sum_rows::<DensityFromLogVariance, F, 3, OUT>(n, inputs, outputs),
+    }
+}
+
+/// The first `OUT` of three partials.
+#[inline(always)]
+fn take<const OUT: usize>(all: [f64; 3]) -> [f64; OUT] {
+    std::array::from_fn(|i| all[i])
+}
+
+/// The spread is the standard deviation.
+pub(crate) struct DensityFromScale;
+
+impl<const OUT: usize> Kernel<3, OUT> for DensityFromScale {
+    #[inline(always)]
+    fn term([x, loc, sigma]: [f64; 3]) -> (f64, [f64; OUT]) {
+        let against_one = simd::compare(sigma, 1.0);
+        let over = against_one.over_a;
+        let z = (x - loc) * over;
+        let log_sigma = against_one.excess + against_one.log1pmx;
+        let slope = z * over;
+        (-0.5 * z * z - log_sigma - HALF_LOG_TWO_PI, take([-slope, slope, (z - 1.0) * (z + 1.0) * over]))
+    }
+
+    #[inline(always)]
+    fn rare([x, loc, sigma]: [f64; 3]) -> bool {
+        !(sigma > 1e-50 && sigma < 1e50 && (x - loc).abs() < 1e100)
+    }
+
+    fn exact([x, loc, sigma]: [f64; 3]) -> (f64, [f64; OUT]) {
+        let z = (x - loc) / sigma;
+        let slope = z / sigma;
+        let value = -0.5 * z * z - libm::log(sigma) - HALF_LOG_TWO_PI;
+        (value, take([-slope, slope, (z - 1.0) * (z + 1.0) / sigma]))
+    }
+}
+
+/// The spread is the log-variance.
+pub(crate) struct DensityFromLogVariance;
+
+impl<const OUT: usize> Kernel<3, OUT> for DensityFromLogVariance {
+    #[inline(always)]
+    fn term([x, loc, s]: [f64; 3]) -> (f64, [f64; OUT]) {
+        let root = simd::exp(-0.5 * s);
+        let z = (x - loc) * root;
+        let slope = z * root;
+        (-0.5 * z * z - 0.5 * s - HALF_LOG_TWO_PI, take([-slope, slope, 0.5 * ((z - 1.0) * (z + 1.0))]))
+    }
+
+    #[inline(always)]
+    fn rare([x, loc, s]: [f64; 3]) -> bool {
+        !(s.abs() < 200.0 && (x - loc).abs() < 1e100)
+    }
+
+    fn exact([x, loc, s]: [f64; 3]) -> (f64, [f64; OUT]) {
+        let z = over_sigma(x - loc, s);
+        let slope = over_sigma(z, s);
+        let value = -0.5 * z * z - 0.5 * s - HALF_LOG_TWO_PI;
+        (value, take([-slope, slope, 0.5 * ((z - 1.0) * (z + 1.0))]))
+    }
 }

@@ -6,9 +6,9 @@
 
 pub(crate) mod bernoulli_bernoulli;
 pub(crate) mod categorical_categorical;
-mod diagonal_diagonal;
+pub(crate) mod diagonal_diagonal;
 mod diagonal_mvn;
-mod diagonal_standard;
+pub(crate) mod diagonal_standard;
 pub(crate) mod gumbel_gumbel;
 pub(crate) mod gumbel_normal;
 pub(crate) mod laplace_laplace;
@@ -25,10 +25,13 @@ pub(crate) mod uniform_normal;
 pub(crate) mod uniform_uniform;
 
 pub use categorical_categorical::UniformCategories;
-pub use diagonal_standard::{StandardMultivariateNormal, kl_standard_normal, kl_standard_normal_with_grad};
+pub use diagonal_standard::{
+    StandardMultivariateNormal, kl_standard_normal, kl_standard_normal_with_grad,
+    kl_standard_normal_with_grad_into,
+};
 #[cfg(test)]
 pub(crate) use {
-    diagonal_diagonal::{FromLogVariances, FromScales},
+    diagonal_diagonal::{FromLogVariances, FromScales, Mixed},
     diagonal_standard::{StandardFromLogVariance, StandardFromScale},
 };
 

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2};
 use super::{KlDivergence, KlGrad, log_ratio};
 use crate::diagonal_normal::over_sigma;
 use crate::elementwise::shaped;
-use crate::simd::{self, Kernel};
+use crate::simd::{self, Comparison, Filled, Kernel, Outputs};
 use crate::special::expm1mx;
 use crate::{DiagonalNormal, DiagonalNormalGrad, Error, Real, SpreadKind, check};
 
@@ -36,27 +36,83 @@ impl<F: Real> KlDivergence<DiagonalNormal<F>> for DiagonalNormal<F> {
     }
 }
 
-/// Chooses the kernel by how the spreads were given; `OUT` = 0 leaves the gradient out.
+impl<F: Real> DiagonalNormal<F> {
+    /// [`KlDivergence::kl_with_grad`] into the arrays of an earlier call, for loops in which fresh memory would cost more
+    /// than the arithmetic. Nothing in them is read.
+    ///
+    /// # Errors
+    /// The shapes of `q`, `value` or `grad` are not those of `self`, or an array is not in row-major order.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use variata_distributions::{DiagonalNormal, KlDivergence};
+    ///
+    /// let p = DiagonalNormal::new(array![[1.0, 0.0]], array![[1.0, 1.0]])?;
+    /// let q = DiagonalNormal::new(array![[0.0, 0.0]], array![[1.0, 1.0]])?;
+    /// let (mut value, mut grad) = p.kl_with_grad(&q)?;
+    /// q.kl_with_grad_into(&q, &mut value, &mut grad)?;
+    /// assert_eq!(value, array![0.0]);
+    /// # Ok::<(), variata_distributions::Error>(())
+    /// ```
+    pub fn kl_with_grad_into(
+        &self,
+        q: &Self,
+        value: &mut Array1<f64>,
+        grad: &mut KlGrad<DiagonalNormalGrad<F>, DiagonalNormalGrad<F>>,
+    ) -> Result<(), Error> {
+        check::shape("q", q.loc().shape(), self.loc().shape())?;
+        let (rows, n) = (self.batch(), self.dim());
+        let sums = simd::sums("value", value, rows)?;
+        let partials = [
+            simd::partials("grad.p.loc", &mut grad.p.loc, rows, n)?,
+            simd::partials("grad.p.spread", &mut grad.p.spread, rows, n)?,
+            simd::partials("grad.q.loc", &mut grad.q.loc, rows, n)?,
+            simd::partials("grad.q.spread", &mut grad.q.spread, rows, n)?,
+        ];
+        fill(kinds(self, q), n, inputs(self, q), Outputs { sums, partials });
+        Ok(())
+    }
+}
+
+/// Value and, for `OUT` = 4, gradient in fresh memory.
 fn run<F: Real, const OUT: usize>(
     p: &DiagonalNormal<F>,
     q: &DiagonalNormal<F>,
 ) -> Result<(Array1<f64>, [Array2<F>; OUT]), Error> {
     check::shape("q", q.loc().shape(), p.loc().shape())?;
-    let ([a, b], [c, d]) = (p.slices(), q.slices());
-    let (rows, n, inputs) = (p.batch(), p.dim(), [a, b, c, d]);
-    let (value, grads) = match (p.spread_kind(), q.spread_kind()) {
-        (SpreadKind::Scale, SpreadKind::Scale) => simd::sum_rows::<FromScales, F, 4, OUT>(rows, n, inputs),
-        (SpreadKind::LogVariance, SpreadKind::LogVariance) => {
-            simd::sum_rows::<FromLogVariances, F, 4, OUT>(rows, n, inputs)
-        }
-        (SpreadKind::Scale, SpreadKind::LogVariance) => {
-            simd::sum_rows::<Mixed<true>, F, 4, OUT>(rows, n, inputs)
-        }
-        (SpreadKind::LogVariance, SpreadKind::Scale) => {
-            simd::sum_rows::<Mixed<false>, F, 4, OUT>(rows, n, inputs)
-        }
-    };
+    let (rows, n) = (p.batch(), p.dim());
+    let (value, grads, _) = simd::allocate(rows, n, |outputs| fill(kinds(p, q), n, inputs(p, q), outputs));
     Ok((value.into(), grads.map(|grad| shaped(ndarray::Ix2(rows, n), grad))))
+}
+
+fn kinds<F: Real>(p: &DiagonalNormal<F>, q: &DiagonalNormal<F>) -> [SpreadKind; 2] {
+    [p.spread_kind(), q.spread_kind()]
+}
+
+fn inputs<'a, F: Real>(p: &'a DiagonalNormal<F>, q: &'a DiagonalNormal<F>) -> [&'a [F]; 4] {
+    let ([a, b], [c, d]) = (p.slices(), q.slices());
+    [a, b, c, d]
+}
+
+/// Chooses the kernel by how the spreads were given; inputs are location and spread of both sides, row-major [rows, n].
+pub(crate) fn fill<F: Real, const OUT: usize>(
+    kinds: [SpreadKind; 2],
+    n: usize,
+    inputs: [&[F]; 4],
+    outputs: Outputs<'_, F, OUT>,
+) -> Filled {
+    match kinds {
+        [SpreadKind::Scale, SpreadKind::Scale] => simd::sum_rows::<FromScales, F, 4, OUT>(n, inputs, outputs),
+        [SpreadKind::LogVariance, SpreadKind::LogVariance] => {
+            simd::sum_rows::<FromLogVariances, F, 4, OUT>(n, inputs, outputs)
+        }
+        [SpreadKind::Scale, SpreadKind::LogVariance] => {
+            simd::sum_rows::<Mixed<true>, F, 4, OUT>(n, inputs, outputs)
+        }
+        [SpreadKind::LogVariance, SpreadKind::Scale] => {
+            simd::sum_rows::<Mixed<false>, F, 4, OUT>(n, inputs, outputs)
+        }
+    }
 }
 
 /// The first `OUT` of four partials.
@@ -71,21 +127,17 @@ pub(crate) struct FromScales;
 impl<const OUT: usize> Kernel<4, OUT> for FromScales {
     #[inline(always)]
     fn term([mp, sp, mq, sq]: [f64; 4]) -> (f64, [f64; OUT]) {
-        // One division for both reciprocals: divisions are what the loop waits for.
-        let product = 1.0 / (sp * sq);
-        let (over_p, over_q) = (sq * product, sp * product);
-        let t = (sp - sq) * over_q;
-        let delta = (mp - mq) * over_q;
-        let term = 0.5 * (t * t + delta * delta) - simd::log1pmx(sp * over_q, t);
-        let slope = delta * over_q;
-        let excess = t * (t + 2.0);
-        (term, take([slope, excess * over_p, -slope, -(excess + delta * delta) * over_q]))
+        let Comparison { excess: t, log1pmx, over_a, over_b } = simd::compare(sp, sq);
+        let delta = (mp - mq) * over_b;
+        let term = 0.5 * (t * t + delta * delta) - log1pmx;
+        let (slope, excess) = (delta * over_b, t * (t + 2.0));
+        (term, take([slope, excess * over_a, -slope, -(excess + delta * delta) * over_b]))
     }
 
     #[inline(always)]
     fn rare([_, sp, _, sq]: [f64; 4]) -> bool {
-        // Neither the product nor the ratio of the scales over- or underflows inside.
-        !(sp > 1e-150 && sp < 1e150 && sq > 1e-150 && sq < 1e150)
+        // No product of the scales over- or underflows inside.
+        !(sp > 1e-100 && sp < 1e100 && sq > 1e-100 && sq < 1e100)
     }
 
     fn exact([mp, sp, mq, sq]: [f64; 4]) -> (f64, [f64; OUT]) {
@@ -126,15 +178,25 @@ impl<const OUT: usize> Kernel<4, OUT> for FromLogVariances {
 }
 
 /// One spread of each kind; `SCALE_P`: the first is the standard deviation.
-struct Mixed<const SCALE_P: bool>;
+pub(crate) struct Mixed<const SCALE_P: bool>;
 
 impl<const SCALE_P: bool, const OUT: usize> Kernel<4, OUT> for Mixed<SCALE_P> {
-    fn term(x: [f64; 4]) -> (f64, [f64; OUT]) {
-        Self::exact(x)
+    #[inline(always)]
+    fn term([mp, p, mq, q]: [f64; 4]) -> (f64, [f64; OUT]) {
+        let (sp, sq) = if SCALE_P { (p, simd::exp(0.5 * q)) } else { (simd::exp(0.5 * p), q) };
+        let Comparison { excess: t, log1pmx, over_a, over_b } = simd::compare(sp, sq);
+        let delta = (mp - mq) * over_b;
+        let term = 0.5 * (t * t + delta * delta) - log1pmx;
+        let (slope, excess) = (delta * over_b, t * (t + 2.0));
+        let both = excess + delta * delta;
+        let (dp, dq) = if SCALE_P { (excess * over_a, -0.5 * both) } else { (0.5 * excess, -both * over_b) };
+        (term, take([slope, dp, -slope, dq]))
     }
 
-    fn rare(_: [f64; 4]) -> bool {
-        false
+    #[inline(always)]
+    fn rare([_, p, _, q]: [f64; 4]) -> bool {
+        let (scale, log_variance) = if SCALE_P { (p, q) } else { (q, p) };
+        !(scale > 1e-100 && scale < 1e100 && log_variance.abs() < 400.0)
     }
 
     fn exact([mp, p, mq, q]: [f64; 4]) -> (f64, [f64; OUT]) {

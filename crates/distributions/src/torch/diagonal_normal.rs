@@ -2,12 +2,14 @@
 
 use ndarray::{ArrayView2, ArrayViewD, Ix2};
 use tch::{Kind, Tensor};
-use variata_torch_bridge::{Element, Route, check_floating, lend_all, no_grad, route};
+use variata_torch_bridge::{Element, Route, check_floating, no_grad, route};
 
-use super::evaluate::{attached, common_kind, same_size, size, wanted};
+use super::evaluate::{Rows, common_kind, rows, same_size, size};
 use super::math::{expm1mx, log_ratio};
+use crate::diagonal_normal::log_prob_rows;
+use crate::simd::{Filled, Outputs};
 use crate::special::HALF_LOG_TWO_PI;
-use crate::{ArgumentError, Error, KlDivergence as _, Real, SpreadKind, check, kl};
+use crate::{ArgumentError, Error, Real, SpreadKind, check, kl};
 
 /// Tensor form of [`crate::DiagonalNormal`], which gives the formulas and shapes.
 ///
@@ -81,13 +83,36 @@ impl DiagonalNormal {
     /// ```
     pub fn log_prob(&self, x: &Tensor) -> Result<Tensor, Error> {
         self.check("x", x)?;
+        let inputs = [("x", x), ("loc", &self.loc), ("spread", &self.spread)];
+        let native = match (route(&[x, &self.loc, &self.spread], &[]), x.kind()) {
+            (Route::Native, Kind::Float) => {
+                rows::<f32, _, 3>("DiagonalNormal::log_prob", inputs, &Density(self.kind))?
+            }
+            (Route::Native, Kind::Double) => {
+                rows::<f64, _, 3>("DiagonalNormal::log_prob", inputs, &Density(self.kind))?
+            }
+            _ => None,
+        };
+        Ok(native.unwrap_or_else(|| self.density(x)))
+    }
+
+    /// [`log_prob`](Self::log_prob) as tensor operations: any device, any derivative order.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Self::log_prob).
+    pub fn log_prob_composed(&self, x: &Tensor) -> Result<Tensor, Error> {
+        self.check("x", x)?;
+        Ok(self.density(x))
+    }
+
+    fn density(&self, x: &Tensor) -> Tensor {
         let gap = x.to_kind(Kind::Double) - self.loc.to_kind(Kind::Double);
         let s = self.spread.to_kind(Kind::Double);
         let terms = match self.kind {
             SpreadKind::Scale => (gap / &s).square() * 0.5 + s.log(),
             SpreadKind::LogVariance => (gap.square() * (-&s).exp() + s) * 0.5,
         };
-        Ok(-(terms + HALF_LOG_TWO_PI).sum_dim_intlist(-1, false, Kind::Double))
+        -(terms + HALF_LOG_TWO_PI).sum_dim_intlist(-1, false, Kind::Double)
     }
 
     /// Differential entropy of each item → `[batch]`, f64.
@@ -220,19 +245,18 @@ fn standard_composed(loc: &Tensor, log_variance: &Tensor) -> Tensor {
     terms.sum_dim_intlist(-1, false, Kind::Double) * 0.5
 }
 
-/// The native value with its gradient attached; `None` where the kernel refuses an element.
+/// The native value with its gradient attached; `None` where the kernel met an element that it does not vouch for.
 fn standard_native<F: Real + Element>(loc: &Tensor, log_variance: &Tensor) -> Result<Option<Tensor>, Error> {
-    let wanted = wanted(&[loc, log_variance]);
-    let found =
-        lend_all([("loc", loc), ("log_variance", log_variance)], |[mu, s]: [ArrayViewD<'_, F>; 2]| {
-            let (mu, s) = (matrix("loc", mu)?, matrix("log_variance", s)?);
-            if !wanted {
-                return kl::kl_standard_normal(&mu, &s).map(|value| (value, Vec::new()));
-            }
-            let (value, grad) = kl::kl_standard_normal_with_grad(&mu, &s)?;
-            Ok((value, vec![grad.loc.into_dyn(), grad.spread.into_dyn()]))
-        })?;
-    attached("kl_standard_normal", found, &[loc, log_variance])
+    let inputs = [("loc", loc), ("log_variance", log_variance)];
+    rows::<F, _, 2>("kl_standard_normal", inputs, &StandardLogVariance)
+}
+
+struct StandardLogVariance;
+
+impl Rows<2> for StandardLogVariance {
+    fn fill<F: Real, const OUT: usize>(&self, n: usize, x: [&[F]; 2], to: Outputs<'_, F, OUT>) -> Filled {
+        kl::diagonal_standard::fill(SpreadKind::LogVariance, n, x, to)
+    }
 }
 
 /// KL of two diagonal normals, by the native kernel where it applies.
@@ -274,32 +298,23 @@ fn diagonal_native<F: Real + Element>(
     p: &DiagonalNormal,
     q: &DiagonalNormal,
 ) -> Result<Option<Tensor>, Error> {
-    let inputs = [&p.loc, &p.spread, &q.loc, &q.spread];
-    let wanted = wanted(&inputs);
-    let names = ["p.loc", "p.spread", "q.loc", "q.spread"];
-    let named: [_; 4] = std::array::from_fn(|i| (names[i], inputs[i]));
-    let found = lend_all(named, |[a, b, c, d]: [ArrayViewD<'_, F>; 4]| {
-        let (p, q) = (on_host(p.kind, a, b)?, on_host(q.kind, c, d)?);
-        if !wanted {
-            return p.kl(&q).map(|value| (value, Vec::new()));
-        }
-        let (value, grad) = p.kl_with_grad(&q)?;
-        let grads = [grad.p.loc, grad.p.spread, grad.q.loc, grad.q.spread];
-        Ok((value, grads.map(ndarray::Array2::into_dyn).to_vec()))
-    })?;
-    attached("kl of diagonal normals", found, &inputs)
+    let inputs = [("p.loc", &p.loc), ("p.spread", &p.spread), ("q.loc", &q.loc), ("q.spread", &q.spread)];
+    rows::<F, _, 4>("kl of diagonal normals", inputs, &Pair([p.kind, q.kind]))
 }
 
-/// The native distribution.
-pub(super) fn on_host<F: Real>(
-    kind: SpreadKind,
-    loc: ArrayViewD<'_, F>,
-    spread: ArrayViewD<'_, F>,
-) -> Result<crate::DiagonalNormal<F>, Error> {
-    let (loc, spread) = (matrix("loc", loc)?.to_owned(), matrix("spread", spread)?.to_owned());
-    match kind {
-        SpreadKind::Scale => crate::DiagonalNormal::new(loc, spread),
-        SpreadKind::LogVariance => crate::DiagonalNormal::from_log_variance(loc, spread),
+struct Pair([SpreadKind; 2]);
+
+impl Rows<4> for Pair {
+    fn fill<F: Real, const OUT: usize>(&self, n: usize, x: [&[F]; 4], to: Outputs<'_, F, OUT>) -> Filled {
+        kl::diagonal_diagonal::fill(self.0, n, x, to)
+    }
+}
+
+struct Density(SpreadKind);
+
+impl Rows<3> for Density {
+    fn fill<F: Real, const OUT: usize>(&self, n: usize, x: [&[F]; 3], to: Outputs<'_, F, OUT>) -> Filled {
+        log_prob_rows(self.0, n, x, to)
     }
 }
 

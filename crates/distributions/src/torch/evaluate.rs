@@ -6,7 +6,8 @@ use variata_torch_bridge::{
     Element, Route, attach_gradient, check_floating, grad_is_enabled, lend_all, route, tensor_from_array,
 };
 
-use crate::elementwise::{self, broadcasts_to, checked_len, common_shape};
+use crate::elementwise::{self, broadcasts_to, checked_len, common_shape, shaped};
+use crate::simd::{self, Filled, Outputs};
 use crate::{ArgumentError, Error, Real};
 
 /// A tensor with the name it has in errors.
@@ -190,4 +191,41 @@ pub(super) fn attached<F: Element>(
     let grads = grads.into_iter().map(tensor_from_array).collect::<Result<Vec<_>, _>>()?;
     let parts: Vec<(&Tensor, Tensor)> = inputs.iter().copied().zip(grads).collect();
     Ok(Some(attach_gradient(name, value, &parts)?))
+}
+
+/// A kernel that gives one f64 per row of [rows, n], and one gradient per input.
+pub(super) trait Rows<const IN: usize> {
+    /// Runs it on row-major inputs; `OUT` is 0 or `IN`.
+    fn fill<F: Real, const OUT: usize>(&self, n: usize, x: [&[F]; IN], to: Outputs<'_, F, OUT>) -> Filled;
+}
+
+/// The rows of a kernel on lent tensors of one shape [rows, n], with the gradients attached where they are wanted.
+/// `None` where the kernel met an element that is extreme or not finite, which the composed form lets propagate.
+pub(super) fn rows<F: Real + Element, K: Rows<IN>, const IN: usize>(
+    name: &'static str,
+    inputs: [Named<'_>; IN],
+    kernel: &K,
+) -> Result<Option<Tensor>, Error> {
+    let tensors = inputs.map(|(_, tensor)| tensor);
+    let wanted = wanted(&tensors);
+    let (size, found) = (size(tensors[0]), |[rows, n]: [usize; 2]| {
+        lend_all(inputs, |views: [ArrayViewD<'_, F>; IN]| {
+            let views = views.each_ref().map(|view| view.as_standard_layout());
+            let slices = views.each_ref().map(|view| view.as_slice().unwrap_or_default());
+            if wanted {
+                let (value, grads, filled) =
+                    simd::allocate::<F, IN>(rows, n, |to| kernel.fill(n, slices, to));
+                (value, grads.map(|grad| shaped(IxDyn(&[rows, n]), grad)).to_vec(), filled)
+            } else {
+                let (value, [], filled) = simd::allocate::<F, 0>(rows, n, |to| kernel.fill(n, slices, to));
+                (value, Vec::new(), filled)
+            }
+        })
+    });
+    let Ok(shape) = <[usize; 2]>::try_from(size) else { return Ok(None) };
+    let (value, grads, filled) = found(shape)?;
+    if filled.rare() {
+        return Ok(None);
+    }
+    attached(name, Ok((value.into(), grads)), &tensors)
 }

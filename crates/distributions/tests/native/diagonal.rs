@@ -1,6 +1,6 @@
 //! The diagonal normal: density, gradients, divergences next to equality, limits, layouts, draws, bad input.
 
-use ndarray::{Array2, array};
+use ndarray::{Array1, Array2, array};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -345,5 +345,39 @@ proptest! {
         let q = make(KINDS[kind], near(0), near(2));
         prop_assert!(p.kl(&q).unwrap()[0] >= 0.0);
         prop_assert!(p.kl(&StandardMultivariateNormal).unwrap()[0] >= 0.0);
+    }
+}
+
+#[test]
+fn reused_memory_gives_the_same_bits_and_wrong_memory_is_refused() {
+    use variata_distributions::kl::kl_standard_normal_with_grad_into;
+    let numbers =
+        |salt: f64| Array2::from_shape_fn((3, 70), |(i, j)| (salt + 70.0 * i as f64 + j as f64).sin());
+    let p = DiagonalNormal::from_log_variance(numbers(1.0), numbers(2.0)).unwrap();
+    let q = DiagonalNormal::new(numbers(3.0), numbers(4.0).mapv(|v| 1.5 + v)).unwrap();
+    let want = p.kl_with_grad(&q).unwrap();
+    let (mut value, mut grad) = q.kl_with_grad(&p).unwrap();
+    p.kl_with_grad_into(&q, &mut value, &mut grad).unwrap();
+    assert_eq!((&value, &grad), (&want.0, &want.1));
+    grad.q.loc = Array2::zeros((3, 69));
+    let error = p.kl_with_grad_into(&q, &mut value, &mut grad).unwrap_err();
+    assert!(error.to_string().contains("`grad.q.loc` has shape [3, 69]"), "{error}");
+    grad.q.loc = Array2::zeros((70, 3)).reversed_axes();
+    let error = p.kl_with_grad_into(&q, &mut value, &mut grad).unwrap_err();
+    assert!(error.to_string().contains("row-major"), "{error}");
+    let mut short = Array1::zeros(2);
+    assert!(p.kl_with_grad_into(&q, &mut short, &mut grad).is_err());
+
+    let (loc, s) = (numbers(5.0), numbers(6.0));
+    let want = kl_standard_normal_with_grad(&loc, &s).unwrap();
+    let (mut value, mut grad) = kl_standard_normal_with_grad(&s, &loc).unwrap();
+    kl_standard_normal_with_grad_into(&loc, &s, &mut value, &mut grad).unwrap();
+    assert_eq!((&value, &grad), (&want.0, &want.1));
+    for bad in [f64::NAN, f64::INFINITY] {
+        let mut broken = loc.clone();
+        broken[(2, 7)] = bad;
+        let error = kl_standard_normal_with_grad_into(&broken, &s, &mut value, &mut grad).unwrap_err();
+        assert!(error.to_string().starts_with("`loc[147]` is"), "{error}");
+        assert!(kl_standard_normal_with_grad_into(&s, &broken, &mut value, &mut grad).is_err());
     }
 }

@@ -1,0 +1,155 @@
+//! The functions of the kernels: f64, branch-free, without fused multiply-adds.
+
+/// 1.5·2⁵²: adding it rounds to an integer and leaves that in the low bits.
+const ROUND: f64 = 6755399441055744.0;
+/// log 2 in two parts; multiples of the first by integers below 2¹¹ are exact.
+const LN2_HIGH: f64 = 6.93147180369123816490e-01;
+const LN2_LOW: f64 = 1.90821492927058770002e-10;
+
+/// eˣ − 1 and eˣ − 1 − x for |x| < 700, branch-free; ≤ 4 ulp and ≤ 32 ulp (next to |x| = ½ log 2).
+///
+/// x = k log 2 + r: with m = eʳ − 1 − r by its series, eˣ − 1 = 2ᵏ(r + m) + (2ᵏ − 1), and m itself for k = 0.
+#[inline(always)]
+pub(crate) fn expm1_expm1mx(x: f64) -> (f64, f64) {
+    let (power, r, m) = split_exp(x);
+    let expm1 = power * (r + m) + (power - 1.0);
+    let rest = power * m + (power * r + ((power - 1.0) - x));
+    (expm1, if power == 1.0 { m } else { rest })
+}
+
+/// eˣ for |x| < 700, branch-free; ≤ 2 ulp.
+#[inline(always)]
+pub(crate) fn exp(x: f64) -> f64 {
+    let (power, r, m) = split_exp(x);
+    power * (1.0 + (r + m))
+}
+
+/// 2ᵏ, r and eʳ − 1 − r with x = k log 2 + r and |r| ≤ ½ log 2.
+#[inline(always)]
+fn split_exp(x: f64) -> (f64, f64, f64) {
+    let shifted = x * std::f64::consts::LOG2_E + ROUND;
+    let k = shifted - ROUND;
+    let power = f64::from_bits(shifted.to_bits().wrapping_add(1023) << 52);
+    let r = (x - k * LN2_HIGH) - k * LN2_LOW;
+    let mut series = 1.0 / 87178291200.0;
+    for c in INVERSE_FACTORIALS {
+        series = series * r + c;
+    }
+    (power, r, r * r * series)
+}
+
+/// 1/13! … 1/2!.
+const INVERSE_FACTORIALS: [f64; 12] = [
+    1.0 / 6227020800.0,
+    1.0 / 479001600.0,
+    1.0 / 39916800.0,
+    1.0 / 3628800.0,
+    1.0 / 362880.0,
+    1.0 / 40320.0,
+    1.0 / 5040.0,
+    1.0 / 720.0,
+    1.0 / 120.0,
+    1.0 / 24.0,
+    1.0 / 6.0,
+    0.5,
+];
+
+/// Two positive numbers compared: see [`compare`].
+pub(crate) struct Comparison {
+    /// a/b − 1.
+    pub excess: f64,
+    /// log(a/b) − (a/b − 1).
+    pub log1pmx: f64,
+    /// 1/a.
+    pub over_a: f64,
+    /// 1/b.
+    pub over_b: f64,
+}
+
+/// All that the kernels need of two numbers in (1e-100, 1e100), from one division, branch-free; `log1pmx` ≤ 32 ulp, the
+/// others ≤ 4 ulp.
+///
+/// With e near log₂(a/b) and a′ = a·2⁻ᵉ, log(a′/b) = 2 artanh s of s = (a′ − b)/(a′ + b), |s| < 0.21, and
+/// log(a′/b) − (a′/b − 1) as in `special::log1pmx`.
+#[inline(always)]
+pub(crate) fn compare(a: f64, b: f64) -> Comparison {
+    // The difference of the bit patterns is log₂(a/b) in units of 2⁻⁵², off by less than 0.09.
+    let biased = a.to_bits().wrapping_sub(b.to_bits()).wrapping_add(ROUND_AND_BIAS) >> 52;
+    let near = a * f64::from_bits(2047u64.wrapping_sub(biased) << 52);
+    let e = f64::from_bits(biased | 0x4330_0000_0000_0000) - (4503599627370496.0 + 1024.0);
+    let (difference, sum, product) = (near - b, near + b, a * b);
+    let inverse = 1.0 / (product * sum);
+    let (over_a, over_b) = (inverse * (b * sum), inverse * (a * sum));
+    let s = difference * (inverse * product);
+    let (excess, near_excess) = ((a - b) * over_b, difference * over_b);
+    let s2 = s * s;
+    let mut tail = 1.0 / 23.0;
+    for c in ODD_INVERSES {
+        tail = tail * s2 + c;
+    }
+    // For e = 0 the two excesses are the same number, and the last bracket is 0.
+    let log1pmx = s * (2.0 * s2 * tail - near_excess) + ((near_excess - excess) + e * std::f64::consts::LN_2);
+    Comparison { excess, log1pmx, over_a, over_b }
+}
+
+/// ½ and 1024 in units of 2⁻⁵².
+const ROUND_AND_BIAS: u64 = (1 << 51) + (1024 << 52);
+/// 1/21, 1/19 … 1/3.
+const ODD_INVERSES: [f64; 10] = [
+    1.0 / 21.0,
+    1.0 / 19.0,
+    1.0 / 17.0,
+    1.0 / 15.0,
+    1.0 / 13.0,
+    1.0 / 11.0,
+    1.0 / 9.0,
+    1.0 / 7.0,
+    1.0 / 5.0,
+    1.0 / 3.0,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kl::log_ratio;
+    use crate::simd::tests::numbers;
+    use crate::special;
+
+    #[test]
+    fn vector_functions_agree_with_the_scalar_ones() {
+        for size in [1e-12, 1e-3, 0.3, 0.4, 1.0, 20.0, 690.0] {
+            for x in numbers(7, 2000).iter().map(|x| x * size) {
+                let (expm1, rest) = expm1_expm1mx(x);
+                let relative = |got: f64, want: f64| ((got - want) / want).abs() / f64::EPSILON;
+                assert!(relative(expm1, libm::expm1(x)) <= 4.0, "expm1({x})");
+                assert!(relative(rest, special::expm1mx(x)) <= 32.0, "expm1mx({x})");
+            }
+        }
+        assert_eq!(expm1_expm1mx(0.0), (0.0, 0.0));
+    }
+
+    #[test]
+    fn comparisons_agree_with_the_scalar_functions() {
+        let relative = |got: f64, want: f64| ((got - want) / want).abs() / f64::EPSILON;
+        for size in [1e-12, 1e-3, 0.3, 0.4, 1.0, 20.0, 220.0f64] {
+            for (x, y) in numbers(7, 2000).into_iter().zip(numbers(9, 2000)) {
+                let b = libm::exp(y * size.min(3.0));
+                let a = b * libm::exp(x * size);
+                if !(a > 1e-100 && a < 1e100) {
+                    continue;
+                }
+                let found = compare(a, b);
+                assert!(relative(found.over_a, 1.0 / a) <= 4.0 && relative(found.over_b, 1.0 / b) <= 4.0);
+                // a − b is exact next to equality, and so is the reference.
+                let excess = (a - b) / b;
+                assert!(a == b || relative(found.excess, excess) <= 4.0, "{a}/{b}");
+                // Far from equality the excess has no digits left for the logarithm.
+                let far = excess.abs() > 0.5;
+                let want = if far { log_ratio(a, b) - excess } else { special::log1pmx(excess) };
+                assert!(a == b || relative(found.log1pmx, want) <= 32.0, "{a}/{b}: {} {want}", found.log1pmx);
+            }
+        }
+        let equal = compare(0.7, 0.7);
+        assert_eq!((equal.excess, equal.log1pmx), (0.0, 0.0));
+    }
+}
