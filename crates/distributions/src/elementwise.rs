@@ -5,6 +5,7 @@
 
 use ndarray::{Array, ArrayD, ArrayViewD, CowArray, Dimension, IntoDimension, IxDyn};
 
+use crate::memory::keep_together;
 use crate::{ArgumentError, Error, Real};
 
 /// Elements per task.
@@ -117,6 +118,7 @@ fn fill<F: Real, const IN: usize, const OUT: usize>(
 ) -> [Vec<F>; OUT] {
     let len: usize = shape.iter().product();
     let inputs = inputs.map(|input| repeating(input, shape));
+    keep_together::<F>(OUT, len);
     let mut outputs: [Vec<F>; OUT] = std::array::from_fn(|_| vec![F::ZERO; len]);
     let mut chunks: Vec<(usize, [&mut [F]; OUT])> = Vec::with_capacity(len.div_ceil(CHUNK));
     let mut iterators = outputs.each_mut().map(|output| output.chunks_mut(CHUNK));

@@ -13,6 +13,7 @@ mod laplace;
 mod linalg;
 mod location_scale;
 mod logistic;
+mod memory;
 mod multivariate_normal;
 mod noise;
 mod normal;

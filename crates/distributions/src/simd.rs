@@ -16,6 +16,7 @@ mod functions;
 use ndarray::{Array1, Array2};
 
 use crate::elementwise::for_each;
+use crate::memory::keep_together;
 use crate::{ArgumentError, Real, check};
 
 pub(crate) use functions::{Comparison, compare, exp, expm1_expm1mx};
@@ -102,6 +103,7 @@ pub(crate) fn allocate<F: Real, const OUT: usize>(
     fill: impl FnOnce(Outputs<'_, F, OUT>) -> Filled,
 ) -> (Vec<f64>, [Vec<F>; OUT], Filled) {
     let mut sums = vec![0.0; rows];
+    keep_together::<F>(OUT, rows * n);
     let mut partials: [Vec<F>; OUT] = std::array::from_fn(|_| Vec::with_capacity(rows * n));
     let spare = partials.each_mut().map(|p| &mut p.spare_capacity_mut()[..rows * n]);
     let filled = fill(Outputs { sums: &mut sums, partials: spare });
