@@ -172,6 +172,16 @@ pub(crate) fn broadcast<F: Real, const IN: usize, const OUT: usize>(
     at(&IxDyn(&shape), inputs, f)
 }
 
+/// `f` of 0, …, n − 1 in order, computed in parallel when the feature `rayon` is on.
+pub(crate) fn collect<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+    #[cfg(feature = "rayon")]
+    if n > 1 {
+        use rayon::iter::{IntoParallelIterator, ParallelIterator};
+        return (0..n).into_par_iter().map(f).collect();
+    }
+    (0..n).map(f).collect()
+}
+
 /// Runs `task` on every item, in parallel when there is more than one and the feature `rayon` is on.
 pub(crate) fn for_each<T: Send>(items: Vec<T>, task: impl Fn(T) + Sync + Send) {
     #[cfg(feature = "rayon")]

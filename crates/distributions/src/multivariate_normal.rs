@@ -3,6 +3,7 @@
 use ndarray::{Array1, Array2, Array3, ArrayRef2, ArrayView2, ArrayView3, Axis};
 use rand::Rng;
 
+use crate::elementwise::{collect, shaped};
 use crate::linalg::{cholesky, solve_lower, solve_lower_transposed};
 use crate::special::HALF_LOG_TWO_PI;
 use crate::{ArgumentError, Error, Real, check, noise};
@@ -144,23 +145,32 @@ impl<F: Real> MultivariateNormal<F> {
         self.scale_tril.view()
     }
 
-    /// Mean and row-major factor of one item.
-    pub(crate) fn item(&self, b: usize) -> (Vec<f64>, Vec<f64>) {
-        let loc = self.loc.row(b).iter().map(|x| x.to_f64()).collect();
-        (loc, self.scale_tril.index_axis(Axis(0), b).iter().copied().collect())
+    /// Row-major factor of one item.
+    fn factor(&self, b: usize) -> &[f64] {
+        let square = self.dim() * self.dim();
+        // Every constructor makes the factors contiguous.
+        self.scale_tril.as_slice().and_then(|all| all.get(b * square..(b + 1) * square)).unwrap_or_default()
     }
 
-    /// L⁻¹(x − μ) of each item, as (factor, z).
-    fn standardised(&self, x: &ArrayRef2<F>) -> Result<Vec<(Vec<f64>, Vec<f64>)>, Error> {
+    /// Mean and row-major factor of one item.
+    pub(crate) fn item(&self, b: usize) -> (Vec<f64>, Vec<f64>) {
+        (self.loc.row(b).iter().map(|x| x.to_f64()).collect(), self.factor(b).to_vec())
+    }
+
+    /// `f(b, L⁻¹(x − μ))` of each item.
+    fn standardised<T: Send>(
+        &self,
+        x: &ArrayRef2<F>,
+        f: impl Fn(usize, Vec<f64>) -> T + Sync + Send,
+    ) -> Result<Vec<T>, Error> {
         check::shape("x", x.shape(), self.loc.shape())?;
         check::finite("x", x)?;
-        let one = |(b, x): (usize, ndarray::ArrayView1<'_, F>)| {
-            let (loc, factor) = self.item(b);
-            let mut z: Vec<f64> = x.iter().zip(loc).map(|(x, loc)| x.to_f64() - loc).collect();
-            solve_lower(&factor, self.dim(), &mut z, 1);
-            (factor, z)
-        };
-        Ok(x.rows().into_iter().enumerate().map(one).collect())
+        Ok(collect(self.batch(), |b| {
+            let gaps = x.row(b).into_iter().zip(self.loc.row(b)).map(|(x, loc)| x.to_f64() - loc.to_f64());
+            let mut z: Vec<f64> = gaps.collect();
+            solve_lower(self.factor(b), self.dim(), &mut z, 1);
+            f(b, z)
+        }))
     }
 
     /// Squared Mahalanobis distance ‖L⁻¹(x − μ)‖² of each row of `x` [batch, n] → `[batch]`.
@@ -168,7 +178,7 @@ impl<F: Real> MultivariateNormal<F> {
     /// # Errors
     /// `x` has another shape or is not finite.
     pub fn mahalanobis(&self, x: &ArrayRef2<F>) -> Result<Array1<f64>, Error> {
-        Ok(self.standardised(x)?.iter().map(|(_, z)| squared_norm(z)).collect())
+        Ok(self.standardised(x, |_, z| squared_norm(&z))?.into())
     }
 
     /// Log-density of each row of `x` [batch, n] → `[batch]`.
@@ -176,7 +186,7 @@ impl<F: Real> MultivariateNormal<F> {
     /// # Errors
     /// As [`mahalanobis`](Self::mahalanobis).
     pub fn log_prob(&self, x: &ArrayRef2<F>) -> Result<Array1<f64>, Error> {
-        Ok(self.standardised(x)?.iter().map(|(factor, z)| log_density(factor, z)).collect())
+        Ok(self.standardised(x, |b, z| log_density(self.factor(b), &z))?.into())
     }
 
     /// [`log_prob`](Self::log_prob) and its partial derivatives.
@@ -192,23 +202,27 @@ impl<F: Real> MultivariateNormal<F> {
         x: &ArrayRef2<F>,
     ) -> Result<(Array1<f64>, MultivariateNormalLogProbGrad<F>), Error> {
         let n = self.dim();
-        let mut value = Array1::zeros(self.batch());
-        let mut loc = Array2::from_elem(self.loc.raw_dim(), F::ZERO);
-        let mut scale_tril = Array3::from_elem(self.scale_tril.raw_dim(), F::ZERO);
-        for (b, (factor, z)) in self.standardised(x)?.into_iter().enumerate() {
-            value[b] = log_density(&factor, &z);
+        let items = self.standardised(x, |b, z| {
+            let factor = self.factor(b);
             let mut alpha = z.clone();
-            solve_lower_transposed(&factor, n, &mut alpha, 1);
-            for i in 0..n {
-                loc[(b, i)] = F::from_f64(alpha[i]);
-                for j in 0..=i {
-                    let determinant = if i == j { 1.0 / factor[i * n + i] } else { 0.0 };
-                    scale_tril[(b, i, j)] = F::from_f64(alpha[i] * z[j] - determinant);
-                }
-            }
-        }
-        let dx = loc.mapv(|slope| F::from_f64(-slope.to_f64()));
-        Ok((value, MultivariateNormalLogProbGrad { x: dx, loc, scale_tril }))
+            solve_lower_transposed(factor, n, &mut alpha, 1);
+            let entry = |at: usize| {
+                let (i, j) = (at / n, at % n);
+                let determinant = if i == j { 1.0 / factor[at] } else { 0.0 };
+                if j > i { F::ZERO } else { F::from_f64(alpha[i] * z[j] - determinant) }
+            };
+            let tril: Vec<F> = (0..n * n).map(entry).collect();
+            (log_density(factor, &z), alpha, tril)
+        })?;
+        let slope = |sign: f64| {
+            let all = items.iter().flat_map(|(_, alpha, _)| alpha).map(|a| F::from_f64(sign * a)).collect();
+            shaped(self.loc.raw_dim(), all)
+        };
+        let (x, loc) = (slope(-1.0), slope(1.0));
+        let value = items.iter().map(|(value, ..)| *value).collect();
+        let trils = items.into_iter().flat_map(|(.., tril)| tril).collect();
+        let scale_tril = shaped(self.scale_tril.raw_dim(), trils);
+        Ok((value, MultivariateNormalLogProbGrad { x, loc, scale_tril }))
     }
 
     /// Differential entropy Σᵢ log Lᵢᵢ + (n/2) log 2πe → `[batch]`.
@@ -242,22 +256,20 @@ impl<F: Real> MultivariateNormal<F> {
             let factor: Vec<f64> = l.iter().copied().collect();
             let mut inverse = identity(n);
             solve_lower(&factor, n, &mut inverse, n);
-            let inverse = crate::elementwise::shaped(ndarray::Ix2(n, n), inverse);
+            let inverse = shaped(ndarray::Ix2(n, n), inverse);
             inverse.t().dot(&inverse)
         })
     }
 
     /// A symmetric matrix per item.
-    fn squares(&self, f: impl Fn(ArrayView2<'_, f64>) -> Array2<f64>) -> Array3<F> {
-        let mut out = Array3::from_elem(self.scale_tril.raw_dim(), F::ZERO);
-        for (mut to, l) in out.axis_iter_mut(Axis(0)).zip(self.scale_tril.axis_iter(Axis(0))) {
-            let square = f(l);
+    fn squares(&self, f: impl Fn(ArrayView2<'_, f64>) -> Array2<f64> + Sync + Send) -> Array3<F> {
+        let items = collect(self.batch(), |b| {
+            let square = f(self.scale_tril.index_axis(Axis(0), b));
             // Both halves from one, so that the result is symmetric to the last bit.
-            for ((i, j), to) in to.indexed_iter_mut() {
-                *to = F::from_f64(square[(i.max(j), i.min(j))]);
-            }
-        }
-        out
+            let entry = |((i, j), _): ((usize, usize), &f64)| F::from_f64(square[(i.max(j), i.min(j))]);
+            square.indexed_iter().map(entry).collect::<Vec<F>>()
+        });
+        shaped(self.scale_tril.raw_dim(), items.concat())
     }
 
     /// `loc + L·noise`, with noise [batch, n] of N(0, 1).
@@ -304,11 +316,17 @@ impl<F: Real> MultivariateNormal<F> {
         self.transform(|b, j| noise[(b, j)])
     }
 
-    fn transform(&self, noise: impl Fn(usize, usize) -> f64) -> Array2<F> {
-        Array2::from_shape_fn(self.loc.raw_dim(), |(b, i)| {
-            let shift: f64 = (0..=i).map(|j| self.scale_tril[(b, i, j)] * noise(b, j)).sum();
-            F::from_f64(self.loc[(b, i)].to_f64() + shift)
-        })
+    fn transform(&self, noise: impl Fn(usize, usize) -> f64 + Sync + Send) -> Array2<F> {
+        let n = self.dim();
+        let items = collect(self.batch(), |b| {
+            let row = |(i, loc): (usize, &F)| {
+                let factor = &self.factor(b)[i * n..=i * n + i];
+                let shift: f64 = factor.iter().enumerate().map(|(j, l)| l * noise(b, j)).sum();
+                F::from_f64(loc.to_f64() + shift)
+            };
+            self.loc.row(b).iter().enumerate().map(row).collect::<Vec<F>>()
+        });
+        shaped(self.loc.raw_dim(), items.concat())
     }
 }
 

@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2, Array3};
 
 use super::mvn_mvn::{Item, batched, dense};
 use super::{KlDivergence, KlGrad};
+use crate::elementwise::collect;
 use crate::{
     DiagonalNormal, DiagonalNormalGrad, Error, MultivariateNormal, MultivariateNormalGrad, Real, SpreadKind,
     check,
@@ -16,7 +17,7 @@ impl<F: Real> KlDivergence<MultivariateNormal<F>> for DiagonalNormal<F> {
 
     fn kl(&self, q: &MultivariateNormal<F>) -> Result<Self::Value, Error> {
         check::shape("q", q.loc().shape(), self.loc().shape())?;
-        Ok((0..self.batch()).map(|b| dense(self.dim(), diagonal(self, b), q.item(b), false).0).collect())
+        Ok(collect(self.batch(), |b| dense(self.dim(), diagonal(self, b), q.item(b), false).0).into())
     }
 
     fn kl_with_grad(&self, q: &MultivariateNormal<F>) -> Result<(Self::Value, Self::Grad), Error> {
@@ -33,7 +34,7 @@ impl<F: Real> KlDivergence<DiagonalNormal<F>> for MultivariateNormal<F> {
 
     fn kl(&self, q: &DiagonalNormal<F>) -> Result<Self::Value, Error> {
         check::shape("q", q.loc().shape(), self.loc().shape())?;
-        Ok((0..self.batch()).map(|b| dense(self.dim(), self.item(b), diagonal(q, b), false).0).collect())
+        Ok(collect(self.batch(), |b| dense(self.dim(), self.item(b), diagonal(q, b), false).0).into())
     }
 
     fn kl_with_grad(&self, q: &DiagonalNormal<F>) -> Result<(Self::Value, Self::Grad), Error> {

@@ -1,8 +1,9 @@
 //! MultivariateNormal ‖ MultivariateNormal.
 
-use ndarray::{Array1, Array2, Array3};
+use ndarray::{Array1, Array2, Array3, Ix2, Ix3};
 
 use super::{KlDivergence, KlGrad};
+use crate::elementwise::{collect, shaped};
 use crate::linalg::{product, solve_lower, solve_lower_transposed, transposed};
 use crate::special::log1pmx;
 use crate::{Error, MultivariateNormal, MultivariateNormalGrad, Real, check};
@@ -21,7 +22,7 @@ impl<F: Real> KlDivergence<MultivariateNormal<F>> for MultivariateNormal<F> {
 
     fn kl(&self, q: &MultivariateNormal<F>) -> Result<Self::Value, Error> {
         check::shape("q", q.loc().shape(), self.loc().shape())?;
-        Ok((0..self.batch()).map(|b| dense(self.dim(), self.item(b), q.item(b), false).0).collect())
+        Ok(collect(self.batch(), |b| dense(self.dim(), self.item(b), q.item(b), false).0).into())
     }
 
     fn kl_with_grad(&self, q: &MultivariateNormal<F>) -> Result<(Self::Value, Self::Grad), Error> {
@@ -42,20 +43,18 @@ pub(super) type Item = (Vec<f64>, Vec<f64>);
 pub(super) fn batched(
     batch: usize,
     n: usize,
-    item: impl Fn(usize) -> (Item, Item),
+    item: impl Fn(usize) -> (Item, Item) + Sync + Send,
 ) -> (Array1<f64>, [(Array2<f64>, Array3<f64>); 2]) {
-    let mut value = Array1::zeros(batch);
-    let mut sides = [(); 2].map(|()| (Array2::zeros((batch, n)), Array3::zeros((batch, n, n))));
-    for b in 0..batch {
+    let items = collect(batch, |b| {
         let (p, q) = item(b);
-        let (v, grads) = dense(n, p, q, true);
-        value[b] = v;
-        for ((locs, trils), (loc, tril)) in sides.iter_mut().zip(grads) {
-            locs.row_mut(b).iter_mut().zip(loc).for_each(|(to, x)| *to = x);
-            trils.index_axis_mut(ndarray::Axis(0), b).iter_mut().zip(tril).for_each(|(to, x)| *to = x);
-        }
-    }
-    (value, sides)
+        dense(n, p, q, true)
+    });
+    let stacked = |side: usize| {
+        let (locs, trils): (Vec<&[f64]>, Vec<&[f64]>) =
+            items.iter().map(|(_, sides)| (&sides[side].0[..], &sides[side].1[..])).unzip();
+        (shaped(Ix2(batch, n), locs.concat()), shaped(Ix3(batch, n, n), trils.concat()))
+    };
+    (items.iter().map(|(value, _)| *value).collect(), [stacked(0), stacked(1)])
 }
 
 /// The divergence and, if asked for, the partials in (μ, L) of both sides.
