@@ -96,7 +96,10 @@ fn non_empty<F: Real>(argument: &'static str, x: &ArrayRef2<F>) -> Result<(), Ar
     Ok(())
 }
 
-fn checked_weights(n: usize, weights: Option<&ArrayRef1<f64>>) -> Result<Array1<f64>, ArgumentError> {
+pub(crate) fn checked_weights(
+    n: usize,
+    weights: Option<&ArrayRef1<f64>>,
+) -> Result<Array1<f64>, ArgumentError> {
     let Some(weights) = weights else { return Ok(Array1::from_elem(n, 1.0 / n as f64)) };
     check::shape("weights", weights.shape(), &[n])?;
     check::positive("weights", weights)?;

@@ -32,6 +32,7 @@ mod location_scale;
 mod math;
 pub mod monte_carlo;
 mod multivariate_normal;
+pub mod special;
 mod uniform;
 
 pub use bernoulli::Bernoulli;
@@ -40,6 +41,7 @@ pub use categorical::Categorical;
 pub use diagonal_normal::{DiagonalNormal, kl_standard_normal, kl_standard_normal_composed};
 pub use divergence::{
     frechet_distance, frechet_distance_from_features, jensen_shannon, jensen_shannon_composed,
+    jensen_shannon_probabilities,
 };
 pub use kl::KlDivergence;
 pub use location_scale::{Gumbel, Laplace, LocationScale, Logistic, Normal, TensorStandard};

@@ -161,13 +161,17 @@ impl DiagonalNormal {
     /// # Errors
     /// As [`kl_standard_normal`].
     pub fn kl_standard_normal(&self) -> Result<Tensor, Error> {
-        match self.kind {
-            SpreadKind::LogVariance => kl_standard_normal(&self.loc, &self.spread),
-            SpreadKind::Scale => {
-                let ones = Self::new(self.loc.zeros_like(), self.spread.ones_like())?;
-                kl_diagonal(self, &ones)
+        let inputs = [("loc", &self.loc), ("spread", &self.spread)];
+        let native = match (route(&[&self.loc, &self.spread], &[]), self.loc.kind()) {
+            (Route::Native, Kind::Float) => {
+                rows::<f32, _, 2>("kl_standard_normal", inputs, &Standard(self.kind))?
             }
-        }
+            (Route::Native, Kind::Double) => {
+                rows::<f64, _, 2>("kl_standard_normal", inputs, &Standard(self.kind))?
+            }
+            _ => None,
+        };
+        Ok(native.unwrap_or_else(|| standard_composed(self)))
     }
 
     /// log σ in f64.
@@ -222,13 +226,7 @@ fn two_axes(
 /// # Errors
 /// A tensor is not dense and floating-point, the devices or shapes differ, or there are not two axes.
 pub fn kl_standard_normal(loc: &Tensor, log_variance: &Tensor) -> Result<Tensor, Error> {
-    two_axes("loc", loc, ("log_variance", log_variance))?;
-    let native = match (route(&[loc, log_variance], &[]), loc.kind()) {
-        (Route::Native, Kind::Float) => standard_native::<f32>(loc, log_variance)?,
-        (Route::Native, Kind::Double) => standard_native::<f64>(loc, log_variance)?,
-        _ => None,
-    };
-    Ok(native.unwrap_or_else(|| standard_composed(loc, log_variance)))
+    DiagonalNormal::from_log_variance(loc.shallow_clone(), log_variance.shallow_clone())?.kl_standard_normal()
 }
 
 /// [`kl_standard_normal`] as tensor operations: any device, any derivative order.
@@ -236,26 +234,25 @@ pub fn kl_standard_normal(loc: &Tensor, log_variance: &Tensor) -> Result<Tensor,
 /// # Errors
 /// As [`kl_standard_normal`].
 pub fn kl_standard_normal_composed(loc: &Tensor, log_variance: &Tensor) -> Result<Tensor, Error> {
-    two_axes("loc", loc, ("log_variance", log_variance))?;
-    Ok(standard_composed(loc, log_variance))
+    let p = DiagonalNormal::from_log_variance(loc.shallow_clone(), log_variance.shallow_clone())?;
+    Ok(standard_composed(&p))
 }
 
-fn standard_composed(loc: &Tensor, log_variance: &Tensor) -> Tensor {
-    let terms = expm1mx(&log_variance.to_kind(Kind::Double)) + loc.to_kind(Kind::Double).square();
+/// [`DiagonalNormal::kl_standard_normal`] as tensor operations.
+pub(super) fn standard_composed(p: &DiagonalNormal) -> Tensor {
+    let log_variance = match p.kind {
+        SpreadKind::LogVariance => p.spread.to_kind(Kind::Double),
+        SpreadKind::Scale => log_ratio(&p.sigma(), &p.sigma().ones_like()) * 2.0,
+    };
+    let terms = expm1mx(&log_variance) + p.loc.to_kind(Kind::Double).square();
     terms.sum_dim_intlist(-1, false, Kind::Double) * 0.5
 }
 
-/// The native value with its gradient attached; `None` where the kernel met an element that it does not vouch for.
-fn standard_native<F: Real + Element>(loc: &Tensor, log_variance: &Tensor) -> Result<Option<Tensor>, Error> {
-    let inputs = [("loc", loc), ("log_variance", log_variance)];
-    rows::<F, _, 2>("kl_standard_normal", inputs, &StandardLogVariance)
-}
+struct Standard(SpreadKind);
 
-struct StandardLogVariance;
-
-impl Rows<2> for StandardLogVariance {
+impl Rows<2> for Standard {
     fn fill<F: Real, const OUT: usize>(&self, n: usize, x: [&[F]; 2], to: Outputs<'_, F, OUT>) -> Filled {
-        kl::diagonal_standard::fill(SpreadKind::LogVariance, n, x, to)
+        kl::diagonal_standard::fill(self.0, n, x, to)
     }
 }
 

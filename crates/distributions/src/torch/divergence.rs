@@ -1,69 +1,99 @@
 //! Jensen–Shannon divergence and Fréchet distance on tensors.
 
-use ndarray::{ArrayViewD, CowArray, Ix2};
+use ndarray::{Array1, ArrayViewD, CowArray, Ix2};
 use tch::{Device, Kind, Tensor};
 use variata_torch_bridge::{
-    Element, Route, attach_backward, check_floating, lend, lend_all, route, tensor_from_array,
+    Element, Route, attach_backward, attach_gradient, check_floating, lend, lend_all, route,
+    tensor_from_array,
 };
 
 use super::categorical::normalised;
 use super::evaluate::{same_size, size, wanted};
 use super::math::{log1pmx, product, select};
-use crate::{ArgumentError, Error, FrechetGrad, Real, frechet};
+use crate::{ArgumentError, Error, FrechetGrad, Real, divergence, frechet};
 
-/// Jensen–Shannon divergence between the distributions softmax(logits) of the rows of `logits` [n, categories], with
-/// equal weights; a scalar, f64. Formula and source: [`crate::jensen_shannon`].
+/// Jensen–Shannon divergence between the distributions softmax(logits) of the rows of `logits` [n, categories]; a scalar,
+/// f64. Formula and source: [`crate::jensen_shannon`].
 ///
-/// On plain CPU tensors value and gradient come from the native kernel.
+/// `weights` `[n]`, > 0 and adding to 1; `None` for 1/n each. On plain CPU tensors value and gradient come from the native
+/// kernel.
 ///
 /// # Errors
-/// `logits` is not dense and floating-point, has not two axes, or no row or no category.
+/// `logits` is not dense and floating-point, has not two axes, or no row or no category; weights as for the native form.
 ///
 /// ```
 /// use variata_distributions::torch::jensen_shannon;
 /// use variata_torch_bridge::tch::Tensor;
 /// let far = f64::NEG_INFINITY;
 /// let logits = Tensor::from_slice(&[0.0, far, far, 0.0]).view([2, 2]);
-/// assert!((jensen_shannon(&logits)?.double_value(&[]) - std::f64::consts::LN_2).abs() < 1e-15);
+/// assert!((jensen_shannon(&logits, None)?.double_value(&[]) - std::f64::consts::LN_2).abs() < 1e-15);
 /// # Ok::<(), variata_distributions::Error>(())
 /// ```
-pub fn jensen_shannon(logits: &Tensor) -> Result<Tensor, Error> {
-    check_logits(logits)?;
+pub fn jensen_shannon(logits: &Tensor, weights: Option<&[f64]>) -> Result<Tensor, Error> {
+    let weights = checked("logits", logits, weights)?;
     let native = match (route(&[logits], &[]), logits.kind()) {
-        (Route::Native, Kind::Float) => jensen_shannon_native::<f32>(logits)?,
-        (Route::Native, Kind::Double) => jensen_shannon_native::<f64>(logits)?,
+        (Route::Native, Kind::Float) => native::<f32>(logits, &weights)?,
+        (Route::Native, Kind::Double) => native::<f64>(logits, &weights)?,
         _ => None,
     };
-    Ok(native.unwrap_or_else(|| composed(logits)))
+    Ok(native.unwrap_or_else(|| composed(logits, &weights)))
 }
 
 /// [`jensen_shannon`] as tensor operations: any device, any derivative order.
 ///
 /// # Errors
 /// As [`jensen_shannon`].
-pub fn jensen_shannon_composed(logits: &Tensor) -> Result<Tensor, Error> {
-    check_logits(logits)?;
-    Ok(composed(logits))
+pub fn jensen_shannon_composed(logits: &Tensor, weights: Option<&[f64]>) -> Result<Tensor, Error> {
+    Ok(composed(logits, &checked("logits", logits, weights)?))
 }
 
-fn check_logits(logits: &Tensor) -> Result<(), Error> {
-    check_floating(&[("logits", logits)])?;
-    let got = size(logits);
-    if got.len() == 2 && !got.contains(&0) {
-        return Ok(());
+/// [`jensen_shannon`] between rows of probabilities [n, categories], which may hold zeros; as tensor operations on every
+/// device. That they add to 1 is not checked.
+///
+/// # Errors
+/// As [`jensen_shannon`].
+pub fn jensen_shannon_probabilities(
+    probabilities: &Tensor,
+    weights: Option<&[f64]>,
+) -> Result<Tensor, Error> {
+    let weights = checked("probabilities", probabilities, weights)?;
+    let p = probabilities.to_kind(Kind::Double);
+    let w = column(&weights, &p);
+    let m = (&p * &w).sum_dim_intlist([0i64].as_slice(), true, Kind::Double);
+    // p/m − 1 from differences of the probabilities, which are exact next to equality.
+    let first = p.narrow(0, 0, 1);
+    let gap = (&p - &first) - ((&p - &first) * &w).sum_dim_intlist([0i64].as_slice(), true, Kind::Double);
+    let r = gap / m.masked_fill(&m.eq(0.0), 1.0);
+    let sure = r.le(-1.0);
+    let inside = r.masked_fill(&sure, 0.0);
+    let phi = ((&inside + 1.0) * log1pmx(&inside) + inside.square()).masked_fill(&sure, 1.0);
+    Ok((w * m * phi).sum(Kind::Double))
+}
+
+fn checked(argument: &'static str, x: &Tensor, weights: Option<&[f64]>) -> Result<Array1<f64>, Error> {
+    check_floating(&[(argument, x)])?;
+    let got = size(x);
+    if got.len() != 2 || got.contains(&0) {
+        let want = "[n, categories], not empty".to_owned();
+        return Err(ArgumentError::Shape { argument, got, want }.into());
     }
-    let want = "[n, categories], not empty".to_owned();
-    Err(ArgumentError::Shape { argument: "logits", got, want }.into())
+    let weights = weights.map(|w| Array1::from(w.to_vec()));
+    Ok(divergence::checked_weights(got[0], weights.as_deref())?)
 }
 
-fn jensen_shannon_native<F: Real + Element>(logits: &Tensor) -> Result<Option<Tensor>, Error> {
+/// The weights as a column [n, 1] beside `like`.
+fn column(weights: &Array1<f64>, like: &Tensor) -> Tensor {
+    Tensor::from_slice(weights.as_slice().unwrap_or_default()).unsqueeze(-1).to_device(like.device())
+}
+
+fn native<F: Real + Element>(logits: &Tensor, weights: &Array1<f64>) -> Result<Option<Tensor>, Error> {
     let wanted = wanted(&[logits]);
     let found = lend("logits", logits, |view: ArrayViewD<'_, F>| {
         let Ok(rows) = view.into_dimensionality::<Ix2>() else { return Ok(None) };
         if !wanted {
-            return crate::jensen_shannon(&rows, None).map(|value| Some((value, None)));
+            return crate::jensen_shannon(&rows, Some(weights)).map(|value| Some((value, None)));
         }
-        crate::jensen_shannon_with_grad(&rows, None).map(|(value, grad)| Some((value, Some(grad))))
+        crate::jensen_shannon_with_grad(&rows, Some(weights)).map(|(value, grad)| Some((value, Some(grad))))
     })?;
     let (value, grad) = match found {
         Ok(Some(found)) => found,
@@ -76,33 +106,32 @@ fn jensen_shannon_native<F: Real + Element>(logits: &Tensor) -> Result<Option<Te
     let value = Tensor::from(value);
     let Some(grad) = grad else { return Ok(Some(value)) };
     let grad = tensor_from_array(grad)?;
-    let value = variata_torch_bridge::attach_gradient("jensen_shannon", value, &[(logits, grad)])?;
-    Ok(Some(value))
+    Ok(Some(attach_gradient("jensen_shannon", value, &[(logits, grad)])?))
 }
 
-/// Column by column: where the rows are near each other by φ(r) = (1 + r) log(1 + r) − r, else by Σ w p log(p/m).
-fn composed(logits: &Tensor) -> Tensor {
+/// Where the rows are near each other by φ(r) = (1 + r) log(1 + r) − r, else by Σ w p log(p/m).
+fn composed(logits: &Tensor, weights: &Array1<f64>) -> Tensor {
     let logits = logits.to_kind(Kind::Double);
+    let w = column(weights, &logits);
+    let over_rows = |x: Tensor| (x * &w).sum_dim_intlist([0i64].as_slice(), true, Kind::Double);
     let log_p = normalised(&logits);
     let p = log_p.exp();
-    let m = p.mean_dim(Some([0i64].as_slice()), true, Kind::Double);
     // log(pᵢ/p₀) from differences of logits, normalised relative to the likeliest category of the first row.
     let (first, excluded) = (logits.narrow(0, 0, 1), logits.isinf());
     let gap = &logits - &first;
     let top = first.argmax(-1, true).expand([logits.size()[0], 1], true);
     let a = &gap - gap.gather(-1, &top, false);
-    let far = a.abs().lt(1.0).logical_not().any_dim(0, true).expand_as(&a);
-    let row_far = far.any_dim(1, true).expand_as(&a);
-    let near = a.masked_fill(&row_far, 0.0);
+    let far = a.abs().lt(1.0).logical_not().any().expand_as(&a);
+    let near = a.masked_fill(&far, 0.0);
     let gain = (p.narrow(0, 0, 1) * near.expm1()).sum_dim_intlist(-1, true, Kind::Double).log1p();
     let excess = (near - gain).expm1();
-    let mean = excess.mean_dim(Some([0i64].as_slice()), true, Kind::Double);
+    let mean = over_rows(excess.shallow_clone());
     let r = (&excess - &mean) / (&mean + 1.0);
     let phi = (&r + 1.0) * log1pmx(&r) + r.square();
-    let log_m = log_p.logsumexp([0i64].as_slice(), true) - (logits.size()[0] as f64).ln();
+    let log_m = (&log_p + w.log()).logsumexp([0i64].as_slice(), true);
     let ratio = log_p.masked_fill(&excluded, 0.0) - log_m.masked_fill(&log_m.isinf(), 0.0);
-    let terms = select(&row_far, &product(&p, &ratio), &(&m * phi));
-    terms.sum(Kind::Double) / logits.size()[0] as f64
+    let m = over_rows(p.shallow_clone());
+    over_rows(select(&far, &product(&p, &ratio), &(m * phi))).sum(Kind::Double)
 }
 
 /// Squared Fréchet distance between N(mean_p, covariance_p) and N(mean_q, covariance_q); a scalar, f64. Formula, source and

@@ -4,7 +4,7 @@ use std::f64::consts::{EULER_GAMMA, LN_2, PI};
 
 use tch::{Kind, Tensor};
 
-use super::diagonal_normal::{kl_diagonal, kl_diagonal_composed};
+use super::diagonal_normal::{kl_diagonal, kl_diagonal_composed, standard_composed};
 use super::evaluate::{Elementwise, Named, broadcast_shape, signed, size};
 use super::math::{expm1mx, log_ratio, log1pmx, product, select, softplus};
 use super::multivariate_normal::{kl_dense, kl_dense_composed};
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::kl::gumbel_gumbel::ZETA_MINUS_ONE;
 use crate::special::HALF_LOG_TWO_PI;
-use crate::{ArgumentError, Error, UniformCategories, kl};
+use crate::{ArgumentError, Error, StandardMultivariateNormal, UniformCategories, kl};
 
 /// KL(`self` ‖ `q`) in closed form, differentiable in the parameters of both sides.
 ///
@@ -221,6 +221,37 @@ impl KlDivergence for DiagonalNormal {
 
     fn kl_composed(&self, q: &Self) -> Result<Tensor, Error> {
         kl_diagonal_composed(self, q)
+    }
+}
+
+impl KlDivergence<StandardMultivariateNormal> for DiagonalNormal {
+    fn kl(&self, _: &StandardMultivariateNormal) -> Result<Tensor, Error> {
+        self.kl_standard_normal()
+    }
+
+    fn kl_composed(&self, _: &StandardMultivariateNormal) -> Result<Tensor, Error> {
+        Ok(standard_composed(self))
+    }
+}
+
+impl Normal {
+    /// log KL(`self` ‖ `q`) against a Gumbel, finite also where the divergence itself overflows; see
+    /// [`crate::Normal::log_kl`]. As tensor operations on every device.
+    ///
+    /// # Errors
+    /// As [`KlDivergence::kl`].
+    pub fn log_kl(&self, q: &Gumbel) -> Result<Tensor, Error> {
+        let composed: Composed = |[mu, sigma, m, beta]| {
+            let d = (mu - m) / &beta;
+            let exponent = (&sigma / &beta).square() * 0.5 - &d;
+            // Above 600 the other terms vanish beside the exponential.
+            let far = exponent.gt(600.0);
+            let near = exponent.masked_fill(&far, 0.0).exp() + d - (HALF_LOG_TWO_PI + 0.5);
+            let rest = (near + log_ratio(&beta, &sigma)).masked_fill(&far, 1.0);
+            select(&far, &exponent, &rest.log())
+        };
+        Elementwise { name: "Normal::log_kl", scalar: (), composed }
+            .composed(four(self.parameters(), q.parameters()))
     }
 }
 

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayD};
 use variata_distributions::torch::{
     effective_sample_size, elbo, frechet_distance, frechet_distance_from_features, iwae_bound,
-    iwae_bound_composed, jensen_shannon, jensen_shannon_composed,
+    iwae_bound_composed, jensen_shannon, jensen_shannon_composed, jensen_shannon_probabilities,
 };
 use variata_distributions::{self as native, ArgumentError, Error};
 use variata_torch_bridge::tch::{Device, Kind, Tensor};
@@ -25,8 +25,8 @@ fn jensen_shannon_in_both_homes() {
     for logits in [rows(3.0), rows(0.2), rows(40.0)] {
         let want = native::jensen_shannon(&two(&logits), None).unwrap();
         let (routed, composed) = (
-            |t: &[Tensor]| jensen_shannon(&t[0]).unwrap(),
-            |t: &[Tensor]| jensen_shannon_composed(&t[0]).unwrap(),
+            |t: &[Tensor]| jensen_shannon(&t[0], None).unwrap(),
+            |t: &[Tensor]| jensen_shannon_composed(&t[0], None).unwrap(),
         );
         assert_homes_agree("JSD", &routed, &composed, &[logits], &scalar(want));
     }
@@ -34,24 +34,61 @@ fn jensen_shannon_in_both_homes() {
     for e in [4, 10, 20] {
         let logits = rows(2f64.powi(-e));
         let want = native::jensen_shannon(&two(&logits), None).unwrap();
-        let got = jensen_shannon_composed(&leaf(&logits)).unwrap().double_value(&[]);
+        let got = jensen_shannon_composed(&leaf(&logits), None).unwrap().double_value(&[]);
         assert!((got / want - 1.0).abs() <= 1e-12, "2^-{e}: {got} against {want}");
     }
     let equal = rows(0.0);
-    let (value, grads) = value_and_gradients(&|t| jensen_shannon_composed(&t[0]).unwrap(), &[leaf(&equal)]);
+    let (value, grads) =
+        value_and_gradients(&|t| jensen_shannon_composed(&t[0], None).unwrap(), &[leaf(&equal)]);
     assert_eq!((value, &grads[0]), (scalar(0.0), &ArrayD::zeros(vec![3, 5])));
     // Impossible categories.
     let far = f64::NEG_INFINITY;
     let logits = leaf(&ndarray::arr2(&[[0.0, 1.0, far], [0.0, far, far]]).into_dyn());
-    let [routed, composed] = [jensen_shannon(&logits), jensen_shannon_composed(&logits)].map(Result::unwrap);
+    let [routed, composed] =
+        [jensen_shannon(&logits, None), jensen_shannon_composed(&logits, None)].map(Result::unwrap);
     assert_close("impossible", &array(&composed), &array(&routed), 1e-14);
     let nan = leaf(&ArrayD::from_elem(vec![2, 2], f64::NAN));
-    assert!(jensen_shannon(&nan).unwrap().double_value(&[]).is_nan());
+    assert!(jensen_shannon(&nan, None).unwrap().double_value(&[]).is_nan());
     for bad in [numbers(&[4], 1), numbers(&[0, 4], 1), numbers(&[2, 2, 2], 1)] {
         assert!(matches!(
-            jensen_shannon(&leaf(&bad)),
+            jensen_shannon(&leaf(&bad), None),
             Err(Error::Argument(ArgumentError::Shape { argument: "logits", .. }))
         ));
+    }
+}
+
+#[test]
+fn jensen_shannon_with_weights_and_of_probabilities() {
+    let weights = [0.2, 0.5, 0.3];
+    let array_of = |w: &[f64]| Array1::from(w.to_vec());
+    for scale in [3.0, 0.1, 1e-5] {
+        let logits = &numbers(&[1, 5], 1) + &(numbers(&[3, 5], 2) * scale);
+        let want = native::jensen_shannon(&two(&logits), Some(&array_of(&weights))).unwrap();
+        assert_homes_agree(
+            "weighted",
+            &|t| jensen_shannon(&t[0], Some(&weights)).unwrap(),
+            &|t| jensen_shannon_composed(&t[0], Some(&weights)).unwrap(),
+            std::slice::from_ref(&logits),
+            &scalar(want),
+        );
+        let composed = jensen_shannon_composed(&leaf(&logits), Some(&weights)).unwrap().double_value(&[]);
+        assert!((composed / want - 1.0).abs() <= 1e-11, "{composed} against {want}");
+        let p = leaf(&logits).softmax(-1, Kind::Double).detach();
+        let want = native::jensen_shannon_probabilities(&two(&array(&p)), Some(&array_of(&weights))).unwrap();
+        let got = jensen_shannon_probabilities(&p, Some(&weights)).unwrap().double_value(&[]);
+        // Rows of probabilities are rounded one by one: the error is of the size u·r of each ratio.
+        assert!((got - want).abs() <= 1e-14 * scale.max(got.sqrt()), "{got} against {want}");
+    }
+    let eye = Tensor::eye(3, (Kind::Double, Device::Cpu));
+    let disjoint = jensen_shannon_probabilities(&eye, None).unwrap().double_value(&[]);
+    assert!((disjoint - 3f64.ln()).abs() <= 1e-15);
+    let logits = leaf(&numbers(&[3, 5], 1));
+    let bad: [&[f64]; 4] = [&[0.5, 0.5], &[0.5, 0.5, 0.5], &[1.0, 1.0, -1.0], &[f64::NAN, 0.5, 0.5]];
+    for bad in bad {
+        assert!(
+            jensen_shannon(&logits, Some(bad)).is_err()
+                && jensen_shannon_probabilities(&logits, Some(bad)).is_err()
+        );
     }
 }
 

@@ -5,7 +5,9 @@ use variata_distributions::torch::{
     self, Bernoulli, Categorical, DiagonalNormal, Gumbel, KlDivergence, Laplace, Logistic,
     MultivariateNormal, Normal, Uniform, monte_carlo,
 };
-use variata_distributions::{self as native, ArgumentError, Error, KlDivergence as _, UniformCategories};
+use variata_distributions::{
+    self as native, ArgumentError, Error, KlDivergence as _, StandardMultivariateNormal, UniformCategories,
+};
 use variata_torch_bridge::tch::{Device, Kind, Tensor};
 
 use crate::support::{
@@ -86,6 +88,25 @@ fn element_wise_pairs() {
     pair::<Uniform, Laplace>("Uniform‖Laplace");
     pair::<Uniform, Uniform>("Uniform‖Uniform");
     pair::<Logistic, Uniform>("Logistic‖Uniform");
+}
+
+#[test]
+fn the_logarithm_of_a_divergence_that_overflows() {
+    let (sigma, beta) = (leaf(&ndarray::arr1(&[0.5, 3.0, 1000.0]).into_dyn()), Tensor::from(1f64));
+    let zero = Tensor::from(0f64);
+    let p = Normal::new(zero.shallow_clone(), sigma.shallow_clone()).unwrap();
+    let q = Gumbel::new(zero, beta).unwrap();
+    let ours = native::Normal::new(ndarray::arr0(0.0), array(&sigma)).unwrap();
+    let want = ours.log_kl(&native::Gumbel::scalar(0.0, 1.0).unwrap()).unwrap();
+    let value = p.log_kl(&q).unwrap();
+    assert_close("log_kl", &array(&value), &want, 1e-14);
+    let slope = array(&Tensor::run_backward(&[value.sum(Kind::Double)], &[&sigma], false, false)[0]);
+    let h = 1e-5;
+    let moved = |h: f64| {
+        let p = native::Normal::new(ndarray::arr0(0.0), array(&sigma) + h).unwrap();
+        p.log_kl(&native::Gumbel::scalar(0.0, 1.0).unwrap()).unwrap()
+    };
+    assert_close("∂σ", &slope, &((moved(h) - moved(-h)) / (2.0 * h)), 1e-8);
 }
 
 /// Next to equality the composed forms keep their digits, too, and at equality they are 0 with a gradient of 0.
@@ -240,6 +261,12 @@ fn dense_and_diagonal_normals() {
     let p = tscale(&leaf(&mp), &leaf(&sp));
     let want = scale(&mp, &sp).kl(&native::StandardMultivariateNormal).unwrap();
     assert_close("standard", &array(&p.kl_standard_normal().unwrap()), &want.into_dyn(), 1e-14);
+    for p in [p, tlog(&leaf(&mp), &leaf(&sq))] {
+        let [routed, composed] =
+            [p.kl(&StandardMultivariateNormal), p.kl_composed(&StandardMultivariateNormal)];
+        assert_close("standard", &array(&composed.unwrap()), &array(&routed.unwrap()), 1e-14);
+    }
+    let p = tscale(&leaf(&mp), &leaf(&sp));
     let wrong = tscale(&leaf(&numbers(&[2, n], 1)), &leaf(&positive(&[2, n], 1)));
     for result in [
         p.kl(&wrong),

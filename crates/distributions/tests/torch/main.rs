@@ -7,4 +7,5 @@ mod families;
 mod gaussian;
 mod kl;
 mod routing;
+mod special;
 mod support;
