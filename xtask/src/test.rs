@@ -29,7 +29,7 @@ pub(crate) fn run(long: bool) -> Result<()> {
 
     let with_torch = places::torch_crates()?;
     let packages: Vec<String> = with_torch.iter().map(|name| format!("--package=variata-{name}")).collect();
-    let mut args = vec!["test", "--features", "variata-distributions/torch"];
+    let mut args = vec!["test", "--features", "variata-distributions/torch,variata-distributions/faer"];
     args.extend(packages.iter().map(String::as_str));
     tally += process::run_tests(cargo(long, &args))?;
 
