@@ -3,7 +3,8 @@
 use ndarray::{Array, ArrayD, ArrayRef, Axis, Dimension, IntoDimension, IxDyn};
 use rand::Rng;
 
-use crate::elementwise::{broadcasts_to, checked_len, for_each, shaped};
+use crate::elementwise::{broadcasts_to, checked_len, shaped};
+use crate::parallel::for_each;
 use crate::{ArgumentError, Error, Real, check, noise};
 
 /// A batch of categorical distributions over 0, …, K − 1, with unnormalised log-probabilities on the last axis.

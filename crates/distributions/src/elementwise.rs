@@ -6,6 +6,7 @@
 use ndarray::{Array, ArrayD, ArrayViewD, CowArray, Dimension, IntoDimension, IxDyn};
 
 use crate::memory::keep_together;
+use crate::parallel::for_each;
 use crate::{ArgumentError, Error, Real};
 
 /// Elements per task.
@@ -170,27 +171,6 @@ pub(crate) fn broadcast<F: Real, const IN: usize, const OUT: usize>(
     let shape = common_shape(&inputs.each_ref().map(|(argument, input)| (*argument, input.shape())))?;
     checked_len(&shape)?;
     at(&IxDyn(&shape), inputs, f)
-}
-
-/// `f` of 0, …, n − 1 in order, computed in parallel when the feature `rayon` is on.
-pub(crate) fn collect<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
-    #[cfg(feature = "rayon")]
-    if n > 1 {
-        use rayon::iter::{IntoParallelIterator, ParallelIterator};
-        return (0..n).into_par_iter().map(f).collect();
-    }
-    (0..n).map(f).collect()
-}
-
-/// Runs `task` on every item, in parallel when there is more than one and the feature `rayon` is on.
-pub(crate) fn for_each<T: Send>(items: Vec<T>, task: impl Fn(T) + Sync + Send) {
-    #[cfg(feature = "rayon")]
-    if items.len() > 1 {
-        use rayon::iter::{IntoParallelIterator, ParallelIterator};
-        items.into_par_iter().for_each(task);
-        return;
-    }
-    items.into_iter().for_each(task);
 }
 
 /// An array from its elements in row-major order.

@@ -10,7 +10,6 @@ mod error;
 mod frechet;
 mod gumbel;
 mod laplace;
-mod linalg;
 mod location_scale;
 mod logistic;
 mod memory;
@@ -23,6 +22,10 @@ mod uniform;
 
 pub mod check;
 pub mod kl;
+#[doc(hidden)]
+pub mod linalg;
+#[doc(hidden)]
+pub mod parallel;
 pub mod special;
 #[cfg(feature = "torch")]
 pub mod torch;

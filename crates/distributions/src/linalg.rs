@@ -1,7 +1,8 @@
-//! Dense f64 factorisations and triangular solves on row-major n×n slices.
+//! Dense f64 factorisations and triangular solves on row-major n×n slices, for the crates of this workspace; no promise
+//! is made to others.
 
 /// Products of two slices, in four partial sums.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; 4];
     let (a4, b4) = (a.chunks_exact(4), b.chunks_exact(4));
     let rest: f64 = a4.remainder().iter().zip(b4.remainder()).map(|(x, y)| x * y).sum();
@@ -14,7 +15,7 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// y += c·x.
-pub(crate) fn add_scaled(y: &mut [f64], c: f64, x: &[f64]) {
+pub fn add_scaled(y: &mut [f64], c: f64, x: &[f64]) {
     for (y, x) in y.iter_mut().zip(x) {
         *y += c * x;
     }
@@ -24,7 +25,7 @@ pub(crate) fn add_scaled(y: &mut [f64], c: f64, x: &[f64]) {
 ///
 /// # Errors
 /// The first pivot that is not > 0, and its value.
-pub(crate) fn cholesky(a: &mut [f64], n: usize) -> Result<(), (usize, f64)> {
+pub fn cholesky(a: &mut [f64], n: usize) -> Result<(), (usize, f64)> {
     for i in 0..n {
         let (above, rest) = a.split_at_mut(i * n);
         let row = &mut rest[..n];
@@ -50,7 +51,7 @@ pub(crate) fn cholesky(a: &mut [f64], n: usize) -> Result<(), (usize, f64)> {
 ///
 /// # Errors
 /// A pivot that is more negative than rounding explains, and its value.
-pub(crate) fn semidefinite_factor(a: &[f64], n: usize) -> Result<(Vec<f64>, usize), (usize, f64)> {
+pub fn semidefinite_factor(a: &[f64], n: usize) -> Result<(Vec<f64>, usize), (usize, f64)> {
     let mut x = vec![0.0; n * n];
     let mut left: Vec<f64> = (0..n).map(|i| a[i * n + i]).collect();
     let largest = left.iter().copied().fold(0.0, f64::max);
@@ -84,7 +85,7 @@ pub(crate) fn semidefinite_factor(a: &[f64], n: usize) -> Result<(Vec<f64>, usiz
 }
 
 /// b ← L⁻¹b for each of the `columns` columns of row-major b.
-pub(crate) fn solve_lower(l: &[f64], n: usize, b: &mut [f64], columns: usize) {
+pub fn solve_lower(l: &[f64], n: usize, b: &mut [f64], columns: usize) {
     for i in 0..n {
         let (above, rest) = b.split_at_mut(i * columns);
         let row = &mut rest[..columns];
@@ -100,7 +101,7 @@ pub(crate) fn solve_lower(l: &[f64], n: usize, b: &mut [f64], columns: usize) {
 }
 
 /// b ← L⁻ᵀb for each of the `columns` columns of row-major b.
-pub(crate) fn solve_lower_transposed(l: &[f64], n: usize, b: &mut [f64], columns: usize) {
+pub fn solve_lower_transposed(l: &[f64], n: usize, b: &mut [f64], columns: usize) {
     for i in (0..n).rev() {
         let (above, rest) = b.split_at_mut(i * columns);
         let row = &mut rest[..columns];
@@ -116,7 +117,7 @@ pub(crate) fn solve_lower_transposed(l: &[f64], n: usize, b: &mut [f64], columns
 }
 
 /// aᵀ.
-pub(crate) fn transposed(a: &[f64], n: usize) -> Vec<f64> {
+pub fn transposed(a: &[f64], n: usize) -> Vec<f64> {
     let mut t = vec![0.0; n * n];
     for i in 0..n {
         for j in 0..n {
@@ -127,10 +128,10 @@ pub(crate) fn transposed(a: &[f64], n: usize) -> Vec<f64> {
 }
 
 /// a·b.
-pub(crate) fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
+pub fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
     let mut c = vec![0.0; n * n];
     let rows: Vec<_> = c.chunks_exact_mut(n.max(1)).zip(a.chunks_exact(n.max(1))).collect();
-    crate::elementwise::for_each(rows, |(c, a)| {
+    crate::parallel::for_each(rows, |(c, a)| {
         for (&a, b) in a.iter().zip(b.chunks_exact(n)) {
             if a != 0.0 {
                 add_scaled(c, a, b);
@@ -149,7 +150,7 @@ pub(crate) fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
 /// values lose digits there, but W is orthogonal whatever they are, and only its error counts.
 ///
 /// Returns `None` when 60 sweeps do not orthogonalise the columns to 1e-9.
-pub(crate) fn polar(m: &[f64], n: usize) -> Option<Vec<f64>> {
+pub fn polar(m: &[f64], n: usize) -> Option<Vec<f64>> {
     #[cfg(feature = "faer")]
     if n >= LARGE {
         return polar_by_svd(m, n);
@@ -275,7 +276,7 @@ fn sweep(columns: &mut Vec<(Vec<f64>, Vec<f64>)>) -> f64 {
         };
         // Small rounds are not worth a task.
         if n >= 64 {
-            crate::elementwise::for_each(pairs, rotate_pair);
+            crate::parallel::for_each(pairs, rotate_pair);
         } else {
             pairs.into_iter().for_each(rotate_pair);
         }

@@ -3,8 +3,9 @@
 use ndarray::{Array1, Array2, Array3, ArrayRef2, ArrayView2, ArrayView3, Axis};
 use rand::Rng;
 
-use crate::elementwise::{collect, shaped};
+use crate::elementwise::shaped;
 use crate::linalg::{cholesky, solve_lower, solve_lower_transposed};
+use crate::parallel::collect;
 use crate::special::HALF_LOG_TWO_PI;
 use crate::{ArgumentError, Error, Real, check, noise};
 

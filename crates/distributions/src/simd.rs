@@ -15,8 +15,8 @@ mod functions;
 
 use ndarray::{Array1, Array2};
 
-use crate::elementwise::for_each;
 use crate::memory::keep_together;
+use crate::parallel::for_each;
 use crate::{ArgumentError, Real, check};
 
 pub(crate) use functions::{Comparison, compare, exp, expm1_expm1mx};

@@ -20,7 +20,7 @@ pub use ndtri::{isf, ndtri};
 pub use softplus::{log_sigmoid, logit, sigmoid, softplus, softplus_inv};
 
 /// ½ log 2π.
-pub(crate) const HALF_LOG_TWO_PI: f64 = 0.918938533204672741780329736406;
+pub const HALF_LOG_TWO_PI: f64 = 0.918938533204672741780329736406;
 
 /// Σ' cₖ Tₖ(t) by Clenshaw's recurrence, c₀ taken whole.
 pub(crate) fn chebyshev(coefficients: &[f64], t: f64) -> f64 {

@@ -3,7 +3,8 @@
 use ndarray::{ArrayD, IxDyn};
 
 use super::{KlDivergence, KlGrad};
-use crate::elementwise::{checked_len, common_shape, for_each, shaped};
+use crate::elementwise::{checked_len, common_shape, shaped};
+use crate::parallel::for_each;
 use crate::special::expm1mx;
 use crate::{ArgumentError, Categorical, Error, LogitsGrad, Real};
 

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, Array3};
 
 use super::mvn_mvn::{Item, batched, dense};
 use super::{KlDivergence, KlGrad};
-use crate::elementwise::collect;
+use crate::parallel::collect;
 use crate::{
     DiagonalNormal, DiagonalNormalGrad, Error, MultivariateNormal, MultivariateNormalGrad, Real, SpreadKind,
     check,

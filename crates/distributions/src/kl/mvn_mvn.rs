@@ -3,8 +3,9 @@
 use ndarray::{Array1, Array2, Array3, Ix2, Ix3};
 
 use super::{KlDivergence, KlGrad};
-use crate::elementwise::{collect, shaped};
+use crate::elementwise::shaped;
 use crate::linalg::{product, solve_lower, solve_lower_transposed, transposed};
+use crate::parallel::collect;
 use crate::special::log1pmx;
 use crate::{Error, MultivariateNormal, MultivariateNormalGrad, Real, check};
 

@@ -1,0 +1,131 @@
+//! The diagonal part of the covariance.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, CowArray, Ix1, Ix2};
+use variata_distributions::{ArgumentError, Real, check};
+
+/// The diagonal D, with as little repetition as the caller's.
+///
+/// Made by `into()` from a number, a vector `[n]` or a matrix [batch, n], owned or as a view.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CovDiag<'a, F> {
+    /// The same variance everywhere.
+    Scalar(F),
+    /// One variance per dimension, the same for the whole batch: `[n]`.
+    Vector(CowArray<'a, F, Ix1>),
+    /// [batch, n].
+    Batch(CowArray<'a, F, Ix2>),
+}
+
+impl<F: Real> From<F> for CovDiag<'_, F> {
+    fn from(variance: F) -> Self {
+        Self::Scalar(variance)
+    }
+}
+
+impl<F> From<Array1<F>> for CovDiag<'_, F> {
+    fn from(variances: Array1<F>) -> Self {
+        Self::Vector(variances.into())
+    }
+}
+
+impl<F> From<Array2<F>> for CovDiag<'_, F> {
+    fn from(variances: Array2<F>) -> Self {
+        Self::Batch(variances.into())
+    }
+}
+
+impl<'a, F> From<ArrayView1<'a, F>> for CovDiag<'a, F> {
+    fn from(variances: ArrayView1<'a, F>) -> Self {
+        Self::Vector(variances.into())
+    }
+}
+
+impl<'a, F> From<ArrayView2<'a, F>> for CovDiag<'a, F> {
+    fn from(variances: ArrayView2<'a, F>) -> Self {
+        Self::Batch(variances.into())
+    }
+}
+
+impl<F: Real> CovDiag<'_, F> {
+    /// The diagonal of item b.
+    pub(crate) fn item(&self, b: usize) -> Diagonal<'_, F> {
+        match self {
+            Self::Scalar(d) => Diagonal::Scalar(d.to_f64()),
+            Self::Vector(d) => Diagonal::Values { variances: d.view(), offset: 0 },
+            Self::Batch(d) => Diagonal::Values { variances: d.row(b), offset: b * d.ncols() },
+        }
+    }
+
+    /// The same, borrowed.
+    pub(crate) fn view(&self) -> CovDiag<'_, F> {
+        match self {
+            Self::Scalar(d) => CovDiag::Scalar(*d),
+            Self::Vector(d) => CovDiag::Vector(d.view().into()),
+            Self::Batch(d) => CovDiag::Batch(d.view().into()),
+        }
+    }
+
+    /// Shapes fit, and every entry is finite and ≥ 0.
+    pub(crate) fn check(&self, batch: usize, n: usize) -> Result<(), ArgumentError> {
+        let must = "finite and >= 0";
+        let bad = |d: &F| !(d.to_f64() >= 0.0 && d.to_f64().is_finite());
+        let refuse = |found: Option<(usize, &F)>| match found {
+            None => Ok(()),
+            Some((index, value)) => Err(ArgumentError::Value {
+                argument: "cov_diag",
+                index: Some(index),
+                value: value.to_f64(),
+                must,
+            }),
+        };
+        match self {
+            Self::Scalar(d) => check::scalar("cov_diag", d.to_f64(), must, !bad(d)),
+            Self::Vector(d) => {
+                check::shape("cov_diag", d.shape(), &[n])?;
+                refuse(d.iter().enumerate().find(|(_, d)| bad(d)))
+            }
+            Self::Batch(d) => {
+                check::shape("cov_diag", d.shape(), &[batch, n])?;
+                refuse(d.iter().enumerate().find(|(_, d)| bad(d)))
+            }
+        }
+    }
+}
+
+/// The diagonal of one item.
+#[derive(Clone, Copy)]
+pub(crate) enum Diagonal<'p, F> {
+    /// The same variance everywhere.
+    Scalar(f64),
+    /// One per dimension; `offset` is the position of the first in the caller's array.
+    Values { variances: ArrayView1<'p, F>, offset: usize },
+}
+
+impl<F: Real> Diagonal<'_, F> {
+    /// Entry i.
+    pub(crate) fn at(&self, i: usize) -> f64 {
+        match self {
+            Self::Scalar(d) => *d,
+            Self::Values { variances, .. } => variances[i].to_f64(),
+        }
+    }
+
+    /// log |D| of n entries.
+    ///
+    /// # Errors
+    /// An entry is 0.
+    pub(crate) fn log_det(&self, n: usize) -> Result<f64, ArgumentError> {
+        let refuse = |index: Option<usize>| {
+            let must = "> 0 where the factor has fewer columns than there are dimensions";
+            ArgumentError::Value { argument: "cov_diag", index, value: 0.0, must }
+        };
+        match self {
+            Self::Scalar(d) if *d > 0.0 => Ok(n as f64 * libm::log(*d)),
+            Self::Scalar(_) => Err(refuse(None)),
+            Self::Values { variances, offset } => match variances.iter().position(|d| d.to_f64() == 0.0) {
+                Some(i) => Err(refuse(Some(offset + i))),
+                None => Ok(variances.iter().map(|d| libm::log(d.to_f64())).sum()),
+            },
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What can go wrong.
+
+use variata_distributions::ArgumentError;
+
+/// Errors of this crate.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An argument is outside its domain or has the wrong shape.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    /// Some diagonal entries are 0 and the factor does not make up for them, so that there is no density.
+    #[error("the covariance of batch item {batch} is singular: rank {rank} of {n}")]
+    SingularCovariance {
+        /// Item of the batch.
+        batch: usize,
+        /// Rank found.
+        rank: usize,
+        /// Dimensions.
+        n: usize,
+    },
+}

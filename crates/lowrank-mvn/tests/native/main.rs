@@ -1,0 +1,10 @@
+//! The native crate against brute force, mpmath, differences and its own identities.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod density;
+mod errors;
+mod golden;
+mod gradient;
+mod sampling;
+mod support;
