@@ -6,6 +6,7 @@ mod divergence;
 mod families;
 mod gaussian;
 mod kl;
+mod odd;
 mod routing;
 mod special;
 mod support;
