@@ -42,7 +42,7 @@ pub use frechet::{
 pub use gumbel::{Gumbel, StandardGumbel};
 pub use kl::{
     KlDivergence, KlGrad, StandardMultivariateNormal, UniformCategories, kl_standard_normal,
-    kl_standard_normal_with_grad,
+    kl_standard_normal_with_grad, kl_standard_normal_with_grad_into,
 };
 pub use laplace::{Laplace, StandardLaplace};
 pub use location_scale::{

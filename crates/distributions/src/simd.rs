@@ -84,7 +84,8 @@ pub(crate) struct Outputs<'a, F, const OUT: usize> {
     pub partials: [&'a mut [MaybeUninit<F>]; OUT],
 }
 
-/// The proof that every element of some [`Outputs`] was written; only [`sum_rows`] makes it.
+/// The proof that every element of the [`Outputs`] handed to [`sum_rows`], which alone makes it, was written. It does not
+/// remember which: a closure given to [`allocate`] hands its argument on and nothing else.
 pub(crate) struct Filled {
     rare: bool,
 }
