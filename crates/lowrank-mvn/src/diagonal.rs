@@ -56,15 +56,6 @@ impl<F: Real> CovDiag<'_, F> {
         }
     }
 
-    /// The same, borrowed.
-    pub(crate) fn view(&self) -> CovDiag<'_, F> {
-        match self {
-            Self::Scalar(d) => CovDiag::Scalar(*d),
-            Self::Vector(d) => CovDiag::Vector(d.view().into()),
-            Self::Batch(d) => CovDiag::Batch(d.view().into()),
-        }
-    }
-
     /// Shapes fit, and every entry is finite and ≥ 0.
     pub(crate) fn check(&self, batch: usize, n: usize) -> Result<(), ArgumentError> {
         let must = "finite and >= 0";
@@ -110,6 +101,30 @@ impl<F: Real> Diagonal<'_, F> {
         }
     }
 
+    /// D^-½ of the entries from `start` on.
+    pub(crate) fn weights(&self, start: usize, to: &mut [f64]) {
+        // A square root is rounded correctly everywhere, and the compiler vectorises this one.
+        self.variances(start, to);
+        to.iter_mut().for_each(|to| *to = 1.0 / to.sqrt());
+    }
+
+    /// D of the entries from `start` on.
+    pub(crate) fn variances(&self, start: usize, to: &mut [f64]) {
+        match self {
+            Self::Scalar(d) => to.fill(*d),
+            Self::Values { variances, .. } => {
+                let here = variances.slice(ndarray::s![start..start + to.len()]);
+                to.iter_mut().zip(here).for_each(|(to, d)| *to = d.to_f64());
+            }
+        }
+    }
+
+    /// √D of the entries from `start` on.
+    pub(crate) fn deviations(&self, start: usize, to: &mut [f64]) {
+        self.variances(start, to);
+        to.iter_mut().for_each(|to| *to = to.sqrt());
+    }
+
     /// log |D| of n entries.
     ///
     /// # Errors
@@ -124,8 +139,47 @@ impl<F: Real> Diagonal<'_, F> {
             Self::Scalar(_) => Err(refuse(None)),
             Self::Values { variances, offset } => match variances.iter().position(|d| d.to_f64() == 0.0) {
                 Some(i) => Err(refuse(Some(offset + i))),
-                None => Ok(variances.iter().map(|d| libm::log(d.to_f64())).sum()),
+                None => Ok(sum_of_logs(variances.iter().map(|d| d.to_f64()))),
             },
         }
+    }
+}
+
+/// Σ log d of positive finite numbers: products of the significands, sums of the exponents, one logarithm per 512 numbers.
+fn sum_of_logs(numbers: impl Iterator<Item = f64>) -> f64 {
+    const ONE: u64 = 1023 << 52;
+    let (mut exponents, mut product, mut logs) = (0i64, 1.0, 0.0);
+    for (i, d) in numbers.enumerate() {
+        // Subnormal numbers have no implicit leading bit: as normal ones, 2⁶⁴ times as large.
+        let (d, shift) = if d < f64::MIN_POSITIVE { (d * 2f64.powi(64), -64) } else { (d, 0) };
+        let bits = d.to_bits();
+        exponents += (bits >> 52) as i64 - 1023 + shift;
+        // In [1, 2), so that 512 of them do not overflow.
+        product *= f64::from_bits((bits & ((1 << 52) - 1)) | ONE);
+        if i % 512 == 511 {
+            logs += libm::log(product);
+            product = 1.0;
+        }
+    }
+    exponents as f64 * std::f64::consts::LN_2 + (logs + libm::log(product))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sum_of_logs;
+
+    #[test]
+    fn logs_of_all_sizes() {
+        let numbers = [5e-324, 1e-310, f64::MIN_POSITIVE, 1e-12, 0.7, 1.0, 1.5, 3.0, 1e4, f64::MAX];
+        for copies in [1, 51, 52, 300] {
+            let all = || numbers.iter().copied().cycle().take(copies * numbers.len());
+            let want: f64 = all().map(libm::log).sum();
+            let got = sum_of_logs(all());
+            assert!(
+                (got - want).abs() <= 1e-14 * all().map(|d| libm::log(d).abs()).sum::<f64>(),
+                "{got} {want}"
+            );
+        }
+        assert_eq!(sum_of_logs(std::iter::empty()), 0.0);
     }
 }

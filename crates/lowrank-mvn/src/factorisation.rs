@@ -2,44 +2,35 @@
 //!
 //! With A = D^-½P and b = D^-½(x − μ), z = C⁻¹Aᵀb is the least-squares solution of [A; I]·z ≈ [b; 0].
 
-use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView1, ArrayView2, s};
+use ndarray::{ArrayRef2, s};
 use variata_distributions::Real;
 use variata_distributions::linalg::{dot, solve_lower, solve_lower_transposed};
+use variata_distributions::parallel::collect;
 
-use crate::diagonal::Diagonal;
+use crate::kernel::{self, Gram};
+use crate::panel::{Aligned, Item, Panel, ROWS, Right, Weights};
+use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
 
-/// Rows per block: its f64 copy stays in the cache.
-const BLOCK: usize = 256;
+/// Rows per task. Sums are formed per task and added in order, so that no result depends on the number of threads.
+pub(crate) const TASK: usize = 32 * ROWS;
+
 /// Smallest ratio of a pivot to its diagonal entry at which the normal equations keep enough digits for elements `F`: they
 /// lose as many as the ratio has zeros.
 fn worst_pivot<F: Real>() -> f64 {
     if F::UNIT_ROUNDOFF > 1e-10 { 1e-7 } else { 1e-2 }
 }
 
-/// One item, by reference.
-pub(crate) struct Item<'p, F> {
-    pub b: usize,
-    pub loc: ArrayView1<'p, F>,
-    pub factor: ArrayView2<'p, F>,
-    pub diag: Diagonal<'p, F>,
-}
-
-/// A block of rows in f64.
-pub(crate) struct Block {
-    /// First row.
-    pub start: usize,
-    /// D^-½ of each row.
-    pub weights: Vec<f64>,
-    /// Rows of A = D^-½P, and, in the last column, of b if there is a point.
-    pub rows: Array2<f64>,
+/// Largest ‖b‖²/q over the pivot ratio at which q = ‖b‖² − ‖L⁻¹Aᵀb‖², which loses as many digits, is good enough for
+/// elements `F`: 2⁻⁵³·2²³ = 10⁻⁹ for f32, a few units in the last place for f64.
+fn worst_difference<F: Real>() -> f64 {
+    if F::UNIT_ROUNDOFF > 1e-10 { 8388608.0 } else { 4.0 }
 }
 
 /// The factorised covariance of one item.
 pub(crate) enum Factorised {
-    /// r < n: C = L·Lᵀ, r×r.
-    Capacitance { l: Vec<f64>, log_det: f64 },
+    /// r < n: C = L·Lᵀ, r×r; `pivot` is the smallest ratio of a pivot to its diagonal entry.
+    Capacitance { l: Vec<f64>, log_det: f64, pivot: f64 },
     /// n ≤ r: the covariance itself, L·Lᵀ, n×n.
     Dense { l: Vec<f64>, log_det: f64 },
 }
@@ -53,9 +44,9 @@ pub(crate) struct Solution {
     pub q: Option<f64>,
 }
 
-impl<F: Real> LowRankMvn<'_, F> {
+impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// Item b.
-    pub(crate) fn item(&self, b: usize) -> Item<'_, F> {
+    pub(crate) fn item(&self, b: usize) -> Item<'_, F, S> {
         Item {
             b,
             loc: self.loc.row(b),
@@ -63,9 +54,53 @@ impl<F: Real> LowRankMvn<'_, F> {
             diag: self.cov_diag.item(b),
         }
     }
+
+    /// `f` of each item and each run of rows [start, end), in parallel; item after item.
+    pub(crate) fn over_tasks<T: Send>(
+        &self,
+        f: impl Fn(&Item<'_, F, S>, usize, usize) -> T + Sync + Send,
+    ) -> Vec<T> {
+        let tasks = self.tasks();
+        collect(self.batch() * tasks, |at| {
+            let start = at % tasks * TASK;
+            f(&self.item(at / tasks), start, self.dim().min(start + TASK))
+        })
+    }
+
+    /// Runs of rows per item; 1 for no row.
+    pub(crate) fn tasks(&self) -> usize {
+        self.dim().div_ceil(TASK).max(1)
+    }
+
+    /// x − μ.
+    pub(crate) fn gap(&self, x: &ArrayRef2<F>) -> impl Fn(usize, usize, &mut [f64]) + Sync {
+        move |b, start, to| {
+            let rows = s![b, start..start + to.len()];
+            let pairs = x.slice(rows).into_iter().zip(self.loc.slice(rows));
+            to.iter_mut().zip(pairs).for_each(|(to, (x, loc))| *to = x.to_f64() - loc.to_f64());
+        }
+    }
+
+    /// The factor of each covariance, and what it says of each right-hand side.
+    pub(crate) fn factorise(&self, right: Option<Right<'_>>) -> Result<Vec<(Factorised, Solution)>, Error> {
+        if self.dim() <= self.rank() {
+            return collect(self.batch(), |b| self.item(b).dense(right)).into_iter().collect();
+        }
+        let sums = self.over_tasks(|item, start, end| item.gram(right, start, end));
+        let tasks = self.tasks();
+        let found = collect(self.batch(), |b| {
+            let mut sums = sums[b * tasks..(b + 1) * tasks].iter();
+            let mut gram = sums.next().cloned().unwrap_or_default();
+            for part in sums {
+                gram.iter_mut().zip(part).for_each(|(to, part)| *to += part);
+            }
+            self.item(b).capacitance(&gram, right)
+        });
+        found.into_iter().collect()
+    }
 }
 
-impl<F: Real> Item<'_, F> {
+impl<F: Real, S: Storage> Item<'_, F, S> {
     pub(crate) fn n(&self) -> usize {
         self.loc.len()
     }
@@ -74,72 +109,76 @@ impl<F: Real> Item<'_, F> {
         self.factor.ncols()
     }
 
-    /// Calls `f` with block after block; `x` adds the column b.
-    pub(crate) fn for_each_block(&self, x: Option<ArrayView1<'_, F>>, mut f: impl FnMut(&Block)) {
-        let (n, r) = (self.n(), self.r());
-        let columns = r + usize::from(x.is_some());
-        let mut block = Block { start: 0, weights: Vec::new(), rows: Array2::zeros((BLOCK.min(n), columns)) };
-        for start in (0..n).step_by(BLOCK) {
-            let len = BLOCK.min(n - start);
-            if len != block.rows.nrows() {
-                block.rows = Array2::zeros((len, columns));
-            }
-            block.start = start;
-            block.weights.clear();
-            block.weights.extend((start..start + len).map(|i| 1.0 / libm::sqrt(self.diag.at(i))));
-            let source = self.factor.slice(s![start..start + len, ..]);
-            // The inner loop runs along whichever axis lies together in memory.
-            ndarray::Zip::indexed(block.rows.slice_mut(s![.., ..r])).and(source).for_each(|(i, _), to, p| {
-                *to = block.weights[i] * p.to_f64();
-            });
-            if let Some(x) = &x {
-                for (i, w) in block.weights.iter().enumerate() {
-                    block.rows[(i, r)] = w * (x[start + i].to_f64() - self.loc[start + i].to_f64());
-                }
-            }
-            f(&block);
+    /// Calls `f` with block after block of the factor, and of a right-hand side if there is one, of the rows [start, end).
+    pub(crate) fn for_each_block(
+        &self,
+        by: Weights,
+        right: Option<Right<'_>>,
+        start: usize,
+        end: usize,
+        mut f: impl FnMut(&Panel),
+    ) {
+        let mut panel = Panel::new(end - start, self.r());
+        for at in (start..end).step_by(ROWS) {
+            panel.load(self, by, right, at, ROWS.min(end - at));
+            f(&panel);
         }
     }
 
-    /// The factor of the covariance, and what it says of a point.
-    pub(crate) fn factorise(&self, x: Option<ArrayView1<'_, F>>) -> Result<(Factorised, Solution), Error> {
-        if self.n() <= self.r() {
-            return Ok((self.dense()?, Solution::default()));
-        }
+    /// Products of the columns of [A, b]: the lower triangle.
+    fn gram(&self, right: Option<Right<'_>>, start: usize, end: usize) -> Vec<f64> {
+        let mut gram = Gram::new(self.r() + usize::from(right.is_some()));
+        self.for_each_block(Weights::Whitening, right, start, end, |block| {
+            gram.add(block.columns(), block.stride, block.padded())
+        });
+        gram.sums()
+    }
+
+    /// ‖b − A·z‖² of the rows [start, end).
+    pub(crate) fn residual_squares(&self, right: Right<'_>, z: &[f64], start: usize, end: usize) -> f64 {
+        let mut out = Aligned::new(ROWS);
+        let mut sum = 0.0;
+        self.for_each_block(Weights::Whitening, Some(right), start, end, |block| {
+            sum += kernel::residual(block.columns(), block.stride, z, &mut out.get_mut()[..block.padded()]);
+        });
+        sum
+    }
+
+    /// From the products of the columns of [A, b].
+    fn capacitance(&self, gram: &[f64], right: Option<Right<'_>>) -> Result<(Factorised, Solution), Error> {
         let r = self.r();
         let log_diag = self.diag.log_det(self.n())?;
-        let columns = r + usize::from(x.is_some());
-        let mut gram = Array2::zeros((columns, columns));
-        self.for_each_block(x, |block| {
-            general_mat_mul(1.0, &block.rows.t(), &block.rows, 1.0, &mut gram);
-        });
-        let mut l: Vec<f64> = gram.slice(s![..r, ..r]).iter().copied().collect();
-        if let Some(log_det) = capacitance_factor(&mut l, r, worst_pivot::<F>()) {
-            let mut z: Vec<f64> = gram.slice(s![..r, r..]).iter().copied().collect();
-            solve_lower(&l, r, &mut z, columns - r);
-            solve_lower_transposed(&l, r, &mut z, columns - r);
-            return Ok((Factorised::Capacitance { l, log_det: log_diag + log_det }, Solution { z, q: None }));
+        let columns = r + usize::from(right.is_some());
+        let mut l: Vec<f64> = (0..r).flat_map(|i| &gram[i * columns..i * columns + r]).copied().collect();
+        if let Some((log_det, pivot)) = capacitance_factor(&mut l, r, worst_pivot::<F>()) {
+            let factorised = Factorised::Capacitance { l, log_det: log_diag + log_det, pivot };
+            let solution = if right.is_some() {
+                solve::<F>(&factorised, &gram[r * columns..])
+            } else {
+                Solution::default()
+            };
+            return Ok((factorised, solution));
         }
-        let (l, solution) = self.by_reflections(x);
+        let (l, solution) = self.by_reflections(right);
         let log_det: f64 = (0..r).map(|j| 2.0 * libm::log(l[j * r + j].abs())).sum();
-        Ok((Factorised::Capacitance { l, log_det: log_diag + log_det }, solution))
+        Ok((Factorised::Capacitance { l, log_det: log_diag + log_det, pivot: 0.0 }, solution))
     }
 
     /// L with C = L·Lᵀ and z, by Householder reflections of [I, 0; A, b], block after block.
     ///
     /// For columns that are nearly parallel, where the squares of the normal equations would lose twice as many digits.
-    fn by_reflections(&self, x: Option<ArrayView1<'_, F>>) -> (Vec<f64>, Solution) {
+    fn by_reflections(&self, right: Option<Right<'_>>) -> (Vec<f64>, Solution) {
         let r = self.r();
-        let columns = r + usize::from(x.is_some());
+        let columns = r + usize::from(right.is_some());
         // Upper triangular, with the rotated right-hand side in the last column.
         let mut top: Vec<Vec<f64>> =
             (0..columns).map(|j| (0..r).map(|i| f64::from(u8::from(i == j))).collect()).collect();
         let mut q = 0.0;
-        self.for_each_block(x, |block| {
+        self.for_each_block(Weights::Whitening, right, 0, self.n(), |block| {
             let mut stacked: Vec<Vec<f64>> = top
                 .iter()
-                .zip(block.rows.columns())
-                .map(|(top, below)| top.iter().copied().chain(below.iter().copied()).collect())
+                .enumerate()
+                .map(|(j, top)| top.iter().chain(&block.column(j)[..block.rows]).copied().collect())
                 .collect();
             for j in 0..r {
                 let (done, rest) = stacked.split_at_mut(j + 1);
@@ -160,8 +199,22 @@ impl<F: Real> Item<'_, F> {
         (l, Solution { q: (!z.is_empty()).then_some(q), z })
     }
 
-    /// L with P·Pᵀ + D = L·Lᵀ, by reflections of [Pᵀ; D^½], whose squares would lose twice as many digits.
-    fn dense(&self) -> Result<Factorised, Error> {
+    /// For n ≤ r.
+    fn dense(&self, right: Option<Right<'_>>) -> Result<(Factorised, Solution), Error> {
+        let n = self.n();
+        let (l, log_det) = self.root()?;
+        let q = right.map(|right| {
+            let mut gap = vec![0.0; n];
+            right(self.b, 0, &mut gap);
+            solve_lower(&l, n, &mut gap, 1);
+            dot(&gap, &gap)
+        });
+        Ok((Factorised::Dense { l, log_det }, Solution { z: Vec::new(), q }))
+    }
+
+    /// Row-major L with P·Pᵀ + D = L·Lᵀ, and log |L·Lᵀ|, by reflections of [Pᵀ; D^½], whose squares would lose twice as many
+    /// digits.
+    pub(crate) fn root(&self) -> Result<(Vec<f64>, f64), Error> {
         let n = self.n();
         let mut columns: Vec<Vec<f64>> = (0..n)
             .map(|i| {
@@ -181,8 +234,21 @@ impl<F: Real> Item<'_, F> {
             }
             log_det += 2.0 * libm::log(pivot);
         }
-        Ok(Factorised::Dense { l: lower(&columns, n), log_det })
+        Ok((lower(&columns, n), log_det))
     }
+}
+
+/// z, and q where the difference is good enough, from the row Aᵀb, ‖b‖² of the products.
+fn solve<F: Real>(factorised: &Factorised, row: &[f64]) -> Solution {
+    let (Factorised::Capacitance { l, pivot, .. }, Some((&squares, right))) = (factorised, row.split_last())
+    else {
+        return Solution::default();
+    };
+    let (r, mut z) = (right.len(), right.to_vec());
+    solve_lower(l, r, &mut z, 1);
+    let q = squares - dot(&z, &z);
+    solve_lower_transposed(l, r, &mut z, 1);
+    Solution { z, q: (q * pivot * worst_difference::<F>() >= squares).then_some(q) }
 }
 
 /// Rᵀ from the columns of R.
@@ -202,11 +268,12 @@ impl Factorised {
     }
 }
 
-/// L of I + G in place of G, and log |I + G|; `None` where a pivot is too small beside its diagonal entry.
+/// L of I + G in place of G, log |I + G| and the smallest ratio of a pivot to its diagonal entry; `None` where that is too
+/// small. Reads the lower triangle.
 ///
 /// Pivots are kept as their excess over 1, so that the determinant of a small G keeps its digits.
-fn capacitance_factor(g: &mut [f64], r: usize, worst_pivot: f64) -> Option<f64> {
-    let mut log_det = 0.0;
+fn capacitance_factor(g: &mut [f64], r: usize, worst_pivot: f64) -> Option<(f64, f64)> {
+    let (mut log_det, mut smallest) = (0.0, 1.0f64);
     for i in 0..r {
         let (above, rest) = g.split_at_mut(i * r);
         let row = &mut rest[..r];
@@ -220,11 +287,12 @@ fn capacitance_factor(g: &mut [f64], r: usize, worst_pivot: f64) -> Option<f64> 
         if !(1.0 + excess > worst_pivot * diagonal && diagonal.is_finite()) {
             return None;
         }
+        smallest = smallest.min((1.0 + excess) / diagonal);
         log_det += libm::log1p(excess);
         row[i] = libm::sqrt(1.0 + excess);
         row[i + 1..].fill(0.0);
     }
-    Some(log_det)
+    Some((log_det, smallest))
 }
 
 /// The Householder reflection that clears a column below entry j, applied to the rest. Source: Golub & Van Loan,

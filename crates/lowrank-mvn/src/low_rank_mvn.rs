@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2, ArrayView3, CowArray, Ix2, Ix3};
 use variata_distributions::{Real, check};
 
+use crate::storage::{Storage, check_finite};
 use crate::{CovDiag, Error};
 
 /// A batch of normal distributions on ℝⁿ with covariance P·Pᵀ + D, P of r columns and D diagonal.
@@ -15,7 +16,7 @@ use crate::{CovDiag, Error};
 /// # Shapes
 /// `loc` [batch, n], `cov_factor` [batch, n, r] in any layout (the memory [batch, r, n] of a convolutional head is a
 /// transposed view), `cov_diag` a number, `[n]` or [batch, n]. Parameters are owned or borrowed. r = 0 is a diagonal
-/// normal; r may exceed n.
+/// normal; r may exceed n. The factor may be stored in another type than the rest, see [`Storage`].
 ///
 /// # Numerics
 /// Nothing n×n is ever formed unless asked for, nothing is inverted, and no two large numbers are subtracted: the
@@ -31,13 +32,13 @@ use crate::{CovDiag, Error};
 /// # Ok::<(), variata_lowrank_mvn::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct LowRankMvn<'a, F: Real = f64> {
+pub struct LowRankMvn<'a, F: Real = f64, S = F> {
     pub(crate) loc: CowArray<'a, F, Ix2>,
-    pub(crate) cov_factor: CowArray<'a, F, Ix3>,
+    pub(crate) cov_factor: CowArray<'a, S, Ix3>,
     pub(crate) cov_diag: CovDiag<'a, F>,
 }
 
-impl<'a, F: Real> LowRankMvn<'a, F> {
+impl<'a, F: Real + Storage> LowRankMvn<'a, F> {
     /// From location, factor and diagonal.
     ///
     /// # Errors
@@ -47,11 +48,25 @@ impl<'a, F: Real> LowRankMvn<'a, F> {
         cov_factor: impl Into<CowArray<'a, F, Ix3>>,
         cov_diag: impl Into<CovDiag<'a, F>>,
     ) -> Result<Self, Error> {
+        Self::with_storage(loc, cov_factor, cov_diag)
+    }
+}
+
+impl<'a, F: Real, S: Storage> LowRankMvn<'a, F, S> {
+    /// From location, factor and diagonal, the factor in a type of its own.
+    ///
+    /// # Errors
+    /// As [`new`](LowRankMvn::new).
+    pub fn with_storage(
+        loc: impl Into<CowArray<'a, F, Ix2>>,
+        cov_factor: impl Into<CowArray<'a, S, Ix3>>,
+        cov_diag: impl Into<CovDiag<'a, F>>,
+    ) -> Result<Self, Error> {
         let (loc, cov_factor, cov_diag) = (loc.into(), cov_factor.into(), cov_diag.into());
         let (batch, n) = loc.dim();
         check::finite("loc", &loc)?;
         check::shape("cov_factor", cov_factor.shape(), &[batch, n, cov_factor.dim().2])?;
-        check::finite("cov_factor", &cov_factor)?;
+        check_finite(&cov_factor)?;
         cov_diag.check(batch, n)?;
         Ok(Self { loc, cov_factor, cov_diag })
     }
@@ -77,7 +92,7 @@ impl<'a, F: Real> LowRankMvn<'a, F> {
     }
 
     /// The factor P, [batch, n, r].
-    pub fn cov_factor(&self) -> ArrayView3<'_, F> {
+    pub fn cov_factor(&self) -> ArrayView3<'_, S> {
         self.cov_factor.view()
     }
 
@@ -93,10 +108,6 @@ impl<'a, F: Real> LowRankMvn<'a, F> {
 
     /// Variance of each dimension, [batch, n].
     pub fn variance(&self) -> Array2<F> {
-        Array2::from_shape_fn(self.loc.raw_dim(), |(b, i)| {
-            let row = self.cov_factor.slice(ndarray::s![b, i, ..]);
-            let squares: f64 = row.iter().map(|p| p.to_f64() * p.to_f64()).sum();
-            F::from_f64(squares + self.cov_diag.item(b).at(i))
-        })
+        Array2::from_shape_fn(self.loc.raw_dim(), |(b, i)| F::from_f64(self.covariance_entry(b, i, i)))
     }
 }

@@ -1,15 +1,16 @@
 //! Draws, from given noise or from a generator.
 
-use ndarray::{Array1, Array2, ArrayRef2};
+use ndarray::{Array2, Array3, ArrayRef2, ArrayRef3, Axis, s};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
-use variata_distributions::parallel::collect;
 use variata_distributions::{Real, check};
 
+use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
 
-impl<F: Real> LowRankMvn<'_, F> {
-    /// Reparameterised sample from given noise of N(0, 1): `noise_factor` [batch, r] and `noise_diag` [batch, n].
+impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
+    /// Reparameterised sample from given noise of N(0, 1): `noise_factor` [batch, r] and `noise_diag` [batch, n] →
+    /// [batch, n].
     ///
     /// ```text
     /// μ + P·ω_p + √D·ω_d
@@ -27,29 +28,61 @@ impl<F: Real> LowRankMvn<'_, F> {
         check::finite("noise_factor", noise_factor)?;
         check::shape("noise_diag", noise_diag.shape(), self.loc.shape())?;
         check::finite("noise_diag", noise_diag)?;
-        let rows = collect(self.batch(), |b| {
-            let item = self.item(b);
-            let omega: Vec<f64> = noise_factor.row(b).iter().map(|w| w.to_f64()).collect();
-            let entry = |(i, row): (usize, ndarray::ArrayView1<'_, F>)| {
-                let moved: f64 = row.iter().zip(&omega).map(|(p, w)| p.to_f64() * w).sum();
-                let own = libm::sqrt(item.diag.at(i)) * noise_diag[(b, i)].to_f64();
-                F::from_f64(item.loc[i].to_f64() + moved + own)
-            };
-            item.factor.rows().into_iter().enumerate().map(entry).collect::<Array1<F>>()
-        });
-        Ok(Array2::from_shape_fn(self.loc.raw_dim(), |(b, i)| rows[b][i]))
+        Ok(self.coloured(noise_factor, &|b, start, to| {
+            let rows = s![b, start..start + to.len()];
+            let diag = self.cov_diag.item(b);
+            diag.deviations(start, to);
+            let own = noise_diag.slice(rows).into_iter().zip(self.loc.slice(rows));
+            to.iter_mut().zip(own).for_each(|(to, (w, loc))| *to = loc.to_f64() + *to * w.to_f64());
+        }))
+    }
+
+    /// Samples from given noise whose own part is the same for every sample: `noise_factor` [batch, samples, r] and one
+    /// `noise_diag` [batch, n] → [batch, samples, n]. Images differ only in what moves together, as in the figures of the
+    /// SOS-VAE paper; with a `noise_diag` of zeros, pixels have no noise of their own.
+    ///
+    /// # Errors
+    /// As [`rsample`](Self::rsample).
+    pub fn rsample_many(
+        &self,
+        noise_factor: &ArrayRef3<F>,
+        noise_diag: &ArrayRef2<F>,
+    ) -> Result<Array3<F>, Error> {
+        let (batch, samples) = (self.batch(), noise_factor.dim().1);
+        check::shape("noise_factor", noise_factor.shape(), &[batch, samples, self.rank()])?;
+        let mut images = Array3::from_elem((batch, samples, self.dim()), F::ZERO);
+        for (k, mut to) in images.axis_iter_mut(Axis(1)).enumerate() {
+            to.assign(&self.rsample(&noise_factor.index_axis(Axis(1), k), noise_diag)?);
+        }
+        Ok(images)
     }
 
     /// One draw of each distribution, [batch, n].
     pub fn sample(&self, rng: &mut impl Rng) -> Array2<F> {
-        let mut noise = |rows: usize, columns: usize| {
+        self.sample_clamped(f64::INFINITY, rng).unwrap_or_else(|_| self.loc.to_owned())
+    }
+
+    /// `samples` draws of each distribution, [samples, batch, n].
+    pub fn sample_n(&self, samples: usize, rng: &mut impl Rng) -> Array3<F> {
+        let mut draws = Array3::from_elem((samples, self.batch(), self.dim()), F::ZERO);
+        draws.axis_iter_mut(Axis(0)).for_each(|mut to| to.assign(&self.sample(rng)));
+        draws
+    }
+
+    /// One draw of each distribution with the noise of D limited to [−`limit`, `limit`] standard deviations, [batch, n]: no
+    /// pixel stands out of a smooth image by chance.
+    ///
+    /// # Errors
+    /// `limit` is NaN or < 0.
+    pub fn sample_clamped(&self, limit: f64, rng: &mut impl Rng) -> Result<Array2<F>, Error> {
+        check::scalar("limit", limit, ">= 0", limit >= 0.0)?;
+        let mut noise = |rows: usize, columns: usize, limit: f64| {
             Array2::from_shape_simple_fn((rows, columns), || {
-                F::from_f64(rng.sample::<f64, _>(StandardNormal))
+                F::from_f64(rng.sample::<f64, _>(StandardNormal).clamp(-limit, limit))
             })
         };
-        let factor = noise(self.batch(), self.rank());
-        let diag = noise(self.batch(), self.dim());
-        // The noise is finite and has the shapes asked for.
-        self.rsample(&factor, &diag).unwrap_or_else(|_| self.loc.to_owned())
+        let factor = noise(self.batch(), self.rank(), f64::INFINITY);
+        let diag = noise(self.batch(), self.dim(), limit);
+        self.rsample(&factor, &diag)
     }
 }

@@ -1,0 +1,399 @@
+//! The vector loops, compiled for each instruction set and chosen at run time (by `pulp`).
+//!
+//! Vectors run along the rows of a block; `stride` is the distance from one column to the next, and columns are padded with
+//! zeros to whole vectors.
+
+use pulp::{Arch, Simd, WithSimd};
+use variata_distributions::Real;
+
+/// Columns per step of the Gram matrix where registers hold 8 numbers, and elsewhere.
+const WIDE: usize = 4;
+const NARROW: usize = 3;
+/// Rows of a matrix per step of [`Product`].
+const STEP: usize = 5;
+
+/// `to[j][i] = weights[i]·from[j][i]`.
+pub(crate) fn weigh(weights: &[f64], from: &[f32], to: &mut [f64], stride: usize) {
+    Arch::new().dispatch(|| {
+        for (from, to) in from.chunks_exact(stride).zip(to.chunks_exact_mut(stride)) {
+            for ((to, p), w) in to.iter_mut().zip(from).zip(weights) {
+                *to = w * f64::from(*p);
+            }
+        }
+    });
+}
+
+/// Sums of the products of all pairs of columns, over blocks.
+pub(crate) struct Gram {
+    columns: usize,
+    /// One vector of partial sums per pair.
+    lanes: Vec<f64>,
+}
+
+impl Gram {
+    pub(crate) fn new(columns: usize) -> Self {
+        Self { columns, lanes: Vec::new() }
+    }
+
+    /// Adds a block.
+    pub(crate) fn add(&mut self, block: &[f64], stride: usize, padded: usize) {
+        Arch::new().dispatch(Add { gram: self, block, stride, padded });
+    }
+
+    /// The sums: the lower triangle of a row-major matrix.
+    pub(crate) fn sums(&self) -> Vec<f64> {
+        Arch::new().dispatch(Sums { gram: self })
+    }
+}
+
+struct Add<'a> {
+    gram: &'a mut Gram,
+    block: &'a [f64],
+    stride: usize,
+    padded: usize,
+}
+
+impl WithSimd for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, simd: V) {
+        let pairs = self.gram.columns * (self.gram.columns + 1) / 2;
+        if self.gram.lanes.is_empty() {
+            self.gram.lanes.resize(pairs * V::F64_LANES, 0.0);
+        }
+        if V::F64_LANES >= 8 { self.tiles::<V, WIDE>(simd) } else { self.tiles::<V, NARROW>(simd) }
+    }
+}
+
+impl Add<'_> {
+    #[inline(always)]
+    fn tiles<V: Simd, const T: usize>(self, simd: V) {
+        let columns = self.gram.columns;
+        let (mut sums, _) = V::as_mut_simd_f64s(&mut self.gram.lanes);
+        let vectors = self.padded / V::F64_LANES;
+        let column = |j: usize| &V::as_simd_f64s(&self.block[j * self.stride..]).0[..vectors];
+        for first in (0..columns).step_by(T) {
+            match T.min(columns - first) {
+                1 => sums = strip::<V, 1, T>(simd, first, &column, sums),
+                2 => sums = strip::<V, 2, T>(simd, first, &column, sums),
+                3 => sums = strip::<V, 3, T>(simd, first, &column, sums),
+                _ => sums = strip::<V, T, T>(simd, first, &column, sums),
+            }
+        }
+    }
+}
+
+/// Columns [first, first + A) times all up to themselves; returns the sums that are left.
+#[inline(always)]
+fn strip<'b, 's, V: Simd, const A: usize, const T: usize>(
+    simd: V,
+    first: usize,
+    column: &impl Fn(usize) -> &'b [V::f64s],
+    mut sums: &'s mut [V::f64s],
+) -> &'s mut [V::f64s] {
+    let a: [&[V::f64s]; A] = std::array::from_fn(|i| column(first + i));
+    for second in (0..first).step_by(T) {
+        let b: [&[V::f64s]; T] = std::array::from_fn(|j| column(second + j));
+        let (here, rest) = sums.split_at_mut(A * T);
+        sums = rest;
+        let mut acc: [[V::f64s; T]; A] = std::array::from_fn(|i| std::array::from_fn(|j| here[i * T + j]));
+        for k in 0..a[0].len() {
+            let x: [V::f64s; A] = std::array::from_fn(|i| a[i][k]);
+            for j in 0..T {
+                let y = b[j][k];
+                for i in 0..A {
+                    acc[i][j] = simd.mul_add_f64s(x[i], y, acc[i][j]);
+                }
+            }
+        }
+        here.copy_from_slice(acc.as_flattened());
+    }
+    let (here, rest) = sums.split_at_mut(A * (A + 1) / 2);
+    let mut acc: [[V::f64s; A]; A] =
+        std::array::from_fn(|i| std::array::from_fn(|j| here[if j <= i { i * (i + 1) / 2 + j } else { 0 }]));
+    for k in 0..a[0].len() {
+        let x: [V::f64s; A] = std::array::from_fn(|i| a[i][k]);
+        for i in 0..A {
+            for j in 0..=i {
+                acc[i][j] = simd.mul_add_f64s(x[i], x[j], acc[i][j]);
+            }
+        }
+    }
+    for i in 0..A {
+        for j in 0..=i {
+            here[i * (i + 1) / 2 + j] = acc[i][j];
+        }
+    }
+    rest
+}
+
+struct Sums<'a> {
+    gram: &'a Gram,
+}
+
+impl WithSimd for Sums<'_> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, simd: V) -> Vec<f64> {
+        let n = self.gram.columns;
+        let t = if V::F64_LANES >= 8 { WIDE } else { NARROW };
+        let mut lanes = V::as_simd_f64s(&self.gram.lanes).0.iter();
+        let mut matrix = vec![0.0; n * n];
+        let mut put = |i: usize, j: usize| {
+            if let Some(&lane) = lanes.next() {
+                matrix[i * n + j] = simd.reduce_sum_f64s(lane);
+            }
+        };
+        // In the order in which `strip` goes through them.
+        for first in (0..n).step_by(t) {
+            let end = n.min(first + t);
+            for second in (0..first).step_by(t) {
+                for i in first..end {
+                    (second..second + t).for_each(|j| put(i, j));
+                }
+            }
+            for i in first..end {
+                (first..=i).for_each(|j| put(i, j));
+            }
+        }
+        matrix
+    }
+}
+
+/// `out = b − A·z`, and the sum of its squares; b is the column after those of A.
+pub(crate) fn residual(block: &[f64], stride: usize, z: &[f64], out: &mut [f64]) -> f64 {
+    Arch::new().dispatch(Residual { block, stride, z, out })
+}
+
+struct Residual<'a> {
+    block: &'a [f64],
+    stride: usize,
+    z: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl WithSimd for Residual<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, simd: V) -> f64 {
+        /// Vectors in flight: additions take several cycles each.
+        const AHEAD: usize = 4;
+        let Self { block, stride, z, out } = self;
+        let column = |j: usize| V::as_simd_f64s(&block[j * stride..]).0;
+        let (out, _) = V::as_mut_simd_f64s(out);
+        let mut squares = simd.splat_f64s(0.0);
+        let mut k = 0;
+        while k < out.len() {
+            let here = AHEAD.min(out.len() - k);
+            let mut acc = [simd.splat_f64s(0.0); AHEAD];
+            acc[..here].copy_from_slice(&column(z.len())[k..k + here]);
+            for (j, z) in z.iter().enumerate() {
+                let (minus, a) = (simd.splat_f64s(-z), &column(j)[k..k + here]);
+                for (acc, a) in acc.iter_mut().zip(a) {
+                    *acc = simd.mul_add_f64s(minus, *a, *acc);
+                }
+            }
+            for (to, acc) in out[k..k + here].iter_mut().zip(acc) {
+                squares = simd.mul_add_f64s(acc, acc, squares);
+                *to = acc;
+            }
+            k += here;
+        }
+        simd.reduce_sum_f64s(squares)
+    }
+}
+
+/// Adds the product of each column of the factor with the right-hand side, the column after them, to `sums`.
+pub(crate) fn project(block: &[f64], stride: usize, padded: usize, sums: &mut [f64]) {
+    Arch::new().dispatch(Project { block, stride, padded, sums });
+}
+
+struct Project<'a> {
+    block: &'a [f64],
+    stride: usize,
+    padded: usize,
+    sums: &'a mut [f64],
+}
+
+impl WithSimd for Project<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, simd: V) {
+        let Self { block, stride, padded, sums } = self;
+        let column = |j: usize| V::as_simd_f64s(&block[j * stride..j * stride + padded]).0;
+        let right = column(sums.len());
+        for (j, sum) in sums.iter_mut().enumerate() {
+            let mut acc = simd.splat_f64s(0.0);
+            for (a, b) in column(j).iter().zip(right) {
+                acc = simd.mul_add_f64s(*a, *b, acc);
+            }
+            *sum += simd.reduce_sum_f64s(acc);
+        }
+    }
+}
+
+/// `f32` or `f64` as elements of vectors.
+pub(crate) trait Lane: Real {
+    type Vector<V: Simd>: Copy;
+    fn vectors<V: Simd>(slice: &[Self]) -> &[Self::Vector<V>];
+    fn vectors_mut<V: Simd>(slice: &mut [Self]) -> &mut [Self::Vector<V>];
+    fn splat<V: Simd>(simd: V, value: Self) -> Self::Vector<V>;
+    fn mul_add<V: Simd>(
+        simd: V,
+        a: Self::Vector<V>,
+        b: Self::Vector<V>,
+        c: Self::Vector<V>,
+    ) -> Self::Vector<V>;
+}
+
+macro_rules! lane {
+    ($type:ty, $vector:ident, $split:ident, $split_mut:ident, $splat:ident, $mul_add:ident) => {
+        impl Lane for $type {
+            type Vector<V: Simd> = V::$vector;
+            #[inline(always)]
+            fn vectors<V: Simd>(slice: &[Self]) -> &[V::$vector] {
+                V::$split(slice).0
+            }
+            #[inline(always)]
+            fn vectors_mut<V: Simd>(slice: &mut [Self]) -> &mut [V::$vector] {
+                V::$split_mut(slice).0
+            }
+            #[inline(always)]
+            fn splat<V: Simd>(simd: V, value: Self) -> V::$vector {
+                simd.$splat(value)
+            }
+            #[inline(always)]
+            fn mul_add<V: Simd>(simd: V, a: V::$vector, b: V::$vector, c: V::$vector) -> V::$vector {
+                simd.$mul_add(a, b, c)
+            }
+        }
+    };
+}
+lane!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, mul_add_f32s);
+lane!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, mul_add_f64s);
+
+/// `to = m·a` for a row-major r×r matrix m and the r columns of a block, both blocks `stride` apart; `dots[i]` becomes the
+/// product of the two columns at row i.
+pub(crate) fn product<E: Lane>(m: &[E], a: &[E], to: &mut [E], dots: &mut [E], stride: usize) {
+    Arch::new().dispatch(Product { m, a, to, dots, stride });
+}
+
+struct Product<'a, E> {
+    m: &'a [E],
+    a: &'a [E],
+    to: &'a mut [E],
+    dots: &'a mut [E],
+    stride: usize,
+}
+
+impl<E: Lane> WithSimd for Product<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, simd: V) {
+        let Self { m, a, to, dots, stride } = self;
+        let r = to.len() / stride.max(1);
+        let dots = E::vectors_mut::<V>(dots);
+        dots.fill(E::splat(simd, E::ZERO));
+        for first in (0..r).step_by(STEP) {
+            let m = &m[first * r..];
+            let own = &a[first * stride..];
+            let to = &mut to[first * stride..];
+            match STEP.min(r - first) {
+                1 => rows::<E, V, 1>(simd, m, a, own, to, dots, stride, r),
+                2 => rows::<E, V, 2>(simd, m, a, own, to, dots, stride, r),
+                3 => rows::<E, V, 3>(simd, m, a, own, to, dots, stride, r),
+                4 => rows::<E, V, 4>(simd, m, a, own, to, dots, stride, r),
+                _ => rows::<E, V, STEP>(simd, m, a, own, to, dots, stride, r),
+            }
+        }
+    }
+}
+
+/// N rows of the product.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "one call, inlined")]
+fn rows<E: Lane, V: Simd, const N: usize>(
+    simd: V,
+    m: &[E],
+    a: &[E],
+    own: &[E],
+    to: &mut [E],
+    dots: &mut [E::Vector<V>],
+    stride: usize,
+    r: usize,
+) {
+    let m: [&[E]; N] = std::array::from_fn(|j| &m[j * r..j * r + r]);
+    let mut k = 0;
+    while k < dots.len() {
+        // Two vectors at a time keep 2·N sums in registers.
+        let pair = k + 1 < dots.len();
+        let second = if pair { k + 1 } else { k };
+        let mut acc = [[E::splat(simd, E::ZERO); 2]; N];
+        for (i, a) in a.chunks_exact(stride).enumerate() {
+            let a = E::vectors::<V>(a);
+            let (x, y) = (a[k], a[second]);
+            for j in 0..N {
+                let m = E::splat(simd, m[j][i]);
+                acc[j][0] = E::mul_add(simd, m, x, acc[j][0]);
+                acc[j][1] = E::mul_add(simd, m, y, acc[j][1]);
+            }
+        }
+        for (j, acc) in acc.iter().enumerate() {
+            let own = E::vectors::<V>(&own[j * stride..(j + 1) * stride]);
+            let to = E::vectors_mut::<V>(&mut to[j * stride..(j + 1) * stride]);
+            to[k] = acc[0];
+            dots[k] = E::mul_add(simd, acc[0], own[k], dots[k]);
+            if pair {
+                to[k + 1] = acc[1];
+                dots[k + 1] = E::mul_add(simd, acc[1], own[k + 1], dots[k + 1]);
+            }
+        }
+        k += 2;
+    }
+}
+
+/// `to[j][i] = of_point[i]·z[j] + of_solved[i]·solved[j][i]`.
+pub(crate) fn combine<E: Lane>(
+    of_point: &[E],
+    z: &[f64],
+    of_solved: &[E],
+    solved: &[E],
+    to: &mut [E],
+    stride: usize,
+) {
+    Arch::new().dispatch(Combine { of_point, z, of_solved, solved, to, stride });
+}
+
+struct Combine<'a, E> {
+    of_point: &'a [E],
+    z: &'a [f64],
+    of_solved: &'a [E],
+    solved: &'a [E],
+    to: &'a mut [E],
+    stride: usize,
+}
+
+impl<E: Lane> WithSimd for Combine<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, simd: V) {
+        let of_point = E::vectors::<V>(self.of_point);
+        let of_solved = E::vectors::<V>(self.of_solved);
+        let zero = E::splat(simd, E::ZERO);
+        let columns = self.to.chunks_exact_mut(self.stride).zip(self.solved.chunks_exact(self.stride));
+        for (j, (to, solved)) in columns.enumerate() {
+            // There is no z without a point.
+            let z = E::splat(simd, self.z.get(j).map_or(E::ZERO, |&z| E::from_f64(z)));
+            let vectors = E::vectors_mut::<V>(to).iter_mut().zip(E::vectors::<V>(solved));
+            for ((to, solved), (a, s)) in vectors.zip(of_point.iter().zip(of_solved)) {
+                *to = E::mul_add(simd, *s, *solved, E::mul_add(simd, *a, z, zero));
+            }
+        }
+    }
+}

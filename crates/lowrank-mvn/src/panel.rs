@@ -1,0 +1,214 @@
+//! A block of rows of one item, turned so that vectors run along the rows: what the kernels work on.
+
+use ndarray::{ArrayView1, ArrayView2, Axis, s};
+use variata_distributions::Real;
+
+use crate::diagonal::Diagonal;
+use crate::kernel::weigh;
+use crate::storage::Storage;
+use crate::transpose::to_columns;
+
+/// Rows per block: with 26 columns in f64 it fits the first-level cache.
+pub(crate) const ROWS: usize = 128;
+/// Rows are padded to a multiple of this with zeros, the longest vector of f32.
+const LANES: usize = 16;
+/// Bytes of a cache line, to which columns are aligned.
+const LINE: usize = 64;
+
+/// Fills a run of rows of a right-hand side: item, first row, where to.
+pub(crate) type Right<'f> = &'f (dyn Fn(usize, usize, &mut [f64]) + Sync);
+
+/// What rows are multiplied by on their way into a block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Weights {
+    /// D^-½: columns of A = D^-½P, and of b.
+    Whitening,
+    /// 1: columns of P.
+    One,
+}
+
+/// One item, by reference.
+pub(crate) struct Item<'p, F, S = F> {
+    pub b: usize,
+    pub loc: ArrayView1<'p, F>,
+    pub factor: ArrayView2<'p, S>,
+    pub diag: Diagonal<'p, F>,
+}
+
+/// Memory whose first element lies at the start of a cache line.
+#[derive(Debug)]
+pub(crate) struct Aligned<T> {
+    memory: Vec<T>,
+    first: usize,
+    len: usize,
+}
+
+impl<T: Copy + Default> Aligned<T> {
+    pub(crate) fn new(len: usize) -> Self {
+        let memory = vec![T::default(); len + LINE / size_of::<T>()];
+        let first = memory.as_ptr().align_offset(LINE).min(LINE / size_of::<T>());
+        Self { memory, first, len }
+    }
+
+    pub(crate) fn get(&self) -> &[T] {
+        &self.memory[self.first..self.first + self.len]
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut [T] {
+        &mut self.memory[self.first..self.first + self.len]
+    }
+}
+
+/// A block of rows.
+pub(crate) struct Panel {
+    /// First row.
+    pub start: usize,
+    /// Rows in it; the rest of each column is 0.
+    pub rows: usize,
+    /// From one column to the next.
+    pub stride: usize,
+    /// Columns of the factor.
+    pub r: usize,
+    weights: Aligned<f64>,
+    /// Columns of the weighted factor, and after them that of the right-hand side.
+    scaled: Aligned<f64>,
+    /// Columns of P, where it is stored as singles or narrower and its block lies together in memory.
+    singles: Aligned<f32>,
+    turned: bool,
+    wide: Vec<f32>,
+}
+
+impl Panel {
+    /// For blocks of items with n rows and r columns.
+    pub(crate) fn new(n: usize, r: usize) -> Self {
+        let stride = ROWS.min(n.max(1).next_multiple_of(LANES));
+        Self {
+            start: 0,
+            rows: 0,
+            stride,
+            r,
+            weights: Aligned::new(stride),
+            scaled: Aligned::new(stride * (r + 1)),
+            singles: Aligned::new(stride * r),
+            turned: false,
+            wide: Vec::new(),
+        }
+    }
+
+    /// Padded length of what is loaded: a multiple of the vector.
+    pub(crate) fn padded(&self) -> usize {
+        self.rows.next_multiple_of(LANES)
+    }
+
+    /// What each row was multiplied by.
+    pub(crate) fn weights(&self) -> &[f64] {
+        &self.weights.get()[..self.padded()]
+    }
+
+    /// Column j of the factor, or the right-hand side for j = r.
+    pub(crate) fn column(&self, j: usize) -> &[f64] {
+        &self.scaled.get()[j * self.stride..j * self.stride + self.padded()]
+    }
+
+    /// All columns, [`stride`](Self::stride) apart.
+    pub(crate) fn columns(&self) -> &[f64] {
+        self.scaled.get()
+    }
+
+    /// All columns of P as singles, `stride` apart, where they were read as such.
+    pub(crate) fn singles(&self) -> Option<&[f32]> {
+        self.turned.then(|| self.singles.get())
+    }
+
+    /// Loads rows [start, start + rows) of the factor, and of the right-hand side if there is one.
+    pub(crate) fn load<F: Real, S: Storage>(
+        &mut self,
+        item: &Item<'_, F, S>,
+        by: Weights,
+        right: Option<Right<'_>>,
+        start: usize,
+        rows: usize,
+    ) {
+        self.begin(item, by, right, start, rows);
+        let (stride, padded) = (self.stride, self.padded());
+        self.turned = self.turn(item);
+        if self.turned {
+            let (singles, scaled) = (self.singles.get(), self.scaled.get_mut());
+            weigh(&self.weights.get()[..padded], singles, &mut scaled[..self.r * stride], stride);
+            return;
+        }
+        let source = item.factor.slice(s![start..start + rows, ..]);
+        let scaled = self.scaled.get_mut();
+        let weights = self.weights.get();
+        if source.strides()[0].abs() < source.strides()[1].abs() {
+            for (column, to) in source.columns().into_iter().zip(scaled.chunks_exact_mut(stride)) {
+                for ((to, p), w) in to.iter_mut().zip(column).zip(weights) {
+                    *to = w * p.to_f64();
+                }
+            }
+        } else {
+            for (i, (row, w)) in source.rows().into_iter().zip(weights).enumerate() {
+                for (p, to) in row.iter().zip(scaled.chunks_exact_mut(stride)) {
+                    to[i] = w * p.to_f64();
+                }
+            }
+        }
+        self.clear_padding();
+    }
+
+    /// Weights and the right-hand side.
+    fn begin<F: Real, S>(
+        &mut self,
+        item: &Item<'_, F, S>,
+        by: Weights,
+        right: Option<Right<'_>>,
+        start: usize,
+        rows: usize,
+    ) {
+        (self.start, self.rows) = (start, rows);
+        let (r, stride, padded) = (self.r, self.stride, self.padded());
+        let weights = &mut self.weights.get_mut()[..padded];
+        match by {
+            Weights::Whitening => item.diag.weights(start, &mut weights[..rows]),
+            Weights::One => weights[..rows].fill(1.0),
+        }
+        weights[rows..].fill(0.0);
+        if let Some(right) = right {
+            let b = &mut self.scaled.get_mut()[r * stride..r * stride + padded];
+            right(item.b, start, &mut b[..rows]);
+            b.iter_mut().zip(self.weights.get()).for_each(|(b, w)| *b *= w);
+            b[rows..].fill(0.0);
+        }
+    }
+
+    /// The loaded rows of P as columns of singles, where they are singles or narrower and lie together in memory.
+    fn turn<F: Real, S: Storage>(&mut self, item: &Item<'_, F, S>) -> bool {
+        let (start, rows, stride, padded) = (self.start, self.rows, self.stride, self.padded());
+        let source = item.factor.slice(s![start..start + rows, ..]);
+        let to = self.singles.get_mut();
+        if let Some(flat) = source.to_slice() {
+            let Some(flat) = S::as_singles(flat, &mut self.wide) else { return false };
+            to_columns(flat, rows, self.r, to, stride);
+        } else if rows == 1 || source.strides()[0] == 1 {
+            for (column, to) in source.axis_iter(Axis(1)).zip(to.chunks_exact_mut(stride)) {
+                let Some(column) = column.to_slice().and_then(|c| S::as_singles(c, &mut self.wide)) else {
+                    return false;
+                };
+                to[..rows].copy_from_slice(column);
+            }
+        } else {
+            return false;
+        }
+        for column in to.chunks_exact_mut(stride) {
+            column[rows..padded].fill(0.0);
+        }
+        true
+    }
+
+    fn clear_padding(&mut self) {
+        let (rows, padded, stride) = (self.rows, self.padded(), self.stride);
+        for column in self.scaled.get_mut().chunks_exact_mut(stride).take(self.r) {
+            column[rows..padded].fill(0.0);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The second pass over the factor: α, and gradients as combinations of αzᵀ and D⁻¹PC⁻¹.
+
+use ndarray::{Array2, Array3, ArrayViewMut1, ArrayViewMut2, Axis, s};
+use variata_distributions::Real;
+use variata_distributions::linalg::{dot, solve_lower, solve_lower_transposed};
+use variata_distributions::parallel::for_each;
+
+use crate::factorisation::{Factorised, Solution, TASK};
+use crate::kernel::{self, Lane};
+use crate::panel::{Aligned, Item, Panel, ROWS, Right, Weights};
+use crate::storage::Storage;
+use crate::transpose::{as_singles, as_singles_mut, to_rows};
+use crate::{LowRankMvn, LowRankMvnGrad};
+
+/// A gradient as a combination of its two parts: ∂P = outer·αzᵀ + inner·D⁻¹PC⁻¹ and ∂D = ½(outer·α² + inner·(1 − h)/d).
+#[derive(Clone, Copy)]
+pub(crate) struct Parts {
+    pub outer: f64,
+    pub inner: f64,
+}
+
+pub(crate) const LOG_PROB: Parts = Parts { outer: 1.0, inner: -1.0 };
+pub(crate) const ENTROPY: Parts = Parts { outer: 0.0, inner: 1.0 };
+pub(crate) const MAHALANOBIS: Parts = Parts { outer: -2.0, inner: 0.0 };
+
+/// From here on up a leverage h is found again in f64, because 1 − h is what counts.
+const HIGH_LEVERAGE: f64 = 0.5;
+
+/// Where a gradient goes, for a run of rows.
+struct Output<'o, F> {
+    parts: Parts,
+    factor: ArrayViewMut2<'o, F>,
+    diag: ArrayViewMut1<'o, F>,
+}
+
+impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
+    /// Squares of the residuals per run of rows, α, and the gradients that are wanted.
+    pub(crate) fn slopes<const N: usize>(
+        &self,
+        right: Option<Right<'_>>,
+        found: &[(Factorised, Solution)],
+        wanted: [Parts; N],
+    ) -> (Vec<f64>, Array2<F>, [LowRankMvnGrad<F>; N]) {
+        let (batch, n) = self.loc.dim();
+        let rows = if n <= self.rank() { n.max(1) } else { TASK };
+        let mut alpha = Array2::from_elem((if right.is_some() { batch } else { 0 }, n), F::ZERO);
+        let mut grads = wanted.map(|_| LowRankMvnGrad {
+            cov_factor: self.like_factor(),
+            cov_diag: Array2::from_elem((batch, n), F::ZERO),
+        });
+        let runs = n.div_ceil(rows).max(1);
+        let mut squares = vec![0.0; batch * runs];
+        let mut alphas = alpha.axis_iter_mut(Axis(0)).flat_map(|row| pieces(row, rows));
+        let mut outputs: [_; N] = grads.each_mut().map(|grad| {
+            let factors = grad.cov_factor.axis_iter_mut(Axis(0)).flat_map(|item| pieces(item, rows));
+            factors.zip(grad.cov_diag.axis_iter_mut(Axis(0)).flat_map(|row| pieces(row, rows)))
+        });
+        let tasks = squares.iter_mut().enumerate().map(|(at, squares)| {
+            let outputs = wanted.iter().zip(&mut outputs).filter_map(|(&parts, outputs)| {
+                outputs.next().map(|(factor, diag)| Output { parts, factor, diag })
+            });
+            (at / runs, at % runs * rows, squares, alphas.next(), outputs.collect::<Vec<_>>())
+        });
+        for_each(tasks.collect(), |(b, start, squares, alpha, outputs)| {
+            let item = self.item(b);
+            let (factorised, solution) = &found[b];
+            match factorised {
+                Factorised::Capacitance { l, pivot, .. } => {
+                    let mut run = Run { start, l, z: &solution.z, alpha, outputs };
+                    *squares = run.all(&item, right, n.min(start + rows), *pivot);
+                }
+                Factorised::Dense { l, .. } => item.by_covariance(l, right, alpha, outputs),
+            }
+        });
+        drop((alphas, outputs));
+        (squares, alpha, grads)
+    }
+
+    /// Zeros of the factor's shape, in its memory layout.
+    fn like_factor(&self) -> Array3<F> {
+        let (batch, n, r) = self.cov_factor.dim();
+        let strides = self.cov_factor.strides();
+        if n > 1 && r > 1 && strides[1].abs() < strides[2].abs() {
+            let turned = Array3::from_elem((batch, r, n), F::ZERO);
+            return turned.permuted_axes([0, 2, 1]);
+        }
+        Array3::from_elem((batch, n, r), F::ZERO)
+    }
+}
+
+/// Runs of `rows` along the first axis; one, empty, where that is empty.
+fn pieces<F, D: ndarray::RemoveAxis>(
+    view: ndarray::ArrayViewMut<'_, F, D>,
+    rows: usize,
+) -> Vec<ndarray::ArrayViewMut<'_, F, D>> {
+    let (mut pieces, mut rest) = (Vec::new(), view);
+    while rest.len_of(Axis(0)) > rows {
+        let (piece, after) = rest.split_at(Axis(0), rows);
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces.push(rest);
+    pieces
+}
+
+/// Whether D⁻¹PC⁻¹ in singles has relative error ≤ 10⁻⁵, and nothing over- or underflows.
+fn fits_singles(l: &[f64], r: usize, pivot: f64) -> bool {
+    pivot >= 1.0 / 32.0 && l.chunks_exact(r.max(1)).all(|row| dot(row, row) <= 1e20)
+}
+
+/// A run of rows of one item with r < n.
+struct Run<'o, F> {
+    start: usize,
+    l: &'o [f64],
+    z: &'o [f64],
+    alpha: Option<ArrayViewMut1<'o, F>>,
+    outputs: Vec<Output<'o, F>>,
+}
+
+/// Blocks on their way, in one element type.
+struct Buffers<E> {
+    /// C⁻¹.
+    inverse: Vec<E>,
+    /// C⁻¹A, turned.
+    solved: Aligned<E>,
+    /// A gradient.
+    out: Aligned<E>,
+    /// Per row, of α·z and of C⁻¹A.
+    factors: [Aligned<E>; 2],
+    /// The leverage.
+    dots: Aligned<E>,
+}
+
+impl<E: Real> Buffers<E> {
+    fn new(inverse: &[f64], r: usize) -> Self {
+        Self {
+            inverse: inverse.iter().map(|&v| E::from_f64(v)).collect(),
+            solved: Aligned::new(ROWS * r),
+            out: Aligned::new(ROWS * r),
+            factors: [Aligned::new(ROWS), Aligned::new(ROWS)],
+            dots: Aligned::new(ROWS),
+        }
+    }
+}
+
+impl<F: Real> Run<'_, F> {
+    /// Rows up to `end`; returns the sum of the squares of the residuals.
+    fn all<S: Storage>(
+        &mut self,
+        item: &Item<'_, F, S>,
+        right: Option<Right<'_>>,
+        end: usize,
+        pivot: f64,
+    ) -> f64 {
+        let r = item.r();
+        let mut inverse: Vec<f64> = (0..r * r).map(|at| f64::from(u8::from(at / r == at % r))).collect();
+        solve_lower(self.l, r, &mut inverse, r);
+        solve_lower_transposed(self.l, r, &mut inverse, r);
+        let fast = F::UNIT_ROUNDOFF > 1e-10 && fits_singles(self.l, r, pivot);
+        let mut singles: Buffers<f32> = Buffers::new(&inverse, r);
+        let mut doubles: Buffers<f64> = Buffers::new(&inverse, r);
+        let mut alpha = Aligned::new(ROWS);
+        let mut squares = 0.0;
+        item.for_each_block(Weights::Whitening, right, self.start, end, |block| {
+            let alpha = &mut alpha.get_mut()[..block.padded()];
+            if let Some(to) = &mut self.alpha {
+                squares += kernel::residual(block.columns(), block.stride, self.z, alpha);
+                alpha.iter_mut().zip(block.weights()).for_each(|(a, w)| *a *= w);
+                let first = block.start - self.start;
+                to.iter_mut().skip(first).zip(&alpha[..block.rows]).for_each(|(to, a)| *to = F::from_f64(*a));
+            }
+            if self.outputs.is_empty() {
+                return;
+            }
+            let tame = || block.weights()[..block.rows].iter().all(|w| (1e-10..=1e10).contains(w));
+            match block.singles().filter(|_| fast && tame()) {
+                Some(p) => self.block(block, p, true, alpha, &mut singles),
+                None => self.block(block, block.columns(), false, alpha, &mut doubles),
+            }
+        });
+        squares
+    }
+
+    /// One block. `columns` are those of P where `raw`, else of A.
+    fn block<E: Lane>(
+        &mut self,
+        block: &Panel,
+        columns: &[E],
+        raw: bool,
+        alpha: &[f64],
+        buffers: &mut Buffers<E>,
+    ) {
+        let (r, rows, stride) = (block.r, block.rows, block.stride);
+        let first = block.start - self.start;
+        let weights = block.weights();
+        let Buffers { inverse, solved, out, factors: [of_point, of_solved], dots } = buffers;
+        let (solved, out) = (&mut solved.get_mut()[..r * stride], &mut out.get_mut()[..r * stride]);
+        let dots = &mut dots.get_mut()[..block.padded()];
+        kernel::product(inverse, &columns[..r * stride], solved, dots, stride);
+        for Output { parts: Parts { outer, inner }, factor, diag } in &mut self.outputs {
+            // α may overflow where it does not count.
+            let of_alpha = |a: f64| if *outer == 0.0 { 0.0 } else { *outer * a };
+            for (i, to) in diag.iter_mut().skip(first).take(rows).enumerate() {
+                let (w, a) = (weights[i], alpha[i]);
+                let leverage = if raw { w * w * dots[i].to_f64() } else { dots[i].to_f64() };
+                let free = if raw && leverage > HIGH_LEVERAGE {
+                    let mut row: Vec<f64> = (0..r).map(|j| block.column(j)[i]).collect();
+                    solve_lower(self.l, r, &mut row, 1);
+                    1.0 - dot(&row, &row)
+                } else {
+                    1.0 - leverage
+                };
+                *to = F::from_f64(0.5 * (of_alpha(a) * a + *inner * w * w * free));
+            }
+            let (of_point, of_solved) = (of_point.get_mut(), of_solved.get_mut());
+            for (i, (w, a)) in weights.iter().zip(alpha).enumerate() {
+                of_point[i] = E::from_f64(of_alpha(*a));
+                of_solved[i] = E::from_f64(*inner * if raw { w * w } else { *w });
+            }
+            kernel::combine(of_point, self.z, of_solved, solved, out, stride);
+            write(out, stride, factor.slice_mut(s![first..first + rows, ..]));
+        }
+    }
+}
+
+/// The columns of a block into the rows of `to`.
+fn write<E: Lane, F: Real>(block: &[E], stride: usize, mut to: ArrayViewMut2<'_, F>) {
+    let (rows, r) = to.dim();
+    if let Some(from) = as_singles(block)
+        && let Some(to) = to.as_slice_mut().and_then(as_singles_mut)
+    {
+        to_rows(from, stride, rows, r, to);
+        return;
+    }
+    for (from, mut to) in block.chunks_exact(stride).zip(to.columns_mut()) {
+        to.iter_mut().zip(from).for_each(|(to, v)| *to = F::from_f64(v.to_f64()));
+    }
+}
+
+impl<F: Real, S: Storage> Item<'_, F, S> {
+    /// For n ≤ r, from Σ⁻¹ itself: ∂P = 2GP and ∂D = diag G of G = ½(outer·ααᵀ + inner·Σ⁻¹).
+    fn by_covariance(
+        &self,
+        l: &[f64],
+        right: Option<Right<'_>>,
+        to: Option<ArrayViewMut1<'_, F>>,
+        outputs: Vec<Output<'_, F>>,
+    ) {
+        let n = self.n();
+        let mut alpha = vec![0.0; n];
+        if let (Some(right), Some(to)) = (right, to) {
+            right(self.b, 0, &mut alpha);
+            solve_lower(l, n, &mut alpha, 1);
+            solve_lower_transposed(l, n, &mut alpha, 1);
+            to.into_iter().zip(&alpha).for_each(|(to, a)| *to = F::from_f64(*a));
+        }
+        if outputs.is_empty() {
+            return;
+        }
+        let mut inverse: Vec<f64> = (0..n * n).map(|at| f64::from(u8::from(at / n == at % n))).collect();
+        solve_lower(l, n, &mut inverse, n);
+        solve_lower_transposed(l, n, &mut inverse, n);
+        for Output { parts: Parts { outer, inner }, mut factor, mut diag } in outputs {
+            let g = |i: usize, j: usize| 0.5 * (outer * alpha[i] * alpha[j] + inner * inverse[i * n + j]);
+            for i in 0..n {
+                diag[i] = F::from_f64(g(i, i));
+                for (c, to) in factor.row_mut(i).iter_mut().enumerate() {
+                    let sum: f64 = (0..n).map(|j| g(i, j) * self.factor[(j, c)].to_f64()).sum();
+                    *to = F::from_f64(2.0 * sum);
+                }
+            }
+        }
+    }
+}
