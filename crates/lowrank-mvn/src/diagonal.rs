@@ -103,6 +103,9 @@ impl<F: Real> Diagonal<'_, F> {
 
     /// D^-½ of the entries from `start` on.
     pub(crate) fn weights(&self, start: usize, to: &mut [f64]) {
+        if let Self::Scalar(d) = self {
+            return to.fill(1.0 / d.sqrt());
+        }
         // A square root is rounded correctly everywhere, and the compiler vectorises this one.
         self.variances(start, to);
         to.iter_mut().for_each(|to| *to = 1.0 / to.sqrt());
@@ -113,8 +116,7 @@ impl<F: Real> Diagonal<'_, F> {
         match self {
             Self::Scalar(d) => to.fill(*d),
             Self::Values { variances, .. } => {
-                let here = variances.slice(ndarray::s![start..start + to.len()]);
-                to.iter_mut().zip(here).for_each(|(to, d)| *to = d.to_f64());
+                fill(to, variances.slice(ndarray::s![start..start + to.len()]));
             }
         }
     }
@@ -142,6 +144,15 @@ impl<F: Real> Diagonal<'_, F> {
                 None => Ok(sum_of_logs(variances.iter().map(|d| d.to_f64()))),
             },
         }
+    }
+}
+
+/// `to = from`.
+pub(crate) fn fill<F: Real>(to: &mut [f64], from: ArrayView1<'_, F>) {
+    match from.to_slice() {
+        // The compiler vectorises a loop over slices only.
+        Some(from) => to.iter_mut().zip(from).for_each(|(to, v)| *to = v.to_f64()),
+        None => to.iter_mut().zip(from).for_each(|(to, v)| *to = v.to_f64()),
     }
 }
 

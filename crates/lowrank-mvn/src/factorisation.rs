@@ -2,14 +2,15 @@
 //!
 //! With A = D^-½P and b = D^-½(x − μ), z = C⁻¹Aᵀb is the least-squares solution of [A; I]·z ≈ [b; 0].
 
-use ndarray::{ArrayRef2, s};
+use ndarray::{ArrayRef2, Axis, s};
 use variata_distributions::Real;
 use variata_distributions::linalg::{dot, solve_lower, solve_lower_transposed};
 use variata_distributions::parallel::collect;
 
+use crate::diagonal::fill;
 use crate::kernel::{self, Gram};
 use crate::panel::{Aligned, Item, Panel, ROWS, Right, Weights};
-use crate::storage::Storage;
+use crate::storage::{Storage, check_finite};
 use crate::{Error, LowRankMvn};
 
 /// Rows per task. Sums are formed per task and added in order, so that no result depends on the number of threads.
@@ -76,8 +77,12 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     pub(crate) fn gap(&self, x: &ArrayRef2<F>) -> impl Fn(usize, usize, &mut [f64]) + Sync {
         move |b, start, to| {
             let rows = s![b, start..start + to.len()];
-            let pairs = x.slice(rows).into_iter().zip(self.loc.slice(rows));
-            to.iter_mut().zip(pairs).for_each(|(to, (x, loc))| *to = x.to_f64() - loc.to_f64());
+            fill(to, x.slice(rows));
+            let loc = self.loc.slice(rows);
+            match loc.to_slice() {
+                Some(loc) => to.iter_mut().zip(loc).for_each(|(to, loc)| *to -= loc.to_f64()),
+                None => to.iter_mut().zip(loc).for_each(|(to, loc)| *to -= loc.to_f64()),
+            }
         }
     }
 
@@ -148,6 +153,10 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
     fn capacitance(&self, gram: &[f64], right: Option<Right<'_>>) -> Result<(Factorised, Solution), Error> {
         let r = self.r();
         let log_diag = self.diag.log_det(self.n())?;
+        // Squares may overflow; if they did not, an entry of the factor is no number.
+        if !gram.iter().all(|v| v.is_finite()) {
+            check_finite(&self.factor.insert_axis(Axis(0)))?;
+        }
         let columns = r + usize::from(right.is_some());
         let mut l: Vec<f64> = (0..r).flat_map(|i| &gram[i * columns..i * columns + r]).copied().collect();
         if let Some((log_det, pivot)) = capacitance_factor(&mut l, r, worst_pivot::<F>()) {
@@ -216,6 +225,7 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
     /// digits.
     pub(crate) fn root(&self) -> Result<(Vec<f64>, f64), Error> {
         let n = self.n();
+        check_finite(&self.factor.insert_axis(Axis(0)))?;
         let mut columns: Vec<Vec<f64>> = (0..n)
             .map(|i| {
                 let own = (0..n).map(|j| if i == j { libm::sqrt(self.diag.at(i)) } else { 0.0 });

@@ -1,12 +1,12 @@
 //! Closed-form gradients of the log-density, the entropy and the Mahalanobis distance.
 
 use ndarray::{Array1, Array2, Array3, ArrayRef2};
-use variata_distributions::Real;
 use variata_distributions::linalg::dot;
+use variata_distributions::{Real, check};
 
 use crate::density::Evaluated;
 use crate::factorisation::Solution;
-use crate::slopes::{ENTROPY, LOG_PROB, MAHALANOBIS, Parts};
+use crate::slopes::{ENTROPY, LOG_PROB, MAHALANOBIS, Parts, Target};
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
 
@@ -45,6 +45,60 @@ pub struct LogProbAndEntropy<F> {
     pub entropy_grad: LowRankMvnGrad<F>,
 }
 
+impl<F: Real> LowRankMvnGrad<F> {
+    /// Zeros for the parameters of `p`: memory for the `_into` forms.
+    pub fn zeros<S: Storage>(p: &LowRankMvn<'_, F, S>) -> Self {
+        Self { cov_factor: p.like_factor(), cov_diag: Array2::from_elem(p.loc.raw_dim(), F::ZERO) }
+    }
+
+    fn check(&self, shape: (usize, usize, usize)) -> Result<(), Error> {
+        let (batch, n, r) = shape;
+        check::shape("grad.cov_factor", self.cov_factor.shape(), &[batch, n, r])?;
+        Ok(check::shape("grad.cov_diag", self.cov_diag.shape(), &[batch, n])?)
+    }
+
+    fn target(&mut self, parts: Parts) -> Target<'_, F> {
+        Target { parts, cov_factor: &mut self.cov_factor, cov_diag: &mut self.cov_diag }
+    }
+}
+
+impl<F: Real> LowRankMvnLogProbGrad<F> {
+    /// Zeros for a point and the parameters of `p`: memory for the `_into` forms.
+    pub fn zeros<S: Storage>(p: &LowRankMvn<'_, F, S>) -> Self {
+        let LowRankMvnGrad { cov_factor, cov_diag } = LowRankMvnGrad::zeros(p);
+        Self { x: cov_diag.clone(), loc: cov_diag.clone(), cov_factor, cov_diag }
+    }
+
+    fn check(&self, shape: (usize, usize, usize)) -> Result<(), Error> {
+        let (batch, n, r) = shape;
+        check::shape("grad.x", self.x.shape(), &[batch, n])?;
+        check::shape("grad.loc", self.loc.shape(), &[batch, n])?;
+        check::shape("grad.cov_factor", self.cov_factor.shape(), &[batch, n, r])?;
+        Ok(check::shape("grad.cov_diag", self.cov_diag.shape(), &[batch, n])?)
+    }
+
+    /// From α in `loc`: what the parts make of it.
+    fn finish(&mut self, parts: Parts) {
+        let (x, loc) = (&mut self.x, &mut self.loc);
+        ndarray::Zip::from(x).and(loc).for_each(|x, loc| {
+            let slope = parts.outer * loc.to_f64();
+            (*x, *loc) = (F::from_f64(-slope), F::from_f64(slope));
+        });
+    }
+}
+
+impl<F: Real> LogProbAndEntropy<F> {
+    /// Zeros for the parameters of `p`: memory for [`LowRankMvn::log_prob_and_entropy_with_grad_into`].
+    pub fn zeros<S: Storage>(p: &LowRankMvn<'_, F, S>) -> Self {
+        Self {
+            log_prob: Array1::zeros(p.batch()),
+            log_prob_grad: LowRankMvnLogProbGrad::zeros(p),
+            entropy: Array1::zeros(p.batch()),
+            entropy_grad: LowRankMvnGrad::zeros(p),
+        }
+    }
+}
+
 impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// [`log_prob`](Self::log_prob) and its partial derivatives.
     ///
@@ -52,8 +106,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// α = D⁻¹(x − μ − Pz) = Σ⁻¹(x − μ):   ∂x = −α,   ∂μ = α,
     /// ∂P = α·zᵀ − D⁻¹PC⁻¹,   ∂D = ½ (α² − (1 − h)/d),   h = diag(D^-½PC⁻¹PᵀD^-½)
     /// ```
-    /// Derived from ∂ log p = ½ ⟨ααᵀ − Σ⁻¹, ∂Σ⟩ with Σ⁻¹P = D⁻¹PC⁻¹ and Pᵀα = z. Results of `f32` parameters have relative
-    /// error ≤ 10⁻⁵ in norm.
+    /// Derived from ∂ log p = ½ ⟨ααᵀ − Σ⁻¹, ∂Σ⟩ with Σ⁻¹P = D⁻¹PC⁻¹ and Pᵀα = z. Gradients of `f32` parameters have a
+    /// relative error ≤ 10⁻⁵ in norm.
     ///
     /// # Errors
     /// As [`log_prob`](Self::log_prob).
@@ -61,9 +115,9 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         &self,
         x: &ArrayRef2<F>,
     ) -> Result<(Array1<f64>, LowRankMvnLogProbGrad<F>), Error> {
-        let (found, loc, [grad]) = self.slopes_at(x, [LOG_PROB])?;
-        let value = found.iter().map(|found| self.log_density(found.q, &found.factorised)).collect();
-        Ok((value, point_grad(loc, LOG_PROB, grad)))
+        let mut grad = LowRankMvnLogProbGrad::zeros(self);
+        let found = self.slopes_at(x, LOG_PROB, &mut grad, None)?;
+        Ok((found.iter().map(|found| self.log_density(found.q, &found.factorised)).collect(), grad))
     }
 
     /// [`mahalanobis`](Self::mahalanobis) and its partial derivatives 2α, −2α, −2αzᵀ and −α², see
@@ -75,8 +129,9 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         &self,
         x: &ArrayRef2<F>,
     ) -> Result<(Array1<f64>, LowRankMvnLogProbGrad<F>), Error> {
-        let (found, loc, [grad]) = self.slopes_at(x, [MAHALANOBIS])?;
-        Ok((found.iter().map(|found| found.q).collect(), point_grad(loc, MAHALANOBIS, grad)))
+        let mut grad = LowRankMvnLogProbGrad::zeros(self);
+        let found = self.slopes_at(x, MAHALANOBIS, &mut grad, None)?;
+        Ok((found.iter().map(|found| found.q).collect(), grad))
     }
 
     /// [`entropy`](Self::entropy) and its partial derivatives D⁻¹PC⁻¹ and ½ (1 − h)/d, see
@@ -85,8 +140,9 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// # Errors
     /// As [`entropy`](Self::entropy).
     pub fn entropy_with_grad(&self) -> Result<(Array1<f64>, LowRankMvnGrad<F>), Error> {
+        let mut grad = LowRankMvnGrad::zeros(self);
         let found = self.factorise(None)?;
-        let (_, _, [grad]) = self.slopes(None, &found, [ENTROPY]);
+        self.slopes(None, &found, None, vec![grad.target(ENTROPY)]);
         Ok((found.iter().map(|(factorised, _)| self.entropy_of(factorised)).collect(), grad))
     }
 
@@ -106,38 +162,56 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// # Errors
     /// As [`log_prob`](Self::log_prob).
     pub fn log_prob_and_entropy_with_grad(&self, x: &ArrayRef2<F>) -> Result<LogProbAndEntropy<F>, Error> {
-        let (found, loc, [log_prob_grad, entropy_grad]) = self.slopes_at(x, [LOG_PROB, ENTROPY])?;
-        Ok(LogProbAndEntropy {
-            log_prob: found.iter().map(|found| self.log_density(found.q, &found.factorised)).collect(),
-            log_prob_grad: point_grad(loc, LOG_PROB, log_prob_grad),
-            entropy: found.iter().map(|found| self.entropy_of(&found.factorised)).collect(),
-            entropy_grad,
-        })
+        let mut to = LogProbAndEntropy::zeros(self);
+        self.log_prob_and_entropy_with_grad_into(x, &mut to)?;
+        Ok(to)
     }
 
-    /// What was found at each row of `x`, α, and the gradients that are wanted.
-    fn slopes_at<const N: usize>(
+    /// [`log_prob_and_entropy_with_grad`](Self::log_prob_and_entropy_with_grad) into memory that is there already, as in every
+    /// training step but the first: two gradients as large as the factor are a multiple of the arithmetic to ask for anew.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Self::log_prob), or an array in `to` has another shape. `to` is then as it was or partly overwritten.
+    pub fn log_prob_and_entropy_with_grad_into(
         &self,
         x: &ArrayRef2<F>,
-        wanted: [Parts; N],
-    ) -> Result<(Vec<Evaluated>, Array2<F>, [LowRankMvnGrad<F>; N]), Error> {
+        to: &mut LogProbAndEntropy<F>,
+    ) -> Result<(), Error> {
+        check::shape("to.log_prob", to.log_prob.shape(), &[self.batch()])?;
+        check::shape("to.entropy", to.entropy.shape(), &[self.batch()])?;
+        let found = self.slopes_at(x, LOG_PROB, &mut to.log_prob_grad, Some(&mut to.entropy_grad))?;
+        for (b, found) in found.iter().enumerate() {
+            to.log_prob[b] = self.log_density(found.q, &found.factorised);
+            to.entropy[b] = self.entropy_of(&found.factorised);
+        }
+        Ok(())
+    }
+
+    /// What was found at each row of `x`; writes the gradient of `parts`, and that of the entropy where it is wanted.
+    fn slopes_at(
+        &self,
+        x: &ArrayRef2<F>,
+        parts: Parts,
+        grad: &mut LowRankMvnLogProbGrad<F>,
+        entropy: Option<&mut LowRankMvnGrad<F>>,
+    ) -> Result<Vec<Evaluated>, Error> {
         self.check_point(x)?;
+        grad.check(self.cov_factor.dim())?;
         let gap = self.gap(x);
         let found = self.factorise(Some(&gap))?;
-        let (squares, alpha, grads) = self.slopes(Some(&gap), &found, wanted);
-        let tasks = squares.len() / found.len().max(1);
+        let LowRankMvnLogProbGrad { loc, cov_factor, cov_diag, .. } = grad;
+        let mut targets = vec![Target { parts, cov_factor, cov_diag }];
+        if let Some(entropy) = entropy {
+            entropy.check(self.cov_factor.dim())?;
+            targets.push(entropy.target(ENTROPY));
+        }
+        let squares = self.slopes(Some(&gap), &found, Some(loc), targets);
+        grad.finish(parts);
+        let runs = squares.len() / found.len().max(1);
         let found = found.into_iter().enumerate().map(|(b, (factorised, Solution { z, q }))| {
-            let residual: f64 = squares[b * tasks..(b + 1) * tasks].iter().sum();
-            let q = q.unwrap_or_else(|| residual + dot(&z, &z));
-            Evaluated { factorised, q }
+            let residual: f64 = squares[b * runs..(b + 1) * runs].iter().sum();
+            Evaluated { factorised, q: q.unwrap_or_else(|| residual + dot(&z, &z)) }
         });
-        Ok((found.collect(), alpha, grads))
+        Ok(found.collect())
     }
-}
-
-fn point_grad<F: Real>(alpha: Array2<F>, parts: Parts, grad: LowRankMvnGrad<F>) -> LowRankMvnLogProbGrad<F> {
-    let scaled = |factor: f64| alpha.mapv(|a| F::from_f64(factor * a.to_f64()));
-    let x = scaled(-parts.outer);
-    let loc = if parts.outer == 1.0 { alpha } else { scaled(parts.outer) };
-    LowRankMvnLogProbGrad { x, loc, cov_factor: grad.cov_factor, cov_diag: grad.cov_diag }
 }

@@ -12,15 +12,26 @@ const NARROW: usize = 3;
 /// Rows of a matrix per step of [`Product`].
 const STEP: usize = 5;
 
-/// `to[j][i] = weights[i]·from[j][i]`.
-pub(crate) fn weigh(weights: &[f64], from: &[f32], to: &mut [f64], stride: usize) {
+/// `to[i] = weights[i]·from[i]`.
+pub(crate) fn weigh(weights: &[f64], from: &[f32], to: &mut [f64]) {
     Arch::new().dispatch(|| {
-        for (from, to) in from.chunks_exact(stride).zip(to.chunks_exact_mut(stride)) {
-            for ((to, p), w) in to.iter_mut().zip(from).zip(weights) {
-                *to = w * f64::from(*p);
-            }
+        for ((to, p), w) in to.iter_mut().zip(from).zip(weights) {
+            *to = w * f64::from(*p);
         }
     });
+}
+
+/// `to[i] = f(from[i])`.
+#[cfg(feature = "half")]
+pub(crate) fn map<T: Copy>(from: &[T], to: &mut [f32], f: impl Fn(T) -> f32) {
+    Arch::new().dispatch(|| to.iter_mut().zip(from).for_each(|(to, &v)| *to = f(v)));
+}
+
+/// Whether no value is `saturated`, in runs without a branch, which the compiler vectorises.
+pub(crate) fn none_saturated<T: Copy>(values: &[T], saturated: impl Fn(T) -> bool) -> bool {
+    values
+        .chunks(4096)
+        .all(|run| Arch::new().dispatch(|| !run.iter().fold(false, |found, &v| found | saturated(v))))
 }
 
 /// Sums of the products of all pairs of columns, over blocks.
@@ -204,6 +215,45 @@ impl WithSimd for Residual<'_> {
         }
         simd.reduce_sum_f64s(squares)
     }
+}
+
+/// `out = b − w·P·z` of raw columns P and weights w, and the sum of its squares.
+pub(crate) fn residual_of_singles(
+    p: &[f32],
+    stride: usize,
+    weights: &[f64],
+    right: &[f64],
+    z: &[f64],
+    out: &mut [f64],
+) -> f64 {
+    Arch::new().dispatch(|| {
+        out.fill(0.0);
+        // Four columns at a time, so that `out` is read and written less often.
+        for (p, z) in p.chunks(4 * stride).zip(z.chunks(4)) {
+            if let [z0, z1, z2, z3] = *z {
+                let (p0, rest) = p.split_at(stride);
+                let (p1, rest) = rest.split_at(stride);
+                let (p2, p3) = rest.split_at(stride);
+                let columns = p0.iter().zip(p1).zip(p2.iter().zip(p3));
+                for (out, ((p0, p1), (p2, p3))) in out.iter_mut().zip(columns) {
+                    let (p0, p1, p2, p3) = (f64::from(*p0), f64::from(*p1), f64::from(*p2), f64::from(*p3));
+                    *out += (z0 * p0 + z1 * p1) + (z2 * p2 + z3 * p3);
+                }
+            } else {
+                for (p, z) in p.chunks_exact(stride).zip(z) {
+                    out.iter_mut().zip(p).for_each(|(out, p)| *out += z * f64::from(*p));
+                }
+            }
+        }
+        for (out, (w, b)) in out.iter_mut().zip(weights.iter().zip(right)) {
+            *out = b - w * *out;
+        }
+        let mut lanes = [0.0; 8];
+        for out in out.chunks_exact(8) {
+            lanes.iter_mut().zip(out).for_each(|(lane, v)| *lane += v * v);
+        }
+        lanes.iter().sum()
+    })
 }
 
 /// Adds the product of each column of the factor with the right-hand side, the column after them, to `sums`.

@@ -4,6 +4,7 @@ use ndarray::{Array2, Array3, ArrayRef2, Axis, s};
 use variata_distributions::parallel::{collect, for_each};
 use variata_distributions::{ArgumentError, Real, check};
 
+use crate::diagonal::fill;
 use crate::factorisation::TASK;
 use crate::panel::{Aligned, ROWS, Right, Weights};
 use crate::storage::Storage;
@@ -37,7 +38,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         self.check_vector(v)?;
         let right = vectors(v);
         let found = self.factorise(Some(&right))?;
-        let (_, solved, []) = self.slopes(Some(&right), &found, []);
+        let mut solved = Array2::from_elem(self.loc.raw_dim(), F::ZERO);
+        self.slopes(Some(&right), &found, Some(&mut solved), Vec::new());
         Ok(solved)
     }
 
@@ -167,7 +169,6 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
 /// Rows of `v` as right-hand sides.
 pub(crate) fn vectors<F: Real>(v: &ArrayRef2<F>) -> impl Fn(usize, usize, &mut [f64]) + Sync {
     move |b, start, to| {
-        let v = v.slice(s![b, start..start + to.len()]);
-        to.iter_mut().zip(v).for_each(|(to, v)| *to = v.to_f64());
+        fill(to, v.slice(s![b, start..start + to.len()]));
     }
 }

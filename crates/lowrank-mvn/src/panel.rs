@@ -6,7 +6,7 @@ use variata_distributions::Real;
 use crate::diagonal::Diagonal;
 use crate::kernel::weigh;
 use crate::storage::Storage;
-use crate::transpose::to_columns;
+use crate::transpose::{prefetch, to_columns, to_weighted_columns};
 
 /// Rows per block: with 26 columns in f64 it fits the first-level cache.
 pub(crate) const ROWS: usize = 128;
@@ -72,7 +72,7 @@ pub(crate) struct Panel {
     weights: Aligned<f64>,
     /// Columns of the weighted factor, and after them that of the right-hand side.
     scaled: Aligned<f64>,
-    /// Columns of P, where it is stored as singles or narrower and its block lies together in memory.
+    /// Columns of P, where they were loaded as singles.
     singles: Aligned<f32>,
     turned: bool,
     wide: Vec<f32>,
@@ -115,7 +115,7 @@ impl Panel {
         self.scaled.get()
     }
 
-    /// All columns of P as singles, `stride` apart, where they were read as such.
+    /// All columns of P as singles, `stride` apart, where they were loaded as such.
     pub(crate) fn singles(&self) -> Option<&[f32]> {
         self.turned.then(|| self.singles.get())
     }
@@ -130,20 +130,29 @@ impl Panel {
         rows: usize,
     ) {
         self.begin(item, by, right, start, rows);
+        self.turned = false;
         let (stride, padded) = (self.stride, self.padded());
-        self.turned = self.turn(item);
-        if self.turned {
-            let (singles, scaled) = (self.singles.get(), self.scaled.get_mut());
-            weigh(&self.weights.get()[..padded], singles, &mut scaled[..self.r * stride], stride);
-            return;
-        }
         let source = item.factor.slice(s![start..start + rows, ..]);
         let scaled = self.scaled.get_mut();
         let weights = self.weights.get();
-        if source.strides()[0].abs() < source.strides()[1].abs() {
+        let together = source.to_slice().and_then(|flat| S::as_singles(flat, &mut self.wide));
+        if let Some(flat) = together {
+            to_weighted_columns(flat, rows, self.r, weights, scaled, stride);
+        } else if source.strides()[0].abs() < source.strides()[1].abs() {
             for (column, to) in source.columns().into_iter().zip(scaled.chunks_exact_mut(stride)) {
-                for ((to, p), w) in to.iter_mut().zip(column).zip(weights) {
-                    *to = w * p.to_f64();
+                prefetch(column.as_ptr().wrapping_add(rows), rows);
+                match column.to_slice() {
+                    Some(column) => match S::as_singles(column, &mut self.wide) {
+                        Some(column) => weigh(weights, column, to),
+                        None => to
+                            .iter_mut()
+                            .zip(column)
+                            .zip(weights)
+                            .for_each(|((to, p), w)| *to = w * p.to_f64()),
+                    },
+                    None => {
+                        to.iter_mut().zip(column).zip(weights).for_each(|((to, p), w)| *to = w * p.to_f64())
+                    }
                 }
             }
         } else {
@@ -153,7 +162,36 @@ impl Panel {
                 }
             }
         }
-        self.clear_padding();
+        for column in scaled.chunks_exact_mut(stride).take(self.r) {
+            column[rows..padded].fill(0.0);
+        }
+    }
+
+    /// Loads rows of P as singles and the right-hand side, but no weighted columns; `false` where the storage is wider, or a
+    /// block does not lie together in memory.
+    pub(crate) fn load_singles<F: Real, S: Storage>(
+        &mut self,
+        item: &Item<'_, F, S>,
+        right: Option<Right<'_>>,
+        start: usize,
+        rows: usize,
+    ) -> bool {
+        self.begin(item, Weights::Whitening, right, start, rows);
+        self.turned = self.turn(item);
+        self.turned
+    }
+
+    /// Whether squares of the weights neither over- nor underflow as singles.
+    pub(crate) fn is_tame(&self) -> bool {
+        self.weights()[..self.rows].iter().all(|w| (1e-10..=1e10).contains(w))
+    }
+
+    /// Weighted column j at row i, whatever was loaded.
+    pub(crate) fn entry(&self, i: usize, j: usize) -> f64 {
+        match self.singles() {
+            Some(p) => self.weights()[i] * f64::from(p[j * self.stride + i]),
+            None => self.column(j)[i],
+        }
     }
 
     /// Weights and the right-hand side.
@@ -191,6 +229,7 @@ impl Panel {
             to_columns(flat, rows, self.r, to, stride);
         } else if rows == 1 || source.strides()[0] == 1 {
             for (column, to) in source.axis_iter(Axis(1)).zip(to.chunks_exact_mut(stride)) {
+                prefetch(column.as_ptr().wrapping_add(rows), rows);
                 let Some(column) = column.to_slice().and_then(|c| S::as_singles(c, &mut self.wide)) else {
                     return false;
                 };
@@ -203,12 +242,5 @@ impl Panel {
             column[rows..padded].fill(0.0);
         }
         true
-    }
-
-    fn clear_padding(&mut self) {
-        let (rows, padded, stride) = (self.rows, self.padded(), self.stride);
-        for column in self.scaled.get_mut().chunks_exact_mut(stride).take(self.r) {
-            column[rows..padded].fill(0.0);
-        }
     }
 }

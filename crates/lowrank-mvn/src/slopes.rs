@@ -5,12 +5,12 @@ use variata_distributions::Real;
 use variata_distributions::linalg::{dot, solve_lower, solve_lower_transposed};
 use variata_distributions::parallel::for_each;
 
+use crate::LowRankMvn;
 use crate::factorisation::{Factorised, Solution, TASK};
 use crate::kernel::{self, Lane};
 use crate::panel::{Aligned, Item, Panel, ROWS, Right, Weights};
 use crate::storage::Storage;
 use crate::transpose::{as_singles, as_singles_mut, to_rows};
-use crate::{LowRankMvn, LowRankMvnGrad};
 
 /// A gradient as a combination of its two parts: ∂P = outer·αzᵀ + inner·D⁻¹PC⁻¹ and ∂D = ½(outer·α² + inner·(1 − h)/d).
 #[derive(Clone, Copy)]
@@ -26,6 +26,13 @@ pub(crate) const MAHALANOBIS: Parts = Parts { outer: -2.0, inner: 0.0 };
 /// From here on up a leverage h is found again in f64, because 1 − h is what counts.
 const HIGH_LEVERAGE: f64 = 0.5;
 
+/// Where a gradient goes.
+pub(crate) struct Target<'t, F> {
+    pub parts: Parts,
+    pub cov_factor: &'t mut Array3<F>,
+    pub cov_diag: &'t mut Array2<F>,
+}
+
 /// Where a gradient goes, for a run of rows.
 struct Output<'o, F> {
     parts: Parts,
@@ -34,32 +41,34 @@ struct Output<'o, F> {
 }
 
 impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
-    /// Squares of the residuals per run of rows, α, and the gradients that are wanted.
-    pub(crate) fn slopes<const N: usize>(
+    /// Writes α where there is a right-hand side, and the gradients that are wanted; returns the squares of the residuals
+    /// per run of rows. The shapes must fit.
+    pub(crate) fn slopes(
         &self,
         right: Option<Right<'_>>,
         found: &[(Factorised, Solution)],
-        wanted: [Parts; N],
-    ) -> (Vec<f64>, Array2<F>, [LowRankMvnGrad<F>; N]) {
+        alpha: Option<&mut Array2<F>>,
+        targets: Vec<Target<'_, F>>,
+    ) -> Vec<f64> {
         let (batch, n) = self.loc.dim();
         let rows = if n <= self.rank() { n.max(1) } else { TASK };
-        let mut alpha = Array2::from_elem((if right.is_some() { batch } else { 0 }, n), F::ZERO);
-        let mut grads = wanted.map(|_| LowRankMvnGrad {
-            cov_factor: self.like_factor(),
-            cov_diag: Array2::from_elem((batch, n), F::ZERO),
-        });
         let runs = n.div_ceil(rows).max(1);
         let mut squares = vec![0.0; batch * runs];
-        let mut alphas = alpha.axis_iter_mut(Axis(0)).flat_map(|row| pieces(row, rows));
-        let mut outputs: [_; N] = grads.each_mut().map(|grad| {
-            let factors = grad.cov_factor.axis_iter_mut(Axis(0)).flat_map(|item| pieces(item, rows));
-            factors.zip(grad.cov_diag.axis_iter_mut(Axis(0)).flat_map(|row| pieces(row, rows)))
-        });
+        let mut alphas = alpha.map(|alpha| alpha.axis_iter_mut(Axis(0)).flat_map(|row| pieces(row, rows)));
+        let mut targets: Vec<_> = targets
+            .into_iter()
+            .map(|Target { parts, cov_factor, cov_diag }| {
+                let factors = cov_factor.axis_iter_mut(Axis(0)).flat_map(|item| pieces(item, rows));
+                let diags = cov_diag.axis_iter_mut(Axis(0)).flat_map(|row| pieces(row, rows));
+                (parts, factors.zip(diags))
+            })
+            .collect();
         let tasks = squares.iter_mut().enumerate().map(|(at, squares)| {
-            let outputs = wanted.iter().zip(&mut outputs).filter_map(|(&parts, outputs)| {
-                outputs.next().map(|(factor, diag)| Output { parts, factor, diag })
+            let outputs = targets.iter_mut().filter_map(|(parts, places)| {
+                places.next().map(|(factor, diag)| Output { parts: *parts, factor, diag })
             });
-            (at / runs, at % runs * rows, squares, alphas.next(), outputs.collect::<Vec<_>>())
+            let outputs = outputs.collect::<Vec<_>>();
+            (at / runs, at % runs * rows, squares, alphas.as_mut().and_then(Iterator::next), outputs)
         });
         for_each(tasks.collect(), |(b, start, squares, alpha, outputs)| {
             let item = self.item(b);
@@ -72,12 +81,11 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
                 Factorised::Dense { l, .. } => item.by_covariance(l, right, alpha, outputs),
             }
         });
-        drop((alphas, outputs));
-        (squares, alpha, grads)
+        squares
     }
 
     /// Zeros of the factor's shape, in its memory layout.
-    fn like_factor(&self) -> Array3<F> {
+    pub(crate) fn like_factor(&self) -> Array3<F> {
         let (batch, n, r) = self.cov_factor.dim();
         let strides = self.cov_factor.strides();
         if n > 1 && r > 1 && strides[1].abs() < strides[2].abs() {
@@ -129,6 +137,8 @@ struct Buffers<E> {
     factors: [Aligned<E>; 2],
     /// The leverage.
     dots: Aligned<E>,
+    /// The gradient in the diagonal.
+    own: Aligned<f64>,
 }
 
 impl<E: Real> Buffers<E> {
@@ -139,6 +149,7 @@ impl<E: Real> Buffers<E> {
             out: Aligned::new(ROWS * r),
             factors: [Aligned::new(ROWS), Aligned::new(ROWS)],
             dots: Aligned::new(ROWS),
+            own: Aligned::new(ROWS),
         }
     }
 }
@@ -161,23 +172,34 @@ impl<F: Real> Run<'_, F> {
         let mut doubles: Buffers<f64> = Buffers::new(&inverse, r);
         let mut alpha = Aligned::new(ROWS);
         let mut squares = 0.0;
-        item.for_each_block(Weights::Whitening, right, self.start, end, |block| {
-            let alpha = &mut alpha.get_mut()[..block.padded()];
+        let mut panel = Panel::new(end - self.start, r);
+        for start in (self.start..end).step_by(ROWS) {
+            let rows = ROWS.min(end - start);
+            // Gradients of singles are found in singles; what decides their digits, z and the residual, in f64.
+            if !(fast && panel.load_singles(item, right, start, rows) && panel.is_tame()) {
+                panel.load(item, Weights::Whitening, right, start, rows);
+            }
+            let alpha = &mut alpha.get_mut()[..panel.padded()];
             if let Some(to) = &mut self.alpha {
-                squares += kernel::residual(block.columns(), block.stride, self.z, alpha);
-                alpha.iter_mut().zip(block.weights()).for_each(|(a, w)| *a *= w);
-                let first = block.start - self.start;
-                to.iter_mut().skip(first).zip(&alpha[..block.rows]).for_each(|(to, a)| *to = F::from_f64(*a));
+                squares += match panel.singles() {
+                    Some(p) => {
+                        let right = panel.column(r);
+                        kernel::residual_of_singles(p, panel.stride, panel.weights(), right, self.z, alpha)
+                    }
+                    None => kernel::residual(panel.columns(), panel.stride, self.z, alpha),
+                };
+                alpha.iter_mut().zip(panel.weights()).for_each(|(a, w)| *a *= w);
+                let first = start - self.start;
+                to.iter_mut().skip(first).zip(&alpha[..rows]).for_each(|(to, a)| *to = F::from_f64(*a));
             }
             if self.outputs.is_empty() {
-                return;
+                continue;
             }
-            let tame = || block.weights()[..block.rows].iter().all(|w| (1e-10..=1e10).contains(w));
-            match block.singles().filter(|_| fast && tame()) {
-                Some(p) => self.block(block, p, true, alpha, &mut singles),
-                None => self.block(block, block.columns(), false, alpha, &mut doubles),
+            match panel.singles() {
+                Some(p) => self.block(&panel, p, true, alpha, &mut singles),
+                None => self.block(&panel, panel.columns(), false, alpha, &mut doubles),
             }
-        });
+        }
         squares
     }
 
@@ -193,29 +215,35 @@ impl<F: Real> Run<'_, F> {
         let (r, rows, stride) = (block.r, block.rows, block.stride);
         let first = block.start - self.start;
         let weights = block.weights();
-        let Buffers { inverse, solved, out, factors: [of_point, of_solved], dots } = buffers;
+        let Buffers { inverse, solved, out, factors: [of_point, of_solved], dots, own } = buffers;
         let (solved, out) = (&mut solved.get_mut()[..r * stride], &mut out.get_mut()[..r * stride]);
         let dots = &mut dots.get_mut()[..block.padded()];
         kernel::product(inverse, &columns[..r * stride], solved, dots, stride);
         for Output { parts: Parts { outer, inner }, factor, diag } in &mut self.outputs {
             // α may overflow where it does not count.
             let of_alpha = |a: f64| if *outer == 0.0 { 0.0 } else { *outer * a };
-            for (i, to) in diag.iter_mut().skip(first).take(rows).enumerate() {
-                let (w, a) = (weights[i], alpha[i]);
-                let leverage = if raw { w * w * dots[i].to_f64() } else { dots[i].to_f64() };
-                let free = if raw && leverage > HIGH_LEVERAGE {
-                    let mut row: Vec<f64> = (0..r).map(|j| block.column(j)[i]).collect();
-                    solve_lower(self.l, r, &mut row, 1);
-                    1.0 - dot(&row, &row)
-                } else {
-                    1.0 - leverage
-                };
-                *to = F::from_f64(0.5 * (of_alpha(a) * a + *inner * w * w * free));
-            }
             let (of_point, of_solved) = (of_point.get_mut(), of_solved.get_mut());
+            let here = &mut own.get_mut()[..block.padded()];
             for (i, (w, a)) in weights.iter().zip(alpha).enumerate() {
+                let leverage = dots[i].to_f64() * if raw { w * w } else { 1.0 };
+                here[i] = 0.5 * (of_alpha(*a) * a + *inner * w * w * (1.0 - leverage));
                 of_point[i] = E::from_f64(of_alpha(*a));
                 of_solved[i] = E::from_f64(*inner * if raw { w * w } else { *w });
+            }
+            if raw {
+                for (i, w) in weights[..rows].iter().enumerate() {
+                    if dots[i].to_f64() * w * w > HIGH_LEVERAGE {
+                        let mut row: Vec<f64> = (0..r).map(|j| block.entry(i, j)).collect();
+                        solve_lower(self.l, r, &mut row, 1);
+                        here[i] =
+                            0.5 * (of_alpha(alpha[i]) * alpha[i] + *inner * w * w * (1.0 - dot(&row, &row)));
+                    }
+                }
+            }
+            let mut diag = diag.slice_mut(s![first..first + rows]);
+            match diag.as_slice_mut() {
+                Some(diag) => diag.iter_mut().zip(here).for_each(|(to, v)| *to = F::from_f64(*v)),
+                None => diag.iter_mut().zip(here).for_each(|(to, v)| *to = F::from_f64(*v)),
             }
             kernel::combine(of_point, self.z, of_solved, solved, out, stride);
             write(out, stride, factor.slice_mut(s![first..first + rows, ..]));
@@ -226,14 +254,19 @@ impl<F: Real> Run<'_, F> {
 /// The columns of a block into the rows of `to`.
 fn write<E: Lane, F: Real>(block: &[E], stride: usize, mut to: ArrayViewMut2<'_, F>) {
     let (rows, r) = to.dim();
-    if let Some(from) = as_singles(block)
+    let singles = as_singles(block);
+    if let Some(from) = singles
         && let Some(to) = to.as_slice_mut().and_then(as_singles_mut)
     {
         to_rows(from, stride, rows, r, to);
         return;
     }
-    for (from, mut to) in block.chunks_exact(stride).zip(to.columns_mut()) {
-        to.iter_mut().zip(from).for_each(|(to, v)| *to = F::from_f64(v.to_f64()));
+    for (j, mut to) in to.columns_mut().into_iter().enumerate() {
+        let here = j * stride..j * stride + rows;
+        match (singles, to.as_slice_mut().and_then(as_singles_mut)) {
+            (Some(from), Some(to)) => to.copy_from_slice(&from[here]),
+            _ => to.iter_mut().zip(&block[here]).for_each(|(to, v)| *to = F::from_f64(v.to_f64())),
+        }
     }
 }
 

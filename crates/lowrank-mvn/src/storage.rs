@@ -4,6 +4,8 @@ use ndarray::{ArrayRef3, Dimension};
 use variata_distributions::ArgumentError;
 use variata_distributions::parallel::collect;
 
+use crate::kernel;
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
@@ -25,6 +27,9 @@ pub trait Storage:
 {
     /// The same number as `f64`, exactly.
     fn to_f64(self) -> f64;
+    /// Whether all are finite.
+    #[doc(hidden)]
+    fn all_finite(values: &[Self]) -> bool;
     /// The same numbers as `f32`, in `scratch` where they are not already, or `None` for `f64`.
     #[doc(hidden)]
     fn as_singles<'s>(values: &'s [Self], scratch: &'s mut Vec<f32>) -> Option<&'s [f32]>;
@@ -34,6 +39,9 @@ impl Storage for f32 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         f64::from(self)
+    }
+    fn all_finite(values: &[Self]) -> bool {
+        kernel::none_saturated(values, |v| v.to_bits() & 0x7f80_0000 == 0x7f80_0000)
     }
     fn as_singles<'s>(values: &'s [Self], _: &'s mut Vec<f32>) -> Option<&'s [f32]> {
         Some(values)
@@ -45,6 +53,9 @@ impl Storage for f64 {
     fn to_f64(self) -> f64 {
         self
     }
+    fn all_finite(values: &[Self]) -> bool {
+        kernel::none_saturated(values, |v| v.to_bits() & 0x7ff0_0000_0000_0000 == 0x7ff0_0000_0000_0000)
+    }
     fn as_singles<'s>(_: &'s [Self], _: &'s mut Vec<f32>) -> Option<&'s [f32]> {
         None
     }
@@ -52,38 +63,43 @@ impl Storage for f64 {
 
 #[cfg(feature = "half")]
 macro_rules! half_storage {
-    ($type:ty) => {
+    ($type:ty, $exponent:literal, $widen:expr) => {
         impl Storage for $type {
             #[inline(always)]
             fn to_f64(self) -> f64 {
                 self.to_f64()
             }
+            fn all_finite(values: &[Self]) -> bool {
+                kernel::none_saturated(values, |v| v.to_bits() & $exponent == $exponent)
+            }
             fn as_singles<'s>(values: &'s [Self], scratch: &'s mut Vec<f32>) -> Option<&'s [f32]> {
-                use half::slice::HalfFloatSliceExt;
                 scratch.resize(values.len(), 0.0);
-                values.convert_to_f32_slice(scratch);
+                let widen: fn(&[$type], &mut [f32]) = $widen;
+                widen(values, scratch);
                 Some(scratch)
             }
         }
     };
 }
 #[cfg(feature = "half")]
-half_storage!(half::f16);
+half_storage!(half::f16, 0x7c00, |from, to| {
+    use half::slice::HalfFloatSliceExt;
+    from.convert_to_f32_slice(to);
+});
 #[cfg(feature = "half")]
-half_storage!(half::bf16);
+// A bf16 is the upper half of an f32.
+half_storage!(half::bf16, 0x7f80, |from, to| {
+    kernel::map(from, to, |v| f32::from_bits(u32::from(v.to_bits()) << 16));
+});
 
 /// Elements per task of the check.
 const TASK: usize = 1 << 16;
 
 /// Every element of the factor is finite.
 pub(crate) fn check_finite<S: Storage>(factor: &ArrayRef3<S>) -> Result<(), ArgumentError> {
-    let fine = |values: &[S]| {
-        // Whole runs without a branch, which the compiler vectorises.
-        values.chunks(1024).all(|run| run.iter().fold(true, |fine, v| fine & v.to_f64().is_finite()))
-    };
     if let Some(values) = factor.as_slice_memory_order() {
         let tasks = values.len().div_ceil(TASK);
-        let found = collect(tasks, |t| fine(&values[t * TASK..values.len().min((t + 1) * TASK)]));
+        let found = collect(tasks, |t| S::all_finite(&values[t * TASK..values.len().min((t + 1) * TASK)]));
         if found.into_iter().all(|fine| fine) {
             return Ok(());
         }

@@ -1,9 +1,41 @@
 //! Rows to columns and back, for blocks of `f32` in the cache.
 #![expect(unsafe_code, reason = "vector loads and stores within bounds that are checked at the top")]
 
+/// Rows ahead that are fetched into the cache.
+#[cfg(target_arch = "x86_64")]
+const AHEAD: usize = 128;
+
 /// `to[j·stride + i] = from[i·columns + j]` for `rows` rows.
 pub(crate) fn to_columns(from: &[f32], rows: usize, columns: usize, to: &mut [f32], stride: usize) {
     transpose(from, columns, rows, columns, to, stride);
+}
+
+/// `to[j·stride + i] = weights[i]·from[i·columns + j]` for `rows` rows.
+pub(crate) fn to_weighted_columns(
+    from: &[f32],
+    rows: usize,
+    columns: usize,
+    weights: &[f64],
+    to: &mut [f64],
+    stride: usize,
+) {
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    // What the vector loop relies on.
+    assert!(rows <= stride && weights.len() >= rows);
+    assert!(from.len() >= rows * columns && to.len() >= (columns - 1) * stride + rows);
+    #[cfg(target_arch = "x86_64")]
+    if rows >= 8 && columns >= 8 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2") {
+        // SAFETY: AVX-512 and AVX2 were detected, and the lengths are asserted above.
+        unsafe { weighted_tiles(from.as_ptr(), rows, columns, weights.as_ptr(), to.as_mut_ptr(), stride) };
+        return;
+    }
+    for (i, (row, w)) in from.chunks_exact(columns).zip(&weights[..rows]).enumerate() {
+        for (j, &v) in row.iter().enumerate() {
+            to[j * stride + i] = w * f64::from(v);
+        }
+    }
 }
 
 /// `to[i·columns + j] = from[j·stride + i]` for `rows` rows.
@@ -46,21 +78,8 @@ fn transpose(
     assert!(from.len() >= (rows - 1) * from_stride + columns && to.len() >= (columns - 1) * to_stride + rows);
     #[cfg(target_arch = "x86_64")]
     if rows >= 8 && columns >= 8 && is_x86_feature_detected!("avx2") {
-        let starts = |n: usize| (0..n).step_by(8).map(move |i| i.min(n - 8));
-        for j in starts(columns) {
-            for i in starts(rows) {
-                // SAFETY: AVX2 was detected; i + 8 ≤ rows and j + 8 ≤ columns, so that all 8 rows of 8 elements lie within
-                // the lengths asserted above, on both sides.
-                unsafe {
-                    tile(
-                        from.as_ptr().add(i * from_stride + j),
-                        from_stride,
-                        to.as_mut_ptr().add(j * to_stride + i),
-                        to_stride,
-                    );
-                }
-            }
-        }
+        // SAFETY: AVX2 was detected, and both lengths are asserted above.
+        unsafe { tiles(from.as_ptr(), from_stride, rows, columns, to.as_mut_ptr(), to_stride) };
         return;
     }
     for i in 0..rows {
@@ -70,19 +89,102 @@ fn transpose(
     }
 }
 
-/// An 8×8 tile in registers: interleave pairs, pairs of pairs, halves.
+/// All in 8×8 tiles; the last of each direction overlap those before them.
 ///
 /// # Safety
-/// The machine has AVX2; 8 rows of 8 elements can be read at `from` and written at `to`, `from_stride` and `to_stride` apart.
+/// The machine has AVX2; rows and columns are ≥ 8; `rows` rows of `columns` elements can be read at `from`, and as many
+/// columns written at `to`.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-unsafe fn tile(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
-    use std::arch::x86_64::{
-        _mm256_loadu_ps, _mm256_permute2f128_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps,
-        _mm256_unpacklo_ps,
+unsafe fn tiles(
+    from: *const f32,
+    from_stride: usize,
+    rows: usize,
+    columns: usize,
+    to: *mut f32,
+    to_stride: usize,
+) {
+    use std::arch::x86_64::_mm256_storeu_ps;
+    let tile = |i: usize, j: usize| {
+        // SAFETY: i + 8 ≤ rows and j + 8 ≤ columns, so that the tile lies within what the caller promises.
+        unsafe {
+            for (k, column) in tile(from.add(i * from_stride + j), from_stride).into_iter().enumerate() {
+                _mm256_storeu_ps(to.add((j + k) * to_stride + i), column);
+            }
+        }
     };
-    // SAFETY: the caller's promise, here and for the stores.
-    let rows: [_; 8] = std::array::from_fn(|i| unsafe { _mm256_loadu_ps(from.add(i * from_stride)) });
+    let starts = |n: usize| (0..n).step_by(8).map(move |i| i.min(n - 8));
+    // Along the rows of the side that lies in memory, not of the block in the cache.
+    if from_stride == columns {
+        for i in starts(rows) {
+            prefetch(from.wrapping_add((i + AHEAD) * from_stride), 8 * from_stride);
+            starts(columns).for_each(|j| tile(i, j));
+        }
+    } else {
+        for j in starts(columns) {
+            prefetch(to.cast_const().wrapping_add((j + AHEAD) * to_stride), 8 * to_stride);
+            starts(rows).for_each(|i| tile(i, j));
+        }
+    }
+}
+
+/// As [`tiles`], of rows that follow each other, each multiplied by its weight.
+///
+/// # Safety
+/// The machine has AVX2 and AVX-512F; rows and columns are ≥ 8; `rows` rows of `columns` elements can be read at `from`, `rows`
+/// at `weights`, and `columns` columns of `rows` elements, `stride` apart, written at `to`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,avx512f")]
+unsafe fn weighted_tiles(
+    from: *const f32,
+    rows: usize,
+    columns: usize,
+    weights: *const f64,
+    to: *mut f64,
+    stride: usize,
+) {
+    use std::arch::x86_64::{_mm512_cvtps_pd, _mm512_loadu_pd, _mm512_mul_pd, _mm512_storeu_pd};
+    for i in (0..rows).step_by(8).map(|i| i.min(rows - 8)) {
+        prefetch(from.wrapping_add((i + AHEAD) * columns), 8 * columns);
+        // SAFETY: i + 8 ≤ rows, here and below, and j + 8 ≤ columns.
+        let w = unsafe { _mm512_loadu_pd(weights.add(i)) };
+        for j in (0..columns).step_by(8).map(|j| j.min(columns - 8)) {
+            // SAFETY: as above.
+            let turned = unsafe { tile(from.add(i * columns + j), columns) };
+            for (k, column) in turned.into_iter().enumerate() {
+                let weighted = _mm512_mul_pd(w, _mm512_cvtps_pd(column));
+                // SAFETY: as above.
+                unsafe { _mm512_storeu_pd(to.add((j + k) * stride + i), weighted) };
+            }
+        }
+    }
+}
+
+/// Fetches `len` elements into the cache, where the hardware does not see through the pattern of the accesses.
+#[inline(always)]
+#[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables, reason = "no such instruction"))]
+pub(crate) fn prefetch<T>(from: *const T, len: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for byte in (0..len * size_of::<T>()).step_by(64) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch never faults, wherever it points, and every x86-64 has it.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast::<i8>().wrapping_add(byte)) };
+    }
+}
+
+/// The columns of an 8×8 tile: interleave pairs, pairs of pairs, halves.
+///
+/// # Safety
+/// The machine has AVX2; 8 rows of 8 elements can be read at `from`, `stride` apart.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn tile(from: *const f32, stride: usize) -> [std::arch::x86_64::__m256; 8] {
+    use std::arch::x86_64::{
+        _mm256_loadu_ps, _mm256_permute2f128_ps, _mm256_shuffle_ps, _mm256_unpackhi_ps, _mm256_unpacklo_ps,
+    };
+    // SAFETY: the caller's promise.
+    let rows: [_; 8] = std::array::from_fn(|i| unsafe { _mm256_loadu_ps(from.add(i * stride)) });
     let mut pairs = rows;
     for i in 0..4 {
         pairs[2 * i] = _mm256_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
@@ -96,14 +198,12 @@ unsafe fn tile(from: *const f32, from_stride: usize, to: *mut f32, to_stride: us
             fours[half + 2 * k + 1] = _mm256_shuffle_ps::<0xee>(a, b);
         }
     }
+    let mut columns = fours;
     for j in 0..4 {
-        let (low, high) = (fours[j], fours[j + 4]);
-        // SAFETY: as above.
-        unsafe {
-            _mm256_storeu_ps(to.add(j * to_stride), _mm256_permute2f128_ps::<0x20>(low, high));
-            _mm256_storeu_ps(to.add((j + 4) * to_stride), _mm256_permute2f128_ps::<0x31>(low, high));
-        }
+        columns[j] = _mm256_permute2f128_ps::<0x20>(fours[j], fours[j + 4]);
+        columns[j + 4] = _mm256_permute2f128_ps::<0x31>(fours[j], fours[j + 4]);
     }
+    columns
 }
 
 #[cfg(test)]
