@@ -56,6 +56,24 @@ impl<F: Real> CovDiag<'_, F> {
         }
     }
 
+    /// The same, borrowed.
+    pub(crate) fn view(&self) -> CovDiag<'_, F> {
+        match self {
+            Self::Scalar(d) => CovDiag::Scalar(*d),
+            Self::Vector(d) => CovDiag::Vector(d.view().into()),
+            Self::Batch(d) => CovDiag::Batch(d.view().into()),
+        }
+    }
+
+    /// That of item b alone, borrowed.
+    pub(crate) fn single(&self, b: usize) -> CovDiag<'_, F> {
+        match self {
+            Self::Scalar(d) => CovDiag::Scalar(*d),
+            Self::Vector(d) => CovDiag::Vector(d.view().into()),
+            Self::Batch(d) => CovDiag::Batch(d.slice(ndarray::s![b..=b, ..]).into()),
+        }
+    }
+
     /// Shapes fit, and every entry is finite and ≥ 0.
     pub(crate) fn check(&self, batch: usize, n: usize) -> Result<(), ArgumentError> {
         let must = "finite and >= 0";
@@ -108,7 +126,9 @@ impl<F: Real> Diagonal<'_, F> {
         }
         // A square root is rounded correctly everywhere, and the compiler vectorises this one.
         self.variances(start, to);
-        to.iter_mut().for_each(|to| *to = 1.0 / to.sqrt());
+        for to in to {
+            *to = 1.0 / to.sqrt();
+        }
     }
 
     /// D of the entries from `start` on.
@@ -116,7 +136,7 @@ impl<F: Real> Diagonal<'_, F> {
         match self {
             Self::Scalar(d) => to.fill(*d),
             Self::Values { variances, .. } => {
-                fill(to, variances.slice(ndarray::s![start..start + to.len()]));
+                fill(to, &variances.slice(ndarray::s![start..start + to.len()]));
             }
         }
     }
@@ -124,7 +144,9 @@ impl<F: Real> Diagonal<'_, F> {
     /// √D of the entries from `start` on.
     pub(crate) fn deviations(&self, start: usize, to: &mut [f64]) {
         self.variances(start, to);
-        to.iter_mut().for_each(|to| *to = to.sqrt());
+        for to in to {
+            *to = to.sqrt();
+        }
     }
 
     /// log |D| of n entries.
@@ -148,7 +170,7 @@ impl<F: Real> Diagonal<'_, F> {
 }
 
 /// `to = from`.
-pub(crate) fn fill<F: Real>(to: &mut [f64], from: ArrayView1<'_, F>) {
+pub(crate) fn fill<F: Real>(to: &mut [f64], from: &ArrayView1<'_, F>) {
     match from.to_slice() {
         // The compiler vectorises a loop over slices only.
         Some(from) => to.iter_mut().zip(from).for_each(|(to, v)| *to = v.to_f64()),

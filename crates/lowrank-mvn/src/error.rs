@@ -19,4 +19,18 @@ pub enum Error {
         /// Dimensions.
         n: usize,
     },
+    /// Two exact values for one entry. Give them a noise variance to have them averaged.
+    #[error(
+        "entry {index} of batch item {batch} is set to {first} and to {second}; at most one exact value is possible"
+    )]
+    ConflictingEdit {
+        /// Item of the batch.
+        batch: usize,
+        /// The entry.
+        index: usize,
+        /// The value given first.
+        first: f64,
+        /// The value given after it.
+        second: f64,
+    },
 }

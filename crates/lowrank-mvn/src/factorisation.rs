@@ -77,7 +77,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     pub(crate) fn gap(&self, x: &ArrayRef2<F>) -> impl Fn(usize, usize, &mut [f64]) + Sync {
         move |b, start, to| {
             let rows = s![b, start..start + to.len()];
-            fill(to, x.slice(rows));
+            fill(to, &x.slice(rows));
             let loc = self.loc.slice(rows);
             match loc.to_slice() {
                 Some(loc) => to.iter_mut().zip(loc).for_each(|(to, loc)| *to -= loc.to_f64()),
@@ -131,10 +131,10 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
     }
 
     /// Products of the columns of [A, b]: the lower triangle.
-    fn gram(&self, right: Option<Right<'_>>, start: usize, end: usize) -> Vec<f64> {
+    pub(crate) fn gram(&self, right: Option<Right<'_>>, start: usize, end: usize) -> Vec<f64> {
         let mut gram = Gram::new(self.r() + usize::from(right.is_some()));
         self.for_each_block(Weights::Whitening, right, start, end, |block| {
-            gram.add(block.columns(), block.stride, block.padded())
+            gram.add(block.columns(), block.stride, block.padded());
         });
         gram.sums()
     }
@@ -150,7 +150,11 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
     }
 
     /// From the products of the columns of [A, b].
-    fn capacitance(&self, gram: &[f64], right: Option<Right<'_>>) -> Result<(Factorised, Solution), Error> {
+    pub(crate) fn capacitance(
+        &self,
+        gram: &[f64],
+        right: Option<Right<'_>>,
+    ) -> Result<(Factorised, Solution), Error> {
         let r = self.r();
         let log_diag = self.diag.log_det(self.n())?;
         // Squares may overflow; if they did not, an entry of the factor is no number.
@@ -176,7 +180,7 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
     /// L with C = L·Lᵀ and z, by Householder reflections of [I, 0; A, b], block after block.
     ///
     /// For columns that are nearly parallel, where the squares of the normal equations would lose twice as many digits.
-    fn by_reflections(&self, right: Option<Right<'_>>) -> (Vec<f64>, Solution) {
+    pub(crate) fn by_reflections(&self, right: Option<Right<'_>>) -> (Vec<f64>, Solution) {
         let r = self.r();
         let columns = r + usize::from(right.is_some());
         // Upper triangular, with the rotated right-hand side in the last column.

@@ -123,6 +123,7 @@ fn strip<'b, 's, V: Simd, const A: usize, const T: usize>(
     let (here, rest) = sums.split_at_mut(A * (A + 1) / 2);
     let mut acc: [[V::f64s; A]; A] =
         std::array::from_fn(|i| std::array::from_fn(|j| here[if j <= i { i * (i + 1) / 2 + j } else { 0 }]));
+    #[expect(clippy::needless_range_loop, reason = "rows of several columns at once")]
     for k in 0..a[0].len() {
         let x: [V::f64s; A] = std::array::from_fn(|i| a[i][k]);
         for i in 0..A {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod condition;
 mod density;
 mod diagonal;
 mod error;
@@ -9,13 +10,18 @@ mod kernel;
 mod low_rank_mvn;
 mod matrices;
 mod panel;
+mod posterior;
 mod sampling;
+mod session;
 mod slopes;
 mod storage;
 mod transpose;
 
+pub use condition::Observation;
 pub use diagonal::CovDiag;
 pub use error::Error;
 pub use gradient::{LogProbAndEntropy, LowRankMvnGrad, LowRankMvnLogProbGrad};
 pub use low_rank_mvn::LowRankMvn;
+pub use posterior::Posterior;
+pub use session::EditSession;
 pub use storage::Storage;

@@ -1,6 +1,6 @@
 //! The distribution: parameters, moments.
 
-use ndarray::{Array2, ArrayView2, ArrayView3, CowArray, Ix2, Ix3};
+use ndarray::{Array2, ArrayView2, ArrayView3, CowArray, Ix2, Ix3, s};
 use variata_distributions::{Real, check};
 
 use crate::storage::{Storage, check_finite};
@@ -114,6 +114,24 @@ impl<'a, F: Real, S: Storage> LowRankMvn<'a, F, S> {
     /// The diagonal D, as given.
     pub fn cov_diag(&self) -> &CovDiag<'a, F> {
         &self.cov_diag
+    }
+
+    /// The same, borrowed.
+    pub fn view(&self) -> LowRankMvn<'_, F, S> {
+        LowRankMvn {
+            loc: self.loc.view().into(),
+            cov_factor: self.cov_factor.view().into(),
+            cov_diag: self.cov_diag.view(),
+        }
+    }
+
+    /// Item `b` alone, borrowed.
+    pub(crate) fn single(&self, b: usize) -> LowRankMvn<'_, F, S> {
+        LowRankMvn {
+            loc: self.loc.slice(s![b..=b, ..]).into(),
+            cov_factor: self.cov_factor.slice(s![b..=b, .., ..]).into(),
+            cov_diag: self.cov_diag.single(b),
+        }
     }
 
     /// Mean: the location.

@@ -169,6 +169,6 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
 /// Rows of `v` as right-hand sides.
 pub(crate) fn vectors<F: Real>(v: &ArrayRef2<F>) -> impl Fn(usize, usize, &mut [f64]) + Sync {
     move |b, start, to| {
-        fill(to, v.slice(s![b, start..start + to.len()]));
+        fill(to, &v.slice(s![b, start..start + to.len()]));
     }
 }

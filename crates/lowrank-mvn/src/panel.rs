@@ -141,18 +141,10 @@ impl Panel {
         } else if source.strides()[0].abs() < source.strides()[1].abs() {
             for (column, to) in source.columns().into_iter().zip(scaled.chunks_exact_mut(stride)) {
                 prefetch(column.as_ptr().wrapping_add(rows), rows);
-                match column.to_slice() {
-                    Some(column) => match S::as_singles(column, &mut self.wide) {
-                        Some(column) => weigh(weights, column, to),
-                        None => to
-                            .iter_mut()
-                            .zip(column)
-                            .zip(weights)
-                            .for_each(|((to, p), w)| *to = w * p.to_f64()),
-                    },
-                    None => {
-                        to.iter_mut().zip(column).zip(weights).for_each(|((to, p), w)| *to = w * p.to_f64())
-                    }
+                if let Some(column) = column.to_slice().and_then(|c| S::as_singles(c, &mut self.wide)) {
+                    weigh(weights, column, to);
+                } else {
+                    to.iter_mut().zip(column).zip(weights).for_each(|((to, p), w)| *to = w * p.to_f64());
                 }
             }
         } else {

@@ -35,3 +35,30 @@ pub(crate) fn assert_close(name: &str, got: &Array1<f64>, want: &Array1<f64>, to
         assert!((got - want).abs() <= tolerance * (1.0 + want.abs()), "{name}: {got} against {want}");
     }
 }
+
+/// a⁻¹·b by Gaussian elimination with partial pivoting.
+pub(crate) fn solve(mut a: Array2<f64>, mut b: Array2<f64>) -> Array2<f64> {
+    let n = a.nrows();
+    for k in 0..n {
+        let pivot = (k..n).max_by(|&i, &j| a[(i, k)].abs().total_cmp(&a[(j, k)].abs())).unwrap();
+        for j in 0..n {
+            a.swap((k, j), (pivot, j));
+        }
+        for j in 0..b.ncols() {
+            b.swap((k, j), (pivot, j));
+        }
+        for i in (0..n).filter(|&i| i != k) {
+            let share = a[(i, k)] / a[(k, k)];
+            for j in k..n {
+                a[(i, j)] -= share * a[(k, j)];
+            }
+            for j in 0..b.ncols() {
+                b[(i, j)] -= share * b[(k, j)];
+            }
+        }
+    }
+    for ((i, _), v) in b.indexed_iter_mut() {
+        *v /= a[(i, i)];
+    }
+    b
+}
