@@ -81,8 +81,10 @@ pub struct KlGrad<P, Q> {
     pub q: Q,
 }
 
-/// log(a/b) of positive finite numbers, exact to a few ulp also next to a = b and where a/b over- or underflows.
-pub(crate) fn log_ratio(a: f64, b: f64) -> f64 {
+/// log(a/b) of positive finite numbers, exact to a few ulp also next to a = b and where a/b over- or underflows; for the
+/// crates of this workspace, no promise is made to others.
+#[doc(hidden)]
+pub fn log_ratio(a: f64, b: f64) -> f64 {
     let ratio = a / b;
     if (0.5..=2.0).contains(&ratio) {
         libm::log1p((a - b) / b) // a − b is exact here.

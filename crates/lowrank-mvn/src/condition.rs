@@ -93,7 +93,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// use ndarray::{Array3, array};
     /// use variata_lowrank_mvn::LowRankMvn;
     ///
-    /// let p = LowRankMvn::new(array![[0.0, 0.0, 0.0]], Array3::ones((1, 3, 1)), 1e-6)?;
+    /// let p = LowRankMvn::<f64>::new(array![[0.0, 0.0, 0.0]], Array3::ones((1, 3, 1)), 1e-6)?;
     /// // Three pixels that move together follow the one that is set.
     /// let image = p.condition(&[1], &array![[5.0]])?.mean();
     /// assert!((image[(0, 0)] - 5.0).abs() < 1e-4 && image[(0, 1)] == 5.0);

@@ -34,3 +34,21 @@ pub enum Error {
         second: f64,
     },
 }
+
+impl From<Error> for variata_distributions::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Argument(error) => error.into(),
+            Error::SingularCovariance { batch, rank, .. } => {
+                Self::NotPositiveDefinite { argument: "covariance", batch, pivot: rank, value: 0.0 }
+            }
+            Error::ConflictingEdit { index, second, .. } => ArgumentError::Value {
+                argument: "values",
+                index: Some(index),
+                value: second,
+                must: "the same where an entry is given twice",
+            }
+            .into(),
+        }
+    }
+}

@@ -30,7 +30,7 @@ struct Stroke {
 /// use ndarray::{Array3, array};
 /// use variata_lowrank_mvn::{EditSession, LowRankMvn, Observation};
 ///
-/// let p = LowRankMvn::new(array![[0.0, 0.0, 0.0]], Array3::ones((1, 3, 1)), 1e-6)?;
+/// let p = LowRankMvn::<f64>::new(array![[0.0, 0.0, 0.0]], Array3::ones((1, 3, 1)), 1e-6)?;
 /// let mut session = EditSession::new(&p, 0)?;
 /// session.paint(&[Observation::exact(0, 2.0)])?;
 /// let before = session.image();

@@ -36,8 +36,8 @@ fn normal(batch: usize, n: usize, r: usize, salt: usize) -> LowRankMvn<'static, 
 
 /// `m` different entries, in no order.
 fn some(n: usize, m: usize) -> Vec<usize> {
-    let step =
-        (1..).map(|k| 7 * k + 3).find(|step| (1..=n).all(|d| d == 1 || n % d != 0 || step % d != 0)).unwrap();
+    let coprime = |step: usize| (2..=n).all(|d| !(n.is_multiple_of(d) && step.is_multiple_of(d)));
+    let step = (7..7 + n).find(|&step| coprime(step)).unwrap();
     (0..m).map(|k| (k * step + 2) % n).collect()
 }
 

@@ -7,5 +7,6 @@ mod density;
 mod errors;
 mod golden;
 mod gradient;
+mod kl;
 mod sampling;
 mod support;

@@ -1,0 +1,306 @@
+//! KL between two low-rank normals of one item, with r×r work per row.
+//!
+//! Everything is seen through W = D_q^-½: A = W·P, B = W·Q, T = D_p/D_q, so that Σ_p becomes T + AAᵀ and Σ_q I + BBᵀ.
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array1, Array2, ArrayView1, Axis, s};
+use variata_distributions::Real;
+use variata_distributions::kl::log_ratio;
+use variata_distributions::linalg::{
+    semidefinite_factor, solve_lower, solve_lower_transposed, symmetric_eigen,
+};
+use variata_distributions::special::{expm1mx, log1pmx};
+
+use crate::Error;
+use crate::diagonal::fill;
+use crate::factorisation::Factorised;
+use crate::kl::Side;
+use crate::panel::Item;
+use crate::storage::Storage;
+
+/// Rows per block.
+const ROWS: usize = 256;
+/// Where the divergence is smaller than this part of its terms, their rounding shows in its digits.
+const NEAR: f64 = 1e-5;
+
+/// Gradients of both sides.
+#[derive(Default)]
+pub(crate) struct Sides {
+    pub p: Side,
+    pub q: Side,
+}
+
+/// Rows of both distributions.
+struct Block {
+    /// A and B.
+    a: Array2<f64>,
+    b: Array2<f64>,
+    /// D_q^-½ and D_p/D_q.
+    w: Array1<f64>,
+    t: Array1<f64>,
+    /// log of t.
+    log_t: Array1<f64>,
+    /// W·(μ_p − μ_q).
+    gap: Array1<f64>,
+}
+
+/// Two distributions and what both need of them.
+pub(crate) struct Pair<'p, F, S, T> {
+    p: Item<'p, F, S>,
+    q: Item<'p, F, T>,
+    lp: &'p [f64],
+    lq: &'p [f64],
+    /// C_q⁻¹BᵀA and C_q⁻¹Bᵀ·gap.
+    z: Array2<f64>,
+    z_gap: Array1<f64>,
+}
+
+/// The lower factor of C, r×r.
+fn capacitance(factorised: &Factorised) -> &[f64] {
+    match factorised {
+        Factorised::Capacitance { l, .. } => l,
+        Factorised::Dense { .. } => &[],
+    }
+}
+
+/// C⁻¹·m.
+fn solved(l: &[f64], m: &Array2<f64>) -> Array2<f64> {
+    let (r, columns) = m.dim();
+    let mut values: Vec<f64> = m.iter().copied().collect();
+    solve_lower(l, r, &mut values, columns);
+    solve_lower_transposed(l, r, &mut values, columns);
+    Array2::from_shape_fn((r, columns), |(i, j)| values[i * columns + j])
+}
+
+fn inverse(l: &[f64], r: usize) -> Array2<f64> {
+    solved(l, &Array2::eye(r))
+}
+
+/// L⁻¹·m·L⁻ᵀ of a symmetric m.
+fn whitened(l: &[f64], m: &Array2<f64>) -> Vec<f64> {
+    let r = m.nrows();
+    let mut values: Vec<f64> = m.iter().copied().collect();
+    for _ in 0..2 {
+        solve_lower(l, r, &mut values, r);
+        values = variata_distributions::linalg::transposed(&values, r);
+    }
+    values
+}
+
+/// Σ −(log(1 + λ) − λ) ≥ 0 over the eigenvalues λ of a symmetric matrix.
+fn divergence_of_eigenvalues(m: &[f64], n: usize) -> f64 {
+    symmetric_eigen(m, n).0.into_iter().map(|v| -log1pmx(v)).sum()
+}
+
+fn dot(a: &ArrayView1<'_, f64>, b: &ArrayView1<'_, f64>) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn log_det(l: &[f64], r: usize) -> f64 {
+    (0..r).map(|j| 2.0 * libm::log(l[j * r + j].abs())).sum()
+}
+
+impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
+    pub(crate) fn new(
+        p: Item<'p, F, S>,
+        q: Item<'p, F, T>,
+        of_p: &'p Factorised,
+        of_q: &'p Factorised,
+    ) -> Self {
+        let (z, z_gap) = (Array2::zeros((0, 0)), Array1::zeros(0));
+        let mut pair = Self { lp: capacitance(of_p), lq: capacitance(of_q), p, q, z, z_gap };
+        let (rp, rq) = (pair.p.r(), pair.q.r());
+        let (mut products, mut of_gap) = (Array2::zeros((rq, rp)), Array2::zeros((rq, 1)));
+        pair.for_each_block(|block| {
+            general_mat_mul(1.0, &block.b.t(), &block.a, 1.0, &mut products);
+            general_mat_mul(1.0, &block.b.t(), &block.gap.view().insert_axis(Axis(1)), 1.0, &mut of_gap);
+        });
+        pair.z = solved(pair.lq, &products);
+        pair.z_gap = solved(pair.lq, &of_gap).column(0).to_owned();
+        pair
+    }
+
+    fn for_each_block(&self, mut f: impl FnMut(&Block)) {
+        let n = self.p.n();
+        for start in (0..n).step_by(ROWS) {
+            let rows = ROWS.min(n - start);
+            let (mut w, mut dp, mut dq) = (vec![0.0; rows], vec![0.0; rows], vec![0.0; rows]);
+            self.p.diag.variances(start, &mut dp);
+            self.q.diag.variances(start, &mut dq);
+            self.q.diag.weights(start, &mut w);
+            let range = start..start + rows;
+            let (mut gap, mut other) = (vec![0.0; rows], vec![0.0; rows]);
+            fill(&mut gap, &self.p.loc.slice(s![range.clone()]));
+            fill(&mut other, &self.q.loc.slice(s![range.clone()]));
+            let gap = gap.iter().zip(&other).zip(&w).map(|((p, q), w)| w * (p - q)).collect();
+            let (p, q) = (self.p.factor.slice(s![range.clone(), ..]), self.q.factor.slice(s![range, ..]));
+            f(&Block {
+                a: Array2::from_shape_fn(p.raw_dim(), |(i, j)| w[i] * p[(i, j)].to_f64()),
+                b: Array2::from_shape_fn(q.raw_dim(), |(i, j)| w[i] * q[(i, j)].to_f64()),
+                t: dp.iter().zip(&dq).map(|(p, q)| p / q).collect(),
+                log_t: dp.iter().zip(&dq).map(|(p, q)| log_ratio(*p, *q)).collect(),
+                w: w.into(),
+                gap,
+            });
+        }
+    }
+
+    /// The divergence.
+    pub(crate) fn kl(&self) -> Result<f64, Error> {
+        let inverse = inverse(self.lq, self.q.r());
+        // Twice: Σ(t − 1 − log t), Σ t·h, tr(AᵀS_q⁻¹A), the mean's part.
+        let (mut own, mut leverage, mut trace, mut mean) = (0.0, 0.0, 0.0, 0.0);
+        self.for_each_block(|block| {
+            let solved = block.b.dot(&inverse);
+            let residual = &block.a - &block.b.dot(&self.z);
+            let gap = &block.gap - &block.b.dot(&self.z_gap);
+            trace += residual.iter().map(|v| v * v).sum::<f64>();
+            mean += gap.iter().map(|v| v * v).sum::<f64>();
+            for i in 0..block.t.len() {
+                own += expm1mx(block.log_t[i]);
+                leverage += block.t[i] * dot(&block.b.row(i), &solved.row(i));
+            }
+        });
+        trace += self.z.iter().map(|v| v * v).sum::<f64>();
+        mean += self.z_gap.iter().map(|v| v * v).sum::<f64>();
+        let (of_p, of_q) = (log_det(self.lp, self.p.r()), log_det(self.lq, self.q.r()));
+        let direct = own - leverage + trace + of_q - of_p;
+        let terms = own + leverage + trace + of_q.abs() + of_p.abs();
+        let twice = if direct > NEAR * terms { direct } else { self.near(&inverse)? };
+        Ok(0.5 * (twice + mean))
+    }
+
+    /// Twice the divergence of the covariances, by way of Σ_m = D_p + QQᵀ: 2·KL(p‖m) + 2·KL(m‖q) + tr(S⁻¹(T − 1)S_m⁻¹E), all
+    /// of second order in Δ = A − B and T − 1.
+    fn near(&self, inverse: &Array2<f64>) -> Result<f64, Error> {
+        let (rp, rq) = (self.p.r(), self.q.r());
+        let r = rp.max(rq);
+        // Both factors with zero columns up to the same number.
+        let padded = |m: &Array2<f64>| {
+            let mut wide = Array2::zeros((m.nrows(), r));
+            wide.slice_mut(s![.., ..m.ncols()]).assign(m);
+            wide
+        };
+        let lm = self.between()?;
+        let (mut on_m, mut on_q, mut shift) =
+            (Array2::zeros((rq, r)), Array2::zeros((rq, r)), Array2::zeros((rq, rq)));
+        self.for_each_block(|block| {
+            let delta = padded(&block.a) - &padded(&block.b);
+            let inverse_t = block.t.mapv(|t| 1.0 / t).insert_axis(Axis(1));
+            general_mat_mul(1.0, &(&block.b * &inverse_t).t(), &delta, 1.0, &mut on_m);
+            general_mat_mul(1.0, &block.b.t(), &delta, 1.0, &mut on_q);
+            // 1/t − 1.
+            let less = block.log_t.mapv(|v| libm::expm1(-v)).insert_axis(Axis(1));
+            general_mat_mul(1.0, &(&block.b * &less).t(), &block.b, 1.0, &mut shift);
+        });
+        let (zm, zq) = (solved(&lm, &on_m), solved(self.lq, &on_q));
+        let inverse_m = self::inverse(&lm, rq);
+        // KL(m‖q) and the cross term, and ΔᵀS_m⁻¹Δ for KL(p‖m).
+        let (mut own, mut cross) = (0.0, 0.0);
+        let mut squares = zm.t().dot(&zm);
+        self.for_each_block(|block| {
+            let delta = padded(&block.a) - &padded(&block.b);
+            let (solved_q, solved_m) = (block.b.dot(inverse), block.b.dot(&inverse_m));
+            let (rest_q, rest_m) = (&delta - &block.b.dot(&zq), &delta - &block.b.dot(&zm));
+            let inverse_t = block.t.mapv(|t| 1.0 / t).insert_axis(Axis(1));
+            general_mat_mul(1.0, &(&rest_m * &inverse_t).t(), &rest_m, 1.0, &mut squares);
+            for i in 0..block.t.len() {
+                let (t, more) = (block.t[i], libm::expm1(block.log_t[i]));
+                let h = dot(&block.b.row(i), &solved_q.row(i));
+                own += expm1mx(block.log_t[i]) - h * more * more / t;
+                let rest = |j: usize| (rest_q[(i, j)], rest_m[(i, j)]);
+                let first: f64 = (0..r).map(|j| rest(j).0 * rest(j).1).sum();
+                let second: f64 =
+                    (0..rq).map(|j| solved_q[(i, j)] * rest(j).1 + solved_m[(i, j)] * rest(j).0).sum();
+                cross += more / t * (first + second);
+            }
+        });
+        let same_factor = own + divergence_of_eigenvalues(&whitened(self.lq, &shift), rq);
+        Ok(same_factor + same_diagonal(&inverse_m, &zm, &squares) + cross)
+    }
+
+    /// L with L·Lᵀ = I + QᵀD_p⁻¹Q.
+    fn between(&self) -> Result<Vec<f64>, Error> {
+        let between = Item { b: self.q.b, loc: self.p.loc, factor: self.q.factor, diag: self.p.diag };
+        let n = between.n();
+        let (found, _) = between.capacitance(&between.gram(None, 0, n), None)?;
+        Ok(capacitance(&found).to_vec())
+    }
+
+    /// Gradients of both sides.
+    pub(crate) fn slopes(&self) -> Sides {
+        let (n, rp, rq) = (self.p.n(), self.p.r(), self.q.r());
+        let (inverse_p, inverse_q) = (inverse(self.lp, rp), inverse(self.lq, rq));
+        let mut spread = Array2::zeros((rq, rq));
+        self.for_each_block(|block| {
+            general_mat_mul(
+                1.0,
+                &(&block.b * &block.t.view().insert_axis(Axis(1))).t(),
+                &block.b,
+                1.0,
+                &mut spread,
+            );
+        });
+        // C_q⁻¹BᵀTBC_q⁻¹.
+        let spread = inverse_q.dot(&spread).dot(&inverse_q);
+        let mut p: Side = (Vec::with_capacity(n), Vec::with_capacity(n * rp), Vec::with_capacity(n));
+        let mut q: Side = (Vec::with_capacity(n), Vec::with_capacity(n * rq), Vec::with_capacity(n));
+        self.for_each_block(|block| {
+            let whitened_gap = &block.gap - &block.b.dot(&self.z_gap);
+            // W⁻¹Σ_q⁻¹P, W⁻¹Σ_q⁻¹Q, and T·W⁻¹Σ_p⁻¹P.
+            let on_p = &block.a - &block.b.dot(&self.z);
+            let on_q = block.b.dot(&inverse_q);
+            let own_p = block.a.dot(&inverse_p);
+            // W⁻¹Σ_q⁻¹Σ_pΣ_q⁻¹Q.
+            let t = block.t.view().insert_axis(Axis(1));
+            let back = &on_q * &t - block.b.dot(&spread) + on_p.dot(&self.z.t());
+            let of_spread = block.b.dot(&spread);
+            for i in 0..block.t.len() {
+                let (w, t, a) = (block.w[i], block.t[i], whitened_gap[i]);
+                p.0.push(w * a);
+                q.0.push(-w * a);
+                p.1.extend(on_p.row(i).iter().zip(own_p.row(i)).map(|(q, p)| w * (q - p / t)));
+                let z = self.z_gap.iter();
+                let row = on_q.row(i).into_iter().zip(back.row(i)).zip(z);
+                q.1.extend(row.map(|((q, back), z)| w * (q - back - a * z)));
+                let h = dot(&block.b.row(i), &on_q.row(i));
+                let h_p = dot(&block.a.row(i), &own_p.row(i)) / t;
+                p.2.push(0.5 * w * w * ((1.0 - h) - (1.0 - h_p) / t));
+                // diag of Σ_q⁻¹(D_p + PPᵀ)Σ_q⁻¹, in units of w².
+                let of_diag = t - 2.0 * t * h + dot(&block.b.row(i), &of_spread.row(i));
+                let of_factor = dot(&on_p.row(i), &on_p.row(i));
+                q.2.push(0.5 * w * w * ((1.0 - h) - of_diag - of_factor - a * a));
+            }
+        });
+        Sides { p, q }
+    }
+}
+
+/// 2·KL(p‖m) = Σ −(log(1 + λ) − λ) over the eigenvalues λ of J·G, J = [0, I; I, I], G = [B, Δ]ᵀS_m⁻¹[B, Δ].
+fn same_diagonal(inverse_m: &Array2<f64>, zm: &Array2<f64>, squares: &Array2<f64>) -> f64 {
+    let (rq, r) = zm.dim();
+    let n = 2 * r;
+    // BᵀS_m⁻¹B = I − C_m⁻¹, BᵀS_m⁻¹Δ = C_m⁻¹BᵀT⁻¹Δ; zero columns where q has fewer.
+    let g = |i: usize, j: usize| {
+        let (low, high) = (i.min(j), i.max(j));
+        match (low < r, high < r) {
+            (true, true) if high < rq => f64::from(u8::from(low == high)) - inverse_m[(low, high)],
+            (true, false) if low < rq => zm[(low, high - r)],
+            (false, false) => 0.5 * (squares[(low - r, high - r)] + squares[(high - r, low - r)]),
+            _ => 0.0,
+        }
+    };
+    // Scaled to a diagonal of ones: entries of Δ are much smaller than those of B.
+    let size: Vec<f64> = (0..n).map(|i| libm::sqrt(g(i, i).max(0.0))).collect();
+    let scaled: Vec<f64> = (0..n * n)
+        .map(|at| (at / n, at % n))
+        .map(|(i, j)| if size[i] * size[j] > 0.0 { g(i, j) / size[i] / size[j] } else { 0.0 })
+        .collect();
+    let Ok((x, _)) = semidefinite_factor(&scaled, n) else { return f64::NAN };
+    // The eigenvalues of J·G are those of XᵀSJSX.
+    let x = Array2::from_shape_fn((n, n), |(i, j)| size[i] * x[i * n + j]);
+    let (b, delta) = (x.slice(s![..r, ..]), x.slice(s![r.., ..]));
+    let half = b.t().dot(&delta);
+    let m = &half + &half.t() + delta.t().dot(&delta);
+    divergence_of_eigenvalues(&m.iter().copied().collect::<Vec<_>>(), n)
+}

@@ -1,0 +1,211 @@
+//! Divergences against the dense ones, next to equality, and their gradients.
+
+use ndarray::{Array1, Array2, Array3};
+use proptest::prelude::*;
+use variata_distributions::kl::{KlGrad, StandardMultivariateNormal};
+use variata_distributions::{DiagonalNormal, KlDivergence, MultivariateNormal};
+use variata_lowrank_mvn::{LowRankMvn, LowRankMvnParameterGrad};
+
+use crate::support::{assert_close, dense, factor, matrix, variances};
+
+fn normal(n: usize, r: usize, salt: usize) -> LowRankMvn<'static, f64> {
+    LowRankMvn::new(matrix(2, n, salt), factor(2, n, r, salt + 1), variances(2, n, salt + 2)).unwrap()
+}
+
+#[test]
+fn all_ranks_agree_with_the_dense_divergence() {
+    for n in [1, 3, 6, 40] {
+        for (rp, rq) in [(0, 0), (0, 2), (2, 0), (2, 2), (1, 4), (5, 2)] {
+            let (p, q) = (normal(n, rp, 1), normal(n, rq, 11));
+            let want = dense(&p).kl(&dense(&q)).unwrap();
+            assert_close(&format!("n = {n}, {rp} ‖ {rq}"), &p.kl(&q).unwrap(), &want, 1e-11);
+            assert_close("dense q", &p.kl(&dense(&q)).unwrap(), &want, 1e-11);
+            assert_close("dense p", &dense(&p).kl(&q).unwrap(), &want, 1e-11);
+        }
+    }
+}
+
+#[test]
+fn diagonal_sides_are_factors_without_columns() {
+    let p = normal(7, 3, 1);
+    let d = DiagonalNormal::new(matrix(2, 7, 5), variances(2, 7, 6)).unwrap();
+    let full = dense(&LowRankMvn::new(d.loc(), Array3::zeros((2, 7, 0)), d.variance()).unwrap());
+    assert_close("‖ diagonal", &p.kl(&d).unwrap(), &dense(&p).kl(&full).unwrap(), 1e-12);
+    assert_close("diagonal ‖", &d.kl(&p).unwrap(), &full.kl(&dense(&p)).unwrap(), 1e-12);
+    let unit = DiagonalNormal::new(Array2::zeros((2, 7)), Array2::ones((2, 7))).unwrap();
+    assert_close("‖ standard", &p.kl(&StandardMultivariateNormal).unwrap(), &p.kl(&unit).unwrap(), 1e-14);
+}
+
+/// Closed form for one column of ones and D = d·I against the same with d(1 + δ) and s times the column: the eigenvalues are
+/// known, n − 1 times 1/(1 + δ) and once (d + n)/(d(1 + δ) + n·s²).
+#[test]
+fn next_to_equality_the_divergence_keeps_its_digits() {
+    let n = 5000;
+    for k in [3, 10, 20, 26, 34] {
+        let d = 2f64.powi(-16);
+        for (delta, s) in
+            [(2f64.powi(-k), 1.0), (0.0, 1.0 + 2f64.powi(-k)), (2f64.powi(-k), 1.0 - 2f64.powi(-k))]
+        {
+            let p = LowRankMvn::new(Array2::zeros((1, n)), Array3::ones((1, n, 1)), d).unwrap();
+            let q =
+                LowRankMvn::new(Array2::zeros((1, n)), Array3::from_elem((1, n, 1), s), d * (1.0 + delta))
+                    .unwrap();
+            // λ − 1 for each eigenvalue λ, without a difference of close numbers.
+            let many = -delta / (1.0 + delta);
+            let one =
+                (-d * delta - n as f64 * (s - 1.0) * (s + 1.0)) / (d * (1.0 + delta) + n as f64 * s * s);
+            let term = |x: f64| {
+                if x.abs() < 1e-3 { x * x / 2.0 - x.powi(3) / 3.0 + x.powi(4) / 4.0 } else { x - x.ln_1p() }
+            };
+            let want = 0.5 * ((n - 1) as f64 * term(many) + term(one));
+            let got = p.kl(&q).unwrap()[0];
+            assert!((got / want - 1.0).abs() <= 1e-6, "k = {k}, δ = {delta}, s = {s}: {got} against {want}");
+        }
+    }
+}
+
+#[test]
+fn equal_distributions_have_no_divergence() {
+    for (n, r) in [(2, 5), (4, 0), (50, 3), (600, 25)] {
+        let p = normal(n, r, 3);
+        assert_eq!(p.kl(&p).unwrap().to_vec(), [0.0, 0.0], "n = {n}, r = {r}");
+    }
+}
+
+proptest! {
+    /// ≥ 0 for pairs at every distance, without being cut off there.
+    #[test]
+    fn never_negative(n in 1usize..60, rp in 0usize..6, rq in 0usize..6, salt in 0usize..1000, k in 0i32..50, e in -6i32..30) {
+        let d = 2f64.powi(-e);
+        let p = factor(1, n, rp.max(rq), salt);
+        let near = factor(1, n, rp.max(rq), salt + 1) * 2f64.powi(-k) + &p;
+        let cut = |p: &Array3<f64>, r: usize| p.slice(ndarray::s![.., .., ..r]).to_owned();
+        let p = LowRankMvn::new(matrix(1, n, salt), cut(&p, rp), d).unwrap();
+        let q = LowRankMvn::new(matrix(1, n, salt), cut(&near, rq), d * (1.0 + 2f64.powi(-k))).unwrap();
+        let kl = p.kl(&q).unwrap()[0];
+        prop_assert!(kl >= 0.0, "{kl}");
+    }
+}
+
+/// Central differences of order 6 in one number.
+fn slope(f: impl Fn(f64) -> f64) -> f64 {
+    let h = 1e-2;
+    let d = |k: f64| (f(k * h) - f(-k * h)) / (2.0 * k * h);
+    1.5 * d(1.0) - 0.6 * d(2.0) + 0.1 * d(3.0)
+}
+
+/// Each parameter of a low-rank side against differences.
+fn check(
+    name: &str,
+    p: &LowRankMvn<'_, f64>,
+    grad: &LowRankMvnParameterGrad<f64>,
+    kl: impl Fn(&LowRankMvn<'_, f64>) -> Array1<f64>,
+) {
+    let diag = &p.variance() - &p.cov_factor().map(|v| v * v).sum_axis(ndarray::Axis(2));
+    let (batch, n, r) = p.cov_factor().dim();
+    let with = |loc: Array2<f64>, factor: Array3<f64>, diag: Array2<f64>| {
+        kl(&LowRankMvn::new(loc, factor, diag).unwrap())
+    };
+    let near = |got: f64, want: f64, what: &str| {
+        assert!((got - want).abs() <= 1e-7 * (1.0 + want.abs()), "{name}, {what}: {got} against {want}");
+    };
+    for b in 0..batch {
+        for i in 0..n {
+            let at = |h: f64, a: &Array2<f64>, scale: f64| {
+                let mut a = a.clone();
+                a[(b, i)] += h * scale;
+                a
+            };
+            let (loc, factor) = (p.loc().to_owned(), p.cov_factor().to_owned());
+            let want = slope(|h| with(at(h, &loc, 1.0), factor.clone(), diag.clone())[b]);
+            near(grad.loc[(b, i)], want, "loc");
+            let size = diag[(b, i)];
+            let want = slope(|h| with(loc.clone(), factor.clone(), at(h, &diag, size))[b]) / size;
+            near(grad.cov_diag[(b, i)], want, "cov_diag");
+            for j in 0..r {
+                let want = slope(|h| {
+                    let mut factor = factor.clone();
+                    factor[(b, i, j)] += h;
+                    with(loc.clone(), factor, diag.clone())[b]
+                });
+                near(grad.cov_factor[(b, i, j)], want, "cov_factor");
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_match_differences() {
+    for (n, rp, rq) in [(5, 2, 3), (3, 4, 1), (4, 0, 2), (6, 3, 0)] {
+        let (p, q) = (normal(n, rp, 1), normal(n, rq, 21));
+        let (value, KlGrad { p: of_p, q: of_q }) = p.kl_with_grad(&q).unwrap();
+        assert_eq!(value, p.kl(&q).unwrap());
+        check(&format!("{n}: {rp} ‖ {rq}, p"), &p, &of_p, |p| p.kl(&q).unwrap());
+        check(&format!("{n}: {rp} ‖ {rq}, q"), &q, &of_q, |q| p.kl(q).unwrap());
+    }
+    let (p, q) = (normal(4, 2, 1), normal(4, 2, 31));
+    let (_, grad) = p.kl_with_grad(&StandardMultivariateNormal).unwrap();
+    check("‖ standard", &p, &grad, |p| p.kl(&StandardMultivariateNormal).unwrap());
+    let full = dense(&q);
+    let (_, grad) = p.kl_with_grad(&full).unwrap();
+    check("‖ dense", &p, &grad.p, |p| p.kl(&full).unwrap());
+    check_dense(&full, &grad.q.scale_tril, |q| p.kl(q).unwrap()[1]);
+    let (_, grad) = full.kl_with_grad(&p).unwrap();
+    check("dense ‖", &p, &grad.q, |p| full.kl(p).unwrap());
+    check_dense(&full, &grad.p.scale_tril, |q| q.kl(&p).unwrap()[1]);
+    for d in [
+        DiagonalNormal::new(matrix(2, 4, 5), variances(2, 4, 6)).unwrap(),
+        DiagonalNormal::from_log_variance(matrix(2, 4, 5), matrix(2, 4, 6)).unwrap(),
+    ] {
+        let with = |spread: Array2<f64>| match d.spread_kind() {
+            variata_distributions::SpreadKind::Scale => {
+                DiagonalNormal::new(d.loc().to_owned(), spread).unwrap()
+            }
+            variata_distributions::SpreadKind::LogVariance => {
+                DiagonalNormal::from_log_variance(d.loc().to_owned(), spread).unwrap()
+            }
+        };
+        let (first, second) = (p.kl_with_grad(&d).unwrap().1, d.kl_with_grad(&p).unwrap().1);
+        check("‖ diagonal", &p, &first.p, |p| p.kl(&d).unwrap());
+        check("diagonal ‖", &p, &second.q, |p| d.kl(p).unwrap());
+        for i in 0..4 {
+            let moved = |h: f64| {
+                let mut spread = d.spread().to_owned();
+                spread[(1, i)] += h * 0.1;
+                with(spread)
+            };
+            let want = slope(|h| p.kl(&moved(h)).unwrap()[1]) / 0.1;
+            assert!((first.q.spread[(1, i)] - want).abs() <= 1e-7 * (1.0 + want.abs()));
+            let want = slope(|h| moved(h).kl(&p).unwrap()[1]) / 0.1;
+            assert!((second.p.spread[(1, i)] - want).abs() <= 1e-7 * (1.0 + want.abs()));
+        }
+    }
+}
+
+fn check_dense(
+    q: &MultivariateNormal<f64>,
+    grad: &Array3<f64>,
+    kl: impl Fn(&MultivariateNormal<f64>) -> f64,
+) {
+    for i in 0..q.dim() {
+        for j in 0..=i {
+            let want = slope(|h| {
+                let mut tril = q.scale_tril().to_owned();
+                tril[(1, i, j)] += 0.1 * h;
+                kl(&MultivariateNormal::new(q.loc().to_owned(), &tril).unwrap())
+            }) / 0.1;
+            assert!((grad[(1, i, j)] - want).abs() <= 1e-7 * (1.0 + want.abs()), "({i}, {j})");
+        }
+    }
+}
+
+#[test]
+fn wrong_shapes_and_singular_sides_are_refused() {
+    let (p, q) = (normal(4, 2, 1), normal(5, 2, 1));
+    assert_eq!(p.kl(&q).unwrap_err().to_string(), "`q` has shape [2, 5], must be [2, 4]");
+    assert!(p.kl(&dense(&q)).is_err() && dense(&q).kl(&p).is_err());
+    let zero = LowRankMvn::new(p.loc(), p.cov_factor(), 0.0).unwrap();
+    assert!(p.kl(&zero).unwrap_err().to_string().starts_with("`cov_diag` is 0"));
+    let flat = LowRankMvn::new(p.loc(), Array3::ones((2, 4, 6)), 0.0).unwrap();
+    assert!(p.kl(&flat).unwrap_err().to_string().contains("not positive definite"));
+}
