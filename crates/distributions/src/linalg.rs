@@ -215,13 +215,27 @@ fn polar_by_jacobi(m: &[f64], n: usize) -> Option<Vec<f64>> {
     // W does not depend on the scale of m, but squares of its columns would over- or underflow.
     let largest = m.iter().fold(0.0, |largest: f64, v| largest.max(v.abs()));
     let scale = if largest > 0.0 { libm::scalbn(1.0, -libm::ilogb(largest) / 2) } else { 1.0 };
-    // Row i of each is column i of m·V and of V.
-    let mut columns: Vec<(Vec<f64>, Vec<f64>)> = (0..n)
-        .map(|j| {
-            let unit = (0..n).map(|i| f64::from(u8::from(i == j))).collect();
-            ((0..n).map(|i| m[i * n + j] * scale * scale).collect(), unit)
-        })
-        .collect();
+    let columns = (0..n).map(|j| (0..n).map(|i| m[i * n + j] * scale * scale).collect()).collect();
+    let columns = one_sided_jacobi(columns)?;
+    let basis = orthonormal(columns.iter().map(|(column, _)| column), n)?;
+    let mut w = vec![0.0; n * n];
+    for (u, (_, v)) in basis.iter().zip(&columns) {
+        for (row, &u) in w.chunks_exact_mut(n).zip(u) {
+            add_scaled(row, u, v);
+        }
+    }
+    Some(w)
+}
+
+/// Columns of m·V, which are orthogonal, and of the orthogonal V, the longest first: m = U·S·Vᵀ with m·V = U·S. Columns so
+/// long or short that their squares over- or underflow must be scaled before.
+///
+/// Returns `None` when 60 sweeps do not orthogonalise them to 1e-9.
+pub fn one_sided_jacobi(m: Vec<Vec<f64>>) -> Option<Vec<(Vec<f64>, Vec<f64>)>> {
+    let n = m.len();
+    let unit = |j: usize| (0..n).map(|i| f64::from(u8::from(i == j))).collect();
+    let mut columns: Vec<(Vec<f64>, Vec<f64>)> =
+        m.into_iter().enumerate().map(|(j, c)| (c, unit(j))).collect();
     // The largest cosine between two columns that the last sweep still found.
     let mut worst = if n < 2 { 0.0 } else { 1.0 };
     for _ in 0..60 {
@@ -230,17 +244,22 @@ fn polar_by_jacobi(m: &[f64], n: usize) -> Option<Vec<f64>> {
         }
         worst = sweep(&mut columns);
     }
-    // W is made orthogonal below whatever the columns are, and an error of its direction enters the distance squared:
-    // what rounding keeps turning at this size no longer shows.
+    // Directions are made orthogonal below whatever the columns are: what rounding keeps turning at this size no longer shows.
     if !(worst <= 1e-9) {
         return None;
     }
     columns.sort_by(|(a, _), (b, _)| dot(b, b).total_cmp(&dot(a, a)));
-    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(n);
-    let largest = columns.first().map_or(0.0, |(c, _)| norm(c));
-    let mut spare = 0;
-    for (column, _) in &columns {
+    Some(columns)
+}
+
+/// Orthonormal vectors of length n along columns that are orthogonal to rounding, the longest first. A column of 0, or of
+/// rounding errors, gets any direction that is left; there must be at most n columns.
+pub fn orthonormal<'c>(columns: impl Iterator<Item = &'c Vec<f64>>, n: usize) -> Option<Vec<Vec<f64>>> {
+    let mut basis: Vec<Vec<f64>> = Vec::new();
+    let (mut largest, mut spare) = (0.0, 0);
+    for column in columns {
         let size = norm(column);
+        largest = f64::max(largest, size);
         // Below this the direction is rounding noise; any orthogonal one serves.
         let mut u: Vec<f64> = if size > f64::EPSILON * 1e-3 * largest {
             column.iter().map(|x| x / size).collect()
@@ -249,7 +268,7 @@ fn polar_by_jacobi(m: &[f64], n: usize) -> Option<Vec<f64>> {
         };
         while !orthonormalise(&mut u, &basis) {
             if spare == n {
-                return None; // Unreachable: n unit vectors span the space.
+                return None; // n unit vectors span the space.
             }
             u = vec![0.0; n];
             u[spare] = 1.0;
@@ -257,13 +276,7 @@ fn polar_by_jacobi(m: &[f64], n: usize) -> Option<Vec<f64>> {
         }
         basis.push(u);
     }
-    let mut w = vec![0.0; n * n];
-    for (u, (_, v)) in basis.iter().zip(&columns) {
-        for (row, &u) in w.chunks_exact_mut(n).zip(u) {
-            add_scaled(row, u, v);
-        }
-    }
-    Some(w)
+    Some(basis)
 }
 
 fn norm(x: &[f64]) -> f64 {

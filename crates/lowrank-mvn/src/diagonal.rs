@@ -65,6 +65,15 @@ impl<F: Real> CovDiag<'_, F> {
         }
     }
 
+    /// The same, owned.
+    pub(crate) fn owned(&self) -> CovDiag<'static, F> {
+        match self {
+            Self::Scalar(d) => CovDiag::Scalar(*d),
+            Self::Vector(d) => CovDiag::from(d.to_owned()),
+            Self::Batch(d) => CovDiag::from(d.to_owned()),
+        }
+    }
+
     /// That of item b alone, borrowed.
     pub(crate) fn single(&self, b: usize) -> CovDiag<'_, F> {
         match self {
@@ -116,6 +125,17 @@ impl<F: Real> Diagonal<'_, F> {
         match self {
             Self::Scalar(d) => *d,
             Self::Values { variances, .. } => variances[i].to_f64(),
+        }
+    }
+
+    /// The value of all n entries, if it is one.
+    pub(crate) fn constant(&self, n: usize) -> Option<f64> {
+        match self {
+            Self::Scalar(d) => Some(*d),
+            Self::Values { .. } => {
+                let first = if n > 0 { self.at(0) } else { 0.0 };
+                (0..n).all(|i| self.at(i) == first).then_some(first)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use variata_distributions::parallel::collect;
 use crate::diagonal::fill;
 use crate::kernel::{self, Gram};
 use crate::panel::{Aligned, Item, Panel, ROWS, Right, Weights};
+use crate::reflections::{Triangle, lower, reflect};
 use crate::storage::{Storage, check_finite};
 use crate::{Error, LowRankMvn};
 
@@ -182,34 +183,16 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
     /// For columns that are nearly parallel, where the squares of the normal equations would lose twice as many digits.
     pub(crate) fn by_reflections(&self, right: Option<Right<'_>>) -> (Vec<f64>, Solution) {
         let r = self.r();
-        let columns = r + usize::from(right.is_some());
-        // Upper triangular, with the rotated right-hand side in the last column.
-        let mut top: Vec<Vec<f64>> =
-            (0..columns).map(|j| (0..r).map(|i| f64::from(u8::from(i == j))).collect()).collect();
-        let mut q = 0.0;
+        let mut triangle = Triangle::new(r, usize::from(right.is_some()), true);
         self.for_each_block(Weights::Whitening, right, 0, self.n(), |block| {
-            let mut stacked: Vec<Vec<f64>> = top
-                .iter()
-                .enumerate()
-                .map(|(j, top)| top.iter().chain(&block.column(j)[..block.rows]).copied().collect())
-                .collect();
-            for j in 0..r {
-                let (done, rest) = stacked.split_at_mut(j + 1);
-                reflect(&mut done[j], rest, j);
-            }
-            // What is rotated out of the right-hand side is the part of b that no z reaches.
-            q += stacked[r..].iter().flat_map(|rest| &rest[r..]).map(|b| b * b).sum::<f64>();
-            for (top, column) in top.iter_mut().zip(stacked) {
-                top.copy_from_slice(&column[..r]);
-            }
+            triangle.add(block.rows, |j| block.column(j));
         });
-        // Column i of R is row i of L; its sign is free.
-        let l = lower(&top[..r], r);
-        let mut z: Vec<f64> = top[r..].iter().flatten().copied().collect();
-        if !z.is_empty() {
-            solve_lower_transposed(&l, r, &mut z, 1);
+        let (l, mut z) = (triangle.lower(), triangle.right());
+        if right.is_none() {
+            return (l, Solution::default());
         }
-        (l, Solution { q: (!z.is_empty()).then_some(q), z })
+        solve_lower_transposed(&l, r, &mut z, 1);
+        (l, Solution { q: Some(triangle.residual()), z })
     }
 
     /// For n ≤ r.
@@ -265,15 +248,6 @@ fn solve<F: Real>(factorised: &Factorised, row: &[f64]) -> Solution {
     Solution { z, q: (q * pivot * worst_difference::<F>() >= squares).then_some(q) }
 }
 
-/// Rᵀ from the columns of R.
-fn lower(columns: &[Vec<f64>], n: usize) -> Vec<f64> {
-    let mut l = vec![0.0; n * n];
-    for (i, column) in columns.iter().enumerate() {
-        l[i * n..=i * n + i].copy_from_slice(&column[..=i]);
-    }
-    l
-}
-
 impl Factorised {
     pub(crate) fn log_det(&self) -> f64 {
         match self {
@@ -307,27 +281,4 @@ fn capacitance_factor(g: &mut [f64], r: usize, worst_pivot: f64) -> Option<(f64,
         row[i + 1..].fill(0.0);
     }
     Some((log_det, smallest))
-}
-
-/// The Householder reflection that clears a column below entry j, applied to the rest. Source: Golub & Van Loan,
-/// "Matrix Computations" (2013), algorithm 5.1.1.
-fn reflect(column: &mut [f64], rest: &mut [Vec<f64>], j: usize) {
-    let largest = column[j..].iter().fold(0.0f64, |m, v| m.max(v.abs()));
-    if largest == 0.0 {
-        return;
-    }
-    // Scaled, so that squares neither overflow nor vanish.
-    let norm = largest * libm::sqrt(column[j..].iter().map(|v| (v / largest) * (v / largest)).sum());
-    let alpha = if column[j] > 0.0 { -norm } else { norm };
-    let mut v: Vec<f64> = column[j..].iter().map(|v| v / largest).collect();
-    v[0] -= alpha / largest;
-    let vv = dot(&v, &v);
-    column[j] = alpha;
-    column[j + 1..].fill(0.0);
-    for other in rest {
-        let factor = 2.0 * dot(&v, &other[j..]) / vv;
-        for (x, v) in other[j..].iter_mut().zip(&v) {
-            *x -= factor * v;
-        }
-    }
 }

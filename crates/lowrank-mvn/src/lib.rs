@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod components;
 mod condition;
 mod density;
 mod diagonal;
@@ -13,19 +14,25 @@ mod kl_pair;
 mod low_rank_mvn;
 mod matrices;
 mod panel;
+mod path;
 mod posterior;
+mod reflections;
+mod roots;
 mod sampling;
 mod session;
 mod slopes;
 mod storage;
 mod transpose;
+mod wasserstein;
 
+pub use components::PrincipalComponents;
 pub use condition::Observation;
 pub use diagonal::CovDiag;
 pub use error::Error;
 pub use gradient::{LogProbAndEntropy, LowRankMvnGrad, LowRankMvnLogProbGrad};
 pub use kl::LowRankMvnParameterGrad;
 pub use low_rank_mvn::LowRankMvn;
+pub use path::{lerp, slerp, slerp_grid, slerp_path};
 pub use posterior::Posterior;
 pub use session::EditSession;
 pub use storage::Storage;

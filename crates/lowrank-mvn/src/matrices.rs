@@ -145,6 +145,11 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
 
     /// P·c + own, c [batch, r] → [batch, n].
     pub(crate) fn coloured<C: Real>(&self, c: &ArrayRef2<C>, own: Right<'_>) -> Array2<F> {
+        self.coloured_by(Weights::One, c, own)
+    }
+
+    /// The same with rows weighted, those of `own` too.
+    pub(crate) fn coloured_by<C: Real>(&self, by: Weights, c: &ArrayRef2<C>, own: Right<'_>) -> Array2<F> {
         let (batch, n) = self.loc.dim();
         let mut values = vec![F::ZERO; batch * n];
         let runs = values
@@ -154,7 +159,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         for_each(runs.collect(), |(b, start, to)| {
             let minus: Vec<f64> = c.row(b).iter().map(|c| -c.to_f64()).collect();
             let mut out = Aligned::new(ROWS);
-            self.item(b).for_each_block(Weights::One, Some(own), start, start + to.len(), |block| {
+            self.item(b).for_each_block(by, Some(own), start, start + to.len(), |block| {
                 let out = &mut out.get_mut()[..block.padded()];
                 kernel::residual(block.columns(), block.stride, &minus, out);
                 let to = &mut to[block.start - start..][..block.rows];

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod components;
 mod condition;
 mod density;
 mod errors;
 mod golden;
 mod gradient;
 mod kl;
+mod path;
 mod sampling;
 mod support;
