@@ -33,6 +33,14 @@ pub enum Error {
         /// The value given after it.
         second: f64,
     },
+    /// A result is too large for its element type.
+    #[error("`{quantity}` of batch item {batch} overflows")]
+    Overflow {
+        /// What was computed.
+        quantity: &'static str,
+        /// Item of the batch.
+        batch: usize,
+    },
 }
 
 impl From<Error> for variata_distributions::Error {
@@ -41,6 +49,10 @@ impl From<Error> for variata_distributions::Error {
             Error::Argument(error) => error.into(),
             Error::SingularCovariance { batch, rank, .. } => {
                 Self::NotPositiveDefinite { argument: "covariance", batch, pivot: rank, value: 0.0 }
+            }
+            Error::Overflow { quantity, .. } => {
+                ArgumentError::Value { argument: quantity, index: None, value: f64::INFINITY, must: "finite" }
+                    .into()
             }
             Error::ConflictingEdit { index, second, .. } => ArgumentError::Value {
                 argument: "values",

@@ -11,4 +11,5 @@ mod gradient;
 mod kl;
 mod path;
 mod sampling;
+mod sparse_precision;
 mod support;
