@@ -6,6 +6,7 @@ mod components;
 mod condition;
 mod density;
 mod errors;
+mod fit;
 mod golden;
 mod gradient;
 mod kl;

@@ -81,7 +81,7 @@ fn gradients_match_differences() {
         1.5 * d(1.0) - 0.6 * d(2.0) + 0.1 * d(3.0)
     };
     let near = |got: f64, want: f64, name: &str| {
-        assert!((got - want).abs() <= 1e-8 * (1.0 + want.abs()), "{name}: {got} {want}")
+        assert!((got - want).abs() <= 1e-8 * (1.0 + want.abs()), "{name}: {got} {want}");
     };
     let moved = |a: &Array2<f64>, i: usize, h: f64| {
         let mut a = a.clone();

@@ -1,0 +1,121 @@
+//! Factor analysis: a variance of its own for every dimension.
+
+use ndarray::{Array1, Array2, ArrayRef2, Axis};
+use variata_distributions::linalg::{cholesky, solve_lower, solve_lower_transposed};
+use variata_distributions::special::HALF_LOG_TWO_PI;
+use variata_distributions::{Real, check};
+
+use super::samples::Samples;
+use super::{FitOptions, fit_ppca, variance};
+use crate::storage::Storage;
+use crate::{Error, LowRankMvn};
+
+/// A fitted factor analysis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FactorAnalysis<F: Real> {
+    /// The distribution, a batch of one.
+    pub distribution: LowRankMvn<'static, F>,
+    /// Mean log-likelihood per sample before each iteration; never falls.
+    pub history: Vec<f64>,
+    /// Whether the last change was below the tolerance.
+    pub converged: bool,
+}
+
+/// The most likely N(μ, P·Pᵀ + D) with a free diagonal D, by expectation–maximisation from the solution of
+/// [`fit_ppca`]: `data` [samples, n], O(samples·n·r) an iteration.
+///
+/// ```text
+/// E: z_s = C⁻¹PᵀD⁻¹(x_s − μ),  M = C⁻¹ + (1/N)Σ z_s z_sᵀ,  A = (1/N)Σ (x_s − μ)z_sᵀ
+/// M: P ← A·M⁻¹,  D ← diag(S) − diag(P·Aᵀ)
+/// ```
+/// Source: Rubin & Thayer, "EM algorithms for ML factor analysis" (1982). It ends where the mean log-likelihood changes by less
+/// than the tolerance times itself.
+///
+/// # Errors
+/// As [`fit_ppca`]; a dimension has no variance of its own and the options have no floor.
+pub fn fit_factor_analysis<F: Real + Storage>(
+    data: &ArrayRef2<F>,
+    rank: usize,
+    options: &FitOptions,
+) -> Result<FactorAnalysis<F>, Error> {
+    let samples = Samples::new(data)?;
+    let start = fit_ppca(data, rank, options)?;
+    let n = samples.mean().len();
+    let spread = samples.variances();
+    let mut p = start.cov_factor().index_axis(Axis(0), 0).map(|v| Real::to_f64(*v));
+    let mut d: Array1<f64> = (0..n).map(|i| start.cov_diag.item(0).at(i)).collect();
+    // A dimension of no variance would keep the common one.
+    for (i, d) in d.iter_mut().enumerate() {
+        *d = variance(d.min(spread[i]), options, Some(i))?;
+    }
+    let (mut history, mut converged) = (Vec::new(), false);
+    for _ in 0..options.max_iterations {
+        let step = Step::of(&samples, &p, &d)?;
+        let change = history.last().map_or(f64::INFINITY, |before| step.log_likelihood - before);
+        history.push(step.log_likelihood);
+        if change.abs() <= options.tolerance * step.log_likelihood.abs() {
+            converged = true;
+            break;
+        }
+        p = step.factor()?;
+        for (i, to) in d.iter_mut().enumerate() {
+            let of_factor: f64 = p.row(i).iter().zip(step.cross.row(i)).map(|(p, a)| p * a).sum();
+            *to = variance(spread[i] - of_factor, options, Some(i))?;
+        }
+    }
+    let factor = p.mapv(F::from_f64).insert_axis(Axis(0));
+    let mean = samples.mean().mapv(F::from_f64).insert_axis(Axis(0));
+    let distribution = LowRankMvn::new(mean, factor, d.mapv(F::from_f64))?;
+    Ok(FactorAnalysis { distribution, history, converged })
+}
+
+/// What one pass over the data says of the parameters.
+struct Step {
+    log_likelihood: f64,
+    /// A, [n, r].
+    cross: Array2<f64>,
+    /// M, row-major r×r.
+    moments: Vec<f64>,
+}
+
+impl Step {
+    fn of<F: Real>(samples: &Samples<'_, F>, p: &Array2<f64>, d: &Array1<f64>) -> Result<Self, Error> {
+        let (n, r) = p.dim();
+        let current = LowRankMvn::new(Array2::<f64>::zeros((1, n)), p.view().insert_axis(Axis(0)), d.view())?;
+        let (factorised, _) = current.factorise(None)?.remove(0);
+        // C⁻¹, and Σ⁻¹P = D⁻¹PC⁻¹, which maps a centred sample to its z.
+        let weighted = p / &d.view().insert_axis(Axis(1));
+        let mut inverse: Vec<f64> = (0..r * r).map(|at| f64::from(u8::from(at / r == at % r))).collect();
+        let capacitance = p.t().dot(&weighted) + Array2::<f64>::eye(r);
+        let mut l: Vec<f64> = capacitance.iter().copied().collect();
+        cholesky(&mut l, r).map_err(|(rank, _)| Error::SingularCovariance { batch: 0, rank, n: r })?;
+        solve_lower(&l, r, &mut inverse, r);
+        solve_lower_transposed(&l, r, &mut inverse, r);
+        let map = weighted.dot(&Array2::from_shape_fn((r, r), |(i, j)| inverse[i * r + j]));
+        let (cross, second, _) = samples.products(&map, |_, _| 0.0);
+        // Mean of q: Σ (1/d)·E(x − Pz)² + E‖z‖².
+        let mut q: f64 = second.diag().sum();
+        let of_factor = p.dot(&second);
+        for i in 0..n {
+            let (p, cross) = (p.row(i), cross.row(i));
+            let low: f64 =
+                p.iter().zip(cross).zip(of_factor.row(i)).map(|((p, a), m)| p * (m - 2.0 * a)).sum();
+            q += (samples.variances()[i] + low) / d[i];
+        }
+        let moments = inverse.iter().zip(&second).map(|(c, z)| c + z).collect();
+        let log_likelihood = -0.5 * (q + factorised.log_det()) - n as f64 * HALF_LOG_TWO_PI;
+        check::scalar("log-likelihood", log_likelihood, "finite", log_likelihood.is_finite())?;
+        Ok(Self { log_likelihood, cross, moments })
+    }
+
+    /// A·M⁻¹.
+    fn factor(&self) -> Result<Array2<f64>, Error> {
+        let (n, r) = self.cross.dim();
+        let mut l = self.moments.clone();
+        cholesky(&mut l, r).map_err(|(rank, _)| Error::SingularCovariance { batch: 0, rank, n: r })?;
+        let mut columns: Vec<f64> = self.cross.t().iter().copied().collect();
+        solve_lower(&l, r, &mut columns, n);
+        solve_lower_transposed(&l, r, &mut columns, n);
+        Ok(Array2::from_shape_fn((n, r), |(i, j)| columns[j * n + i]))
+    }
+}
