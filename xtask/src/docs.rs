@@ -16,7 +16,7 @@ pub(crate) fn run(no_book: bool) -> Result<()> {
         bail!("broken links:\n  {}", problems.join("\n  "));
     }
     setup::ensure(false)?;
-    let mut rustdoc = process::cargo(["doc", "--no-deps", "--workspace"]);
+    let mut rustdoc = process::cargo(["doc", "--no-deps", "--workspace", "--all-features"]);
     rustdoc.env("RUSTDOCFLAGS", "-D warnings");
     process::run(rustdoc)?;
     let mut built = "target/doc".to_owned();

@@ -25,11 +25,13 @@ pub(crate) fn run(long: bool) -> Result<()> {
         let package = format!("variata-{name}");
         process::run(cargo(long, &["check", "--package", &package]))?;
     }
-    process::run(cargo(long, &["check", "--package", "variata-distributions", "--no-default-features"]))?;
+    for package in ["variata-distributions", "variata-lowrank-mvn"] {
+        process::run(cargo(long, &["check", "--package", package, "--no-default-features"]))?;
+    }
 
     let with_torch = places::torch_crates()?;
     let packages: Vec<String> = with_torch.iter().map(|name| format!("--package=variata-{name}")).collect();
-    let mut args = vec!["test", "--features", "variata-distributions/torch,variata-distributions/faer"];
+    let mut args = vec!["test", "--all-features"];
     args.extend(packages.iter().map(String::as_str));
     tally += process::run_tests(cargo(long, &args))?;
 

@@ -47,3 +47,10 @@ pub use kl::KlDivergence;
 pub use location_scale::{Gumbel, Laplace, LocationScale, Logistic, Normal, TensorStandard};
 pub use multivariate_normal::MultivariateNormal;
 pub use uniform::Uniform;
+
+/// What the tensor homes of the other crates share with this one.
+#[doc(hidden)]
+pub mod support {
+    pub use super::evaluate::{Named, common_kind, refused, same_size, signed, size, wanted};
+    pub use super::math::{expm1mx, log_ratio};
+}

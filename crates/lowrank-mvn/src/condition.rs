@@ -14,7 +14,7 @@ use crate::posterior::Posterior;
 use crate::storage::Storage;
 use crate::{CovDiag, Error, LowRankMvn};
 
-/// An entry whose value is known, exactly or up to noise: x[index] + N(0, noise) = value.
+/// An entry whose value is known, exactly or up to noise: `x[index] + N(0, noise) = value`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation {
     /// Which entry of x.

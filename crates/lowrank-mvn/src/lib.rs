@@ -25,6 +25,8 @@ mod session;
 mod slopes;
 mod sparse_precision;
 mod storage;
+#[cfg(feature = "torch")]
+pub mod torch;
 mod transpose;
 mod wasserstein;
 

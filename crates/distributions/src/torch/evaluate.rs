@@ -11,7 +11,7 @@ use crate::simd::{self, Filled, Outputs};
 use crate::{ArgumentError, Error, Real};
 
 /// A tensor with the name it has in errors.
-pub(super) type Named<'a> = (&'static str, &'a Tensor);
+pub type Named<'a> = (&'static str, &'a Tensor);
 
 /// Element-wise function of its inputs, broadcast together.
 pub(super) struct Elementwise<S, C> {
@@ -112,7 +112,7 @@ pub(super) fn fits(batch: &[usize], argument: Named<'_>) -> Result<(), Error> {
 }
 
 /// The kind of a result: that of the inputs, or the widest of them and at least `Float` where they differ.
-pub(super) fn common_kind(inputs: &[Named<'_>]) -> Kind {
+pub fn common_kind(inputs: &[Named<'_>]) -> Kind {
     let mut kinds = inputs.iter().map(|(_, t)| t.kind());
     let first = kinds.next().unwrap_or(Kind::Double);
     kinds.fold(first, |a, b| match (a, b) {
@@ -132,13 +132,18 @@ pub(super) fn per_item<const IN: usize>(
     value.to_kind(common_kind(&parameters)).expand(signed(batch), true)
 }
 
+/// What libtorch refused.
+pub fn refused(error: tch::TchError) -> Error {
+    variata_torch_bridge::Error::from(error).into()
+}
+
 /// Shape as unsigned numbers, as the native errors have it.
-pub(super) fn size(t: &Tensor) -> Vec<usize> {
+pub fn size(t: &Tensor) -> Vec<usize> {
     t.size().iter().map(|&n| n as usize).collect()
 }
 
 /// Shape as libtorch wants it.
-pub(super) fn signed(shape: &[usize]) -> Vec<i64> {
+pub fn signed(shape: &[usize]) -> Vec<i64> {
     shape.iter().map(|&n| n as i64).collect()
 }
 
@@ -163,12 +168,12 @@ pub(super) fn exponential(size: &[i64], device: Device) -> Tensor {
 ///
 /// # Errors
 /// Names the argument.
-pub(super) fn same_size(argument: &'static str, got: &Tensor, want: &[usize]) -> Result<(), Error> {
+pub fn same_size(argument: &'static str, got: &Tensor, want: &[usize]) -> Result<(), Error> {
     Ok(crate::check::shape(argument, &size(got), want)?)
 }
 
 /// Whether a native kernel has to give its gradient.
-pub(super) fn wanted(inputs: &[&Tensor]) -> bool {
+pub fn wanted(inputs: &[&Tensor]) -> bool {
     grad_is_enabled() && inputs.iter().any(|t| t.requires_grad())
 }
 

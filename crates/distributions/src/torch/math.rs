@@ -16,7 +16,7 @@ fn horner(x: &Tensor, coefficients: impl DoubleEndedIterator<Item = f64>) -> Ten
 }
 
 /// eˣ − 1 − x; the native one is [`crate::special::expm1mx`].
-pub(super) fn expm1mx(x: &Tensor) -> Tensor {
+pub fn expm1mx(x: &Tensor) -> Tensor {
     let far = x.abs().gt(1.0);
     let near = x.masked_fill(&far, 0.0);
     let mut factor = 1.0;
@@ -46,7 +46,7 @@ pub(super) fn log1pmx(x: &Tensor) -> Tensor {
 }
 
 /// log(a/b) of positive numbers, exact next to a = b.
-pub(super) fn log_ratio(a: &Tensor, b: &Tensor) -> Tensor {
+pub fn log_ratio(a: &Tensor, b: &Tensor) -> Tensor {
     let excess = (a - b) / b;
     let near = excess.abs().lt(0.5);
     let inside = select(&near, &excess, &excess.zeros_like());

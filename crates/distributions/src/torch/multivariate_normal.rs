@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use variata_torch_bridge::{Element, Route, check_floating, lend_all, no_grad, route};
 
 use super::diagonal_normal::{DiagonalNormal, matrix};
-use super::evaluate::{attached, same_size, size, wanted};
+use super::evaluate::{attached, refused, same_size, size, wanted};
 use super::math::log1pmx;
 use crate::special::HALF_LOG_TWO_PI;
 use crate::{ArgumentError, Error, Real, check};
@@ -62,7 +62,7 @@ impl MultivariateNormal {
         let reversed = cholesky("precision", &precision.to_kind(Kind::Double).flip([-2, -1]))?;
         let ut = reversed.flip([-2, -1]).transpose(-2, -1);
         let eye = Tensor::eye(shape[1] as i64, (Kind::Double, loc.device())).expand_as(&ut);
-        let scale_tril = ut.f_linalg_solve_triangular(&eye, false, true, false).map_err(bridge)?;
+        let scale_tril = ut.f_linalg_solve_triangular(&eye, false, true, false).map_err(refused)?;
         Ok(Self { loc, scale_tril, shape })
     }
 
@@ -169,13 +169,9 @@ impl MultivariateNormal {
     }
 }
 
-fn bridge(error: tch::TchError) -> Error {
-    variata_torch_bridge::Error::from(error).into()
-}
-
 /// L⁻¹B.
 fn solve(factor: &Tensor, b: &Tensor) -> Result<Tensor, Error> {
-    factor.f_linalg_solve_triangular(b, false, true, false).map_err(bridge)
+    factor.f_linalg_solve_triangular(b, false, true, false).map_err(refused)
 }
 
 fn check_shapes(loc: &Tensor, argument: &'static str, square: &Tensor) -> Result<[usize; 2], Error> {
@@ -191,8 +187,8 @@ fn check_shapes(loc: &Tensor, argument: &'static str, square: &Tensor) -> Result
 
 /// Lower factor of each item; names the first item and pivot that fail.
 fn cholesky(argument: &'static str, square: &Tensor) -> Result<Tensor, Error> {
-    let (factor, info) = square.f_linalg_cholesky_ex(false, false).map_err(bridge)?;
-    let info: Vec<i64> = Vec::try_from(info.to_kind(Kind::Int64).reshape(-1)).map_err(bridge)?;
+    let (factor, info) = square.f_linalg_cholesky_ex(false, false).map_err(refused)?;
+    let info: Vec<i64> = Vec::try_from(info.to_kind(Kind::Int64).reshape(-1)).map_err(refused)?;
     match info.iter().position(|&i| i != 0) {
         None => Ok(factor),
         Some(batch) => {
