@@ -7,13 +7,19 @@ use std::hint::black_box;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use half::bf16;
-use ndarray::{Array2, Array3, ArrayView3};
+use ndarray::{Array1, Array2, Array3, ArrayView3, s};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 use variata_benches::spread;
-use variata_lowrank_mvn::{LogProbAndEntropy, LowRankMvn, Storage};
+use variata_lowrank_mvn::{
+    EditSession, LogProbAndEntropy, LowRankMvn, LowRankMvnLogProbGrad, Observation, Storage,
+};
 
 const RANK: usize = 25;
 /// The SOS-VAE paper's diagonal.
 const DIAG: f32 = 1e-5;
+/// Entries that are given a value.
+const EDITS: usize = 2048;
 /// Batch and dimension: 64×64 and 128×128 pixels of 3 channels.
 const SHAPES: [(usize, usize); 2] = [(32, 12288), (16, 49152)];
 
@@ -33,12 +39,12 @@ fn density<S: Storage>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
     Inputs { loc, x }: &Inputs,
-    factor: ArrayView3<'_, S>,
+    factor: &ArrayView3<'_, S>,
 ) {
     let (batch, n, _) = factor.dim();
     group.throughput(Throughput::Bytes((factor.len() * size_of::<S>() + 8 * batch * n) as u64));
     // As the peers, which switch their validation off.
-    let new = || LowRankMvn::trusted(loc.view(), factor, DIAG).unwrap_or_else(|e| unreachable!("{e}"));
+    let new = || LowRankMvn::trusted(loc.view(), factor.view(), DIAG).unwrap_or_else(|e| unreachable!("{e}"));
     group.bench_function(format!("log_prob{name}/{batch}x{n}"), |b| {
         b.iter(|| new().log_prob(black_box(x)));
     });
@@ -46,6 +52,11 @@ fn density<S: Storage>(
     let mut to = LogProbAndEntropy::zeros(&new());
     group.bench_function(format!("log_prob_and_entropy_with_grad_into{name}/{batch}x{n}"), |b| {
         b.iter(|| new().log_prob_and_entropy_with_grad_into(black_box(x), &mut to));
+    });
+    // One gradient of both, as backward passes have it.
+    let (mut to, ones) = (LowRankMvnLogProbGrad::zeros(&new()), Array1::ones(batch));
+    group.bench_function(format!("backward{name}/{batch}x{n}"), |b| {
+        b.iter(|| new().weighted_log_prob_and_entropy_with_grad_into(black_box(x), [&ones, &ones], &mut to));
     });
 }
 
@@ -55,14 +66,56 @@ fn densities(c: &mut Criterion) {
     for (batch, n) in SHAPES {
         let inputs = Inputs { loc: spread(batch, n, -1.0, 1.0, 1), x: spread(batch, n, -1.0, 1.0, 2) };
         let rows = factor(batch, n);
-        density(&mut group, "", &inputs, rows.view());
+        density(&mut group, "", &inputs, &rows.view());
         let columns = rows.view().permuted_axes([0, 2, 1]).as_standard_layout().into_owned();
-        density(&mut group, "/columns", &inputs, columns.view().permuted_axes([0, 2, 1]));
+        density(&mut group, "/columns", &inputs, &columns.view().permuted_axes([0, 2, 1]));
         let halves = rows.mapv(bf16::from_f32);
-        density(&mut group, "/bf16", &inputs, halves.view());
+        density(&mut group, "/bf16", &inputs, &halves.view());
     }
     group.finish();
 }
 
-criterion_group!(benches, densities);
+/// A pseudorandom set of entries, and values for them.
+fn edits(n: usize, count: usize, seed: u64) -> Vec<Observation> {
+    let values = spread(1, count, -1.0, 1.0, seed);
+    let step = n / count;
+    let places = spread(1, count, 0.0, step as f32, seed + 1);
+    let entry =
+        |(k, (v, at)): (usize, (&f32, &f32))| Observation::exact(k * step + *at as usize, f64::from(*v));
+    values.iter().zip(&places).enumerate().map(entry).collect()
+}
+
+/// Draws, noise included, and edits of one image with the image that follows.
+fn images(c: &mut Criterion) {
+    let mut group = c.benchmark_group("lowrank_mvn");
+    let (batch, n) = SHAPES[1];
+    let (loc, factor) = (spread(batch, n, -1.0, 1.0, 1), factor(batch, n));
+    let p = LowRankMvn::new(loc.view(), factor.view(), DIAG).unwrap_or_else(|e| unreachable!("{e}"));
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    group.bench_function(format!("sample/{batch}x{n}"), |b| b.iter(|| p.sample(&mut rng)));
+    let one = LowRankMvn::new(loc.slice(s![..1, ..]), factor.slice(s![..1, .., ..]), DIAG)
+        .unwrap_or_else(|e| unreachable!("{e}"));
+    let all = edits(n, EDITS, 5);
+    let indices: Vec<usize> = all.iter().map(|o| o.index).collect();
+    let values = Array2::from_shape_fn((1, EDITS), |(_, k)| all[k].value as f32);
+    group.bench_function(format!("condition/{EDITS}of{n}"), |b| {
+        b.iter(|| one.condition(black_box(&indices), &values).map(|posterior| posterior.mean()));
+    });
+    // A stroke of 64 entries after 31 others of as many.
+    let mut session = EditSession::new(&one, 0).unwrap_or_else(|e| unreachable!("{e}"));
+    let mut strokes = all.chunks(EDITS / 32);
+    let last = strokes.next_back().unwrap_or_default();
+    strokes.for_each(|stroke| session.paint(stroke).unwrap_or_else(|e| unreachable!("{e}")));
+    group.bench_function(format!("stroke/{EDITS}of{n}"), |b| {
+        b.iter(|| {
+            session.paint(black_box(last)).unwrap_or_else(|e| unreachable!("{e}"));
+            let image = session.image();
+            session.undo();
+            image
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, densities, images);
 criterion_main!(benches);

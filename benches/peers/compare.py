@@ -98,7 +98,8 @@ def table(rows, peers):
     for row in rows:
         ours = row["ours_ns"]
         line = [f"`{row['id']}`", show(ours)]
-        line += [f"{show(row['peers_ns'][p])} ({row['peers_ns'][p] / ours:.2f})" for p in peers]
+        theirs = [row["peers_ns"][peer] for peer in peers]
+        line += ["–" if time is None else f"{show(time)} ({time / ours:.2f})" for time in theirs]
         line += [f"{show(row['bound_ns'])} ({row['bound_by']})", f"{ours / row['bound_ns']:.2f}"]
         lines.append(line)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -135,7 +136,9 @@ def main():
 
     rows = []
     for row in module.ROWS:
-        kept = {name: statistics.median(values) for name, values in times[row["id"]].items()}
+        kept = {
+            name: None if None in values else statistics.median(values) for name, values in times[row["id"]].items()
+        }
         bounds = {"bytes": kept["copy"], "flops": row["flops"] / kept["flops"]}
         by = max(bounds, key=bounds.get)
         rows.append(

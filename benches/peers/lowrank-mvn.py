@@ -1,7 +1,8 @@
 """Peers of benches/benches/lowrank-mvn.rs.
 
 torch computes in f32 and, at this diagonal, with an error of several per cent (docs: theory of the low-rank normal); ours
-accumulates in f64. The distribution is built inside the timed function, for everybody.
+accumulates in f64. The distribution is built inside the timed function, for everybody. A row without a
+function has no such peer.
 """
 
 PEERS = ["torch eager", "torch.compile"]
@@ -26,6 +27,12 @@ def rows_of(batch, n):
             "flops": gram,
         }
         yield {
+            # One gradient of the sum of both, as a backward pass has it: reads the factor twice, writes it once.
+            "id": f"lowrank_mvn/backward{layout}/{batch}x{n}",
+            "bytes": 2 * factor * width // F32 + factor + 6 * small,
+            "flops": gram + 2 * batch * n * RANK * (RANK + 2),
+        }
+        yield {
             # Reads the factor twice, writes two gradients of its size; C⁻¹P costs r² more.
             "id": f"lowrank_mvn/log_prob_and_entropy_with_grad_into{layout}/{batch}x{n}",
             "bytes": 2 * factor * width // F32 + 2 * factor + 6 * small,
@@ -33,7 +40,15 @@ def rows_of(batch, n):
         }
 
 
-ROWS = [row for shape in SHAPES for row in rows_of(*shape)]
+def rows_of_images(batch, n):
+    factor = F32 * n * RANK
+    yield {"id": f"lowrank_mvn/sample/{batch}x{n}", "bytes": batch * (factor + 2 * F32 * n), "flops": 2 * batch * n * RANK}
+    for what in ("condition", "stroke"):
+        # The image is written; the factor is read once.
+        yield {"id": f"lowrank_mvn/{what}/{EDITS}of{n}", "bytes": factor + 2 * F32 * n, "flops": 2 * n * RANK}
+
+
+ROWS = [row for shape in SHAPES for row in rows_of(*shape)] + list(rows_of_images(*SHAPES[1]))
 
 
 def make(row, peer):
@@ -42,6 +57,10 @@ def make(row, peer):
     from torch.distributions import LowRankMultivariateNormal
 
     _, what, *layout, shape = row.split("/")
+    if what in ("condition", "stroke"):
+        return None if peer == "torch.compile" else edit(shape)
+    # A compiled backward pass may run once only, unless told otherwise.
+    torch._functorch.config.donated_buffer = False
     batch, n = map(int, shape.split("x"))
     generator = torch.Generator().manual_seed(1)
 
@@ -67,6 +86,9 @@ def make(row, peer):
         p = distribution(loc, factor, diag)
         return p.log_prob(x), p.entropy()
 
+    if what == "sample":
+        return None if peer == "torch.compile" else lambda: distribution(loc, factor, diag).rsample()
+
     if what == "log_prob":
         function = torch.compile(density) if peer == "torch.compile" else density
         return lambda: function(x, loc, factor, diag)
@@ -77,10 +99,41 @@ def make(row, peer):
     function = torch.compile(both) if peer == "torch.compile" else both
     upstream = torch.ones(batch)
 
+    def backward():
+        log_prob, entropy = function(*inputs)
+        return log_prob, entropy, torch.autograd.grad((log_prob + entropy).sum(), inputs)
+
+    if what == "backward":
+        return backward
+
     def once():
         log_prob, entropy = function(*inputs)
         of_density = torch.autograd.grad(log_prob, inputs, upstream, retain_graph=True)
         of_entropy = torch.autograd.grad(entropy, inputs[2:], upstream)
         return log_prob, entropy, of_density, of_entropy
+
+    return once
+
+
+def edit(shape):
+    """The mean image given some entries, by the dense covariance of those entries, as the SOS-VAE paper's code does."""
+    import torch
+
+    count, n = map(int, shape.split("of"))
+    generator = torch.Generator().manual_seed(1)
+    factor = torch.rand(n, RANK, generator=generator) * 2 - 1
+    loc, values = torch.rand(n, generator=generator), torch.rand(count, generator=generator)
+    indices = torch.randperm(n, generator=generator)[:count]
+    rest = torch.ones(n, dtype=torch.bool)
+    rest[indices] = False
+
+    def once():
+        seen = factor[indices]
+        covariance = seen @ seen.T + DIAG * torch.eye(count)
+        cross = factor[rest] @ seen.T
+        image = loc.clone()
+        image[indices] = values
+        image[rest] += cross @ torch.linalg.solve(covariance, values - loc[indices])
+        return image
 
     return once

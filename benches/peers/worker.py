@@ -74,7 +74,8 @@ def main():
         else:
             if question not in ready:
                 ready[question] = module.make(question, peer)
-            answer = {"ns": median_ns(ready[question])}
+            # A peer may have nothing like a row.
+            answer = {"ns": None if ready[question] is None else median_ns(ready[question])}
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -1,7 +1,5 @@
 //! Marginals, and what observed entries say of the noise of the factor.
 
-use std::collections::BTreeMap;
-
 use ndarray::{Array2, ArrayRef2, Axis};
 use variata_distributions::linalg::{solve_lower, solve_lower_transposed};
 use variata_distributions::parallel::collect;
@@ -222,8 +220,7 @@ impl NoisePosterior {
 
 /// One observation per entry, in the order of the entries.
 pub(crate) fn merged(b: usize, observations: &[Observation], n: usize) -> Result<Vec<Observation>, Error> {
-    let mut entries: BTreeMap<usize, Observation> = BTreeMap::new();
-    for (at, &new) in observations.iter().enumerate() {
+    for (at, new) in observations.iter().enumerate() {
         let refuse = |argument, value, must| {
             Err(ArgumentError::Value { argument, index: Some(at), value, must }.into())
         };
@@ -236,8 +233,14 @@ pub(crate) fn merged(b: usize, observations: &[Observation], n: usize) -> Result
         if !(new.noise >= 0.0 && new.noise.is_finite()) {
             return refuse("observations.noise", new.noise, "finite and >= 0");
         }
-        let Some(old) = entries.get_mut(&new.index) else {
-            entries.insert(new.index, new);
+    }
+    let mut entries = observations.to_vec();
+    // Stable: of one entry, in the order given.
+    entries.sort_by_key(|o| o.index);
+    let mut kept: Vec<Observation> = Vec::with_capacity(entries.len());
+    for new in entries {
+        let Some(old) = kept.last_mut().filter(|old| old.index == new.index) else {
+            kept.push(new);
             continue;
         };
         match (old.noise == 0.0, new.noise == 0.0) {
@@ -255,5 +258,5 @@ pub(crate) fn merged(b: usize, observations: &[Observation], n: usize) -> Result
             }
         }
     }
-    Ok(entries.into_values().collect())
+    Ok(kept)
 }

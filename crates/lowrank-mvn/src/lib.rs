@@ -20,6 +20,7 @@ mod path;
 mod posterior;
 mod reflections;
 mod roots;
+mod rows;
 mod sampling;
 mod session;
 mod slopes;

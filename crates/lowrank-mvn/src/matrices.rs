@@ -6,7 +6,8 @@ use variata_distributions::{ArgumentError, Real, check};
 
 use crate::diagonal::fill;
 use crate::factorisation::TASK;
-use crate::panel::{Aligned, ROWS, Right, Weights};
+use crate::panel::{Aligned, Panel, ROWS, Right, Weights};
+use crate::rows::Times;
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn, kernel};
 
@@ -157,14 +158,26 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             .enumerate()
             .flat_map(|(b, row)| row.chunks_mut(TASK).enumerate().map(move |(k, run)| (b, k * TASK, run)));
         for_each(runs.collect(), |(b, start, to)| {
-            let minus: Vec<f64> = c.row(b).iter().map(|c| -c.to_f64()).collect();
-            let mut out = Aligned::new(ROWS);
-            self.item(b).for_each_block(by, Some(own), start, start + to.len(), |block| {
-                let out = &mut out.get_mut()[..block.padded()];
-                kernel::residual(block.columns(), block.stride, &minus, out);
-                let to = &mut to[block.start - start..][..block.rows];
+            let c: Vec<f64> = c.row(b).iter().map(|c| c.to_f64()).collect();
+            let minus: Vec<f64> = c.iter().map(|c| -c).collect();
+            let (item, end) = (self.item(b), start + to.len());
+            let (mut out, mut wide, mut times) = (Aligned::new(ROWS), Vec::new(), Times::new(&c));
+            let mut panel = Panel::new(to.len(), self.rank());
+            for at in (start..end).step_by(ROWS) {
+                let rows = ROWS.min(end - at);
+                let out = out.get_mut();
+                if let Some(p) = item.rows_of_singles(at, rows, &mut wide) {
+                    panel.begin(&item, by, Some(own), at, rows);
+                    times.rows(p, &mut out[..rows]);
+                    let terms = panel.weights().iter().zip(panel.column(self.rank()));
+                    out.iter_mut().zip(terms).for_each(|(out, (w, own))| *out = own + w * *out);
+                } else {
+                    panel.load(&item, by, Some(own), at, rows);
+                    kernel::residual(panel.columns(), panel.stride, &minus, &mut out[..panel.padded()]);
+                }
+                let to = &mut to[at - start..][..rows];
                 to.iter_mut().zip(out).for_each(|(to, v)| *to = F::from_f64(*v));
-            });
+            }
         });
         // batch·n values.
         Array2::from_shape_vec((batch, n), values).unwrap_or_default()

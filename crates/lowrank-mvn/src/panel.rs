@@ -5,6 +5,7 @@ use variata_distributions::Real;
 
 use crate::diagonal::Diagonal;
 use crate::kernel::weigh;
+use crate::rows;
 use crate::storage::Storage;
 use crate::transpose::{prefetch, to_columns, to_weighted_columns};
 
@@ -33,6 +34,21 @@ pub(crate) struct Item<'p, F, S = F> {
     pub loc: ArrayView1<'p, F>,
     pub factor: ArrayView2<'p, S>,
     pub diag: Diagonal<'p, F>,
+}
+
+impl<F: Real, S: Storage> Item<'_, F, S> {
+    /// Rows [start, start + rows) of the factor, one after the other, where they lie so, are singles or narrower, and are long
+    /// enough for [`crate::rows`].
+    pub(crate) fn rows_of_singles<'s>(
+        &'s self,
+        start: usize,
+        rows: usize,
+        wide: &'s mut Vec<f32>,
+    ) -> Option<&'s [f32]> {
+        let r = self.factor.ncols();
+        let flat = if r < rows::SHORTEST { None } else { self.factor.as_slice() };
+        S::as_singles(&flat?[start * r..(start + rows) * r], wide)
+    }
 }
 
 /// Memory whose first element lies at the start of a cache line.
@@ -186,8 +202,8 @@ impl Panel {
         }
     }
 
-    /// Weights and the right-hand side.
-    fn begin<F: Real, S>(
+    /// Loads weights and the right-hand side alone.
+    pub(crate) fn begin<F: Real, S>(
         &mut self,
         item: &Item<'_, F, S>,
         by: Weights,

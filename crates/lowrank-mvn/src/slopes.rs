@@ -9,6 +9,7 @@ use crate::LowRankMvn;
 use crate::factorisation::{Factorised, Solution, TASK};
 use crate::kernel::{self, Lane};
 use crate::panel::{Aligned, Item, Panel, ROWS, Right, Weights};
+use crate::rows::{self, Rows, Times};
 use crate::storage::Storage;
 use crate::transpose::{as_singles, as_singles_mut, to_rows};
 
@@ -17,6 +18,13 @@ use crate::transpose::{as_singles, as_singles_mut, to_rows};
 pub(crate) struct Parts {
     pub outer: f64,
     pub inner: f64,
+}
+
+impl Parts {
+    /// What α counts; it may overflow where it does not.
+    fn of_alpha(self, alpha: f64) -> f64 {
+        if self.outer == 0.0 { 0.0 } else { self.outer * alpha }
+    }
 }
 
 pub(crate) const LOG_PROB: Parts = Parts { outer: 1.0, inner: -1.0 };
@@ -28,7 +36,8 @@ const HIGH_LEVERAGE: f64 = 0.5;
 
 /// Where a gradient goes.
 pub(crate) struct Target<'t, F> {
-    pub parts: Parts,
+    /// Of each item.
+    pub parts: &'t [Parts],
     pub cov_factor: &'t mut Array3<F>,
     pub cov_diag: &'t mut Array2<F>,
 }
@@ -65,7 +74,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             .collect();
         let tasks = squares.iter_mut().enumerate().map(|(at, squares)| {
             let outputs = targets.iter_mut().filter_map(|(parts, places)| {
-                places.next().map(|(factor, diag)| Output { parts: *parts, factor, diag })
+                places.next().map(|(factor, diag)| Output { parts: parts[at / runs], factor, diag })
             });
             let outputs = outputs.collect::<Vec<_>>();
             (at / runs, at % runs * rows, squares, alphas.as_mut().and_then(Iterator::next), outputs)
@@ -137,8 +146,6 @@ struct Buffers<E> {
     factors: [Aligned<E>; 2],
     /// The leverage.
     dots: Aligned<E>,
-    /// The gradient in the diagonal.
-    own: Aligned<f64>,
 }
 
 impl<E: Real> Buffers<E> {
@@ -149,8 +156,27 @@ impl<E: Real> Buffers<E> {
             out: Aligned::new(ROWS * r),
             factors: [Aligned::new(ROWS), Aligned::new(ROWS)],
             dots: Aligned::new(ROWS),
-            own: Aligned::new(ROWS),
         }
+    }
+}
+
+/// What blocks of rows of singles need.
+struct AlongRows {
+    rows: Rows,
+    times: Times,
+    wide: Vec<f32>,
+    dots: [f32; ROWS],
+    scratch: Aligned<f32>,
+    /// Per output and row, of α·z and of P·C⁻¹.
+    factors: [[[f32; ROWS]; 2]; 2],
+}
+
+impl AlongRows {
+    fn new(inverse: &[f64], z: &[f64], r: usize) -> Self {
+        let rows = Rows::new(inverse, z, r);
+        let scratch = Aligned::new(ROWS * rows::WIDE);
+        let times = Times::new(z);
+        Self { rows, times, wide: Vec::new(), dots: [0.0; ROWS], scratch, factors: [[[0.0; ROWS]; 2]; 2] }
     }
 }
 
@@ -168,19 +194,27 @@ impl<F: Real> Run<'_, F> {
         solve_lower(self.l, r, &mut inverse, r);
         solve_lower_transposed(self.l, r, &mut inverse, r);
         let fast = F::UNIT_ROUNDOFF > 1e-10 && fits_singles(self.l, r, pivot);
-        let mut singles: Buffers<f32> = Buffers::new(&inverse, r);
-        let mut doubles: Buffers<f64> = Buffers::new(&inverse, r);
+        let mut rows_of = (fast && self.in_rows(item)).then(|| AlongRows::new(&inverse, self.z, r));
+        let (mut singles, mut doubles) = (None, None);
         let mut alpha = Aligned::new(ROWS);
         let mut squares = 0.0;
         let mut panel = Panel::new(end - self.start, r);
         for start in (self.start..end).step_by(ROWS) {
             let rows = ROWS.min(end - start);
+            let alpha = alpha.get_mut();
+            if let Some(rows_of) = &mut rows_of {
+                panel.begin(item, Weights::Whitening, right, start, rows);
+                if panel.is_tame() {
+                    squares += self.along_rows(item, &panel, rows_of, &mut alpha[..rows]);
+                    continue;
+                }
+            }
             // Gradients of singles are found in singles; what decides their digits, z and the residual, in f64.
             if !(fast && panel.load_singles(item, right, start, rows) && panel.is_tame()) {
                 panel.load(item, Weights::Whitening, right, start, rows);
             }
-            let alpha = &mut alpha.get_mut()[..panel.padded()];
-            if let Some(to) = &mut self.alpha {
+            let alpha = &mut alpha[..panel.padded()];
+            if self.alpha.is_some() {
                 squares += match panel.singles() {
                     Some(p) => {
                         let right = panel.column(r);
@@ -188,19 +222,97 @@ impl<F: Real> Run<'_, F> {
                     }
                     None => kernel::residual(panel.columns(), panel.stride, self.z, alpha),
                 };
-                alpha.iter_mut().zip(panel.weights()).for_each(|(a, w)| *a *= w);
-                let first = start - self.start;
-                to.iter_mut().skip(first).zip(&alpha[..rows]).for_each(|(to, a)| *to = F::from_f64(*a));
+                self.keep_alpha(&panel, alpha);
             }
             if self.outputs.is_empty() {
                 continue;
             }
-            match panel.singles() {
-                Some(p) => self.block(&panel, p, true, alpha, &mut singles),
-                None => self.block(&panel, panel.columns(), false, alpha, &mut doubles),
+            if let Some(p) = panel.singles() {
+                let buffers = singles.get_or_insert_with(|| Buffers::new(&inverse, r));
+                self.block(&panel, p, true, alpha, buffers);
+            } else {
+                let buffers = doubles.get_or_insert_with(|| Buffers::new(&inverse, r));
+                self.block(&panel, panel.columns(), false, alpha, buffers);
             }
         }
         squares
+    }
+
+    /// From residuals to α, which is written.
+    fn keep_alpha(&mut self, block: &Panel, alpha: &mut [f64]) {
+        let Some(to) = &mut self.alpha else { return };
+        alpha.iter_mut().zip(block.weights()).for_each(|(a, w)| *a *= w);
+        let first = block.start - self.start;
+        store(to.slice_mut(s![first..first + block.rows]), alpha.iter().copied());
+    }
+
+    /// Whether factor and gradients are rows of singles that follow each other.
+    fn in_rows<S: Storage>(&mut self, item: &Item<'_, F, S>) -> bool {
+        let flat =
+            |output: &mut Output<'_, F>| output.factor.as_slice_mut().and_then(as_singles_mut).is_some();
+        item.rows_of_singles(0, 0, &mut Vec::new()).is_some()
+            && !self.outputs.is_empty()
+            && self.outputs.iter_mut().all(flat)
+    }
+
+    /// One block of rows of singles; returns the sum of the squares of the residuals.
+    fn along_rows<S: Storage>(
+        &mut self,
+        item: &Item<'_, F, S>,
+        block: &Panel,
+        AlongRows { rows: kernel, times, wide, dots, scratch, factors }: &mut AlongRows,
+        alpha: &mut [f64],
+    ) -> f64 {
+        let (r, count, first) = (block.r, block.rows, block.start - self.start);
+        // As `in_rows` has found.
+        let Some(p) = item.rows_of_singles(block.start, count, wide) else { return f64::NAN };
+        let mut squares = 0.0;
+        if self.alpha.is_some() {
+            times.rows(p, alpha);
+            for ((a, w), b) in alpha.iter_mut().zip(block.weights()).zip(block.column(r)) {
+                *a = b - w * *a;
+                squares += *a * *a;
+            }
+            self.keep_alpha(block, alpha);
+        }
+        let weights = &block.weights()[..count];
+        for (Output { parts, .. }, [of_point, of_solved]) in self.outputs.iter().zip(&mut *factors) {
+            for (i, (w, a)) in weights.iter().zip(&*alpha).enumerate() {
+                of_point[i] = parts.of_alpha(*a) as f32;
+                of_solved[i] = (parts.inner * w * w) as f32;
+            }
+        }
+        let mut outputs = Vec::with_capacity(2);
+        for (Output { factor, .. }, [of_point, of_solved]) in self.outputs.iter_mut().zip(&*factors) {
+            if let Some(to) = factor.as_slice_mut().and_then(as_singles_mut) {
+                let to = &mut to[first * r..(first + count) * r];
+                outputs.push(rows::Output { of_point, of_solved, to });
+            }
+        }
+        let dots = &mut dots[..count];
+        kernel.gradients(p, &mut outputs, dots, scratch.get_mut());
+        let mut leverages = [0.0; ROWS];
+        let leverages = &mut leverages[..count];
+        leverages.iter_mut().zip(&*dots).zip(weights).for_each(|((h, dot), w)| *h = f64::from(*dot) * w * w);
+        let row = |i: usize| p[i * r..(i + 1) * r].iter().map(|p| weights[i] * f64::from(*p)).collect();
+        self.own(block, alpha, leverages, &row);
+        squares
+    }
+
+    /// The gradients in the diagonal, from leverages, and from rows of A where a leverage is high.
+    fn own(&mut self, block: &Panel, alpha: &[f64], leverages: &mut [f64], row: &dyn Fn(usize) -> Vec<f64>) {
+        let first = block.start - self.start;
+        for (i, h) in leverages.iter_mut().enumerate().filter(|(_, h)| **h > HIGH_LEVERAGE) {
+            let mut row = row(i);
+            solve_lower(self.l, block.r, &mut row, 1);
+            *h = dot(&row, &row);
+        }
+        for Output { parts, diag, .. } in &mut self.outputs {
+            let slopes = leverages.iter().zip(block.weights()).zip(alpha);
+            let slopes =
+                slopes.map(|((h, w), a)| 0.5 * (parts.of_alpha(*a) * a + parts.inner * w * w * (1.0 - h)));
+            store(diag.slice_mut(s![first..first + block.rows]), slopes);
+        }
     }
 
     /// One block. `columns` are those of P where `raw`, else of A.
@@ -215,39 +327,33 @@ impl<F: Real> Run<'_, F> {
         let (r, rows, stride) = (block.r, block.rows, block.stride);
         let first = block.start - self.start;
         let weights = block.weights();
-        let Buffers { inverse, solved, out, factors: [of_point, of_solved], dots, own } = buffers;
+        let Buffers { inverse, solved, out, factors: [of_point, of_solved], dots } = buffers;
         let (solved, out) = (&mut solved.get_mut()[..r * stride], &mut out.get_mut()[..r * stride]);
         let dots = &mut dots.get_mut()[..block.padded()];
         kernel::product(inverse, &columns[..r * stride], solved, dots, stride);
-        for Output { parts: Parts { outer, inner }, factor, diag } in &mut self.outputs {
-            // α may overflow where it does not count.
-            let of_alpha = |a: f64| if *outer == 0.0 { 0.0 } else { *outer * a };
+        for Output { parts, factor, .. } in &mut self.outputs {
             let (of_point, of_solved) = (of_point.get_mut(), of_solved.get_mut());
-            let here = &mut own.get_mut()[..block.padded()];
             for (i, (w, a)) in weights.iter().zip(alpha).enumerate() {
-                let leverage = dots[i].to_f64() * if raw { w * w } else { 1.0 };
-                here[i] = 0.5 * (of_alpha(*a) * a + *inner * w * w * (1.0 - leverage));
-                of_point[i] = E::from_f64(of_alpha(*a));
-                of_solved[i] = E::from_f64(*inner * if raw { w * w } else { *w });
-            }
-            if raw {
-                for (i, w) in weights[..rows].iter().enumerate() {
-                    if dots[i].to_f64() * w * w > HIGH_LEVERAGE {
-                        let mut row: Vec<f64> = (0..r).map(|j| block.entry(i, j)).collect();
-                        solve_lower(self.l, r, &mut row, 1);
-                        here[i] =
-                            0.5 * (of_alpha(alpha[i]) * alpha[i] + *inner * w * w * (1.0 - dot(&row, &row)));
-                    }
-                }
-            }
-            let mut diag = diag.slice_mut(s![first..first + rows]);
-            match diag.as_slice_mut() {
-                Some(diag) => diag.iter_mut().zip(here).for_each(|(to, v)| *to = F::from_f64(*v)),
-                None => diag.iter_mut().zip(here).for_each(|(to, v)| *to = F::from_f64(*v)),
+                of_point[i] = E::from_f64(parts.of_alpha(*a));
+                of_solved[i] = E::from_f64(parts.inner * if raw { w * w } else { *w });
             }
             kernel::combine(of_point, self.z, of_solved, solved, out, stride);
             write(out, stride, factor.slice_mut(s![first..first + rows, ..]));
         }
+        let mut leverages = [0.0; ROWS];
+        for ((h, dot), w) in leverages.iter_mut().zip(&*dots).zip(weights) {
+            *h = dot.to_f64() * if raw { w * w } else { 1.0 };
+        }
+        let row = |i: usize| (0..r).map(|j| block.entry(i, j)).collect();
+        self.own(block, alpha, &mut leverages[..rows], &row);
+    }
+}
+
+/// Rounds values into `to`.
+fn store<F: Real>(mut to: ArrayViewMut1<'_, F>, values: impl Iterator<Item = f64>) {
+    match to.as_slice_mut() {
+        Some(to) => to.iter_mut().zip(values).for_each(|(to, v)| *to = F::from_f64(v)),
+        None => to.iter_mut().zip(values).for_each(|(to, v)| *to = F::from_f64(v)),
     }
 }
 

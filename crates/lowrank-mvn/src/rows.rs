@@ -1,0 +1,269 @@
+//! Vector loops over a factor whose rows lie one after the other: vectors run along a row, and nothing is turned.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::transpose::prefetch;
+
+/// Rows ahead that are fetched into the cache: those of the next block.
+const AHEAD: usize = 128;
+
+/// Columns at a time: two of the longest vectors, or one for the last of them.
+pub(crate) const WIDE: usize = 32;
+const NARROW: usize = 16;
+/// From here on vectors along a row are full enough.
+pub(crate) const SHORTEST: usize = 8;
+
+/// What one gradient takes of each row of αzᵀ and of P·C⁻¹, and where it goes.
+pub(crate) struct Output<'o> {
+    pub of_point: &'o [f32],
+    pub of_solved: &'o [f32],
+    pub to: &'o mut [f32],
+}
+
+/// Products of rows with one vector, in f64.
+pub(crate) struct Times {
+    r: usize,
+    /// The vector, with zeros up to whole vectors.
+    z: Vec<f64>,
+    /// The rows as f64, and as many numbers more as a vector reads beyond the last.
+    wide: Vec<f64>,
+}
+
+impl Times {
+    pub(crate) fn new(z: &[f64]) -> Self {
+        let mut padded = z.to_vec();
+        padded.resize(z.len().next_multiple_of(NARROW), 0.0);
+        Self { r: z.len(), z: padded, wide: Vec::new() }
+    }
+
+    /// `out[i] = Σ_j p[i·r + j]·z[j]`.
+    pub(crate) fn rows(&mut self, p: &[f32], out: &mut [f64]) {
+        if self.wide.len() < p.len() + NARROW {
+            self.wide.resize(p.len() + NARROW, 0.0);
+        }
+        Arch::new().dispatch(Product { times: self, p, out });
+    }
+}
+
+struct Product<'a> {
+    times: &'a mut Times,
+    p: &'a [f32],
+    out: &'a mut [f64],
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, simd: V) {
+        let Self { times: Times { r, z, wide }, p, out } = self;
+        prefetch(p.as_ptr().wrapping_add(p.len()), p.len());
+        for (to, v) in wide.iter_mut().zip(p) {
+            *to = f64::from(*v);
+        }
+        let z = &V::as_simd_f64s(z).0[..r.div_ceil(V::F64_LANES)];
+        for (i, out) in out.iter_mut().enumerate() {
+            // What lies beyond a row counts 0 times.
+            let row = V::as_simd_f64s(&wide[i * *r..]).0;
+            let mut sum = simd.splat_f64s(0.0);
+            for (p, z) in row.iter().zip(z) {
+                sum = simd.mul_add_f64s(*p, *z, sum);
+            }
+            *out = simd.reduce_sum_f64s(sum);
+        }
+    }
+}
+
+/// C⁻¹ and z of one item.
+pub(crate) struct Rows {
+    r: usize,
+    strips: Vec<Strip>,
+}
+
+/// Columns of C⁻¹, and of z.
+struct Strip {
+    first: usize,
+    width: usize,
+    /// r rows of `width` numbers, zeros beyond the last column.
+    inverse: Vec<f32>,
+    z: Vec<f32>,
+}
+
+impl Rows {
+    /// From the row-major r×r inverse, and z of r numbers or none.
+    pub(crate) fn new(inverse: &[f64], z: &[f64], r: usize) -> Self {
+        let strip = |first: usize| {
+            let width = if r - first > NARROW { WIDE } else { NARROW };
+            let cut = |row: &[f64]| {
+                let mut to = vec![0.0; width];
+                to.iter_mut().zip(row.iter().skip(first)).for_each(|(to, v)| *to = *v as f32);
+                to
+            };
+            Strip { first, width, inverse: inverse.chunks_exact(r).flat_map(cut).collect(), z: cut(z) }
+        };
+        Self { r, strips: (0..r).step_by(WIDE).map(strip).collect() }
+    }
+
+    /// The gradients of the rows in `p`, and `dots[i]`, the product of row i with row i of P·C⁻¹. `scratch` has at least
+    /// `dots.len()·`[`WIDE`] numbers.
+    pub(crate) fn gradients(
+        &self,
+        p: &[f32],
+        outputs: &mut [Output<'_>],
+        dots: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        dots.fill(0.0);
+        for strip in &self.strips {
+            let solved = &mut scratch[..dots.len() * strip.width];
+            Arch::new().dispatch(Gradients { r: self.r, strip, p, outputs, dots, solved });
+        }
+    }
+}
+
+struct Gradients<'a, 'o> {
+    r: usize,
+    strip: &'a Strip,
+    p: &'a [f32],
+    outputs: &'a mut [Output<'o>],
+    dots: &'a mut [f32],
+    solved: &'a mut [f32],
+}
+
+impl WithSimd for Gradients<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, simd: V) {
+        match (V::F32_LANES, self.strip.width) {
+            (16, WIDE) => self.all::<V, 2, 6>(simd),
+            (16, _) => self.all::<V, 1, 8>(simd),
+            (8, WIDE) => self.all::<V, 4, 3>(simd),
+            (8, _) => self.all::<V, 2, 6>(simd),
+            (4, WIDE) => self.all::<V, 8, 2>(simd),
+            (4, _) => self.all::<V, 4, 4>(simd),
+            (_, WIDE) => self.all::<V, WIDE, 1>(simd),
+            _ => self.all::<V, NARROW, 1>(simd),
+        }
+    }
+}
+
+impl Gradients<'_, '_> {
+    /// N vectors per row, STEP rows at a time, whose sums stay in registers.
+    #[inline(always)]
+    fn all<V: Simd, const N: usize, const STEP: usize>(self, simd: V) {
+        let Self { r, strip: Strip { first, inverse, z, .. }, p, outputs, dots, solved } = self;
+        let (first, count) = (*first, dots.len());
+        let matrix = V::as_simd_f32s(inverse).0.as_chunks::<N>().0;
+        let [z] = V::as_simd_f32s(z).0.as_chunks::<N>().0 else { return };
+        let solved = V::as_mut_simd_f32s(solved).0.as_chunks_mut::<N>().0;
+        for (step, solved) in solved.chunks_mut(STEP).enumerate() {
+            let ahead = (step * STEP + AHEAD) * r;
+            prefetch(p.as_ptr().wrapping_add(ahead), STEP * r);
+            for Output { to, .. } in outputs.iter() {
+                prefetch(to.as_ptr().wrapping_add(step * STEP * r), STEP * r);
+            }
+            // The last step repeats its last row.
+            let mut of = [&p[..r]; STEP];
+            for (q, of) in of.iter_mut().enumerate() {
+                *of = &p[(step * STEP + q.min(solved.len() - 1)) * r..][..r];
+            }
+            let mut acc = [[simd.splat_f32s(0.0); N]; STEP];
+            for (k, m) in (0..r).zip(matrix) {
+                for (acc, of) in acc.iter_mut().zip(&of) {
+                    let p = simd.splat_f32s(of[k]);
+                    for (acc, m) in acc.iter_mut().zip(m) {
+                        *acc = simd.mul_add_f32s(p, *m, *acc);
+                    }
+                }
+            }
+            solved.copy_from_slice(&acc[..solved.len()]);
+        }
+        for (row, (dot, solved)) in dots.iter_mut().zip(&*solved).enumerate() {
+            let mut sum = simd.splat_f32s(0.0);
+            // Beyond the row the product is 0.
+            for (v, solved) in solved.iter().enumerate() {
+                let from = &p[row * r + (first + v * V::F32_LANES).min(r)..];
+                let p = match V::as_simd_f32s(from).0.first() {
+                    Some(&full) => full,
+                    None => simd.partial_load_f32s(from),
+                };
+                sum = simd.mul_add_f32s(*solved, p, sum);
+            }
+            *dot += simd.reduce_sum_f32s(sum);
+        }
+        // What a whole vector writes beyond its row is written again with the next one, if this is the only strip.
+        let whole =
+            if r <= N * V::F32_LANES { count.saturating_sub(N * V::F32_LANES / r.max(1) + 1) } else { 0 };
+        for Output { of_point, of_solved, to } in outputs.iter_mut() {
+            let factors = of_point.iter().zip(*of_solved);
+            for (row, (solved, (point, of_solved))) in solved.iter().zip(factors).enumerate() {
+                let (point, of_solved) = (simd.splat_f32s(*point), simd.splat_f32s(*of_solved));
+                let values: [V::f32s; N] = std::array::from_fn(|v| {
+                    simd.mul_add_f32s(of_solved, solved[v], simd.mul_f32s(point, z[v]))
+                });
+                if row < whole {
+                    let to = V::as_mut_simd_f32s(&mut to[row * r..][..N * V::F32_LANES]).0;
+                    to.copy_from_slice(&values);
+                    continue;
+                }
+                for (v, value) in values.into_iter().enumerate() {
+                    let start = (first + v * V::F32_LANES).min(r);
+                    let end = (start + V::F32_LANES).min(r);
+                    simd.partial_store_f32s(&mut to[row * r + start..row * r + end], value);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Output, Rows, Times, WIDE};
+
+    fn wave(i: usize) -> f64 {
+        (i as f64 * 0.618).sin()
+    }
+
+    #[test]
+    fn rows_are_the_formula() {
+        for r in [8usize, 9, 16, 17, 25, 32, 33, 40, 64] {
+            for rows in [1usize, 5, 6, 7, 128] {
+                let inverse: Vec<f64> =
+                    (0..r * r).map(|at| wave(at / r + 3 * (at % r)) + wave(3 * (at / r) + at % r)).collect();
+                let z: Vec<f64> = (0..r).map(|j| wave(j + 5)).collect();
+                let p: Vec<f32> = (0..rows * r).map(|at| wave(at + 7) as f32).collect();
+                let point: Vec<f32> = (0..rows).map(|i| wave(i + 9) as f32).collect();
+                let solved: Vec<f32> = (0..rows).map(|i| wave(i + 11) as f32).collect();
+                let (mut first, mut second) = (vec![9.0; rows * r], vec![9.0; rows * r]);
+                let mut dots = vec![9.0; rows];
+                let mut outputs = [
+                    Output { of_point: &point, of_solved: &solved, to: &mut first },
+                    Output { of_point: &solved, of_solved: &point, to: &mut second },
+                ];
+                Rows::new(&inverse, &z, r).gradients(
+                    &p,
+                    &mut outputs,
+                    &mut dots,
+                    &mut vec![0.0; rows * WIDE],
+                );
+                let mut products = vec![0.0; rows];
+                Times::new(&z).rows(&p, &mut products);
+                for i in 0..rows {
+                    let row: Vec<f64> = p[i * r..(i + 1) * r].iter().map(|v| f64::from(*v)).collect();
+                    let of = |j: usize| -> f64 { (0..r).map(|k| row[k] * inverse[k * r + j]).sum() };
+                    let near = |got: f32, want: f64| {
+                        assert!((f64::from(got) - want).abs() < 2e-5 * r as f64, "{r}, {rows}: {got} {want}");
+                    };
+                    for j in 0..r {
+                        near(first[i * r + j], f64::from(point[i]) * z[j] + f64::from(solved[i]) * of(j));
+                        near(second[i * r + j], f64::from(solved[i]) * z[j] + f64::from(point[i]) * of(j));
+                    }
+                    near(dots[i], (0..r).map(|j| row[j] * of(j)).sum());
+                    let want: f64 = row.iter().zip(&z).map(|(p, z)| p * z).sum();
+                    assert!((products[i] - want).abs() < 1e-14 * r as f64);
+                }
+            }
+        }
+    }
+}
