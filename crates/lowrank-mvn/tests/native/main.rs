@@ -12,5 +12,8 @@ mod gradient;
 mod kl;
 mod path;
 mod sampling;
+mod singles;
 mod sparse_precision;
+#[cfg(feature = "half")]
+mod storage;
 mod support;

@@ -56,6 +56,11 @@ pub const LEDGER: &[Entry] = &[
         10_000,
         "bias of 0.11 standard deviations of one term; sum in place of mean of the weights",
     ),
+    // lowrank-mvn: samplers
+    of("ks_low_rank_mahalanobis", 1_000_000, "covariance × 1.02 in 3 or more dimensions"),
+    of("ks_low_rank_projection", 1_000_000, "mean + 0.02 σ; variance × 1.06; D used for √D"),
+    of("ks_low_rank_posterior", 1_000_000, "mean + 0.02 σ; variance × 1.06; the prior's variance"),
+    of("mean_low_rank_entropy", 1_000_000, "entropy + 0.0106 standard deviations of log p"),
     // datasets
     of("shuffle_uniform", 100_000, "the shuffle of 4 that exchanges each place with any place"),
     // models
