@@ -1,6 +1,7 @@
 //! Log-density, Mahalanobis distance, determinant, entropy.
 
 use ndarray::{Array1, ArrayRef2};
+use variata_distributions::linalg::dot;
 use variata_distributions::parallel::collect;
 use variata_distributions::special::HALF_LOG_TWO_PI;
 use variata_distributions::{Real, check};
@@ -9,11 +10,12 @@ use crate::factorisation::{Factorised, Solution, TASK};
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
 
-/// What a density needs of one item.
+/// What densities need of each item.
+#[derive(Debug)]
 pub(crate) struct Evaluated {
-    pub factorised: Factorised,
-    /// The squared Mahalanobis distance.
-    pub q: f64,
+    pub found: Vec<(Factorised, Solution)>,
+    /// The squared Mahalanobis distances.
+    pub q: Vec<f64>,
 }
 
 impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
@@ -29,7 +31,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// `x` has another shape or is not finite; the covariance has no density: [`Error::SingularCovariance`] where n ≤ r, and
     /// a 0 in `cov_diag` otherwise.
     pub fn log_prob(&self, x: &ArrayRef2<F>) -> Result<Array1<f64>, Error> {
-        Ok(self.evaluate(x)?.iter().map(|found| self.log_density(found.q, &found.factorised)).collect())
+        Ok(self.log_densities(&self.evaluate(x)?))
     }
 
     /// Squared Mahalanobis distance (x − μ)ᵀΣ⁻¹(x − μ) of each row of `x` [batch, n] → `[batch]`.
@@ -37,7 +39,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// # Errors
     /// As [`log_prob`](Self::log_prob).
     pub fn mahalanobis(&self, x: &ArrayRef2<F>) -> Result<Array1<f64>, Error> {
-        Ok(self.evaluate(x)?.iter().map(|found| found.q).collect())
+        Ok(self.evaluate(x)?.q.into())
     }
 
     /// log |P·Pᵀ + D| of each item → `[batch]`.
@@ -53,15 +55,26 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// # Errors
     /// As [`log_det`](Self::log_det).
     pub fn entropy(&self) -> Result<Array1<f64>, Error> {
-        Ok(self.factorise(None)?.iter().map(|(factorised, _)| self.entropy_of(factorised)).collect())
+        Ok(self.entropies(&self.factorise(None)?))
     }
 
-    pub(crate) fn log_density(&self, q: f64, factorised: &Factorised) -> f64 {
-        -0.5 * (q + factorised.log_det() + 2.0 * self.dim() as f64 * HALF_LOG_TWO_PI)
+    /// Log-density of each row of `x` [batch, n] and entropy of each item, `[batch]` each, from one factorisation.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Self::log_prob).
+    pub fn log_prob_and_entropy(&self, x: &ArrayRef2<F>) -> Result<(Array1<f64>, Array1<f64>), Error> {
+        let evaluated = self.evaluate(x)?;
+        Ok((self.log_densities(&evaluated), self.entropies(&evaluated.found)))
     }
 
-    pub(crate) fn entropy_of(&self, factorised: &Factorised) -> f64 {
-        0.5 * factorised.log_det() + self.dim() as f64 * (HALF_LOG_TWO_PI + 0.5)
+    pub(crate) fn log_densities(&self, Evaluated { found, q }: &Evaluated) -> Array1<f64> {
+        let constant = 2.0 * self.dim() as f64 * HALF_LOG_TWO_PI;
+        found.iter().zip(q).map(|((factorised, _), q)| -0.5 * (q + factorised.log_det() + constant)).collect()
+    }
+
+    pub(crate) fn entropies(&self, found: &[(Factorised, Solution)]) -> Array1<f64> {
+        let constant = self.dim() as f64 * (HALF_LOG_TWO_PI + 0.5);
+        found.iter().map(|(factorised, _)| 0.5 * factorised.log_det() + constant).collect()
     }
 
     pub(crate) fn check_point(&self, x: &ArrayRef2<F>) -> Result<(), Error> {
@@ -70,7 +83,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     }
 
     /// What was found at each row of `x`.
-    pub(crate) fn evaluate(&self, x: &ArrayRef2<F>) -> Result<Vec<Evaluated>, Error> {
+    pub(crate) fn evaluate(&self, x: &ArrayRef2<F>) -> Result<Evaluated, Error> {
         self.check_point(x)?;
         let gap = self.gap(x);
         let found = self.factorise(Some(&gap))?;
@@ -83,11 +96,10 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             self.item(b).residual_squares(&gap, &found[b].1.z, start, end)
         });
         let mut squares = squares.chunks(tasks).map(|parts| parts.iter().sum::<f64>());
-        let evaluated = found.into_iter().map(|(factorised, Solution { z, q })| {
-            let q = q
-                .unwrap_or_else(|| squares.next().unwrap_or_default() + z.iter().map(|z| z * z).sum::<f64>());
-            Evaluated { factorised, q }
-        });
-        Ok(evaluated.collect())
+        let distance = |Solution { z, q }: &Solution| {
+            q.unwrap_or_else(|| squares.next().unwrap_or_default() + dot(z, z))
+        };
+        let q = found.iter().map(|(_, solution)| solution).map(distance).collect();
+        Ok(Evaluated { found, q })
     }
 }

@@ -30,6 +30,7 @@ fn worst_difference<F: Real>() -> f64 {
 }
 
 /// The factorised covariance of one item.
+#[derive(Debug)]
 pub(crate) enum Factorised {
     /// r < n: C = L·Lᵀ, r×r; `pivot` is the smallest ratio of a pivot to its diagonal entry.
     Capacitance { l: Vec<f64>, log_det: f64, pivot: f64 },
@@ -38,7 +39,7 @@ pub(crate) enum Factorised {
 }
 
 /// What a factorisation says of a point.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Solution {
     /// C⁻¹Aᵀb; empty where n ≤ r.
     pub z: Vec<f64>,

@@ -5,7 +5,7 @@ use variata_distributions::linalg::dot;
 use variata_distributions::{Real, check};
 
 use crate::density::Evaluated;
-use crate::factorisation::Solution;
+use crate::factorisation::{Factorised, Solution};
 use crate::slopes::{ENTROPY, LOG_PROB, MAHALANOBIS, Parts, Target};
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
@@ -120,7 +120,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     ) -> Result<(Array1<f64>, LowRankMvnLogProbGrad<F>), Error> {
         let mut grad = LowRankMvnLogProbGrad::zeros(self);
         let found = self.slopes_at(x, &self.everywhere(LOG_PROB), &mut grad, None)?;
-        Ok((found.iter().map(|found| self.log_density(found.q, &found.factorised)).collect(), grad))
+        Ok((self.log_densities(&found), grad))
     }
 
     /// [`mahalanobis`](Self::mahalanobis) and its partial derivatives 2α, −2α, −2αzᵀ and −α², see
@@ -134,7 +134,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     ) -> Result<(Array1<f64>, LowRankMvnLogProbGrad<F>), Error> {
         let mut grad = LowRankMvnLogProbGrad::zeros(self);
         let found = self.slopes_at(x, &self.everywhere(MAHALANOBIS), &mut grad, None)?;
-        Ok((found.iter().map(|found| found.q).collect(), grad))
+        Ok((found.q.into(), grad))
     }
 
     /// [`entropy`](Self::entropy) and its partial derivatives D⁻¹PC⁻¹ and ½ (1 − h)/d, see
@@ -143,10 +143,9 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// # Errors
     /// As [`entropy`](Self::entropy).
     pub fn entropy_with_grad(&self) -> Result<(Array1<f64>, LowRankMvnGrad<F>), Error> {
-        let mut grad = LowRankMvnGrad::zeros(self);
         let found = self.factorise(None)?;
-        self.slopes(None, &found, None, vec![grad.target(&self.everywhere(ENTROPY))]);
-        Ok((found.iter().map(|(factorised, _)| self.entropy_of(factorised)).collect(), grad))
+        let grad = self.entropy_gradient_from(&found, &self.everywhere(ENTROPY));
+        Ok((self.entropies(&found), grad))
     }
 
     /// Log-density and entropy and the gradients of both, in two passes over the factor: what a training step needs that
@@ -184,10 +183,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         check::shape("to.entropy", to.entropy.shape(), &[self.batch()])?;
         let LogProbAndEntropy { log_prob_grad, entropy_grad, .. } = to;
         let found = self.slopes_at(x, &self.everywhere(LOG_PROB), log_prob_grad, Some(entropy_grad))?;
-        for (b, found) in found.iter().enumerate() {
-            to.log_prob[b] = self.log_density(found.q, &found.factorised);
-            to.entropy[b] = self.entropy_of(&found.factorised);
-        }
+        to.log_prob.assign(&self.log_densities(&found));
+        to.entropy.assign(&self.entropies(&found.found));
         Ok(())
     }
 
@@ -222,8 +219,31 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         let weights = of_density.iter().zip(of_entropy);
         let parts: Vec<Parts> = weights.map(|(u, v)| Parts { outer: *u, inner: v - u }).collect();
         let found = self.slopes_at(x, &parts, to, None)?;
-        let log_prob = found.iter().map(|found| self.log_density(found.q, &found.factorised)).collect();
-        Ok((log_prob, found.iter().map(|found| self.entropy_of(&found.factorised)).collect()))
+        Ok((self.log_densities(&found), self.entropies(&found.found)))
+    }
+
+    /// The gradient of Σ_b (uᵦ·log pᵦ + vᵦ·Hᵦ) in `parts`, from what [`evaluate`](Self::evaluate) has found at `x`.
+    #[cfg(feature = "torch")]
+    pub(crate) fn gradient_from(
+        &self,
+        x: &ArrayRef2<F>,
+        evaluated: &Evaluated,
+        parts: &[Parts],
+    ) -> LowRankMvnLogProbGrad<F> {
+        let mut grad = LowRankMvnLogProbGrad::zeros(self);
+        self.slopes_from(x, &evaluated.found, parts, &mut grad, None);
+        grad
+    }
+
+    /// The gradient of Σ_b vᵦ·Hᵦ in `parts`, from the factorised covariances.
+    pub(crate) fn entropy_gradient_from(
+        &self,
+        found: &[(Factorised, Solution)],
+        parts: &[Parts],
+    ) -> LowRankMvnGrad<F> {
+        let mut grad = LowRankMvnGrad::zeros(self);
+        self.slopes(None, found, None, vec![grad.target(parts)]);
+        grad
     }
 
     /// The same for every item.
@@ -238,25 +258,41 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         parts: &[Parts],
         grad: &mut LowRankMvnLogProbGrad<F>,
         entropy: Option<&mut LowRankMvnGrad<F>>,
-    ) -> Result<Vec<Evaluated>, Error> {
+    ) -> Result<Evaluated, Error> {
         self.check_point(x)?;
         grad.check(self.cov_factor.dim())?;
-        let gap = self.gap(x);
-        let found = self.factorise(Some(&gap))?;
+        if let Some(entropy) = &entropy {
+            entropy.check(self.cov_factor.dim())?;
+        }
+        let found = self.factorise(Some(&self.gap(x)))?;
+        let squares = self.slopes_from(x, &found, parts, grad, entropy);
+        let runs = squares.len() / found.len().max(1);
+        let distance = |(b, (_, Solution { z, q })): (usize, &(Factorised, Solution))| {
+            let residual: f64 = squares[b * runs..(b + 1) * runs].iter().sum();
+            q.unwrap_or_else(|| residual + dot(z, z))
+        };
+        let q = found.iter().enumerate().map(distance).collect();
+        Ok(Evaluated { found, q })
+    }
+
+    /// The second pass, from what the first has found at `x`; returns the squares of the residuals per run of rows. The shapes
+    /// must fit.
+    fn slopes_from(
+        &self,
+        x: &ArrayRef2<F>,
+        found: &[(Factorised, Solution)],
+        parts: &[Parts],
+        grad: &mut LowRankMvnLogProbGrad<F>,
+        entropy: Option<&mut LowRankMvnGrad<F>>,
+    ) -> Vec<f64> {
         let LowRankMvnLogProbGrad { loc, cov_factor, cov_diag, .. } = grad;
         let mut targets = vec![Target { parts, cov_factor, cov_diag }];
         let of_entropy = self.everywhere(ENTROPY);
         if let Some(entropy) = entropy {
-            entropy.check(self.cov_factor.dim())?;
             targets.push(entropy.target(&of_entropy));
         }
-        let squares = self.slopes(Some(&gap), &found, Some(loc), targets);
+        let squares = self.slopes(Some(&self.gap(x)), found, Some(loc), targets);
         grad.finish(parts);
-        let runs = squares.len() / found.len().max(1);
-        let found = found.into_iter().enumerate().map(|(b, (factorised, Solution { z, q }))| {
-            let residual: f64 = squares[b * runs..(b + 1) * runs].iter().sum();
-            Evaluated { factorised, q: q.unwrap_or_else(|| residual + dot(&z, &z)) }
-        });
-        Ok(found.collect())
+        squares
     }
 }

@@ -74,8 +74,8 @@ pub enum Error {
         /// The shape.
         shape: Vec<usize>,
     },
-    /// The memory was written through another alias while it was lent.
-    #[error("`{argument}` was changed in place while it was lent")]
+    /// The memory was written through another alias while it was lent, or after it was saved for a gradient.
+    #[error("`{argument}` was changed in place while it was lent or saved for a gradient")]
     Mutated {
         /// Name of the argument.
         argument: &'static str,

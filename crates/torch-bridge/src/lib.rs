@@ -21,7 +21,7 @@ pub use route::{Route, check_floating, route};
 pub use tensor::{Element, tensor_from_array, tensor_from_slice, tensor_into_array};
 pub use threads::{Threads, configure_threads};
 pub use variables::ordered_variables;
-pub use view::{lend, lend_all, lend2, lend3};
+pub use view::{Saved, lend, lend_all, lend2, lend3};
 
 /// The binding itself, so that a user's version cannot differ from ours.
 pub use tch;

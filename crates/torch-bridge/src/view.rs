@@ -68,14 +68,60 @@ pub fn lend_all<F: Element, R, const N: usize>(
     for (argument, tensor) in tensors {
         check::<F>(argument, tensor)?;
     }
-    // SAFETY: the pointers are those of live tensors.
-    let versions = || tensors.map(|(_, tensor)| unsafe { ffi::vb_version(tensor.as_ptr()) });
+    let versions = || tensors.map(|(_, tensor)| version(tensor));
     let before = versions();
     let result = f(tensors.map(|(_, tensor)| view(tensor)));
     match versions().iter().zip(before).position(|(after, before)| *after != before) {
         None => Ok(result),
         Some(i) => Err(Error::Mutated { argument: tensors[i].0 }),
     }
+}
+
+/// A tensor that a backward pass will read, kept as autograd keeps its own: one that was changed in place meanwhile is
+/// refused, because its gradient would be that of another point.
+///
+/// # Examples
+/// ```
+/// use tch::Tensor;
+/// use variata_torch_bridge::{Error, Saved};
+/// let mut t = Tensor::from_slice(&[1f32, 2.0]);
+/// let saved = Saved::new("t", &t);
+/// assert!(saved.get().is_ok());
+/// let _ = t.fill_(3.0);
+/// assert!(matches!(saved.get(), Err(Error::Mutated { argument: "t" })));
+/// ```
+#[derive(Debug)]
+pub struct Saved {
+    argument: &'static str,
+    tensor: Tensor,
+    version: Option<i64>,
+}
+
+impl Saved {
+    /// Keeps `tensor`, apart from its graph; its memory is shared.
+    pub fn new(argument: &'static str, tensor: &Tensor) -> Self {
+        let version = tensor.defined().then(|| version(tensor));
+        let tensor = if tensor.defined() { tensor.detach() } else { Tensor::new() };
+        Self { argument, tensor, version }
+    }
+
+    /// The tensor.
+    ///
+    /// # Errors
+    /// [`Error::Mutated`] where it was changed in place, [`Error::Undefined`] where there was none.
+    pub fn get(&self) -> Result<&Tensor, Error> {
+        let argument = self.argument;
+        match self.version {
+            None => Err(Error::Undefined { argument }),
+            Some(before) if version(&self.tensor) != before => Err(Error::Mutated { argument }),
+            Some(_) => Ok(&self.tensor),
+        }
+    }
+}
+
+fn version(tensor: &Tensor) -> i64 {
+    // SAFETY: the pointer is that of a live, defined tensor.
+    unsafe { ffi::vb_version(tensor.as_ptr()) }
 }
 
 /// The memory of a tensor that has passed [`check`].

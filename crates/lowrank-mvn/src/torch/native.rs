@@ -2,13 +2,12 @@
 
 use ndarray::{Array3, ArrayView2, ArrayViewD, Ix1, Ix2, Ix3};
 use tch::{Kind, Tensor};
-use variata_distributions::torch::support::wanted;
 use variata_distributions::{ArgumentError, Error, Real};
-use variata_torch_bridge::{Element, Route, attach_gradient, lend_all, route, tensor_from_array};
+use variata_torch_bridge::{Element, Route, lend_all, route, tensor_from_array};
 
 use super::LowRankMvn;
+use crate::CovDiag;
 use crate::storage::Storage;
-use crate::{CovDiag, LowRankMvnLogProbGrad};
 
 /// Elements of tensors and of native distributions.
 pub trait TensorElement: Real + Element + Storage {}
@@ -63,27 +62,6 @@ impl LowRankMvn {
         };
         kept(found)
     }
-
-    /// Whether a gradient may be asked for.
-    pub(super) fn differentiable(&self, x: Option<&Tensor>) -> bool {
-        wanted(&[&self.loc, &self.cov_factor, &self.cov_diag, x.unwrap_or(&self.loc)])
-    }
-
-    /// A value with its gradients in loc, factor and diagonal.
-    pub(super) fn attach(
-        &self,
-        name: &str,
-        value: Tensor,
-        [loc, factor, diag]: [Option<Tensor>; 3],
-        more: Vec<(&Tensor, Tensor)>,
-    ) -> Result<Tensor, Error> {
-        // Expanded: autograd sums the gradient of what was repeated.
-        let spread = self.spread();
-        let own = [(&self.loc, loc), (&self.cov_factor, factor), (&spread, diag)];
-        let mut parts = more;
-        parts.extend(own.into_iter().filter_map(|(input, grad)| grad.map(|grad| (input, grad))));
-        Ok(attach_gradient(name, value, &parts)?)
-    }
 }
 
 /// A generic function of a native distribution and a point.
@@ -111,15 +89,6 @@ pub(super) fn kept<R>(found: Result<R, Error>) -> Result<Option<R>, Error> {
         Err(Error::Argument(ArgumentError::Value { .. })) => Ok(None),
         Err(other) => Err(other),
     }
-}
-
-/// Gradients of a density as tensors: in the point, and in the parameters.
-pub(super) fn of_point<F: TensorElement>(
-    grad: LowRankMvnLogProbGrad<F>,
-) -> Result<(Tensor, [Option<Tensor>; 3]), Error> {
-    let LowRankMvnLogProbGrad { x, loc, cov_factor, cov_diag } = grad;
-    let own = [tensor_from_array(loc)?, in_place(cov_factor)?, tensor_from_array(cov_diag)?];
-    Ok((tensor_from_array(x)?, own.map(Some)))
 }
 
 /// Without a copy for both layouts of a factor.

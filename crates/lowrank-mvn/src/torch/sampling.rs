@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use variata_distributions::torch::support::{same_size, wanted};
 use variata_distributions::{Error, check};
 use variata_torch_bridge::{
-    Route, attach_backward, check_floating, lend_all, no_grad, route, tensor_from_array,
+    Route, Saved, attach_backward, check_floating, lend_all, no_grad, route, tensor_from_array,
 };
 
 use super::LowRankMvn;
@@ -101,14 +101,18 @@ impl LowRankMvn {
             return Ok(value);
         }
         let needed = inputs.map(Tensor::requires_grad);
-        let [_, factor, spread_of, low, own] = inputs.map(Tensor::detach);
+        let [_, factor, diag] = self.named();
+        let saved = [factor, diag, ("noise_factor", noise_factor), ("noise_diag", noise_diag)];
+        let (saved, shape) = (saved.map(|(name, tensor)| Saved::new(name, tensor)), spread.size());
         Ok(attach_backward("LowRankMvn::rsample", value, &inputs, move |up| {
-            let deviations = spread_of.sqrt();
+            let [factor, diag, low, own] = &saved;
+            let (factor, low, own) = (factor.get()?, low.get()?, own.get()?);
+            let deviations = diag.get()?.expand(&shape, true).sqrt();
             let when = |wanted: bool, grad: &dyn Fn() -> Tensor| wanted.then(grad);
             Ok(vec![
                 when(needed[0], &|| up.copy()),
                 when(needed[1], &|| up.unsqueeze(-1) * low.unsqueeze(1)),
-                when(needed[2], &|| up * &own / (&deviations * 2.0)),
+                when(needed[2], &|| up * own / (&deviations * 2.0)),
                 when(needed[3], &|| factor.transpose(1, 2).matmul(&up.unsqueeze(-1)).squeeze_dim(-1)),
                 when(needed[4], &|| up * &deviations),
             ])

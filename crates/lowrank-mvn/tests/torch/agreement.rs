@@ -339,3 +339,21 @@ fn values_that_are_no_numbers_propagate() {
         );
     }
 }
+
+/// The kernel's second pass reads the parameters again: changed in place meanwhile, they are refused by name.
+#[test]
+fn parameters_changed_before_the_gradient_are_refused() {
+    let inputs = parameters(1, 6, 2, 3).remove(2).map(|a| leaf(&a, Kind::Double));
+    let x = leaf(&numbers(&[1, 6], 9), Kind::Double);
+    for (k, name) in ["loc", "cov_factor", "cov_diag", "x"].into_iter().enumerate() {
+        let copies: Vec<Tensor> = inputs.iter().chain([&x]).map(|t| t * 1.0).collect();
+        let p = distribution(&copies);
+        let values = [p.log_prob(&copies[3]).unwrap(), p.log_prob_and_entropy(&copies[3]).unwrap().1];
+        let mut changed = copies[k].detach();
+        let _ = changed.f_add_scalar_(1.0).unwrap();
+        for value in values {
+            let refused = value.sum(Kind::Double).f_backward().unwrap_err().to_string();
+            assert!(refused.contains(&format!("`{name}` was changed in place")), "{refused}");
+        }
+    }
+}
