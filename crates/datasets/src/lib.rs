@@ -8,6 +8,7 @@ mod idx;
 
 // Data sets.
 mod digits;
+mod faces;
 mod folder;
 mod image_dataset;
 mod source;
@@ -22,6 +23,7 @@ mod split;
 pub use batch::{Batch, Position};
 pub use digits::digits;
 pub use error::Error;
+pub use faces::{FaceFactors, FaceOptions, FaceRegion, Faces, HairShape, faces};
 pub use folder::{FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, read_idx_folder};
 pub use idx::{
     IdxArray, IdxElement, IdxEncoding, MAX_IDX_BYTES, read_idx, read_idx_any, read_idx_from, write_idx,

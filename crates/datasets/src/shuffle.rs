@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 pub(crate) enum Purpose {
     Shuffle,
     Split,
+    Faces,
 }
 
 impl Purpose {
@@ -15,6 +16,7 @@ impl Purpose {
         match self {
             Self::Shuffle => *b"shuffle\0",
             Self::Split => *b"split\0\0\0",
+            Self::Faces => *b"faces\0\0\0",
         }
     }
 }
@@ -39,11 +41,7 @@ pub fn permutation(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
 
 /// Fisher–Yates from the last element down: element i changes places with a uniform one of 0 ..= i.
 pub(crate) fn shuffle(items: &mut [usize], purpose: Purpose, seed: u64, stream: u64) {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(&purpose.tag());
-    let mut rng = ChaCha8Rng::from_seed(key);
-    rng.set_stream(stream);
+    let mut rng = generator(purpose, seed, stream);
     for i in (1..items.len()).rev() {
         items.swap(i, below(&mut rng, i as u64 + 1) as usize);
     }
@@ -58,5 +56,28 @@ fn below(rng: &mut ChaCha8Rng, n: u64) -> u64 {
         if product as u64 >= excess {
             return (product >> 64) as u64;
         }
+    }
+}
+
+/// The generator of a purpose: the seed is the key.
+fn generator(purpose: Purpose, seed: u64, stream: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&purpose.tag());
+    let mut rng = ChaCha8Rng::from_seed(key);
+    rng.set_stream(stream);
+    rng
+}
+
+/// Uniform numbers in [0, 1), multiples of 2⁻⁵³.
+pub(crate) struct Uniform(ChaCha8Rng);
+
+impl Uniform {
+    pub(crate) fn new(purpose: Purpose, seed: u64, stream: u64) -> Self {
+        Self(generator(purpose, seed, stream))
+    }
+
+    pub(crate) fn next(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::folder::{FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, read_idx_folder};
-use crate::{Error, ImageDataset, digits};
+use crate::{Error, FaceOptions, ImageDataset, digits, faces};
 
 const FASHION_MNIST_CLASSES: [&str; 10] = [
     "T-shirt/top",
@@ -20,13 +20,14 @@ const FASHION_MNIST_CLASSES: [&str; 10] = [
     "Ankle boot",
 ];
 
-const KNOWN: &str = "`digits`, `fashion-mnist`, `fashion-mnist:DIR`, `mnist:DIR`, or a folder of IDX files";
+const KNOWN: &str = "`digits`, `faces`, `faces:SIZE`, `fashion-mnist`, `fashion-mnist:DIR`, `mnist:DIR`, or a folder of IDX files";
 
 /// Where images come from, as written on a command line.
 ///
 /// | text | data |
 /// |---|---|
 /// | `digits` | the 8×8 digits inside the crate, [`digits`] |
+/// | `faces` | 3,000 cartoon faces of 32×32 pixels, [`faces()`]; `faces:64` for another size |
 /// | `fashion-mnist` | Fashion-MNIST where Debian's package puts it, [`FASHION_MNIST_FOLDER`] |
 /// | `fashion-mnist:DIR` | Fashion-MNIST in another folder |
 /// | `mnist:DIR` | MNIST: ten classes |
@@ -44,6 +45,8 @@ const KNOWN: &str = "`digits`, `fashion-mnist`, `fashion-mnist:DIR`, `mnist:DIR`
 pub enum Source {
     /// `digits`
     Digits,
+    /// `faces`, with the number of pixels along a side.
+    Faces(usize),
     /// `fashion-mnist`, with `None` for the folder of the Debian package.
     FashionMnist(Option<PathBuf>),
     /// `mnist:DIR`
@@ -63,8 +66,13 @@ impl Source {
             Some(("fashion-mnist", folder)) if !folder.is_empty() => {
                 Ok(Self::FashionMnist(Some(folder.into())))
             }
+            Some(("faces", size)) => match size.parse() {
+                Ok(size) => Ok(Self::Faces(size)),
+                Err(_) => Err(Error::argument("source", format!("\"{text}\""), KNOWN)),
+            },
             _ => match text {
                 "digits" => Ok(Self::Digits),
+                "faces" => Ok(Self::Faces(FaceOptions::default().size)),
                 "fashion-mnist" => Ok(Self::FashionMnist(None)),
                 "" | "mnist" | "mnist:" | "fashion-mnist:" => {
                     Err(Error::argument("source", format!("\"{text}\""), KNOWN))
@@ -81,6 +89,9 @@ impl Source {
     pub fn load(&self) -> Result<ImageDataset, Error> {
         match self {
             Self::Digits => Ok(digits()),
+            Self::Faces(size) => {
+                Ok(faces(&FaceOptions { size: *size, ..FaceOptions::default() })?.into_dataset())
+            }
             Self::FashionMnist(folder) => {
                 let default = Path::new(FASHION_MNIST_FOLDER);
                 let folder = match folder {
@@ -125,6 +136,8 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Digits => f.write_str("digits"),
+            Self::Faces(size) if *size == FaceOptions::default().size => f.write_str("faces"),
+            Self::Faces(size) => write!(f, "faces:{size}"),
             Self::FashionMnist(None) => f.write_str("fashion-mnist"),
             Self::FashionMnist(Some(folder)) => write!(f, "fashion-mnist:{}", folder.display()),
             Self::Mnist(folder) => write!(f, "mnist:{}", folder.display()),

@@ -5,6 +5,7 @@
 mod corpus;
 mod data_set;
 mod digits;
+mod faces;
 mod folder;
 mod fuzz;
 mod idx;

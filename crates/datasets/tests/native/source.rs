@@ -8,6 +8,8 @@ use variata_datasets::{Error, FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, Sourc
 fn names_are_read_and_written_back() {
     for (text, source) in [
         ("digits", Source::Digits),
+        ("faces", Source::Faces(32)),
+        ("faces:64", Source::Faces(64)),
         ("fashion-mnist", Source::FashionMnist(None)),
         ("fashion-mnist:a/b", Source::FashionMnist(Some("a/b".into()))),
         ("mnist:C:\\data", Source::Mnist("C:\\data".into())),
@@ -21,7 +23,7 @@ fn names_are_read_and_written_back() {
 
 #[test]
 fn names_without_a_folder_are_refused() {
-    for text in ["", "mnist", "mnist:", "fashion-mnist:"] {
+    for text in ["", "mnist", "mnist:", "fashion-mnist:", "faces:", "faces:big"] {
         let error = Source::parse(text).unwrap_err();
         assert!(matches!(error, Error::Argument { argument: "source", .. }), "{text}: {error:?}");
         assert!(error.to_string().contains("mnist:DIR"), "{error}");
