@@ -222,19 +222,6 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         Ok((self.log_densities(&found), self.entropies(&found.found)))
     }
 
-    /// The gradient of Σ_b (uᵦ·log pᵦ + vᵦ·Hᵦ) in `parts`, from what [`evaluate`](Self::evaluate) has found at `x`.
-    #[cfg(feature = "torch")]
-    pub(crate) fn gradient_from(
-        &self,
-        x: &ArrayRef2<F>,
-        evaluated: &Evaluated,
-        parts: &[Parts],
-    ) -> LowRankMvnLogProbGrad<F> {
-        let mut grad = LowRankMvnLogProbGrad::zeros(self);
-        self.slopes_from(x, &evaluated.found, parts, &mut grad, None);
-        grad
-    }
-
     /// The gradient of Σ_b vᵦ·Hᵦ in `parts`, from the factorised covariances.
     pub(crate) fn entropy_gradient_from(
         &self,
@@ -277,7 +264,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
 
     /// The second pass, from what the first has found at `x`; returns the squares of the residuals per run of rows. The shapes
     /// must fit.
-    fn slopes_from(
+    pub(crate) fn slopes_from(
         &self,
         x: &ArrayRef2<F>,
         found: &[(Factorised, Solution)],

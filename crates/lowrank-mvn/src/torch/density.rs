@@ -78,8 +78,9 @@ struct Slopes<'e> {
 
 impl Kernel<[Tensor; 4]> for Slopes<'_> {
     fn run<F: TensorElement>(self, p: &Native<'_, F>, x: ArrayView2<'_, F>) -> Result<[Tensor; 4], Error> {
-        let LowRankMvnLogProbGrad { x, loc, cov_factor, cov_diag } =
-            p.gradient_from(&x, self.evaluated, &self.parts);
+        let mut grad = LowRankMvnLogProbGrad::zeros(p);
+        p.slopes_from(&x, &self.evaluated.found, &self.parts, &mut grad, None);
+        let LowRankMvnLogProbGrad { x, loc, cov_factor, cov_diag } = grad;
         Ok([
             tensor_from_array(x)?,
             tensor_from_array(loc)?,
