@@ -54,6 +54,7 @@ ROWS = [row for shape in SHAPES for row in rows_of(*shape)] + list(rows_of_image
 def make(row, peer):
     """A function that computes value, and gradients where the row has them, once."""
     import torch
+    import torch._functorch.config
     from torch.distributions import LowRankMultivariateNormal
 
     _, what, *layout, shape = row.split("/")

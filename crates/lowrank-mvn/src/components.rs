@@ -106,6 +106,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         check::scalar("component", component as f64, "below min(n, r)", component < k)?;
         check::scalar("others", others, "finite", others.is_finite())?;
         check::shape("noise_factor", noise_factor.shape(), &[self.batch(), self.rank()])?;
+        check::finite("noise_factor", noise_factor)?;
         let scales_array = ndarray::ArrayView1::from(scales);
         check::finite("scales", &scales_array)?;
         let mut noise = Array3::from_elem((self.batch(), scales.len(), self.rank()), F::ZERO);
@@ -121,6 +122,9 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
                 row.into_iter()
                     .zip(omega.iter().zip(shift))
                     .for_each(|(to, (w, d))| *to = F::from_f64(w + d));
+                if !noise.slice(s![b, step, ..]).iter().all(|w| w.to_f64().is_finite()) {
+                    return Err(Error::Overflow { quantity: "scaled noise", batch: b });
+                }
             }
         }
         self.rsample_many(&noise, noise_diag)

@@ -102,6 +102,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// An index is not below n, a value is not finite, one entry has two values ([`Error::ConflictingEdit`]), or the diagonal
     /// is 0 at an observed entry.
     pub fn condition(&self, indices: &[usize], values: &ArrayRef2<F>) -> Result<Posterior<'_, F, S>, Error> {
+        self.check_indices("indices", indices)?;
         check::shape("values", values.shape(), &[self.batch(), indices.len()])?;
         check::finite("values", values)?;
         let each: Vec<Vec<Observation>> = values
@@ -137,6 +138,18 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     pub(crate) fn observed(&self, b: usize, observations: Vec<Observation>) -> Result<Observed<S>, Error> {
         let indices: Vec<usize> = observations.iter().map(|o| o.index).collect();
         let diag = self.cov_diag.item(b);
+        // What an image of elements F can hold, and differences and sums that f64 can.
+        for (at, o) in observations.iter().enumerate() {
+            let gap = o.value - self.loc[(b, o.index)].to_f64();
+            let must = "finite as an element, and as a difference from the location";
+            if !(F::from_f64(o.value).to_f64().is_finite() && gap.is_finite()) {
+                return Err(refused("observations.value", at, o.value, must));
+            }
+            if !(diag.at(o.index) + o.noise).is_finite() {
+                let must = "finite when added to the diagonal";
+                return Err(refused("observations.noise", at, o.noise, must));
+            }
+        }
         let variances: ndarray::Array1<f64> =
             observations.iter().map(|o| diag.at(o.index) + o.noise).collect();
         if let Some(at) = variances.iter().position(|v| !(*v > 0.0)) {
@@ -218,20 +231,21 @@ impl NoisePosterior {
     }
 }
 
+fn refused(argument: &'static str, at: usize, value: f64, must: &'static str) -> Error {
+    ArgumentError::Value { argument, index: Some(at), value, must }.into()
+}
+
 /// One observation per entry, in the order of the entries.
 pub(crate) fn merged(b: usize, observations: &[Observation], n: usize) -> Result<Vec<Observation>, Error> {
     for (at, new) in observations.iter().enumerate() {
-        let refuse = |argument, value, must| {
-            Err(ArgumentError::Value { argument, index: Some(at), value, must }.into())
-        };
         if new.index >= n {
-            return refuse("observations.index", new.index as f64, "below n");
+            return Err(refused("observations.index", at, new.index as f64, "below n"));
         }
         if !new.value.is_finite() {
-            return refuse("observations.value", new.value, "finite");
+            return Err(refused("observations.value", at, new.value, "finite"));
         }
         if !(new.noise >= 0.0 && new.noise.is_finite()) {
-            return refuse("observations.noise", new.noise, "finite and >= 0");
+            return Err(refused("observations.noise", at, new.noise, "finite and >= 0"));
         }
     }
     let mut entries = observations.to_vec();
@@ -251,10 +265,10 @@ pub(crate) fn merged(b: usize, observations: &[Observation], n: usize) -> Result
             (true, _) => {}
             (false, true) => *old = new,
             (false, false) => {
-                // Weights without 1/noise, which overflows.
-                let share = old.noise / (old.noise + new.noise);
-                old.value += share * (new.value - old.value);
-                old.noise = share * new.noise;
+                // Weights without 1/noise and sums, which overflow; what has noise stays so.
+                let share = 1.0 / (1.0 + new.noise / old.noise);
+                old.value = (1.0 - share) * old.value + share * new.value;
+                old.noise = (share * new.noise).max(f64::from_bits(1));
             }
         }
     }

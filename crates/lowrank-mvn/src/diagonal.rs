@@ -65,6 +65,15 @@ impl<F: Real> CovDiag<'_, F> {
         }
     }
 
+    /// The same in f64.
+    pub(crate) fn promoted<'q>(&self) -> CovDiag<'q, f64> {
+        match self {
+            Self::Scalar(d) => CovDiag::Scalar(d.to_f64()),
+            Self::Vector(d) => CovDiag::from(d.mapv(Real::to_f64)),
+            Self::Batch(d) => CovDiag::from(d.mapv(Real::to_f64)),
+        }
+    }
+
     /// The same, owned.
     pub(crate) fn owned(&self) -> CovDiag<'static, F> {
         match self {
@@ -171,6 +180,20 @@ impl<F: Real> Diagonal<'_, F> {
 
     /// log |D| of n entries.
     ///
+    /// # Errors
+    /// An entry is 0.
+    pub(crate) fn check_positive(&self) -> Result<(), ArgumentError> {
+        let zero = match self {
+            Self::Scalar(d) if *d > 0.0 => return Ok(()),
+            Self::Scalar(_) => None,
+            Self::Values { variances, offset } => match variances.iter().position(|d| d.to_f64() == 0.0) {
+                Some(i) => Some(offset + i),
+                None => return Ok(()),
+            },
+        };
+        Err(ArgumentError::Value { argument: "cov_diag", index: zero, value: 0.0, must: "> 0" })
+    }
+
     /// # Errors
     /// An entry is 0.
     pub(crate) fn log_det(&self, n: usize) -> Result<f64, ArgumentError> {

@@ -176,6 +176,10 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
         }
         let (l, solution) = self.by_reflections(right);
         let log_det: f64 = (0..r).map(|j| 2.0 * libm::log(l[j * r + j].abs())).sum();
+        let q = solution.q.unwrap_or_default();
+        if !(log_det.is_finite() && q.is_finite() && solution.z.iter().all(|z| z.is_finite())) {
+            return Err(Error::Overflow { quantity: "D^-1/2 P or its products", batch: self.b });
+        }
         Ok((Factorised::Capacitance { l, log_det: log_diag + log_det, pivot: 0.0 }, solution))
     }
 
@@ -223,6 +227,9 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
         let mut log_det = 0.0;
         for j in 0..n {
             let size = libm::sqrt(dot(&columns[j], &columns[j]));
+            if !size.is_finite() {
+                return Err(Error::Overflow { quantity: "the covariance", batch: self.b });
+            }
             let (done, rest) = columns.split_at_mut(j + 1);
             reflect(&mut done[j], rest, j);
             let pivot = done[j][j].abs();

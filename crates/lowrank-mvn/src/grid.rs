@@ -27,9 +27,11 @@ impl Grid {
     /// `height`×`width` pixels of `channels` channels, with neighbourhoods of `neighbourhood`×`neighbourhood` pixels.
     ///
     /// # Errors
-    /// The neighbourhood is not odd, or the number of pixels does not fit a `usize`.
+    /// The neighbourhood is not odd or above 1023, or the number of pixels does not fit a `usize`.
     pub fn new(height: usize, width: usize, channels: usize, neighbourhood: usize) -> Result<Self, Error> {
         check::scalar("neighbourhood", neighbourhood as f64, "odd", neighbourhood % 2 == 1)?;
+        let must = "at most 1023";
+        check::scalar("neighbourhood", neighbourhood as f64, must, neighbourhood <= 1023)?;
         // Numbers of the factor, and of the band that its inverse needs.
         let reach = neighbourhood / 2;
         let pixels = height.checked_mul(width).and_then(|area| area.checked_mul(channels));

@@ -1,6 +1,6 @@
 //! Kullback–Leibler divergences, linear in n.
 
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, Array3, Axis};
 use variata_distributions::kl::{KlGrad, StandardMultivariateNormal};
 use variata_distributions::parallel::collect;
 use variata_distributions::{
@@ -8,7 +8,7 @@ use variata_distributions::{
     SpreadKind, check,
 };
 
-use crate::kl_dense::{self, Dense};
+use crate::kl_dense::{self, Dense, number};
 use crate::kl_pair::{Pair, Sides};
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
@@ -57,12 +57,15 @@ impl<F: Real + Storage, S: Storage> KlDivergence<DiagonalNormal<F>> for LowRankM
     type Grad = KlGrad<LowRankMvnParameterGrad<F>, DiagonalNormalGrad<F>>;
 
     fn kl(&self, q: &DiagonalNormal<F>) -> Result<Self::Value, Refused> {
-        Ok(kl_of(self, &from_diagonal(q)?, false)?.0)
+        Ok(kl_of(&self.promoted(), &from_diagonal(q)?, false)?.0)
     }
 
     fn kl_with_grad(&self, q: &DiagonalNormal<F>) -> Result<(Self::Value, Self::Grad), Refused> {
-        let (value, KlGrad { p, q: grad }) = self.kl_with_grad(&from_diagonal(q)?)?;
-        Ok((value, KlGrad { p, q: on_spread(q, grad) }))
+        let (value, sides) = kl_of(&self.promoted(), &from_diagonal(q)?, true)?;
+        let p = side_of(sides.iter().map(|sides| &sides.p), self.loc.dim(), self.rank());
+        let grad: LowRankMvnParameterGrad<f64> =
+            side_of(sides.iter().map(|sides| &sides.q), self.loc.dim(), 0);
+        Ok((value, KlGrad { p, q: on_spread(q, &grad) }))
     }
 }
 
@@ -72,12 +75,14 @@ impl<F: Real + Storage, S: Storage> KlDivergence<LowRankMvn<'_, F, S>> for Diago
     type Grad = KlGrad<DiagonalNormalGrad<F>, LowRankMvnParameterGrad<F>>;
 
     fn kl(&self, q: &LowRankMvn<'_, F, S>) -> Result<Self::Value, Refused> {
-        Ok(kl_of(&from_diagonal(self)?, q, false)?.0)
+        Ok(kl_of(&from_diagonal(self)?, &q.promoted(), false)?.0)
     }
 
     fn kl_with_grad(&self, q: &LowRankMvn<'_, F, S>) -> Result<(Self::Value, Self::Grad), Refused> {
-        let (value, KlGrad { p, q }) = from_diagonal(self)?.kl_with_grad(q)?;
-        Ok((value, KlGrad { p: on_spread(self, p), q }))
+        let (value, sides) = kl_of(&from_diagonal(self)?, &q.promoted(), true)?;
+        let grad: LowRankMvnParameterGrad<f64> = side_of(sides.iter().map(|sides| &sides.p), q.loc.dim(), 0);
+        let q = side_of(sides.iter().map(|sides| &sides.q), q.loc.dim(), q.rank());
+        Ok((value, KlGrad { p: on_spread(self, &grad), q }))
     }
 }
 
@@ -104,7 +109,7 @@ impl<F: Real, S: Storage> KlDivergence<MultivariateNormal<F>> for LowRankMvn<'_,
     fn kl(&self, q: &MultivariateNormal<F>) -> Result<Self::Value, Refused> {
         check::shape("q", q.loc().shape(), self.loc.shape())?;
         let found = collect(self.batch(), |b| {
-            kl_dense::kl(&Dense::of(self, b)?, &Dense::of_dense(q, b), false).map(|(value, _)| value)
+            kl_dense::kl(b, &Dense::of(self, b)?, &Dense::of_dense(q, b), false).map(|(value, _)| value)
         });
         Ok(found.into_iter().collect::<Result<_, _>>()?)
     }
@@ -113,7 +118,7 @@ impl<F: Real, S: Storage> KlDivergence<MultivariateNormal<F>> for LowRankMvn<'_,
         check::shape("q", q.loc().shape(), self.loc.shape())?;
         let found = collect(self.batch(), |b| {
             let (p, q) = (Dense::of(self, b)?, Dense::of_dense(q, b));
-            let (value, [slopes, of_q]) = kl_dense::kl(&p, &q, true)?;
+            let (value, [slopes, of_q]) = kl_dense::kl(b, &p, &q, true)?;
             let side = slopes.low_rank(&self.item(b));
             Ok((value, side, (of_q.loc.clone(), of_q.tril(&q.l))))
         });
@@ -132,7 +137,7 @@ impl<F: Real, S: Storage> KlDivergence<LowRankMvn<'_, F, S>> for MultivariateNor
     fn kl(&self, q: &LowRankMvn<'_, F, S>) -> Result<Self::Value, Refused> {
         check::shape("q", q.loc.shape(), self.loc().shape())?;
         let found = collect(self.batch(), |b| {
-            kl_dense::kl(&Dense::of_dense(self, b), &Dense::of(q, b)?, false).map(|(value, _)| value)
+            kl_dense::kl(b, &Dense::of_dense(self, b), &Dense::of(q, b)?, false).map(|(value, _)| value)
         });
         Ok(found.into_iter().collect::<Result<_, _>>()?)
     }
@@ -141,7 +146,7 @@ impl<F: Real, S: Storage> KlDivergence<LowRankMvn<'_, F, S>> for MultivariateNor
         check::shape("q", q.loc.shape(), self.loc().shape())?;
         let found = collect(self.batch(), |b| {
             let (p, dense_q) = (Dense::of_dense(self, b), Dense::of(q, b)?);
-            let (value, [of_p, slopes]) = kl_dense::kl(&p, &dense_q, true)?;
+            let (value, [of_p, slopes]) = kl_dense::kl(b, &p, &dense_q, true)?;
             let side = slopes.low_rank(&q.item(b));
             Ok((value, (of_p.loc.clone(), of_p.tril(&p.l)), side))
         });
@@ -149,6 +154,17 @@ impl<F: Real, S: Storage> KlDivergence<LowRankMvn<'_, F, S>> for MultivariateNor
         let p = dense_of(found.iter().map(|(_, side, _)| side), q.loc.dim());
         let q = side_of(found.iter().map(|(.., side)| side), q.loc.dim(), q.rank());
         Ok((found.iter().map(|found| found.0).collect(), KlGrad { p, q }))
+    }
+}
+
+impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
+    /// The same distribution with location and diagonal in f64; the factor is borrowed.
+    fn promoted(&self) -> LowRankMvn<'_, f64, S> {
+        LowRankMvn {
+            loc: self.loc.mapv(Real::to_f64).into(),
+            cov_factor: self.cov_factor.view().into(),
+            cov_diag: self.cov_diag.promoted(),
+        }
     }
 }
 
@@ -172,7 +188,7 @@ fn kl_of<F: Real, S: Storage, T: Storage>(
     check::shape("q", q.loc.shape(), p.loc.shape())?;
     let found = if p.dim() <= p.rank().max(q.rank()) {
         collect(p.batch(), |b| {
-            let (value, slopes) = kl_dense::kl(&Dense::of(p, b)?, &Dense::of(q, b)?, with_grad)?;
+            let (value, slopes) = kl_dense::kl(b, &Dense::of(p, b)?, &Dense::of(q, b)?, with_grad)?;
             let [of_p, of_q] = slopes;
             let sides =
                 with_grad.then(|| Sides { p: of_p.low_rank(&p.item(b)), q: of_q.low_rank(&q.item(b)) });
@@ -182,7 +198,7 @@ fn kl_of<F: Real, S: Storage, T: Storage>(
         let (of_p, of_q) = (p.factorise(None)?, q.factorise(None)?);
         collect(p.batch(), |b| {
             let pair = Pair::new(p.item(b), q.item(b), &of_p[b].0, &of_q[b].0);
-            Ok((pair.kl()?, if with_grad { pair.slopes() } else { Sides::default() }))
+            Ok((number(b, pair.kl()?)?, if with_grad { pair.slopes() } else { Sides::default() }))
         })
     };
     let found = found.into_iter().collect::<Result<Vec<_>, Error>>()?;
@@ -245,22 +261,33 @@ fn dense_of<'s, F: Real>(
     grad
 }
 
-/// The same distribution, without columns.
-fn from_diagonal<F: Real + Storage>(p: &DiagonalNormal<F>) -> Result<LowRankMvn<'_, F>, Error> {
+/// The same distribution, without columns. Its variances are f64: the squares of an f32 would be rounded.
+fn from_diagonal<F: Real + Storage>(p: &DiagonalNormal<F>) -> Result<LowRankMvn<'static, f64>, Error> {
     let (batch, n) = (p.batch(), p.dim());
-    LowRankMvn::new(p.loc(), Array3::from_elem((batch, n, 0), F::ZERO), p.variance())
+    let sigma = deviations(p);
+    LowRankMvn::new(p.loc().mapv(Real::to_f64), Array3::zeros((batch, n, 0)), sigma.mapv(|v| v * v))
+}
+
+/// Standard deviations in f64.
+fn deviations<F: Real>(p: &DiagonalNormal<F>) -> Array2<f64> {
+    p.spread().mapv(|s| match p.spread_kind() {
+        SpreadKind::Scale => s.to_f64(),
+        SpreadKind::LogVariance => libm::exp(0.5 * s.to_f64()),
+    })
 }
 
 /// From partials in σ² to those in the spread as it was given.
-fn on_spread<F: Real>(p: &DiagonalNormal<F>, grad: LowRankMvnParameterGrad<F>) -> DiagonalNormalGrad<F> {
-    let spread = |at: (usize, usize), p: &DiagonalNormal<F>, scales: &ArrayView2<'_, F>| {
-        let (slope, sigma) = (grad.cov_diag[at].to_f64(), scales[at].to_f64());
+fn on_spread<F: Real>(p: &DiagonalNormal<F>, grad: &LowRankMvnParameterGrad<f64>) -> DiagonalNormalGrad<F> {
+    let sigma = deviations(p);
+    let spread = |at: (usize, usize)| {
+        let (slope, sigma) = (grad.cov_diag[at], sigma[at]);
         F::from_f64(match p.spread_kind() {
             SpreadKind::Scale => 2.0 * sigma * slope,
             SpreadKind::LogVariance => sigma * sigma * slope,
         })
     };
-    let scales = p.scale();
-    let spread = Array2::from_shape_fn(grad.loc.raw_dim(), |at| spread(at, p, &scales.slice(s![.., ..])));
-    DiagonalNormalGrad { loc: grad.loc, spread }
+    DiagonalNormalGrad {
+        loc: grad.loc.mapv(F::from_f64),
+        spread: Array2::from_shape_fn(grad.loc.raw_dim(), spread),
+    }
 }

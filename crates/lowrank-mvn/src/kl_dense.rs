@@ -58,11 +58,16 @@ impl Dense {
     }
 }
 
-/// KL(p‖q) and, if asked for, the partials of both sides.
-pub(crate) fn kl(p: &Dense, q: &Dense, with_grad: bool) -> Result<(f64, [Slopes; 2]), Error> {
+/// A divergence of item b; NaN where its terms have overflowed.
+pub(crate) fn number(b: usize, value: f64) -> Result<f64, Error> {
+    if value.is_nan() { Err(Error::Overflow { quantity: "kl", batch: b }) } else { Ok(value) }
+}
+
+/// KL(p‖q) of item b and, if asked for, the partials of both sides.
+pub(crate) fn kl(b: usize, p: &Dense, q: &Dense, with_grad: bool) -> Result<(f64, [Slopes; 2]), Error> {
     let (dense_p, dense_q) = (p.distribution()?, q.distribution()?);
-    // The shapes are equal.
-    let value = dense_p.kl(&dense_q).map_or(f64::NAN, |value| value.sum());
+    // The shapes are equal; a NaN is refused.
+    let value = number(b, dense_p.kl(&dense_q).map_or(f64::NAN, |value| value.sum()))?;
     if !with_grad {
         return Ok((value, Default::default()));
     }

@@ -16,7 +16,7 @@ use crate::{CovDiag, Error};
 /// # Shapes
 /// `loc` [batch, n], `cov_factor` [batch, n, r] in any layout (the memory [batch, r, n] of a convolutional head is a
 /// transposed view), `cov_diag` a number, `[n]` or [batch, n]. Parameters are owned or borrowed. r = 0 is a diagonal
-/// normal; r may exceed n. The factor may be stored in another type than the rest, see [`Storage`].
+/// normal; r may exceed n. An empty batch is allowed and has empty results. The factor may be stored in another type than the rest, see [`Storage`].
 ///
 /// # Numerics
 /// Nothing n×n is ever formed unless asked for, nothing is inverted, and no two large numbers are subtracted: the

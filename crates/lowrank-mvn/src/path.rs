@@ -33,7 +33,7 @@ pub fn lerp<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>, t: f64) -> Result<Array
 /// the arc cosine of a product of norms (erratum 002-1). Its form for unequal lengths weighs a and b themselves, and diverges
 /// as they become opposite; for equal lengths the two are the same.
 ///
-/// The ends are exact. Parallel vectors, and pairs of which one is 0, go straight. Opposite vectors have no plane: the turn is
+/// The ends are exact. Parallel vectors, and pairs of which one is 0, go straight. Vectors that are opposite to rounding have no plane: the turn is
 /// then by way of the coordinate axis that is farthest from them, the first of several. A number (r = 1) cannot turn and goes
 /// straight. `t` beyond [0, 1] goes on turning.
 ///
@@ -69,12 +69,29 @@ pub fn slerp<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>, t: f64) -> Result<Arra
         perpendicular(&chord)
     };
     // The shorter of the two has rounding errors along the other.
-    let error: f64 = middle.iter().zip(&chord).map(|(m, c)| m * c).sum();
-    let (exact, rough) = if along > apart { (&middle, &mut chord) } else { (&chord, &mut middle) };
-    rough.iter_mut().zip(exact).for_each(|(rough, exact)| *rough -= error * exact);
+    if along > apart {
+        straighten(&mut chord, &middle);
+    } else {
+        straighten(&mut middle, &chord);
+    }
     let turn = (t - 0.5) * angle;
     let (sine, cosine) = (libm::sin(turn), libm::cos(turn));
     Ok(middle.iter().zip(&chord).map(|(m, c)| F::from_f64(size * (cosine * m + sine * c))).collect())
+}
+
+/// Makes a vector that is orthogonal to a unit vector but for rounding so, and a unit vector again. Where rounding was most of
+/// it, any orthogonal one will do.
+fn straighten(rough: &mut Vec<f64>, exact: &[f64]) {
+    let error: f64 = rough.iter().zip(exact).map(|(rough, exact)| rough * exact).sum();
+    rough.iter_mut().zip(exact).for_each(|(rough, exact)| *rough -= error * exact);
+    let left = norm(rough.iter().copied());
+    if left < 0.5 {
+        *rough = perpendicular(exact);
+    } else {
+        for rough in rough.iter_mut() {
+            *rough /= left;
+        }
+    }
 }
 
 /// A unit vector orthogonal to another: the axis on which that is smallest, less its part along it.
@@ -161,7 +178,9 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     ) -> Result<Array3<F>, Error> {
         let shape = [self.batch(), self.rank()];
         check::shape("from", from.shape(), &shape)?;
+        check::finite("from", from)?;
         check::shape("to", to.shape(), &shape)?;
+        check::finite("to", to)?;
         let mut noise = Array3::from_elem((self.batch(), steps, self.rank()), F::ZERO);
         for b in 0..self.batch() {
             noise.slice_mut(s![b, .., ..]).assign(&slerp_path(&from.row(b), &to.row(b), steps)?);

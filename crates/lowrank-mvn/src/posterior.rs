@@ -1,13 +1,13 @@
 //! A distribution some of whose entries have been observed.
 
 use ndarray::{Array1, Array2, Array3, ArrayRef2, s};
-use rand::{Rng, RngExt};
-use rand_distr::StandardNormal;
+use rand::Rng;
 use variata_distributions::special::HALF_LOG_TWO_PI;
 use variata_distributions::{Real, check};
 
 use crate::condition::{NoisePosterior, Observation};
 use crate::diagonal::fill;
+use crate::sampling::standard;
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
 
@@ -83,11 +83,7 @@ impl<F: Real, S: Storage> Posterior<'_, F, S> {
 
     /// One draw of each item, [batch, n].
     pub fn sample(&self, rng: &mut impl Rng) -> Array2<F> {
-        let mut noise = |columns: usize| {
-            Array2::from_shape_simple_fn((self.items.len(), columns), || {
-                F::from_f64(rng.sample::<f64, _>(StandardNormal))
-            })
-        };
+        let mut noise = |columns: usize| standard(self.items.len(), columns, f64::INFINITY, rng);
         let (factor, diag) = (noise(self.p.rank()), noise(self.p.dim()));
         // The noise is finite and has the shapes asked for.
         self.rsample(&factor, &diag).unwrap_or_else(|_| self.mean())
@@ -139,7 +135,7 @@ impl<F: Real, S: Storage> Posterior<'_, F, S> {
 
     fn mixed(&self, b: usize, o: &Observation) -> Mixed {
         let d = self.p.cov_diag.item(b).at(o.index);
-        let share = o.noise / (d + o.noise);
+        let share = if o.noise == 0.0 { 0.0 } else { 1.0 / (1.0 + d / o.noise) };
         Mixed { share, variance: d * share }
     }
 

@@ -2,11 +2,32 @@
 
 use ndarray::{Array2, Array3, ArrayRef2, ArrayRef3, Axis, s};
 use rand::{Rng, RngExt};
-use rand_distr::StandardNormal;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
+use variata_distributions::parallel::for_each;
 use variata_distributions::{Real, check};
 
+use crate::factorisation::TASK;
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
+
+/// Numbers of N(0, 1), limited to [−`limit`, `limit`]. The generator gives the key of a ChaCha8 generator with a stream of its own
+/// for every [`TASK`] numbers, so that they are drawn in parallel and do not depend on the number of threads.
+pub(crate) fn standard<F: Real>(rows: usize, columns: usize, limit: f64, rng: &mut impl Rng) -> Array2<F> {
+    let key: [u8; 32] = rng.random();
+    let mut noise = vec![F::ZERO; rows * columns];
+    for_each(noise.chunks_mut(TASK).enumerate().collect(), |(stream, noise)| {
+        let mut rng = ChaCha8Rng::from_seed(key);
+        rng.set_stream(stream as u64);
+        for to in noise {
+            let drawn: f64 = StandardNormal.sample(&mut rng);
+            *to = F::from_f64(drawn.clamp(-limit, limit));
+        }
+    });
+    // rows·columns numbers.
+    Array2::from_shape_vec((rows, columns), noise).unwrap_or_default()
+}
 
 impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// Reparameterised sample from given noise of N(0, 1): `noise_factor` [batch, r] and `noise_diag` [batch, n] →
@@ -50,6 +71,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     ) -> Result<Array3<F>, Error> {
         let (batch, samples) = (self.batch(), noise_factor.dim().1);
         check::shape("noise_factor", noise_factor.shape(), &[batch, samples, self.rank()])?;
+        check::shape("noise_diag", noise_diag.shape(), self.loc.shape())?;
+        check::finite("noise_diag", noise_diag)?;
         let mut images = Array3::from_elem((batch, samples, self.dim()), F::ZERO);
         for (k, mut to) in images.axis_iter_mut(Axis(1)).enumerate() {
             to.assign(&self.rsample(&noise_factor.index_axis(Axis(1), k), noise_diag)?);
@@ -76,13 +99,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// `limit` is NaN or < 0.
     pub fn sample_clamped(&self, limit: f64, rng: &mut impl Rng) -> Result<Array2<F>, Error> {
         check::scalar("limit", limit, ">= 0", limit >= 0.0)?;
-        let mut noise = |rows: usize, columns: usize, limit: f64| {
-            Array2::from_shape_simple_fn((rows, columns), || {
-                F::from_f64(rng.sample::<f64, _>(StandardNormal).clamp(-limit, limit))
-            })
-        };
-        let factor = noise(self.batch(), self.rank(), f64::INFINITY);
-        let diag = noise(self.batch(), self.dim(), limit);
+        let factor = standard(self.batch(), self.rank(), f64::INFINITY, rng);
+        let diag = standard(self.batch(), self.dim(), limit, rng);
         self.rsample(&factor, &diag)
     }
 }

@@ -23,8 +23,8 @@ struct Stroke {
 /// follows.
 ///
 /// A stroke of k entries costs O(k r²), the new image O(n r). The products of each stroke are kept (r² numbers) and added in
-/// order, never subtracted, so that a state reached by undoing, or by removing, has the bits that it would have had without
-/// the detour.
+/// order, never subtracted, so that a state reached by undoing, or by removing strokes that share no entry with others, has the
+/// bits that it would have had without the detour.
 ///
 /// ```
 /// use ndarray::{Array3, array};
@@ -60,12 +60,16 @@ impl<'p, F: Real, S: Storage> EditSession<'p, F, S> {
         Ok(Self { p: p.single(item), strokes: Vec::new(), undone: Vec::new(), past: Vec::new(), posterior })
     }
 
-    /// Adds a stroke. Entries that earlier strokes have set take the new value.
+    /// Adds a stroke. Entries that earlier strokes have set take the new value, for good: removing this stroke frees them, and
+    /// undoing it gives them back. An empty stroke changes nothing.
     ///
     /// # Errors
     /// As [`LowRankMvn::condition_each`]; the session is then as it was.
     pub fn paint(&mut self, stroke: &[Observation]) -> Result<(), Error> {
         let stroke = merged(0, stroke, self.p.dim())?;
+        if stroke.is_empty() {
+            return Ok(());
+        }
         let mut strokes = self.without(|index| stroke.binary_search_by_key(&index, |o| o.index).is_ok())?;
         strokes.push(self.stroke(stroke)?);
         self.go_to(strokes)
@@ -82,7 +86,7 @@ impl<'p, F: Real, S: Storage> EditSession<'p, F, S> {
         self.go_to(strokes)
     }
 
-    /// Frees entries that strokes have set.
+    /// Frees entries that strokes have set; where none was, nothing changes.
     ///
     /// # Errors
     /// An index is not below n; the session is then as it was.
@@ -90,7 +94,11 @@ impl<'p, F: Real, S: Storage> EditSession<'p, F, S> {
         self.p.check_indices("indices", indices)?;
         let mut sorted = indices.to_vec();
         sorted.sort_unstable();
-        let strokes = self.without(|index| sorted.binary_search(&index).is_ok())?;
+        let gone = |index: usize| sorted.binary_search(&index).is_ok();
+        if !self.observations().iter().any(|o| gone(o.index)) {
+            return Ok(());
+        }
+        let strokes = self.without(gone)?;
         self.go_to(strokes)
     }
 

@@ -31,6 +31,8 @@ pub(crate) const LOG_PROB: Parts = Parts { outer: 1.0, inner: -1.0 };
 pub(crate) const ENTROPY: Parts = Parts { outer: 0.0, inner: 1.0 };
 pub(crate) const MAHALANOBIS: Parts = Parts { outer: -2.0, inner: 0.0 };
 
+/// Smallest ratio of a pivot to its diagonal entry at which C⁻¹ itself will do.
+const INDEPENDENT: f64 = 1.0 / 32.0;
 /// From here on up a leverage h is found again in f64, because 1 − h is what counts.
 const HIGH_LEVERAGE: f64 = 0.5;
 
@@ -84,7 +86,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             let (factorised, solution) = &found[b];
             match factorised {
                 Factorised::Capacitance { l, pivot, .. } => {
-                    let mut run = Run { start, l, z: &solution.z, alpha, outputs };
+                    let dependent = *pivot < INDEPENDENT;
+                    let mut run = Run { start, l, z: &solution.z, dependent, alpha, outputs };
                     *squares = run.all(&item, right, n.min(start + rows), *pivot);
                 }
                 Factorised::Dense { l, .. } => item.by_covariance(l, right, alpha, outputs),
@@ -122,7 +125,7 @@ fn pieces<F, D: ndarray::RemoveAxis>(
 
 /// Whether D⁻¹PC⁻¹ in singles has relative error ≤ 10⁻⁵, and nothing over- or underflows.
 fn fits_singles(l: &[f64], r: usize, pivot: f64) -> bool {
-    pivot >= 1.0 / 32.0 && l.chunks_exact(r.max(1)).all(|row| dot(row, row) <= 1e20)
+    pivot >= INDEPENDENT && l.chunks_exact(r.max(1)).all(|row| dot(row, row) <= 1e20)
 }
 
 /// A run of rows of one item with r < n.
@@ -130,6 +133,8 @@ struct Run<'o, F> {
     start: usize,
     l: &'o [f64],
     z: &'o [f64],
+    /// Whether columns are so nearly dependent that C⁻¹ has lost digits, which L has not.
+    dependent: bool,
     alpha: Option<ArrayViewMut1<'o, F>>,
     outputs: Vec<Output<'o, F>>,
 }
@@ -302,10 +307,11 @@ impl<F: Real> Run<'_, F> {
     /// The gradients in the diagonal, from leverages, and from rows of A where a leverage is high.
     fn own(&mut self, block: &Panel, alpha: &[f64], leverages: &mut [f64], row: &dyn Fn(usize) -> Vec<f64>) {
         let first = block.start - self.start;
-        for (i, h) in leverages.iter_mut().enumerate().filter(|(_, h)| **h > HIGH_LEVERAGE) {
+        for (i, h) in leverages.iter_mut().enumerate().filter(|(_, h)| self.dependent || **h > HIGH_LEVERAGE)
+        {
             let mut row = row(i);
             solve_lower(self.l, block.r, &mut row, 1);
-            *h = dot(&row, &row);
+            *h = dot(&row, &row).min(1.0);
         }
         for Output { parts, diag, .. } in &mut self.outputs {
             let slopes = leverages.iter().zip(block.weights()).zip(alpha);

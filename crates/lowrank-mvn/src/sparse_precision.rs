@@ -5,7 +5,7 @@ use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use variata_distributions::parallel::collect;
 use variata_distributions::special::HALF_LOG_TWO_PI;
-use variata_distributions::{Real, check};
+use variata_distributions::{ArgumentError, Real, check};
 
 use crate::Error;
 use crate::grid::Grid;
@@ -64,13 +64,18 @@ impl<F: Real> SparsePrecisionNormal<F> {
     /// From location and the sparse factor.
     ///
     /// # Errors
-    /// The shapes do not fit, or an element is not finite.
+    /// The shapes do not fit, an element is not finite, or `log_diag` exceeds 350.
     pub fn new(grid: Grid, loc: Array2<F>, log_diag: Array2<F>, off_diag: Array3<F>) -> Result<Self, Error> {
         let (batch, n) = (loc.nrows(), grid.len());
         check::shape("loc", loc.shape(), &[batch, n])?;
         check::finite("loc", &loc)?;
         check::shape("log_diag", log_diag.shape(), &[batch, n])?;
         check::finite("log_diag", &log_diag)?;
+        // The square of its exponential stays within f64.
+        if let Some((index, v)) = log_diag.iter().enumerate().find(|(_, v)| v.to_f64() > 350.0) {
+            let (index, value, must) = (Some(index), v.to_f64(), "at most 350");
+            return Err(ArgumentError::Value { argument: "log_diag", index, value, must }.into());
+        }
         check::shape("off_diag", off_diag.shape(), &[batch, grid.offsets().len(), n])?;
         check::finite("off_diag", &off_diag)?;
         Ok(Self { grid, loc, log_diag, off_diag })

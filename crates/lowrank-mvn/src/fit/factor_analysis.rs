@@ -10,14 +10,17 @@ use super::{FitOptions, fit_ppca, variance};
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
 
+/// Smallest variance, as a part of its dimension's, that the difference of expectation–maximisation can tell from 0.
+const SMALLEST: f64 = 1e-9;
+
 /// A fitted factor analysis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FactorAnalysis<F: Real> {
     /// The distribution, a batch of one.
     pub distribution: LowRankMvn<'static, F>,
-    /// Mean log-likelihood per sample before each iteration; never falls.
+    /// Mean log-likelihood per sample of the start and after each iteration; never falls.
     pub history: Vec<f64>,
-    /// Whether the last change was below the tolerance.
+    /// Whether the last change was below the tolerance, or rounding let it fall.
     pub converged: bool,
 }
 
@@ -29,7 +32,8 @@ pub struct FactorAnalysis<F: Real> {
 /// M: P ← A·M⁻¹,  D ← diag(S) − diag(P·Aᵀ)
 /// ```
 /// Source: Rubin & Thayer, "EM algorithms for ML factor analysis" (1982). It ends where the mean log-likelihood changes by less
-/// than the tolerance times itself.
+/// than the tolerance times itself, or would fall by rounding: D is a difference, and no variance below 10⁻⁹ of its dimension's
+/// can be told from 0. Smaller ones are set to that.
 ///
 /// # Errors
 /// As [`fit_ppca`]; a dimension has no variance of its own and the options have no floor.
@@ -46,21 +50,28 @@ pub fn fit_factor_analysis<F: Real + Storage>(
     let mut d: Array1<f64> = (0..n).map(|i| start.cov_diag.item(0).at(i)).collect();
     // A dimension of no variance would keep the common one.
     for (i, d) in d.iter_mut().enumerate() {
-        *d = variance(d.min(spread[i]), options, Some(i))?;
+        *d = variance(d.min(spread[i]).max(SMALLEST * spread[i]), options, Some(i))?;
     }
     let (mut history, mut converged) = (Vec::new(), false);
+    let mut step = Step::of(&samples, &p, &d)?;
+    history.push(step.log_likelihood);
     for _ in 0..options.max_iterations {
-        let step = Step::of(&samples, &p, &d)?;
-        let change = history.last().map_or(f64::INFINITY, |before| step.log_likelihood - before);
-        history.push(step.log_likelihood);
-        if change.abs() <= options.tolerance * step.log_likelihood.abs() {
-            converged = true;
-            break;
+        let next_p = step.factor()?;
+        let mut next_d = d.clone();
+        for (i, to) in next_d.iter_mut().enumerate() {
+            let of_factor: f64 = next_p.row(i).iter().zip(step.cross.row(i)).map(|(p, a)| p * a).sum();
+            *to = variance((spread[i] - of_factor).max(SMALLEST * spread[i]), options, Some(i))?;
         }
-        p = step.factor()?;
-        for (i, to) in d.iter_mut().enumerate() {
-            let of_factor: f64 = p.row(i).iter().zip(step.cross.row(i)).map(|(p, a)| p * a).sum();
-            *to = variance(spread[i] - of_factor, options, Some(i))?;
+        let next = Step::of(&samples, &next_p, &next_d)?;
+        let change = next.log_likelihood - step.log_likelihood;
+        converged = change <= options.tolerance * next.log_likelihood.abs();
+        // What rounding made worse is not kept.
+        if change >= 0.0 {
+            history.push(next.log_likelihood);
+            (p, d, step) = (next_p, next_d, next);
+        }
+        if converged {
+            break;
         }
     }
     let factor = p.mapv(F::from_f64).insert_axis(Axis(0));

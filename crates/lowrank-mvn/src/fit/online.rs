@@ -15,8 +15,9 @@ const MERGE: usize = 128;
 /// Probabilistic principal component analysis of batches that are seen once: mean, variances and leading directions are
 /// updated by each, so that memory does not grow.
 ///
-/// Mean and total variance are exact. Directions are those of a truncated decomposition: exact until more than
-/// `rank + spare` samples have been seen, and after that as good as the spare directions make them. Source: Ross et al.,
+/// Mean and total variance are exact; what is beside the directions is summed from residuals, not by a difference. Directions
+/// are those of a truncated decomposition: exact until more than `rank + spare` samples have been seen, and after that as good
+/// as the spare directions make them. Source: Ross et al.,
 /// "Incremental learning for robust visual tracking" (2008), with the mean's correction.
 ///
 /// ```
@@ -37,8 +38,8 @@ pub struct OnlinePpca {
     kept: usize,
     count: usize,
     mean: Array1<f64>,
-    /// Sum of the squares around the mean, of all dimensions.
-    squares: f64,
+    /// Sum of the squares beside the directions.
+    rest: f64,
     /// Directions times the roots of their sums of squares.
     rows: Vec<Vec<f64>>,
 }
@@ -47,7 +48,7 @@ impl OnlinePpca {
     /// For samples of `n` dimensions: `rank` directions, and `spare` more that are carried along.
     pub fn new(n: usize, rank: usize, spare: usize) -> Self {
         let kept = rank.saturating_add(spare).min(n);
-        Self { rank: rank.min(n), kept, count: 0, mean: Array1::zeros(n), squares: 0.0, rows: Vec::new() }
+        Self { rank: rank.min(n), kept, count: 0, mean: Array1::zeros(n), rest: 0.0, rows: Vec::new() }
     }
 
     /// Number of samples seen.
@@ -62,6 +63,10 @@ impl OnlinePpca {
     pub fn update<F: Real>(&mut self, batch: &ArrayRef2<F>) -> Result<(), Error> {
         check::shape("batch", batch.shape(), &[batch.nrows(), self.mean.len()])?;
         check::finite("batch", batch)?;
+        if let Some((index, v)) = batch.iter().enumerate().find(|(_, v)| v.to_f64().abs() > 1e70) {
+            let (index, value, must) = (Some(index), v.to_f64(), "at most 1e70 in size: change the units");
+            return Err(ArgumentError::Value { argument: "batch", index, value, must }.into());
+        }
         for start in (0..batch.nrows()).step_by(MERGE) {
             let part = batch.slice(s![start..batch.nrows().min(start + MERGE), ..]);
             self.merge(&part.map(|v| v.to_f64()));
@@ -85,7 +90,7 @@ impl OnlinePpca {
             return Err(ArgumentError::Value { argument: "samples", index: None, value, must }.into());
         }
         let size = |row: &Vec<f64>| row.iter().map(|v| v * v).sum::<f64>();
-        let leading = &self.rows[..self.rank.min(self.rows.len())];
+        let (leading, spare) = self.rows.split_at(self.rank.min(self.rows.len()));
         let mut variances: Vec<f64> = leading.iter().map(|row| size(row) / self.count as f64).collect();
         let mut directions: Vec<Vec<f64>> = leading
             .iter()
@@ -96,9 +101,7 @@ impl OnlinePpca {
             .collect();
         variances.resize(self.rank, 0.0);
         directions.resize(self.rank, vec![0.0; self.mean.len()]);
-        // Beyond rounding of the total nothing may be left.
-        let left = self.squares / self.count as f64 - variances.iter().sum::<f64>();
-        let residual = if left > 1e-12 * self.squares / self.count as f64 { left } else { 0.0 };
+        let residual = (self.rest + spare.iter().map(size).sum::<f64>()) / self.count as f64;
         ppca(&self.mean, &Leading { directions, variances, residual }, options)
     }
 
@@ -112,10 +115,8 @@ impl OnlinePpca {
         let mut rows = std::mem::take(&mut self.rows);
         for row in batch.rows() {
             let centred: Vec<f64> = row.iter().zip(&mean).map(|(v, m)| v - m).collect();
-            self.squares += centred.iter().map(|v| v * v).sum::<f64>();
             rows.push(centred);
         }
-        self.squares += weight * weight * shift.iter().map(|v| v * v).sum::<f64>();
         rows.push(shift.iter().map(|v| weight * v).collect());
         self.mean = &self.mean + &(&shift * (more as f64 / after));
         self.count += more;
@@ -128,12 +129,14 @@ impl OnlinePpca {
         order.truncate(self.kept.min(k));
         let chosen = Array2::from_shape_fn((order.len(), k), |(c, i)| vectors[order[c] * k + i]);
         let rows: Vec<Vec<f64>> = chosen.dot(&all).rows().into_iter().map(|row| row.to_vec()).collect();
-        // Made orthogonal, because the squares of the products lose half of the digits.
+        // Made orthogonal, and measured again, because the squares of the products lose half of the digits.
         let directions = orthonormal(rows.iter(), n).unwrap_or_default();
-        self.rows = directions
-            .into_iter()
-            .zip(&order)
-            .map(|(u, &i)| u.into_iter().map(|v| v * libm::sqrt(values[i].max(0.0))).collect())
-            .collect();
+        let u = Array2::from_shape_fn((n, directions.len()), |(i, k)| directions[k][i]);
+        let along = all.dot(&u);
+        self.rest += (&all - &along.dot(&u.t())).iter().map(|v| v * v).sum::<f64>();
+        let sizes = along.columns().into_iter().map(|c| libm::sqrt(c.iter().map(|v| v * v).sum()));
+        let mut rows: Vec<(f64, Vec<f64>)> = sizes.zip(directions).collect();
+        rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+        self.rows = rows.into_iter().map(|(size, u)| u.into_iter().map(|v| v * size).collect()).collect();
     }
 }

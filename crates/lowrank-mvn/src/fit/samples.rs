@@ -12,6 +12,15 @@ const BLOCK: usize = 1 << 18;
 /// Partial sums of products, which are as large as their result.
 const PARTS: usize = 4;
 
+/// Variances whose products, of which iterations make several, neither over- nor underflow.
+pub(super) fn check_range(argument: &'static str, total: f64) -> Result<(), Error> {
+    if total == 0.0 || (1e-140..=1e140).contains(&total) {
+        return Ok(());
+    }
+    let must = "of a total variance from 1e-140 to 1e140, or of none: change the units";
+    Err(ArgumentError::Value { argument, index: None, value: total, must }.into())
+}
+
 /// Samples, their mean, and their variances.
 pub(super) struct Samples<'d, F> {
     data: &'d ArrayRef2<F>,
@@ -46,10 +55,11 @@ impl<'d, F: Real> Samples<'d, F> {
                 },
             );
         }
+        check::finite("variance", &squares)?;
         ndarray::Zip::from(&mut squares).and(&rest).for_each(|square, rest| {
             *square = (*square - rest * rest / count as f64).max(0.0) / count as f64;
         });
-        check::finite("variance", &squares)?;
+        check_range("data", squares.sum())?;
         samples.variances = squares;
         Ok(samples)
     }

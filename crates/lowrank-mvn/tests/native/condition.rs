@@ -130,8 +130,9 @@ fn many_columns_and_edits_agree_with_the_dense_solution() {
             let values = x.select(Axis(1), &indices);
             let image = p.condition(&indices, &values).unwrap().mean();
             let (rest, want, _) = dense_conditional(&p, 0, &indices, &values.row(0).to_vec());
-            // The dense reference itself loses σ²/d of its digits, which is what the bound allows for.
-            let size = want.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+            // The dense reference itself loses σ²/d of its digits, which is what the bound allows for: of the image's size, because
+            // a single entry that is left may be near 0.
+            let size = image.iter().fold(0.0f64, |m, v| m.max(v.abs()));
             for (k, &i) in rest.iter().enumerate() {
                 assert!((image[(0, i)] - want[k]).abs() <= bound * size, "d = {d}, m = {m}");
             }
@@ -346,4 +347,52 @@ fn the_reference_is_the_dense_distribution() {
     let edited = dense(&p.marginal(&[1, 3]).unwrap()).log_prob(&array![[0.3, -0.2]]).unwrap()[0];
     let others = conditional.log_prob(&x.select(Axis(1), &rest)).unwrap()[0];
     assert!((joint - edited - others).abs() <= 1e-12);
+}
+
+/// Extreme noises stay noises, and numbers that no image can hold are refused by name.
+#[test]
+fn extreme_observations() {
+    let p: LowRankMvn<'_, f64> =
+        LowRankMvn::new(Array2::zeros((1, 3)), Array3::ones((1, 3, 1)), 1.0).unwrap();
+    for noise in [1e308, 5e-324, 1.0] {
+        let two = vec![vec![
+            Observation { index: 0, value: 1.0, noise },
+            Observation { index: 0, value: 3.0, noise },
+        ]];
+        let found = p.condition_each(&two).unwrap();
+        let merged = found.observations(0)[0];
+        assert!(merged.noise > 0.0 && (merged.value - 2.0).abs() < 1e-15, "{noise}: {merged:?}");
+        assert!(found.mean().iter().all(|v| v.is_finite()));
+    }
+    let far = vec![vec![
+        Observation { index: 0, value: 1.5e308, noise: 1.0 },
+        Observation { index: 0, value: -1.5e308, noise: 1.0 },
+    ]];
+    assert!(p.condition_each(&far).unwrap().mean().iter().all(|v| v.is_finite()));
+    let single: LowRankMvn<'_, f32> =
+        LowRankMvn::new(Array2::zeros((1, 3)), Array3::ones((1, 3, 1)), 1.0).unwrap();
+    let refused = single.condition_each(&[vec![Observation::exact(1, 1e300)]]).unwrap_err().to_string();
+    assert!(refused.starts_with("`observations.value[0]` is 1"), "{refused}");
+    let low = LowRankMvn::new(Array2::from_elem((1, 3), -1e308), Array3::ones((1, 3, 1)), 1.0).unwrap();
+    let refused = low.condition(&[1], &Array2::from_elem((1, 1), 1e308)).unwrap_err().to_string();
+    assert!(refused.starts_with("`observations.value[0]`"), "{refused}");
+    let refused = p.condition(&[4], &Array2::zeros((1, 1))).unwrap_err().to_string();
+    assert!(refused.starts_with("`indices"), "{refused}");
+}
+
+#[test]
+fn what_changes_nothing_costs_no_undo() {
+    let p = normal(1, 12, 2, 3);
+    let mut session = EditSession::new(&p, 0).unwrap();
+    session.paint(&[]).unwrap();
+    session.erase(&[]).unwrap();
+    session.erase(&[3]).unwrap();
+    assert!(!session.undo() && session.strokes() == 0);
+    session.paint(&[Observation::exact(0, 1.0), Observation::exact(1, 2.0)]).unwrap();
+    session.paint(&[Observation::exact(1, 5.0)]).unwrap();
+    // The entry is free once the stroke that took it is gone; undo gives it back.
+    session.remove(1).unwrap();
+    assert_eq!(session.observations().iter().map(|o| o.index).collect::<Vec<_>>(), [0]);
+    assert!(session.undo() && session.undo());
+    assert_eq!(session.observations().len(), 2);
 }

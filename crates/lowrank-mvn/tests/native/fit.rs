@@ -309,3 +309,59 @@ proptest! {
         prop_assert_eq!(none.len(), 0);
     }
 }
+
+/// A direction that is a million times as strong as the noise hides it from no fit.
+#[test]
+fn strong_directions_leave_the_noise_its_variance() {
+    let (samples, n) = (400, 50);
+    let along = matrix(1, n, 2);
+    for strength in [1.0, 1e4, 1e6] {
+        let data = strength * matrix(samples, 1, 1).dot(&along) + 0.1 * matrix(samples, n, 3);
+        let whole = own(&fit_ppca(&data, 1, &EXACT).unwrap())[0];
+        let mut online = OnlinePpca::new(n, 1, 6);
+        for rows in data.axis_chunks_iter(Axis(0), 64) {
+            online.update(&rows).unwrap();
+        }
+        // The variance as it is stored, not as a difference from that of the pixel.
+        let batched = *match online.distribution::<f64>(&EXACT).unwrap().cov_diag() {
+            variata_lowrank_mvn::CovDiag::Scalar(d) => d,
+            other => panic!("{other:?}"),
+        };
+        let exact = *match fit_ppca(&data, 1, &EXACT).unwrap().cov_diag() {
+            variata_lowrank_mvn::CovDiag::Scalar(d) => d,
+            other => panic!("{other:?}"),
+        };
+        assert!((batched / exact - 1.0).abs() < 1e-3, "{strength}: {batched} {exact} {whole}");
+    }
+}
+
+#[test]
+fn likelihoods_do_not_fall_at_small_floors() {
+    let mut data = matrix(30, 5, 4);
+    let first = data.column(0).to_owned();
+    data.column_mut(1).assign(&first);
+    for floor in [1e-6, 1e-8, 1e-10, 1e-12, 1e-14] {
+        let found = fit_factor_analysis(&data, 2, &FitOptions { floor, ..EXACT }).unwrap();
+        assert!(found.history.windows(2).all(|pair| pair[1] >= pair[0]), "{floor}");
+        let (last, now) = (found.history.last().unwrap(), likelihood(&found.distribution, &data));
+        assert!((now - last).abs() <= 1e-5 * now.abs(), "{floor}: {now} {last}");
+    }
+}
+
+#[test]
+fn units_that_over_or_underflow_are_refused() {
+    let data = matrix(60, 40, 3);
+    for scale in [1e80, 1e-85, 1e200] {
+        let scaled = &data * scale;
+        let refused = pca(&scaled, 3, &EXACT).unwrap_err().to_string();
+        assert!(refused.contains("data") || refused.contains("variance"), "{refused}");
+    }
+    for scale in [1e60, 1e-60] {
+        let (plain, scaled) = (pca(&data, 3, &EXACT).unwrap(), pca(&(&data * scale), 3, &EXACT).unwrap());
+        for (a, b) in plain.explained_variance.iter().zip(&scaled.explained_variance) {
+            assert!((b / (a * scale * scale) - 1.0).abs() < 1e-9);
+        }
+    }
+    let refused = OnlinePpca::new(40, 3, 2).update(&(&data * 1e80)).unwrap_err().to_string();
+    assert!(refused.contains("`batch["), "{refused}");
+}

@@ -1,7 +1,7 @@
 //! Gradients against the six-point stencil and their own laws.
 
 use ndarray::{Array2, Array3};
-use variata_lowrank_mvn::LowRankMvn;
+use variata_lowrank_mvn::{Error, LowRankMvn};
 use variata_testkit::finite_difference::assert_gradient;
 
 use crate::support::{factor, matrix, variances};
@@ -78,4 +78,51 @@ fn the_gradient_does_not_see_rotations_of_the_factor() {
         }
         assert_eq!(grad.loc, grad.x.mapv(|v| -v));
     }
+}
+
+/// Two proportional columns are one: the gradients in D, which are well conditioned, and in P along both are those of the one.
+#[test]
+fn dependent_columns_keep_the_gradient_in_the_diagonal() {
+    for n in [40, 300, 2000] {
+        let single = factor(1, n, 5, 3);
+        let mut double = Array3::zeros((1, n, 6));
+        for ((b, i, j), v) in single.indexed_iter() {
+            double[(b, i, j)] = if j == 0 { 0.6 * v } else { *v };
+        }
+        for i in 0..n {
+            double[(0, i, 5)] = 0.8 * single[(0, i, 0)];
+        }
+        let x = matrix(1, n, 2);
+        let loc = Array2::zeros((1, n));
+        for d in [1e-3, 1e-6, 1e-10, 1e-12] {
+            let one = LowRankMvn::new(loc.view(), single.view(), d).unwrap();
+            let two = LowRankMvn::new(loc.view(), double.view(), d).unwrap();
+            let (want, want_entropy) =
+                (one.log_prob_with_grad(&x).unwrap().1, one.entropy_with_grad().unwrap().1);
+            let (got, entropy) = (two.log_prob_with_grad(&x).unwrap().1, two.entropy_with_grad().unwrap().1);
+            let near = |got: &Array2<f64>, want: &Array2<f64>| {
+                let size = |a: &Array2<f64>| a.iter().map(|v| v * v).sum::<f64>().sqrt();
+                let off = size(&(got - want)) / size(want);
+                assert!(off <= 1e-7, "{n}, {d}: {off}");
+            };
+            near(&entropy.cov_diag, &want_entropy.cov_diag);
+            near(&got.cov_diag, &want.cov_diag);
+            near(&got.x, &want.x);
+            assert!(entropy.cov_diag.iter().all(|v| (0.0..=0.5 / d).contains(v)));
+        }
+    }
+}
+
+/// What overflows inside is an error and not a NaN.
+#[test]
+fn overflow_is_refused() {
+    let p = LowRankMvn::new(Array2::zeros((1, 3)), Array3::from_elem((1, 3, 1), 1e160), 1e-300).unwrap();
+    let x = Array2::ones((1, 3));
+    for error in
+        [p.log_prob(&x).unwrap_err(), p.entropy().unwrap_err(), p.log_prob_with_grad(&x).unwrap_err()]
+    {
+        assert!(matches!(error, Error::Overflow { batch: 0, .. }), "{error}");
+    }
+    let wide = LowRankMvn::new(Array2::zeros((1, 2)), Array3::from_elem((1, 2, 3), 1e155), 1e300).unwrap();
+    assert!(matches!(wide.entropy().unwrap_err(), Error::Overflow { batch: 0, .. }));
 }

@@ -209,3 +209,30 @@ fn wrong_shapes_and_singular_sides_are_refused() {
     let flat = LowRankMvn::new(p.loc(), Array3::ones((2, 4, 6)), 0.0).unwrap();
     assert!(p.kl(&flat).unwrap_err().to_string().contains("not positive definite"));
 }
+
+/// The square of an f32 is not rounded to f32 on the way, and neither over- nor underflows.
+#[test]
+fn diagonal_sides_of_singles_keep_their_digits() {
+    let (n, zero) = (4, Array2::<f32>::zeros((1, 4)));
+    for (d, sigma) in
+        [(2e-5f32, 0.004_472_2f32), (0.5, 0.7072), (1.0001, 1.00003), (1e-20, 1e-25), (1e20, 1e25)]
+    {
+        let p = LowRankMvn::new(zero.view(), Array3::zeros((1, n, 0)), d).unwrap();
+        let q = DiagonalNormal::new(zero.clone(), Array2::from_elem((1, n), sigma)).unwrap();
+        let ratio = f64::from(d) / f64::from(sigma).powi(2);
+        // r − 1 − log r, by its series near 1.
+        let (e, near) = (ratio - 1.0, (ratio - 1.0).abs() < 0.01);
+        let one = |r: f64, e: f64| {
+            if near { e * e / 2.0 - e * e * e / 3.0 + e.powi(4) / 4.0 } else { r - 1.0 - r.ln() }
+        };
+        let want = 0.5 * n as f64 * one(ratio, e);
+        let got = p.kl(&q).unwrap()[0];
+        assert!((got / want - 1.0).abs() < 1e-6, "{d}, {sigma}: {got} {want}");
+        let back = q.kl(&p).unwrap()[0];
+        let inverse = 1.0 / ratio;
+        let want = 0.5 * n as f64 * one(inverse, inverse - 1.0);
+        assert!((back / want - 1.0).abs() < 1e-6, "{d}, {sigma}, back: {back} {want}");
+        assert_eq!(p.kl_with_grad(&q).unwrap().0[0], got);
+        assert_eq!(q.kl_with_grad(&p).unwrap().0[0], back);
+    }
+}

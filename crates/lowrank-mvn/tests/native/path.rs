@@ -156,3 +156,25 @@ fn bad_input_is_refused_by_name() {
     let p = LowRankMvn::new(matrix(2, 9, 1), factor(2, 9, 3, 2), 0.1).unwrap();
     assert!(p.slerp_samples(&matrix(2, 2, 1), &matrix(2, 3, 1), &matrix(2, 9, 1), 3).is_err());
 }
+
+/// Half-way between vectors that are opposite, exactly or nearly so, the length is that of the path, and the turn goes off
+/// their line.
+#[test]
+fn opposite_vectors_keep_their_length() {
+    for salt in 0..400 {
+        let a = vector(2 + salt % 9, salt);
+        for stretch in [0.1, 0.7, 1.0, 1.3] {
+            for offset in [0.0, 1e-16, 1e-15, 1e-14, 1e-12, 1e-9, 1e-6] {
+                let b = &a * -stretch + &vector(a.len(), salt + 1000) * offset;
+                for t in [0.25, 0.5, 0.8] {
+                    let length = (1.0 - t) * norm(&a) + t * norm(&b);
+                    let got = norm(&slerp(&a, &b, t).unwrap());
+                    assert!(
+                        (got / length - 1.0).abs() < 1e-12,
+                        "{salt}, {stretch}, {offset}, {t}: {got} {length}"
+                    );
+                }
+            }
+        }
+    }
+}
