@@ -1,12 +1,14 @@
 //! Marginals, and what observed entries say of the noise of the factor.
 
-use ndarray::{Array2, ArrayRef2, Axis};
-use variata_distributions::linalg::{solve_lower, solve_lower_transposed};
+use std::sync::OnceLock;
+
+use ndarray::{Array2, ArrayRef2, ArrayView2, Axis, s};
+use variata_distributions::linalg::{dot, solve_lower, solve_lower_transposed};
 use variata_distributions::parallel::collect;
 use variata_distributions::{ArgumentError, Real, check};
 
 use crate::diagonal::Diagonal;
-use crate::factorisation::Factorised;
+use crate::factorisation::{Factorised, from_products};
 use crate::panel::Item;
 use crate::posterior::Posterior;
 use crate::storage::Storage;
@@ -38,15 +40,18 @@ pub(crate) struct NoisePosterior {
     pub l: Vec<f64>,
     /// log |C|.
     pub log_det: f64,
-    /// ‖b − Az‖² + ‖z‖² of the observations.
-    pub q: f64,
+    /// ‖b − Az‖² + ‖z‖² of the observations, where it fell out.
+    pub q: Option<f64>,
     pub observations: Vec<Observation>,
 }
 
-/// Rows of the factor at the observed entries.
-pub(crate) struct Observed<S> {
+/// What the observed entries need of the parameters.
+pub(crate) struct Observed<'p, S> {
     observations: Vec<Observation>,
-    factor: Array2<S>,
+    /// All rows of the factor.
+    source: ArrayView2<'p, S>,
+    /// Those at the observed entries, once they are needed.
+    factor: OnceLock<Array2<S>>,
     /// Variance of each observed value given ω.
     variances: ndarray::Array1<f64>,
     /// Value minus location.
@@ -135,7 +140,11 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     }
 
     /// What the observations of item b, one per entry, need of the parameters.
-    pub(crate) fn observed(&self, b: usize, observations: Vec<Observation>) -> Result<Observed<S>, Error> {
+    pub(crate) fn observed(
+        &self,
+        b: usize,
+        observations: Vec<Observation>,
+    ) -> Result<Observed<'_, S>, Error> {
         let indices: Vec<usize> = observations.iter().map(|o| o.index).collect();
         let diag = self.cov_diag.item(b);
         // What an image of elements F can hold, and differences and sums that f64 can.
@@ -158,17 +167,42 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             return Err(ArgumentError::Value { argument: "cov_diag", index, value: 0.0, must }.into());
         }
         let gaps = observations.iter().map(|o| o.value - self.loc[(b, o.index)].to_f64()).collect();
-        let factor = self.cov_factor.index_axis(Axis(0), b).select(Axis(0), &indices);
+        let (source, factor) = (self.cov_factor.slice(s![b, .., ..]), OnceLock::new());
         let zeros = ndarray::Array1::zeros(indices.len());
-        Ok(Observed { observations, factor, variances, gaps, zeros })
+        Ok(Observed { observations, source, factor, variances, gaps, zeros })
     }
 }
 
-impl<S: Storage> Observed<S> {
+impl<S: Storage> Observed<'_, S> {
     /// The observed entries as a distribution of their own.
     pub(crate) fn item(&self, b: usize) -> Item<'_, f64, S> {
-        let diag = Diagonal::Values { variances: self.variances.view(), offset: 0 };
-        Item { b, loc: self.zeros.view(), factor: self.factor.view(), diag }
+        let factor = self.factor.get_or_init(|| self.gathered()).view();
+        Item { b, loc: self.zeros.view(), factor, diag: self.diag() }
+    }
+
+    fn diag(&self) -> Diagonal<'_, f64> {
+        Diagonal::Values { variances: self.variances.view(), offset: 0 }
+    }
+
+    fn gathered(&self) -> Array2<S> {
+        let r = self.source.ncols();
+        let mut rows = Vec::with_capacity(self.observations.len() * r);
+        for o in &self.observations {
+            let row = self.source.row(o.index);
+            match row.to_slice() {
+                Some(row) => rows.extend_from_slice(row),
+                None => rows.extend(row.iter().copied()),
+            }
+        }
+        // That many rows of r.
+        Array2::from_shape_vec((self.observations.len(), r), rows).unwrap_or_default()
+    }
+
+    /// ‖b − Az‖² + ‖z‖².
+    pub(crate) fn distance(&self, b: usize, z: &[f64]) -> f64 {
+        let item = self.item(b);
+        let fill = |_: usize, start: usize, to: &mut [f64]| self.fill(start, to);
+        item.residual_squares(&fill, z, 0, item.n()) + dot(z, z)
     }
 
     pub(crate) fn fill(&self, start: usize, to: &mut [f64]) {
@@ -181,14 +215,14 @@ impl<S: Storage> Observed<S> {
 
     /// From the products of the columns of [A, b].
     pub(crate) fn by_products(&self, b: usize, gram: &[f64]) -> Result<NoisePosterior, Error> {
-        let (found, solution) = self.item(b).capacitance(gram, Some(&|_, start, to| self.fill(start, to)))?;
+        let log_diag = self.diag().log_det(self.observations.len())?;
+        let (found, solution) = match from_products::<f64>(gram, self.source.ncols(), true, log_diag) {
+            Some(found) => found,
+            None => self.item(b).capacitance(gram, Some(&|_, start, to| self.fill(start, to)))?,
+        };
         let Factorised::Capacitance { l, log_det, .. } = found else { return self.by_reflections(b) };
-        let q = solution.q.unwrap_or_else(|| {
-            let item = self.item(b);
-            let fill = |_: usize, start: usize, to: &mut [f64]| self.fill(start, to);
-            item.residual_squares(&fill, &solution.z, 0, item.n()) + squares(&solution.z)
-        });
-        Ok(NoisePosterior { z: solution.z, l, log_det, q, observations: self.observations.clone() })
+        let (z, q, observations) = (solution.z, solution.q, self.observations.clone());
+        Ok(NoisePosterior { z, l, log_det, q, observations })
     }
 
     /// By reflections of [I; A]: for few observations, where C has eigenvalues 1 beside those of σ²/ε.
@@ -198,20 +232,16 @@ impl<S: Storage> Observed<S> {
         let (l, solution) = item.by_reflections(Some(&|_, start, to| self.fill(start, to)));
         let log_det: f64 =
             (0..r).map(|j| 2.0 * libm::log(l[j * r + j].abs())).sum::<f64>() + item.diag.log_det(item.n())?;
-        let q = solution.q.unwrap_or_default();
-        Ok(NoisePosterior { z: solution.z, l, log_det, q, observations: self.observations.clone() })
+        let (z, q, observations) = (solution.z, solution.q, self.observations.clone());
+        Ok(NoisePosterior { z, l, log_det, q, observations })
     }
-}
-
-fn squares(z: &[f64]) -> f64 {
-    z.iter().map(|z| z * z).sum()
 }
 
 impl NoisePosterior {
     /// Without observations: N(0, I).
     pub(crate) fn prior(r: usize) -> Self {
         let l = (0..r * r).map(|at| f64::from(u8::from(at / r == at % r))).collect();
-        Self { z: vec![0.0; r], l, log_det: 0.0, q: 0.0, observations: Vec::new() }
+        Self { z: vec![0.0; r], l, log_det: 0.0, q: Some(0.0), observations: Vec::new() }
     }
 
     /// z + L⁻ᵀ·ω.

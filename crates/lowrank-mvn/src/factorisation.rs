@@ -163,16 +163,8 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
         if !gram.iter().all(|v| v.is_finite()) {
             check_finite(&self.factor.insert_axis(Axis(0)))?;
         }
-        let columns = r + usize::from(right.is_some());
-        let mut l: Vec<f64> = (0..r).flat_map(|i| &gram[i * columns..i * columns + r]).copied().collect();
-        if let Some((log_det, pivot)) = capacitance_factor(&mut l, r, worst_pivot::<F>()) {
-            let factorised = Factorised::Capacitance { l, log_det: log_diag + log_det, pivot };
-            let solution = if right.is_some() {
-                solve::<F>(&factorised, &gram[r * columns..])
-            } else {
-                Solution::default()
-            };
-            return Ok((factorised, solution));
+        if let Some(found) = from_products::<F>(gram, r, right.is_some(), log_diag) {
+            return Ok(found);
         }
         let (l, solution) = self.by_reflections(right);
         let log_det: f64 = (0..r).map(|j| 2.0 * libm::log(l[j * r + j].abs())).sum();
@@ -241,6 +233,22 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
         }
         Ok((lower(&columns, n), log_det))
     }
+}
+
+/// From the products of the columns of [A, b], or of A alone; `None` where they have lost too many digits.
+pub(crate) fn from_products<F: Real>(
+    gram: &[f64],
+    r: usize,
+    with_right: bool,
+    log_diag: f64,
+) -> Option<(Factorised, Solution)> {
+    let columns = r + usize::from(with_right);
+    let mut l: Vec<f64> = (0..r).flat_map(|i| &gram[i * columns..i * columns + r]).copied().collect();
+    let (log_det, pivot) = capacitance_factor(&mut l, r, worst_pivot::<F>())?;
+    let factorised = Factorised::Capacitance { l, log_det: log_diag + log_det, pivot };
+    let solution =
+        if with_right { solve::<F>(&factorised, &gram[r * columns..]) } else { Solution::default() };
+    Some((factorised, solution))
 }
 
 /// z, and q where the difference is good enough, from the row Aᵀb, ‖b‖² of the products.

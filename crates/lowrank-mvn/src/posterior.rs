@@ -91,10 +91,13 @@ impl<F: Real, S: Storage> Posterior<'_, F, S> {
 
     /// Log-density of the observed values themselves, `[batch]`.
     pub fn log_evidence(&self) -> Array1<f64> {
-        let log_density = |found: &NoisePosterior| {
-            -0.5 * (found.q + found.log_det) - found.observations.len() as f64 * HALF_LOG_TWO_PI
+        let log_density = |(b, found): (usize, &NoisePosterior)| {
+            // The observations have been accepted before.
+            let again = || self.p.observed(b, found.observations.clone()).map(|o| o.distance(b, &found.z));
+            let q = found.q.unwrap_or_else(|| again().unwrap_or(f64::NAN));
+            -0.5 * (q + found.log_det) - found.observations.len() as f64 * HALF_LOG_TWO_PI
         };
-        self.items.iter().map(log_density).collect()
+        self.items.iter().enumerate().map(log_density).collect()
     }
 
     /// The distribution of the entries of an item without an exact value: their indices, and a batch of one over them. Exact,
