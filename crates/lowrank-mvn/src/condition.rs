@@ -232,6 +232,9 @@ impl<S: Storage> Observed<'_, S> {
         let (l, solution) = item.by_reflections(Some(&|_, start, to| self.fill(start, to)));
         let log_det: f64 =
             (0..r).map(|j| 2.0 * libm::log(l[j * r + j].abs())).sum::<f64>() + item.diag.log_det(item.n())?;
+        if !(log_det.is_finite() && solution.z.iter().all(|z| z.is_finite())) {
+            return Err(Error::Overflow { quantity: "D^-1/2 P of the observed entries", batch: b });
+        }
         let (z, q, observations) = (solution.z, solution.q, self.observations.clone());
         Ok(NoisePosterior { z, l, log_det, q, observations })
     }

@@ -93,11 +93,11 @@ pub(crate) fn spectrum(columns: &[Vec<f64>]) -> Result<Spectrum, Error> {
     };
     let largest = columns.iter().flatten().fold(0.0f64, |m, v| m.max(v.abs()));
     check::scalar("cov_factor", largest, "finite", largest.is_finite())?;
-    // A power of 2, so that squares neither overflow nor vanish.
-    let scale = if largest > 0.0 { libm::scalbn(1.0, -libm::ilogb(largest)) } else { 1.0 };
-    let scaled = columns.iter().map(|c| c.iter().map(|v| v * scale).collect()).collect();
+    // By a power of 2, so that squares neither overflow nor vanish.
+    let exponent = if largest > 0.0 { libm::ilogb(largest) } else { 0 };
+    let scaled = columns.iter().map(|c| c.iter().map(|v| libm::scalbn(*v, -exponent)).collect()).collect();
     let found = one_sided_jacobi(scaled).ok_or_else(|| refuse(f64::NAN))?;
-    let size = |column: &[f64]| libm::sqrt(column.iter().map(|v| v * v).sum()) / scale;
+    let size = |column: &[f64]| libm::scalbn(libm::sqrt(column.iter().map(|v| v * v).sum()), exponent);
     Ok(found.into_iter().map(|(column, v)| (size(&column), v)).collect())
 }
 

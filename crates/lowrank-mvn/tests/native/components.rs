@@ -183,3 +183,18 @@ fn dense_forms_agree_with_each_other() {
             && zero.root_times(&array![[1.0, 0.0, 0.0]]).is_err()
     );
 }
+
+/// Subnormal factors have components, too, and roots.
+#[test]
+fn subnormal_factors() {
+    for (n, r) in [(3, 1), (2, 3)] {
+        let p = LowRankMvn::new(Array2::zeros((1, n)), Array3::from_elem((1, n, r), 1e-320), 1e-3).unwrap();
+        let found = p.principal_components().unwrap();
+        let (largest, want) = (found.standard_deviations[(0, 0)], 1e-320 * ((n * r) as f64).sqrt());
+        assert!((largest / want - 1.0).abs() < 1e-2, "{largest}");
+        assert!((found.directions[(0, 0, 0)] * (n as f64).sqrt() - 1.0).abs() < 1e-12);
+        let v = Array2::ones((1, n));
+        let root = p.root_times(&v).unwrap();
+        assert!(root.iter().all(|x| (x - 1e-3f64.sqrt()).abs() < 1e-15));
+    }
+}
