@@ -28,6 +28,12 @@ pub enum Error {
         /// What to do about it.
         hint: String,
     },
+    /// Image files that cannot be read, all of them.
+    #[error("{} image files cannot be read: {}", files.len(), unreadable(files))]
+    Unreadable {
+        /// The files, and why.
+        files: Vec<(PathBuf, String)>,
+    },
     /// The first four bytes are not those of an IDX file.
     #[error("{}: byte {offset}: not an IDX file: begins with {found:02x?}", file.display())]
     BadMagic {
@@ -154,6 +160,15 @@ pub enum Error {
         /// The message of the panic.
         message: String,
     },
+}
+
+/// The first few by name.
+fn unreadable(files: &[(PathBuf, String)]) -> String {
+    const SHOWN: usize = 10;
+    let named = files.iter().take(SHOWN).map(|(file, reason)| format!("{}: {reason}", file.display()));
+    let more = files.len().saturating_sub(SHOWN);
+    let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
+    named.collect::<Vec<_>>().join("; ") + &rest
 }
 
 impl Error {

@@ -11,6 +11,7 @@ mod digits;
 mod faces;
 mod folder;
 mod image_dataset;
+mod image_folder;
 mod source;
 
 // From a data set to batches.
@@ -29,6 +30,7 @@ pub use idx::{
     IdxArray, IdxElement, IdxEncoding, MAX_IDX_BYTES, read_idx, read_idx_any, read_idx_from, write_idx,
 };
 pub use image_dataset::{Checksum, ImageDataset};
+pub use image_folder::{ImageFolder, ImageFolderOptions, Unreadable, read_image_folder};
 pub use loader::{Batches, Epoch, Loader, LoaderOptions};
 pub use prefetch::Prefetch;
 pub use shuffle::permutation;

@@ -9,6 +9,7 @@ mod faces;
 mod folder;
 mod fuzz;
 mod idx;
+mod image_folder;
 mod loader;
 mod memory;
 mod prefetch;

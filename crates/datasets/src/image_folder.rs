@@ -1,0 +1,217 @@
+//! Folders of photographs: JPEG and PNG files of any size.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use image::imageops::{self, FilterType};
+use image::{DynamicImage, ImageReader};
+use ndarray::Array4;
+
+use crate::{Error, ImageDataset};
+
+/// What to do about files that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Unreadable {
+    /// Nothing is read; the error lists them all.
+    #[default]
+    Refuse,
+    /// They are left out and listed beside the images.
+    Skip,
+}
+
+/// How the files of [`read_image_folder`] become images of one size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ImageFolderOptions {
+    /// Rows, 1 to 4096.
+    pub height: usize,
+    /// Columns, 1 to 4096.
+    pub width: usize,
+    /// One channel of luma (Rec. 709) in place of red, green and blue.
+    pub grayscale: bool,
+    /// What to do about files that cannot be read.
+    pub unreadable: Unreadable,
+}
+
+/// Images read from a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFolder {
+    /// The images.
+    pub dataset: ImageDataset,
+    /// The file of each image.
+    pub files: Vec<PathBuf>,
+    /// Files that were left out, and why.
+    pub skipped: Vec<(PathBuf, String)>,
+}
+
+/// Reads all `.jpg`, `.jpeg` and `.png` files of a folder, in the order of their names, on all cores.
+///
+/// Each is cropped around its centre to the wanted ratio of sides and then resized (triangle filter, averaging where it
+/// shrinks). Transparency is dropped and EXIF rotation ignored. Where the folder has folders with such files, each is a class
+/// and the files beside them are not read; else all are of one class.
+///
+/// ```no_run
+/// use variata_datasets::{ImageFolderOptions, Unreadable, read_image_folder};
+///
+/// let options = ImageFolderOptions { height: 64, width: 64, grayscale: false, unreadable: Unreadable::Skip };
+/// let found = read_image_folder("photographs", &options)?;
+/// println!("{} images, {} files left out", found.dataset.len(), found.skipped.len());
+/// # Ok::<(), variata_datasets::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::NotFound`] for a missing folder or one without images; [`Error::Unreadable`] where files cannot be read and are
+/// not to be skipped, or none can; [`Error::Argument`] for a size outside 1 to 4096, more than 256 classes, or images that do
+/// not fit in memory.
+pub fn read_image_folder(
+    folder: impl AsRef<Path>,
+    options: &ImageFolderOptions,
+) -> Result<ImageFolder, Error> {
+    let folder = folder.as_ref();
+    let ImageFolderOptions { height, width, grayscale, unreadable } = *options;
+    for (argument, value) in [("height", height), ("width", width)] {
+        if !(1..=4096).contains(&value) {
+            return Err(Error::argument(argument, value, "1 to 4096"));
+        }
+    }
+    let (classes, listed) = listed(folder)?;
+    let read = decoded(&listed, options);
+    let (mut files, mut labels, mut pixels, mut skipped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let channels = if grayscale { 1 } else { 3 };
+    for ((file, label), found) in listed.into_iter().zip(read) {
+        match found {
+            Ok(image) => {
+                pixels.push(image);
+                labels.push(label);
+                files.push(file);
+            }
+            Err(reason) => skipped.push((file, reason)),
+        }
+    }
+    if files.is_empty() || (unreadable == Unreadable::Refuse && !skipped.is_empty()) {
+        return Err(Error::Unreadable { files: skipped });
+    }
+    let mut all = Vec::new();
+    if all.try_reserve_exact(pixels.len().saturating_mul(channels * height * width)).is_err() {
+        let must = "few and small enough to fit in memory";
+        return Err(Error::argument("images", files.len(), must));
+    }
+    // From pixel after pixel to plane after plane.
+    for image in &pixels {
+        for channel in 0..channels {
+            all.extend(image.iter().skip(channel).step_by(channels));
+        }
+    }
+    let images = Array4::from_shape_vec((files.len(), channels, height, width), all)
+        .map_err(|error| Error::argument("images", files.len(), error.to_string()))?;
+    let name = folder.file_name().map_or_else(|| "images".into(), |name| name.to_string_lossy());
+    let dataset =
+        ImageDataset::new(name, images, labels, classes.len(), u8::MAX)?.with_class_names(classes)?;
+    Ok(ImageFolder { dataset, files, skipped })
+}
+
+/// Names of the classes, and the files with their classes, sorted.
+fn listed(folder: &Path) -> Result<(Vec<String>, Vec<(PathBuf, u8)>), Error> {
+    let (own, mut folders) = entries(folder)?;
+    folders.sort();
+    let mut classes = Vec::new();
+    let mut files = Vec::new();
+    for class in folders {
+        let (inside, _) = entries(&class)?;
+        if inside.is_empty() {
+            continue;
+        }
+        let label = u8::try_from(classes.len())
+            .map_err(|_| Error::argument("folder", folder.display(), "a folder of at most 256 classes"))?;
+        classes.push(class.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()));
+        files.extend(inside.into_iter().map(|file| (file, label)));
+    }
+    if classes.is_empty() {
+        classes.push("image".to_owned());
+        files.extend(own.into_iter().map(|file| (file, 0)));
+    }
+    if files.is_empty() {
+        let hint = "give a folder that holds .jpg, .jpeg or .png files, or folders of them".to_owned();
+        return Err(Error::NotFound { path: folder.to_path_buf(), hint });
+    }
+    Ok((classes, files))
+}
+
+/// Image files, sorted, and folders of a folder.
+fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
+    let refused = |source| Error::Io { file: folder.to_path_buf(), action: "list", source };
+    if !folder.is_dir() {
+        let hint = "give a folder that exists".to_owned();
+        return Err(Error::NotFound { path: folder.to_path_buf(), hint });
+    }
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
+    for entry in fs::read_dir(folder).map_err(refused)? {
+        let path = entry.map_err(refused)?.path();
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        if path.is_dir() {
+            folders.push(path);
+        } else if matches!(ending.as_deref(), Some("jpg" | "jpeg" | "png")) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok((files, folders))
+}
+
+/// The bytes of each file's image, pixel after pixel, or why there are none; on all cores, in the order of the files.
+fn decoded(files: &[(PathBuf, u8)], options: &ImageFolderOptions) -> Vec<Result<Vec<u8>, String>> {
+    let next = AtomicUsize::new(0);
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(files.len());
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((file, _)) = files.get(at) else { return done };
+            done.push((at, decode(file, options)));
+        }
+    };
+    let mut all: Vec<(usize, Result<Vec<u8>, String>)> = thread::scope(|scope| {
+        let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        handles.into_iter().flat_map(|handle| handle.join().unwrap_or_default()).collect()
+    });
+    all.sort_by_key(|(at, _)| *at);
+    // A worker that panicked took its results with it.
+    let mut found = all.into_iter().peekable();
+    (0..files.len())
+        .map(|at| {
+            let own = found.next_if(|(number, _)| *number == at);
+            own.map_or_else(|| Err("the decoder panicked".to_owned()), |(_, result)| result)
+        })
+        .collect()
+}
+
+fn decode(file: &Path, options: &ImageFolderOptions) -> Result<Vec<u8>, String> {
+    let reader = ImageReader::open(file).map_err(|error| error.to_string())?;
+    let reader = reader.with_guessed_format().map_err(|error| error.to_string())?;
+    let image = reader.decode().map_err(|error| error.to_string())?;
+    Ok(fitted(&image, options))
+}
+
+/// Cropped around the centre, and resized.
+fn fitted(image: &DynamicImage, options: &ImageFolderOptions) -> Vec<u8> {
+    let (height, width) = (options.height as u64, options.width as u64);
+    let (rows, columns) = (u64::from(image.height()), u64::from(image.width()));
+    // The largest part with the wanted ratio of sides.
+    let (rows_kept, columns_kept) = if columns * height >= rows * width {
+        (rows, (rows * width / height).max(1))
+    } else {
+        ((columns * height / width).max(1), columns)
+    };
+    let at = |all: u64, kept: u64| ((all - kept) / 2) as u32;
+    let part =
+        image.crop_imm(at(columns, columns_kept), at(rows, rows_kept), columns_kept as u32, rows_kept as u32);
+    let (width, height) = (width as u32, height as u32);
+    if options.grayscale {
+        imageops::resize(&part.to_luma8(), width, height, FilterType::Triangle).into_raw()
+    } else {
+        imageops::resize(&part.to_rgb8(), width, height, FilterType::Triangle).into_raw()
+    }
+}
