@@ -4,6 +4,8 @@ use pulp::{Arch, Simd, WithSimd};
 
 use crate::transpose::prefetch;
 
+/// Rows that are widened at a time.
+const GROUP: usize = 8;
 /// Rows ahead that are fetched into the cache: those of the next block.
 const AHEAD: usize = 128;
 
@@ -25,7 +27,7 @@ pub(crate) struct Times {
     r: usize,
     /// The vector, with zeros up to whole vectors.
     z: Vec<f64>,
-    /// The rows as f64, and as many numbers more as a vector reads beyond the last.
+    /// A group of rows as f64, and as many numbers more as a vector reads beyond the last.
     wide: Vec<f64>,
 }
 
@@ -33,14 +35,11 @@ impl Times {
     pub(crate) fn new(z: &[f64]) -> Self {
         let mut padded = z.to_vec();
         padded.resize(z.len().next_multiple_of(NARROW), 0.0);
-        Self { r: z.len(), z: padded, wide: Vec::new() }
+        Self { r: z.len(), z: padded, wide: vec![0.0; GROUP * z.len() + NARROW] }
     }
 
     /// `out[i] = Σ_j p[i·r + j]·z[j]`.
     pub(crate) fn rows(&mut self, p: &[f32], out: &mut [f64]) {
-        if self.wide.len() < p.len() + NARROW {
-            self.wide.resize(p.len() + NARROW, 0.0);
-        }
         Arch::new().dispatch(Product { times: self, p, out });
     }
 }
@@ -57,19 +56,21 @@ impl WithSimd for Product<'_> {
     #[inline(always)]
     fn with_simd<V: Simd>(self, simd: V) {
         let Self { times: Times { r, z, wide }, p, out } = self;
-        prefetch(p.as_ptr().wrapping_add(p.len()), p.len());
-        for (to, v) in wide.iter_mut().zip(p) {
-            *to = f64::from(*v);
-        }
         let z = &V::as_simd_f64s(z).0[..r.div_ceil(V::F64_LANES)];
-        for (i, out) in out.iter_mut().enumerate() {
-            // What lies beyond a row counts 0 times.
-            let row = V::as_simd_f64s(&wide[i * *r..]).0;
-            let mut sum = simd.splat_f64s(0.0);
-            for (p, z) in row.iter().zip(z) {
-                sum = simd.mul_add_f64s(*p, *z, sum);
+        for (p, out) in p.chunks(GROUP * (*r).max(1)).zip(out.chunks_mut(GROUP)) {
+            prefetch(p.as_ptr().wrapping_add(AHEAD * *r), p.len());
+            for (to, v) in wide.iter_mut().zip(p) {
+                *to = f64::from(*v);
             }
-            *out = simd.reduce_sum_f64s(sum);
+            for (i, out) in out.iter_mut().enumerate() {
+                // What lies beyond a row counts 0 times.
+                let row = V::as_simd_f64s(&wide[i * *r..]).0;
+                let mut sum = simd.splat_f64s(0.0);
+                for (p, z) in row.iter().zip(z) {
+                    sum = simd.mul_add_f64s(*p, *z, sum);
+                }
+                *out = simd.reduce_sum_f64s(sum);
+            }
         }
     }
 }
