@@ -2,7 +2,7 @@
 
 One round measures every row once with our criterion bench and once with each peer, so that a slow minute of the
 machine hits all alike; the table shows the median over the rounds. Each peer lives in its own process for the whole
-run (a compiled peer compiles once) and is idle, but for its import, while others are measured.
+run (a compiled peer compiles once) and is idle while others are measured.
 """
 
 import argparse
@@ -115,6 +115,9 @@ def main():
     module = __import__(arguments.crate)
     workers = {peer: Worker(arguments.crate, peer) for peer in module.PEERS}
     machine = Worker(arguments.crate, "machine")
+    # Their imports would run beside the first measurement.
+    for worker in [*workers.values(), machine]:
+        worker.ask("ready")
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     # A folder of its own: criterion would compare with, and overwrite, what `cargo bench` left.
     criterion_home = target / "criterion-peers"

@@ -69,7 +69,9 @@ def main():
     ready = {}
     for line in sys.stdin:
         question = line.strip()
-        if peer == "machine":
+        if question == "ready":
+            answer = {}
+        elif peer == "machine":
             answer = answer_machine(question)
         else:
             if question not in ready:
