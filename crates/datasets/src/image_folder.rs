@@ -99,11 +99,9 @@ pub fn read_image_folder(
         let must = "few and small enough to fit in memory";
         return Err(Error::argument("images", files.len(), must));
     }
-    // From pixel after pixel to plane after plane.
-    for image in &pixels {
-        for channel in 0..channels {
-            all.extend(image.iter().skip(channel).step_by(channels));
-        }
+    // Each image is freed as soon as it is copied.
+    for image in pixels {
+        all.extend(image);
     }
     let images = Array4::from_shape_vec((files.len(), channels, height, width), all)
         .map_err(|error| Error::argument("images", files.len(), error.to_string()))?;
@@ -161,7 +159,7 @@ fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
     Ok((files, folders))
 }
 
-/// The bytes of each file's image, pixel after pixel, or why there are none; on all cores, in the order of the files.
+/// The bytes of each file's image, plane after plane, or why there are none; on all cores, in the order of the files.
 fn decoded(files: &[(PathBuf, u8)], options: &ImageFolderOptions) -> Vec<Result<Vec<u8>, String>> {
     let next = AtomicUsize::new(0);
     let workers = thread::available_parallelism().map_or(1, usize::from).min(files.len());
@@ -195,7 +193,7 @@ fn decode(file: &Path, options: &ImageFolderOptions) -> Result<Vec<u8>, String> 
     Ok(fitted(&image, options))
 }
 
-/// Cropped around the centre, and resized.
+/// Cropped around the centre, and resized; plane after plane.
 fn fitted(image: &DynamicImage, options: &ImageFolderOptions) -> Vec<u8> {
     let (height, width) = (options.height as u64, options.width as u64);
     let (rows, columns) = (u64::from(image.height()), u64::from(image.width()));
@@ -210,8 +208,8 @@ fn fitted(image: &DynamicImage, options: &ImageFolderOptions) -> Vec<u8> {
         image.crop_imm(at(columns, columns_kept), at(rows, rows_kept), columns_kept as u32, rows_kept as u32);
     let (width, height) = (width as u32, height as u32);
     if options.grayscale {
-        imageops::resize(&part.to_luma8(), width, height, FilterType::Triangle).into_raw()
-    } else {
-        imageops::resize(&part.to_rgb8(), width, height, FilterType::Triangle).into_raw()
+        return imageops::resize(&part.to_luma8(), width, height, FilterType::Triangle).into_raw();
     }
+    let pixels = imageops::resize(&part.to_rgb8(), width, height, FilterType::Triangle).into_raw();
+    (0..3).flat_map(|channel| pixels.iter().copied().skip(channel).step_by(3)).collect()
 }

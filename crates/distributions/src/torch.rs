@@ -51,6 +51,6 @@ pub use uniform::Uniform;
 /// What the tensor homes of the other crates share with this one.
 #[doc(hidden)]
 pub mod support {
-    pub use super::evaluate::{Named, common_kind, refused, same_size, signed, size, wanted};
+    pub use super::evaluate::{refused, same_size, signed, size, wanted};
     pub use super::math::{expm1mx, log_ratio};
 }

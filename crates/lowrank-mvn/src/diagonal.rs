@@ -178,11 +178,11 @@ impl<F: Real> Diagonal<'_, F> {
         }
     }
 
-    /// log |D| of n entries.
+    /// No entry is 0.
     ///
     /// # Errors
-    /// An entry is 0.
-    pub(crate) fn check_positive(&self) -> Result<(), ArgumentError> {
+    /// One is; `must` says what is allowed.
+    pub(crate) fn check_positive(&self, must: &'static str) -> Result<(), ArgumentError> {
         let zero = match self {
             Self::Scalar(d) if *d > 0.0 => return Ok(()),
             Self::Scalar(_) => None,
@@ -191,24 +191,19 @@ impl<F: Real> Diagonal<'_, F> {
                 None => return Ok(()),
             },
         };
-        Err(ArgumentError::Value { argument: "cov_diag", index: zero, value: 0.0, must: "> 0" })
+        Err(ArgumentError::Value { argument: "cov_diag", index: zero, value: 0.0, must })
     }
 
+    /// log |D| of n entries.
+    ///
     /// # Errors
     /// An entry is 0.
     pub(crate) fn log_det(&self, n: usize) -> Result<f64, ArgumentError> {
-        let refuse = |index: Option<usize>| {
-            let must = "> 0 where the factor has fewer columns than there are dimensions";
-            ArgumentError::Value { argument: "cov_diag", index, value: 0.0, must }
-        };
-        match self {
-            Self::Scalar(d) if *d > 0.0 => Ok(n as f64 * libm::log(*d)),
-            Self::Scalar(_) => Err(refuse(None)),
-            Self::Values { variances, offset } => match variances.iter().position(|d| d.to_f64() == 0.0) {
-                Some(i) => Err(refuse(Some(offset + i))),
-                None => Ok(sum_of_logs(variances.iter().map(|d| d.to_f64()))),
-            },
-        }
+        self.check_positive("> 0 where the factor has fewer columns than there are dimensions")?;
+        Ok(match self {
+            Self::Scalar(d) => n as f64 * libm::log(*d),
+            Self::Values { variances, .. } => sum_of_logs(variances.iter().map(|d| d.to_f64())),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A distribution some of whose entries have been observed.
 
-use ndarray::{Array1, Array2, Array3, ArrayRef2, s};
+use ndarray::{Array1, Array2, Array3, ArrayRef2, Axis, s};
 use rand::Rng;
 use variata_distributions::special::HALF_LOG_TWO_PI;
 use variata_distributions::{Real, check};
@@ -114,9 +114,9 @@ impl<F: Real, S: Storage> Posterior<'_, F, S> {
         let mut exact = found.observations.iter().filter(|o| o.noise == 0.0).map(|o| o.index).peekable();
         // Both are in the order of the entries.
         let indices: Vec<usize> = (0..self.p.dim()).filter(|i| exact.next_if_eq(i).is_none()).collect();
-        let mean = self.mean();
+        let mean = Posterior { p: self.p.single(item), items: vec![found.clone()] }.mean();
         let diag = self.p.cov_diag.item(item);
-        let loc = Array2::from_shape_fn((1, indices.len()), |(_, k)| mean[(item, indices[k])]);
+        let loc = mean.select(Axis(1), &indices);
         let mut cov_diag =
             Array2::from_shape_fn((1, indices.len()), |(_, k)| F::from_f64(diag.at(indices[k])));
         let mut factor = Array3::from_elem((1, indices.len(), self.p.rank()), F::ZERO);

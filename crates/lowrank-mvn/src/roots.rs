@@ -72,7 +72,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     fn spectra(&self) -> Result<Vec<Spectrum>, Error> {
         let found = collect(self.batch(), |b| {
             let item = self.item(b);
-            item.diag.check_positive()?;
+            item.diag.check_positive("> 0")?;
             let mut triangle = Triangle::new(item.r(), 0, false);
             item.for_each_block(Weights::Whitening, None, 0, item.n(), |block| {
                 triangle.add(block.rows, |j| block.column(j));

@@ -11,7 +11,7 @@ use crate::simd::{self, Filled, Outputs};
 use crate::{ArgumentError, Error, Real};
 
 /// A tensor with the name it has in errors.
-pub type Named<'a> = (&'static str, &'a Tensor);
+pub(super) type Named<'a> = (&'static str, &'a Tensor);
 
 /// Element-wise function of its inputs, broadcast together.
 pub(super) struct Elementwise<S, C> {
@@ -112,7 +112,7 @@ pub(super) fn fits(batch: &[usize], argument: Named<'_>) -> Result<(), Error> {
 }
 
 /// The kind of a result: that of the inputs, or the widest of them and at least `Float` where they differ.
-pub fn common_kind(inputs: &[Named<'_>]) -> Kind {
+pub(super) fn common_kind(inputs: &[Named<'_>]) -> Kind {
     let mut kinds = inputs.iter().map(|(_, t)| t.kind());
     let first = kinds.next().unwrap_or(Kind::Double);
     kinds.fold(first, |a, b| match (a, b) {
