@@ -84,6 +84,19 @@ pub fn semidefinite_factor(a: &[f64], n: usize) -> Result<(Vec<f64>, usize), (us
     }
 }
 
+/// The unit matrix, row-major n×n.
+pub fn identity(n: usize) -> Vec<f64> {
+    (0..n * n).map(|at| f64::from(u8::from(at / n == at % n))).collect()
+}
+
+/// (L·Lᵀ)⁻¹, row-major n×n.
+pub fn factored_inverse(l: &[f64], n: usize) -> Vec<f64> {
+    let mut inverse = identity(n);
+    solve_lower(l, n, &mut inverse, n);
+    solve_lower_transposed(l, n, &mut inverse, n);
+    inverse
+}
+
 /// b ← L⁻¹b for each of the `columns` columns of row-major b.
 pub fn solve_lower(l: &[f64], n: usize, b: &mut [f64], columns: usize) {
     for i in 0..n {
@@ -145,7 +158,7 @@ pub fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
 /// cyclic Jacobi rotations: absolute errors of a few u·‖a‖.
 pub fn symmetric_eigen(a: &[f64], n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut a = a.to_vec();
-    let mut vectors: Vec<f64> = (0..n * n).map(|at| f64::from(u8::from(at / n == at % n))).collect();
+    let mut vectors = identity(n);
     let size: f64 = a.iter().map(|v| v * v).sum();
     // Quadratic convergence; what 30 sweeps leave is rounding.
     for _ in 0..30 {

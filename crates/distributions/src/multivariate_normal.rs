@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, Array3, ArrayRef2, ArrayView2, ArrayView3, Axis};
 use rand::Rng;
 
 use crate::elementwise::shaped;
-use crate::linalg::{cholesky, solve_lower, solve_lower_transposed};
+use crate::linalg::{cholesky, identity, solve_lower, solve_lower_transposed};
 use crate::parallel::collect;
 use crate::special::HALF_LOG_TWO_PI;
 use crate::{ArgumentError, Error, Real, check, noise};
@@ -339,10 +339,6 @@ fn log_density(factor: &[f64], z: &[f64]) -> f64 {
     let n = z.len();
     let log_det: f64 = (0..n).map(|i| libm::log(factor[i * n + i])).sum();
     -0.5 * squared_norm(z) - log_det - n as f64 * HALF_LOG_TWO_PI
-}
-
-fn identity(n: usize) -> Vec<f64> {
-    (0..n * n).map(|at| f64::from(u8::from(at / n == at % n))).collect()
 }
 
 fn row_major<F: Real>(x: &Array3<F>) -> Array3<f64> {

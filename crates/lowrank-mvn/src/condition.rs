@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use ndarray::{Array2, ArrayRef2, ArrayView2, Axis, s};
-use variata_distributions::linalg::{dot, solve_lower, solve_lower_transposed};
+use variata_distributions::linalg::{dot, identity, solve_lower, solve_lower_transposed};
 use variata_distributions::parallel::collect;
 use variata_distributions::{ArgumentError, Real, check};
 
@@ -243,7 +243,7 @@ impl<S: Storage> Observed<'_, S> {
 impl NoisePosterior {
     /// Without observations: N(0, I).
     pub(crate) fn prior(r: usize) -> Self {
-        let l = (0..r * r).map(|at| f64::from(u8::from(at / r == at % r))).collect();
+        let l = identity(r);
         Self { z: vec![0.0; r], l, log_det: 0.0, q: Some(0.0), observations: Vec::new() }
     }
 

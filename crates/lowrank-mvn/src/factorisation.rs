@@ -11,6 +11,7 @@ use crate::diagonal::fill;
 use crate::kernel::{self, Gram};
 use crate::panel::{Aligned, Item, Panel, ROWS, Right, Weights};
 use crate::reflections::{Triangle, lower, reflect};
+use crate::rows::Times;
 use crate::storage::{Storage, check_finite};
 use crate::{Error, LowRankMvn};
 
@@ -141,13 +142,35 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
         gram.sums()
     }
 
+    /// Calls `f` with block after block of the rows [start, end) and the residuals b − W·P·z of its rows. Where the rows of
+    /// the factor lie one after the other nothing is turned, and the blocks hold weights and right-hand side alone.
+    pub(crate) fn for_each_residual(
+        &self,
+        by: Weights,
+        right: Right<'_>,
+        z: &[f64],
+        [start, end]: [usize; 2],
+        mut f: impl FnMut(&Panel, &mut [f64]),
+    ) {
+        let mut panel = Panel::new(end - start, self.r());
+        let (mut out, mut wide, mut times) = (Aligned::new(ROWS), Vec::new(), Times::new(z));
+        for at in (start..end).step_by(ROWS) {
+            let (rows, out) = (ROWS.min(end - at), out.get_mut());
+            if let Some(p) = self.rows_of_singles(at, rows, &mut wide) {
+                panel.begin(self, by, Some(right), at, rows);
+                times.residual(p, panel.weights(), panel.column(self.r()), &mut out[..rows]);
+            } else {
+                panel.load(self, by, Some(right), at, rows);
+                kernel::residual(panel.columns(), panel.stride, z, &mut out[..panel.padded()]);
+            }
+            f(&panel, &mut out[..rows]);
+        }
+    }
+
     /// ‖b − A·z‖² of the rows [start, end).
     pub(crate) fn residual_squares(&self, right: Right<'_>, z: &[f64], start: usize, end: usize) -> f64 {
-        let mut out = Aligned::new(ROWS);
         let mut sum = 0.0;
-        self.for_each_block(Weights::Whitening, Some(right), start, end, |block| {
-            sum += kernel::residual(block.columns(), block.stride, z, &mut out.get_mut()[..block.padded()]);
-        });
+        self.for_each_residual(Weights::Whitening, right, z, [start, end], |_, out| sum += dot(out, out));
         sum
     }
 
@@ -205,7 +228,7 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
         Ok((Factorised::Dense { l, log_det }, Solution { z: Vec::new(), q }))
     }
 
-    /// Row-major L with P·Pᵀ + D = L·Lᵀ, and log |L·Lᵀ|, by reflections of [Pᵀ; D^½], whose squares would lose twice as many
+    /// Row-major L with P·Pᵀ + D = L·Lᵀ and a positive diagonal, and log |L·Lᵀ|, by reflections of [Pᵀ; D^½], whose squares would lose twice as many
     /// digits.
     pub(crate) fn root(&self) -> Result<(Vec<f64>, f64), Error> {
         let n = self.n();
@@ -231,7 +254,14 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
             }
             log_det += 2.0 * libm::log(pivot);
         }
-        Ok((lower(&columns, n), log_det))
+        let mut l = lower(&columns, n);
+        for j in 0..n {
+            // The sign of a column is free.
+            if l[j * n + j] < 0.0 {
+                (j..n).for_each(|i| l[i * n + j] = -l[i * n + j]);
+            }
+        }
+        Ok((l, log_det))
     }
 }
 

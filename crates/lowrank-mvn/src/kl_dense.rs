@@ -1,7 +1,7 @@
 //! Divergences between dense covariances: where a side is dense, or has at least as many columns as dimensions.
 
 use ndarray::{Array2, Array3};
-use variata_distributions::linalg::{product, solve_lower, solve_lower_transposed};
+use variata_distributions::linalg::{factored_inverse, product, solve_lower, solve_lower_transposed};
 use variata_distributions::{KlDivergence, MultivariateNormal, Real};
 
 use crate::kl::Side;
@@ -26,13 +26,7 @@ pub(crate) struct Slopes {
 impl Dense {
     pub(crate) fn of<F: Real, S: Storage>(p: &LowRankMvn<'_, F, S>, b: usize) -> Result<Self, Error> {
         let item = p.item(b);
-        let n = item.n();
-        let (mut l, _) = item.root()?;
-        for j in 0..n {
-            if l[j * n + j] < 0.0 {
-                (j..n).for_each(|i| l[i * n + j] = -l[i * n + j]);
-            }
-        }
+        let (l, _) = item.root()?;
         Ok(Self { loc: item.loc.iter().map(|v| v.to_f64()).collect(), l })
     }
 
@@ -50,11 +44,7 @@ impl Dense {
     }
 
     fn precision(&self) -> Vec<f64> {
-        let n = self.loc.len();
-        let mut inverse: Vec<f64> = (0..n * n).map(|at| f64::from(u8::from(at / n == at % n))).collect();
-        solve_lower(&self.l, n, &mut inverse, n);
-        solve_lower_transposed(&self.l, n, &mut inverse, n);
-        inverse
+        factored_inverse(&self.l, self.loc.len())
     }
 }
 

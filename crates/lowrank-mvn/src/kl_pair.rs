@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use variata_distributions::Real;
 use variata_distributions::kl::log_ratio;
 use variata_distributions::linalg::{
-    semidefinite_factor, solve_lower, solve_lower_transposed, symmetric_eigen,
+    factored_inverse, semidefinite_factor, solve_lower, solve_lower_transposed, symmetric_eigen,
 };
 use variata_distributions::special::{expm1mx, log1pmx};
 
@@ -73,7 +73,8 @@ fn solved(l: &[f64], m: &Array2<f64>) -> Array2<f64> {
 }
 
 fn inverse(l: &[f64], r: usize) -> Array2<f64> {
-    solved(l, &Array2::eye(r))
+    let values = factored_inverse(l, r);
+    Array2::from_shape_fn((r, r), |(i, j)| values[i * r + j])
 }
 
 /// L⁻¹·m·L⁻ᵀ of a symmetric m.

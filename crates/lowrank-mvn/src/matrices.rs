@@ -6,8 +6,7 @@ use variata_distributions::{ArgumentError, Real, check};
 
 use crate::diagonal::fill;
 use crate::factorisation::TASK;
-use crate::panel::{Aligned, Panel, ROWS, Right, Weights};
-use crate::rows::Times;
+use crate::panel::{Right, Weights};
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn, kernel};
 
@@ -100,9 +99,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         let found = collect(batch, |b| self.item(b).root());
         for (mut to, found) in l.axis_iter_mut(Axis(0)).zip(found) {
             let (root, _) = found?;
-            // The sign of a column is free; a Cholesky factor's diagonal is positive.
-            let sign = |j: usize| root[j * n + j].signum();
-            to.indexed_iter_mut().for_each(|((i, j), to)| *to = F::from_f64(sign(j) * root[i * n + j]));
+            to.iter_mut().zip(root).for_each(|(to, v)| *to = F::from_f64(v));
         }
         Ok(l)
     }
@@ -158,26 +155,12 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             .enumerate()
             .flat_map(|(b, row)| row.chunks_mut(TASK).enumerate().map(move |(k, run)| (b, k * TASK, run)));
         for_each(runs.collect(), |(b, start, to)| {
-            let c: Vec<f64> = c.row(b).iter().map(|c| c.to_f64()).collect();
-            let minus: Vec<f64> = c.iter().map(|c| -c).collect();
-            let (item, end) = (self.item(b), start + to.len());
-            let (mut out, mut wide, mut times) = (Aligned::new(ROWS), Vec::new(), Times::new(&c));
-            let mut panel = Panel::new(to.len(), self.rank());
-            for at in (start..end).step_by(ROWS) {
-                let rows = ROWS.min(end - at);
-                let out = out.get_mut();
-                if let Some(p) = item.rows_of_singles(at, rows, &mut wide) {
-                    panel.begin(&item, by, Some(own), at, rows);
-                    times.rows(p, &mut out[..rows]);
-                    let terms = panel.weights().iter().zip(panel.column(self.rank()));
-                    out.iter_mut().zip(terms).for_each(|(out, (w, own))| *out = own + w * *out);
-                } else {
-                    panel.load(&item, by, Some(own), at, rows);
-                    kernel::residual(panel.columns(), panel.stride, &minus, &mut out[..panel.padded()]);
-                }
-                let to = &mut to[at - start..][..rows];
+            let minus: Vec<f64> = c.row(b).iter().map(|c| -c.to_f64()).collect();
+            let range = [start, start + to.len()];
+            self.item(b).for_each_residual(by, own, &minus, range, |block, out| {
+                let to = &mut to[block.start - start..];
                 to.iter_mut().zip(out).for_each(|(to, v)| *to = F::from_f64(*v));
-            }
+            });
         });
         // batch·n values.
         Array2::from_shape_vec((batch, n), values).unwrap_or_default()

@@ -22,7 +22,7 @@ pub(crate) struct Output<'o> {
     pub to: &'o mut [f32],
 }
 
-/// Products of rows with one vector, in f64.
+/// Residuals of rows with one vector z, in f64.
 pub(crate) struct Times {
     r: usize,
     /// The vector, with zeros up to whole vectors.
@@ -38,9 +38,12 @@ impl Times {
         Self { r: z.len(), z: padded, wide: vec![0.0; GROUP * z.len() + NARROW] }
     }
 
-    /// `out[i] = Σ_j p[i·r + j]·z[j]`.
-    pub(crate) fn rows(&mut self, p: &[f32], out: &mut [f64]) {
+    /// `out[i] = right[i] − weights[i]·Σ_j p[i·r + j]·z[j]`.
+    pub(crate) fn residual(&mut self, p: &[f32], weights: &[f64], right: &[f64], out: &mut [f64]) {
         Arch::new().dispatch(Product { times: self, p, out });
+        for (out, (w, b)) in out.iter_mut().zip(weights.iter().zip(right)) {
+            *out = b - w * *out;
+        }
     }
 }
 
@@ -249,7 +252,7 @@ mod tests {
                     &mut vec![0.0; rows * WIDE],
                 );
                 let mut products = vec![0.0; rows];
-                Times::new(&z).rows(&p, &mut products);
+                Times::new(&z).residual(&p, &vec![-1.0; rows], &vec![0.0; rows], &mut products);
                 for i in 0..rows {
                     let row: Vec<f64> = p[i * r..(i + 1) * r].iter().map(|v| f64::from(*v)).collect();
                     let of = |j: usize| -> f64 { (0..r).map(|k| row[k] * inverse[k * r + j]).sum() };

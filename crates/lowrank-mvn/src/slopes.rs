@@ -2,8 +2,8 @@
 
 use ndarray::{Array2, Array3, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use variata_distributions::Real;
-use variata_distributions::linalg::{dot, solve_lower, solve_lower_transposed};
-use variata_distributions::parallel::for_each;
+use variata_distributions::linalg::{dot, factored_inverse, solve_lower, solve_lower_transposed};
+use variata_distributions::parallel::{collect, for_each};
 
 use crate::LowRankMvn;
 use crate::factorisation::{Factorised, Solution, TASK};
@@ -65,6 +65,10 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         let rows = if n <= self.rank() { n.max(1) } else { TASK };
         let runs = n.div_ceil(rows).max(1);
         let mut squares = vec![0.0; batch * runs];
+        let inverses = collect(if targets.is_empty() { 0 } else { batch }, |b| match &found[b].0 {
+            Factorised::Capacitance { l, .. } => factored_inverse(l, self.rank()),
+            Factorised::Dense { l, .. } => factored_inverse(l, n),
+        });
         let mut alphas = alpha.map(|alpha| alpha.axis_iter_mut(Axis(0)).flat_map(|row| pieces(row, rows)));
         let mut targets: Vec<_> = targets
             .into_iter()
@@ -84,13 +88,13 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         for_each(tasks.collect(), |(b, start, squares, alpha, outputs)| {
             let item = self.item(b);
             let (factorised, solution) = &found[b];
+            let inverse: &[f64] = inverses.get(b).map_or(&[], |inverse| inverse);
             match factorised {
                 Factorised::Capacitance { l, pivot, .. } => {
-                    let dependent = *pivot < INDEPENDENT;
-                    let mut run = Run { start, l, z: &solution.z, dependent, alpha, outputs };
-                    *squares = run.all(&item, right, n.min(start + rows), *pivot);
+                    let mut run = Run { start, l, inverse, z: &solution.z, pivot: *pivot, alpha, outputs };
+                    *squares = run.all(&item, right, n.min(start + rows));
                 }
-                Factorised::Dense { l, .. } => item.by_covariance(l, right, alpha, outputs),
+                Factorised::Dense { l, .. } => item.by_covariance(l, inverse, right, alpha, outputs),
             }
         });
         squares
@@ -132,9 +136,11 @@ fn fits_singles(l: &[f64], r: usize, pivot: f64) -> bool {
 struct Run<'o, F> {
     start: usize,
     l: &'o [f64],
+    /// C⁻¹; empty where there is no output.
+    inverse: &'o [f64],
     z: &'o [f64],
-    /// Whether columns are so nearly dependent that C⁻¹ has lost digits, which L has not.
-    dependent: bool,
+    /// Smallest ratio of a pivot to its diagonal entry: where columns are nearly dependent C⁻¹ has lost digits, which L has not.
+    pivot: f64,
     alpha: Option<ArrayViewMut1<'o, F>>,
     outputs: Vec<Output<'o, F>>,
 }
@@ -187,22 +193,27 @@ impl AlongRows {
 
 impl<F: Real> Run<'_, F> {
     /// Rows up to `end`; returns the sum of the squares of the residuals.
-    fn all<S: Storage>(
-        &mut self,
-        item: &Item<'_, F, S>,
-        right: Option<Right<'_>>,
-        end: usize,
-        pivot: f64,
-    ) -> f64 {
-        let r = item.r();
-        let mut inverse: Vec<f64> = (0..r * r).map(|at| f64::from(u8::from(at / r == at % r))).collect();
-        solve_lower(self.l, r, &mut inverse, r);
-        solve_lower_transposed(self.l, r, &mut inverse, r);
-        let fast = F::UNIT_ROUNDOFF > 1e-10 && fits_singles(self.l, r, pivot);
-        let mut rows_of = (fast && self.in_rows(item)).then(|| AlongRows::new(&inverse, self.z, r));
+    fn all<S: Storage>(&mut self, item: &Item<'_, F, S>, right: Option<Right<'_>>, end: usize) -> f64 {
+        let (r, inverse, mut squares) = (item.r(), self.inverse, 0.0);
+        if self.outputs.is_empty() {
+            if let Some(right) = right {
+                item.for_each_residual(
+                    Weights::Whitening,
+                    right,
+                    self.z,
+                    [self.start, end],
+                    |block, alpha| {
+                        squares += dot(alpha, alpha);
+                        self.keep_alpha(block, alpha);
+                    },
+                );
+            }
+            return squares;
+        }
+        let fast = F::UNIT_ROUNDOFF > 1e-10 && fits_singles(self.l, r, self.pivot);
+        let mut rows_of = (fast && self.in_rows(item)).then(|| AlongRows::new(inverse, self.z, r));
         let (mut singles, mut doubles) = (None, None);
         let mut alpha = Aligned::new(ROWS);
-        let mut squares = 0.0;
         let mut panel = Panel::new(end - self.start, r);
         for start in (self.start..end).step_by(ROWS) {
             let rows = ROWS.min(end - start);
@@ -229,14 +240,11 @@ impl<F: Real> Run<'_, F> {
                 };
                 self.keep_alpha(&panel, alpha);
             }
-            if self.outputs.is_empty() {
-                continue;
-            }
             if let Some(p) = panel.singles() {
-                let buffers = singles.get_or_insert_with(|| Buffers::new(&inverse, r));
+                let buffers = singles.get_or_insert_with(|| Buffers::new(inverse, r));
                 self.block(&panel, p, true, alpha, buffers);
             } else {
-                let buffers = doubles.get_or_insert_with(|| Buffers::new(&inverse, r));
+                let buffers = doubles.get_or_insert_with(|| Buffers::new(inverse, r));
                 self.block(&panel, panel.columns(), false, alpha, buffers);
             }
         }
@@ -255,9 +263,7 @@ impl<F: Real> Run<'_, F> {
     fn in_rows<S: Storage>(&mut self, item: &Item<'_, F, S>) -> bool {
         let flat =
             |output: &mut Output<'_, F>| output.factor.as_slice_mut().and_then(as_singles_mut).is_some();
-        item.rows_of_singles(0, 0, &mut Vec::new()).is_some()
-            && !self.outputs.is_empty()
-            && self.outputs.iter_mut().all(flat)
+        item.rows_of_singles(0, 0, &mut Vec::new()).is_some() && self.outputs.iter_mut().all(flat)
     }
 
     /// One block of rows of singles; returns the sum of the squares of the residuals.
@@ -273,11 +279,8 @@ impl<F: Real> Run<'_, F> {
         let Some(p) = item.rows_of_singles(block.start, count, wide) else { return f64::NAN };
         let mut squares = 0.0;
         if self.alpha.is_some() {
-            times.rows(p, alpha);
-            for ((a, w), b) in alpha.iter_mut().zip(block.weights()).zip(block.column(r)) {
-                *a = b - w * *a;
-                squares += *a * *a;
-            }
+            times.residual(p, block.weights(), block.column(r), alpha);
+            squares = dot(alpha, alpha);
             self.keep_alpha(block, alpha);
         }
         let weights = &block.weights()[..count];
@@ -307,7 +310,8 @@ impl<F: Real> Run<'_, F> {
     /// The gradients in the diagonal, from leverages, and from rows of A where a leverage is high.
     fn own(&mut self, block: &Panel, alpha: &[f64], leverages: &mut [f64], row: &dyn Fn(usize) -> Vec<f64>) {
         let first = block.start - self.start;
-        for (i, h) in leverages.iter_mut().enumerate().filter(|(_, h)| self.dependent || **h > HIGH_LEVERAGE)
+        for (i, h) in
+            leverages.iter_mut().enumerate().filter(|(_, h)| self.pivot < INDEPENDENT || **h > HIGH_LEVERAGE)
         {
             let mut row = row(i);
             solve_lower(self.l, block.r, &mut row, 1);
@@ -387,6 +391,7 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
     fn by_covariance(
         &self,
         l: &[f64],
+        inverse: &[f64],
         right: Option<Right<'_>>,
         to: Option<ArrayViewMut1<'_, F>>,
         outputs: Vec<Output<'_, F>>,
@@ -399,12 +404,6 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
             solve_lower_transposed(l, n, &mut alpha, 1);
             to.into_iter().zip(&alpha).for_each(|(to, a)| *to = F::from_f64(*a));
         }
-        if outputs.is_empty() {
-            return;
-        }
-        let mut inverse: Vec<f64> = (0..n * n).map(|at| f64::from(u8::from(at / n == at % n))).collect();
-        solve_lower(l, n, &mut inverse, n);
-        solve_lower_transposed(l, n, &mut inverse, n);
         for Output { parts: Parts { outer, inner }, mut factor, mut diag } in outputs {
             let g = |i: usize, j: usize| 0.5 * (outer * alpha[i] * alpha[j] + inner * inverse[i * n + j]);
             for i in 0..n {

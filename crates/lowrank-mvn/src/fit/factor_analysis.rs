@@ -1,7 +1,7 @@
 //! Factor analysis: a variance of its own for every dimension.
 
 use ndarray::{Array1, Array2, ArrayRef2, Axis};
-use variata_distributions::linalg::{cholesky, solve_lower, solve_lower_transposed};
+use variata_distributions::linalg::{cholesky, factored_inverse, solve_lower, solve_lower_transposed};
 use variata_distributions::special::HALF_LOG_TWO_PI;
 use variata_distributions::{Real, check};
 
@@ -92,16 +92,14 @@ struct Step {
 impl Step {
     fn of<F: Real>(samples: &Samples<'_, F>, p: &Array2<f64>, d: &Array1<f64>) -> Result<Self, Error> {
         let (n, r) = p.dim();
-        let current = LowRankMvn::new(Array2::<f64>::zeros((1, n)), p.view().insert_axis(Axis(0)), d.view())?;
-        let (factorised, _) = current.factorise(None)?.remove(0);
         // C⁻¹, and Σ⁻¹P = D⁻¹PC⁻¹, which maps a centred sample to its z.
         let weighted = p / &d.view().insert_axis(Axis(1));
-        let mut inverse: Vec<f64> = (0..r * r).map(|at| f64::from(u8::from(at / r == at % r))).collect();
         let capacitance = p.t().dot(&weighted) + Array2::<f64>::eye(r);
         let mut l: Vec<f64> = capacitance.iter().copied().collect();
         cholesky(&mut l, r).map_err(|(rank, _)| Error::SingularCovariance { batch: 0, rank, n: r })?;
-        solve_lower(&l, r, &mut inverse, r);
-        solve_lower_transposed(&l, r, &mut inverse, r);
+        let inverse = factored_inverse(&l, r);
+        let log_det = d.iter().map(|d| libm::log(*d)).sum::<f64>()
+            + (0..r).map(|j| 2.0 * libm::log(l[j * r + j])).sum::<f64>();
         let map = weighted.dot(&Array2::from_shape_fn((r, r), |(i, j)| inverse[i * r + j]));
         let (cross, second, _) = samples.products(&map, |_, _| 0.0);
         // Mean of q: Σ (1/d)·E(x − Pz)² + E‖z‖².
@@ -114,7 +112,7 @@ impl Step {
             q += (samples.variances()[i] + low) / d[i];
         }
         let moments = inverse.iter().zip(&second).map(|(c, z)| c + z).collect();
-        let log_likelihood = -0.5 * (q + factorised.log_det()) - n as f64 * HALF_LOG_TWO_PI;
+        let log_likelihood = -0.5 * (q + log_det) - n as f64 * HALF_LOG_TWO_PI;
         check::scalar("log-likelihood", log_likelihood, "finite", log_likelihood.is_finite())?;
         Ok(Self { log_likelihood, cross, moments })
     }
