@@ -21,7 +21,7 @@ mod sealed {
 /// Half types are storage only: every element counts as its exact value, and arithmetic is as for the wider types. Rounding
 /// P to them is a change of the model, not an error of the arithmetic: it moves x by ‖δp‖ per dimension, which is harmless
 /// while (u·‖row of P‖)² ≪ D, with u = 2⁻¹¹ for f16 and 2⁻⁸ for bf16. At the SOS-VAE paper's D = 10⁻⁵ and rows of norm 5,
-/// data drawn with the unrounded P has a Mahalanobis distance some 10 times too large under P in bf16.
+/// data drawn with the unrounded P has a Mahalanobis distance four to six times too large under P in bf16.
 pub trait Storage:
     sealed::Sealed + Copy + Default + PartialEq + Send + Sync + std::fmt::Debug + 'static
 {
