@@ -171,7 +171,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     }
 
     /// [`log_prob_and_entropy_with_grad`](Self::log_prob_and_entropy_with_grad) into memory that is there already, as in every
-    /// training step but the first: two gradients as large as the factor are a multiple of the arithmetic to ask for anew.
+    /// training step but the first: two gradients as large as the factor are then not asked for anew.
     ///
     /// # Errors
     /// As [`log_prob`](Self::log_prob), or an array in `to` has another shape. `to` is then as it was or partly overwritten.

@@ -68,7 +68,7 @@ impl<'a, F: Real, S: Storage> LowRankMvn<'a, F, S> {
     }
 
     /// [`with_storage`](Self::with_storage) without a look at the numbers of the factor, for a caller who knows that they are
-    /// finite: that pass over memory is a quarter of the time of a density. Where they are not, densities are refused all the
+    /// finite: one pass over the factor less. Where they are not, densities are refused all the
     /// same, and products and samples are not numbers.
     ///
     /// # Errors
