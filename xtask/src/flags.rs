@@ -8,6 +8,7 @@ pub(crate) enum Command {
     Help(Option<&'static str>),
     Setup { cuda: bool },
     Reproduce { args: Vec<String> },
+    Studio { args: Vec<String> },
     Test { long: bool },
     Bench { krate: Option<String>, peers: bool, rounds: u32 },
     Docs { no_book: bool },
@@ -87,12 +88,22 @@ const COMMANDS: &[Spec] = &[
         operands: "<paper> [arguments]",
         about: "Set up, then run a paper's experiment and write its report",
         details: "All arguments go to the program `variata`. Those of every experiment:\n\
-                  \n  vae                       the paper\
-                  \n  --data NAME               data set; the embedded digits unless given\
+                  \n  vae|sos-vae               the paper\
+                  \n  --data NAME               data set; one that needs no download unless given\
                   \n  --preset quick|full       minutes on two cores, or the paper's setting\
                   \n  --device auto|cpu|cuda    where to compute\
                   \n  --seed N, --out FOLDER, --resume\n\
                   \nThe complete list: cargo xtask reproduce <paper> --help",
+        flags: &[],
+    },
+    Spec {
+        name: "studio",
+        operands: "[arguments]",
+        about: "Set up, then serve the page on which images are edited by conditioning",
+        details: "All arguments go to the program `variata`:\n\
+                  \n  --checkpoint FILE         a trained SOS-VAE; one is trained in minutes unless given\
+                  \n  --port N                  8080 unless given\
+                  \nThe complete list: cargo xtask studio --help",
         flags: &[],
     },
     Spec {
@@ -149,7 +160,7 @@ pub(crate) fn known(command: &str, flag: Option<&str>) -> bool {
     COMMANDS.iter().any(|spec| {
         spec.name == command
             && flag.is_none_or(|flag| {
-                command == "reproduce" || flag == "--help" || spec.flags.iter().any(|f| f.name == flag)
+                matches!(command, "reproduce" | "studio") || flag == "--help" || spec.flags.iter().any(|f| f.name == flag)
             })
     })
 }
@@ -196,6 +207,9 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, U
         // With a paper named, `--help` is the program's own.
         let bare = rest.is_empty() || is_help(&rest[0]);
         return Ok(if bare { Command::Help(Some(spec.name)) } else { Command::Reproduce { args: rest } });
+    }
+    if spec.name == "studio" {
+        return Ok(Command::Studio { args: rest });
     }
     if rest.iter().any(|arg| is_help(arg)) {
         return Ok(Command::Help(Some(spec.name)));
@@ -337,11 +351,14 @@ mod tests {
     }
 
     #[test]
-    fn reproduce_passes_everything_on() {
+    fn reproduce_and_studio_pass_everything_on() {
         let args = ["vae", "--data", "fashion-mnist", "--help"].map(str::to_owned).to_vec();
         check("reproduce vae --data fashion-mnist --help", Ok(Command::Reproduce { args }));
         check("reproduce", Ok(Command::Help(Some("reproduce"))));
         check("reproduce --help", Ok(Command::Help(Some("reproduce"))));
+        check("studio", Ok(Command::Studio { args: Vec::new() }));
+        check("studio --help", Ok(Command::Studio { args: vec!["--help".to_owned()] }));
+        check("help studio", Ok(Command::Help(Some("studio"))));
     }
 
     #[test]

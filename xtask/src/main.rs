@@ -11,7 +11,7 @@ mod lock;
 mod pins;
 mod places;
 mod process;
-mod reproduce;
+mod program;
 mod setup;
 mod test;
 mod tidy;
@@ -35,7 +35,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Setup { cuda } => setup::ensure(cuda),
-        Command::Reproduce { args } => reproduce::run(&args),
+        Command::Reproduce { args } => program::run("reproduce", &args),
+        Command::Studio { args } => program::run("studio", &args),
         Command::Test { long } => test::run(long),
         Command::Bench { krate, peers, rounds } => bench::run(krate.as_deref(), peers, rounds),
         Command::Docs { no_book } => docs::run(no_book),

@@ -59,6 +59,12 @@ pub fn read_idx_folder(
     assemble(name, train, test, classes, 255)
 }
 
+/// Whether a folder has a file that [`read_idx_folder`] would read.
+pub(crate) fn holds_idx(folder: &Path) -> Result<bool, Error> {
+    let images = find(folder, "train-images", "idx3-ubyte")?;
+    Ok(images.is_some() || find(folder, "train-labels", "idx1-ubyte")?.is_some())
+}
+
 /// The file of one part under any of its usual names.
 fn find(folder: &Path, stem: &str, kind: &str) -> Result<Option<PathBuf>, Error> {
     for name in [

@@ -36,6 +36,13 @@ pub struct ImageFolderOptions {
     pub unreadable: Unreadable,
 }
 
+impl Default for ImageFolderOptions {
+    /// 64 × 64 in colour; unreadable files are refused.
+    fn default() -> Self {
+        Self { height: 64, width: 64, grayscale: false, unreadable: Unreadable::default() }
+    }
+}
+
 /// Images read from a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFolder {

@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::folder::{FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, read_idx_folder};
-use crate::{Error, FaceOptions, ImageDataset, digits, faces};
+use crate::folder::{FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, holds_idx, read_idx_folder};
+use crate::image_folder::read_image_folder;
+use crate::{Error, FaceOptions, ImageDataset, ImageFolder, ImageFolderOptions, digits, faces};
 
 const FASHION_MNIST_CLASSES: [&str; 10] = [
     "T-shirt/top",
@@ -20,7 +21,7 @@ const FASHION_MNIST_CLASSES: [&str; 10] = [
     "Ankle boot",
 ];
 
-const KNOWN: &str = "`digits`, `faces`, `faces:SIZE`, `fashion-mnist`, `fashion-mnist:DIR`, `mnist:DIR`, or a folder of IDX files";
+const KNOWN: &str = "`digits`, `faces`, `faces:SIZE`, `fashion-mnist`, `fashion-mnist:DIR`, `mnist:DIR`, or a folder of IDX files or of images";
 
 /// Where images come from, as written on a command line.
 ///
@@ -31,7 +32,7 @@ const KNOWN: &str = "`digits`, `faces`, `faces:SIZE`, `fashion-mnist`, `fashion-
 /// | `fashion-mnist` | Fashion-MNIST where Debian's package puts it, [`FASHION_MNIST_FOLDER`] |
 /// | `fashion-mnist:DIR` | Fashion-MNIST in another folder |
 /// | `mnist:DIR` | MNIST: ten classes |
-/// | `DIR` | any folder of that layout; the labels say how many classes |
+/// | `DIR` | any folder of that layout, whose labels say how many classes; or a folder of JPEG and PNG files, [`read_image_folder`] |
 ///
 /// ```
 /// use variata_datasets::Source;
@@ -82,11 +83,31 @@ impl Source {
         }
     }
 
-    /// Reads the data set.
+    /// Reads the data set; images of a folder as [`ImageFolderOptions::default`] says.
     ///
     /// # Errors
-    /// [`Error::NotFound`], which says what to install or to write, and the errors of [`read_idx_folder`].
+    /// As [`load_with`](Self::load_with).
     pub fn load(&self) -> Result<ImageDataset, Error> {
+        Ok(self.load_with(&ImageFolderOptions::default())?.dataset)
+    }
+
+    /// Reads the data set; `images` says what to make of the files of a folder of images. Files are listed for such a folder
+    /// alone.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], which says what to install or to write, and the errors of [`read_idx_folder`] and
+    /// [`read_image_folder`].
+    pub fn load_with(&self, images: &ImageFolderOptions) -> Result<ImageFolder, Error> {
+        if let Self::Folder(folder) = self {
+            let folder = present(folder, format!("known data sets are {KNOWN}"))?;
+            if !holds_idx(folder)? {
+                return read_image_folder(folder, images);
+            }
+        }
+        Ok(ImageFolder { dataset: self.load_whole()?, files: Vec::new(), skipped: Vec::new() })
+    }
+
+    fn load_whole(&self) -> Result<ImageDataset, Error> {
         match self {
             Self::Digits => Ok(digits()),
             Self::Faces(size) => {
@@ -113,7 +134,6 @@ impl Source {
                 read_idx_folder("mnist", folder, Some(10))
             }
             Self::Folder(folder) => {
-                let folder = present(folder, format!("known data sets are {KNOWN}"))?;
                 let name = folder.file_name().map_or_else(|| "folder".into(), |n| n.to_string_lossy());
                 read_idx_folder(&name, folder, None)
             }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use variata_datasets::{ImageFolderOptions, Unreadable};
 use variata_models::DeviceChoice;
 
-use crate::papers::vae;
+use crate::papers::{sos_vae, vae};
 use crate::session::{Session, SessionOptions};
 
 /// Reproduces the experiments of five papers on generative models and augmentations.
@@ -35,15 +36,31 @@ enum Action {
 enum Paper {
     /// VAE and conditional VAE (tutorial).
     Vae,
+    /// The low-rank normal over pixels: SOS-VAE.
+    SosVae,
 }
 
 #[derive(Debug, Args)]
 struct Reproduce {
     /// Which paper.
     paper: Paper,
-    /// digits, fashion-mnist, fashion-mnist:FOLDER, mnist:FOLDER, or a folder of IDX files.
-    #[arg(long, default_value = "digits")]
-    data: String,
+    /// digits, faces, faces:SIZE, fashion-mnist, fashion-mnist:FOLDER, mnist:FOLDER, or a folder of IDX files or of JPEG and
+    /// PNG images [default: digits for vae, faces for sos-vae].
+    #[arg(long)]
+    data: Option<String>,
+    /// Pixels along a side, or HEIGHTxWIDTH, of a folder's images.
+    #[arg(long, default_value = "64", value_parser = parse_size)]
+    size: [usize; 2],
+    /// Read a folder's images as grey.
+    #[arg(long)]
+    grayscale: bool,
+    /// Leave out files of a folder that cannot be read, and say how many.
+    #[arg(long)]
+    skip_unreadable: bool,
+    /// A feature network in TorchScript for Fréchet distances, which are then called FID: images [n, 3, h, w] in [0, 1] to
+    /// [n, features] [default: a classifier that is trained on the data].
+    #[arg(long)]
+    features: Option<PathBuf>,
     /// quick, full, or a .toml file.
     #[arg(long, default_value = "quick")]
     preset: String,
@@ -75,13 +92,23 @@ impl Command {
     /// Settings, data, device or files are not as they must be, or the run was stopped before its end.
     pub fn run(self) -> Result<()> {
         match self.action {
-            Action::Preset { paper: Paper::Vae, preset } => {
-                print_out(&vae::preset(&preset)?.to_toml()?);
+            Action::Preset { paper, preset } => {
+                print_out(&match paper {
+                    Paper::Vae => vae::preset(&preset)?.to_toml()?,
+                    Paper::SosVae => sos_vae::preset(&preset)?.to_toml()?,
+                });
                 Ok(())
             }
             Action::Reproduce(args) => {
                 let options = SessionOptions {
                     data: args.data,
+                    images: ImageFolderOptions {
+                        height: args.size[0],
+                        width: args.size[1],
+                        grayscale: args.grayscale,
+                        unreadable: if args.skip_unreadable { Unreadable::Skip } else { Unreadable::Refuse },
+                    },
+                    features: args.features,
                     device: args.device,
                     seed: args.seed,
                     threads: args.threads,
@@ -90,7 +117,10 @@ impl Command {
                     restart: args.restart,
                 };
                 let page = match args.paper {
-                    Paper::Vae => vae::reproduce(&args.preset, &Session::begin(options)?)?,
+                    Paper::Vae => vae::reproduce(&args.preset, &Session::begin(options, vae::DATA)?)?,
+                    Paper::SosVae => {
+                        sos_vae::reproduce(&args.preset, &Session::begin(options, sos_vae::DATA)?)?
+                    }
                 };
                 match page {
                     Some(page) => print_out(&format!("{}\n", page.display())),
@@ -99,6 +129,15 @@ impl Command {
                 Ok(())
             }
         }
+    }
+}
+
+/// `64` or `218x178`.
+fn parse_size(text: &str) -> Result<[usize; 2], String> {
+    let (height, width) = text.split_once('x').unwrap_or((text, text));
+    match (height.parse(), width.parse()) {
+        (Ok(height), Ok(width)) => Ok([height, width]),
+        _ => Err("must be a number of pixels, or HEIGHTxWIDTH".to_owned()),
     }
 }
 

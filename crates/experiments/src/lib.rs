@@ -2,10 +2,13 @@
 #![deny(unsafe_code)]
 
 pub mod cli;
+mod features;
 pub mod papers;
 mod parallel;
 mod preset;
 mod session;
+pub mod settings;
+mod tensors;
 
 pub use preset::{Preset, PresetSource};
 pub use session::{Session, SessionOptions, TrainJob};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
-use variata_datasets::{ImageDataset, Loader, LoaderOptions, Source, SplitOptions, Splits};
+use variata_datasets::{ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source, SplitOptions, Splits};
 use variata_models::tch::Device;
 use variata_models::train::{
     CheckpointStore, LogFile, Outcome, ProgressBar, ProgressGroup, RealFileSystem, StopFlag, TrainConfig,
@@ -20,8 +20,12 @@ use crate::parallel::{self, Shares};
 /// What the command line says about a run.
 #[derive(Debug, Clone)]
 pub struct SessionOptions {
-    /// Which data.
-    pub data: String,
+    /// Which data; the paper's own where none is named.
+    pub data: Option<String>,
+    /// What to make of the files of a folder of images.
+    pub images: ImageFolderOptions,
+    /// A feature network for Fréchet distances, in TorchScript.
+    pub features: Option<PathBuf>,
     /// Which device.
     pub device: DeviceChoice,
     /// First seed.
@@ -47,6 +51,9 @@ pub struct Session {
     pub threads: usize,
     /// The images.
     pub data: Arc<ImageDataset>,
+    /// Where they are from.
+    pub source: Source,
+    embedded: bool,
     stop: StopFlag,
     progress: ProgressGroup,
     started: SystemTime,
@@ -77,15 +84,20 @@ pub struct TrainJob<'a> {
 }
 
 impl Session {
-    /// Sets the process up and loads the data.
+    /// Sets the process up and loads the data, `default_data` where the options name none.
     ///
     /// # Errors
     /// The data cannot be read, CUDA was asked for and does not work, or the threads cannot be set.
-    pub fn begin(options: SessionOptions) -> Result<Self> {
+    pub fn begin(options: SessionOptions, default_data: &str) -> Result<Self> {
         let started = SystemTime::now();
         let threads = variata_torch_bridge::configure_threads(options.threads)?.torch;
         let device = options.device.resolve()?;
-        let data = Source::parse(&options.data)?.load()?;
+        let name = options.data.as_deref().unwrap_or(default_data);
+        let (source, embedded) = (Source::parse(name)?, name == default_data);
+        let ImageFolder { dataset, skipped, .. } = source.load_with(&options.images)?;
+        if let Some((file, reason)) = skipped.first() {
+            eprintln!("{} files left out, the first {}: {reason}", skipped.len(), file.display());
+        }
         let stop = StopFlag::default();
         let flag = stop.clone();
         let handler = ctrlc::set_handler(move || {
@@ -105,7 +117,9 @@ impl Session {
             options,
             device,
             threads,
-            data: Arc::new(data),
+            data: Arc::new(dataset),
+            source,
+            embedded,
             stop,
             progress: ProgressGroup::default(),
             started,
@@ -175,14 +189,13 @@ impl Session {
         seeds: &[u64],
     ) -> Result<(Manifest, OutputDir)> {
         let [channels, height, width] = self.data.image_shape();
-        let embedded = self.options.data == "digits";
         let manifest = Manifest {
             program: "variata".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: git_commit(Path::new(env!("CARGO_MANIFEST_DIR"))),
             paper: paper.to_owned(),
             // Runs on other data lie beside those on the embedded ones.
-            preset: if embedded {
+            preset: if self.embedded {
                 preset.name.clone()
             } else {
                 format!("{}-{}", preset.name, self.data.name())

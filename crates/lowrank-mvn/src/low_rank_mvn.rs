@@ -125,8 +125,17 @@ impl<'a, F: Real, S: Storage> LowRankMvn<'a, F, S> {
         }
     }
 
-    /// Item `b` alone, borrowed.
-    pub(crate) fn single(&self, b: usize) -> LowRankMvn<'_, F, S> {
+    /// One distribution of the batch, borrowed: a batch of one.
+    ///
+    /// # Errors
+    /// There is no such item.
+    pub fn single(&self, item: usize) -> Result<LowRankMvn<'_, F, S>, Error> {
+        check::scalar("item", item as f64, "below the number of items", item < self.batch())?;
+        Ok(self.nth(item))
+    }
+
+    /// Item `b` alone, which exists, borrowed.
+    pub(crate) fn nth(&self, b: usize) -> LowRankMvn<'_, F, S> {
         LowRankMvn {
             loc: self.loc.slice(s![b..=b, ..]).into(),
             cov_factor: self.cov_factor.slice(s![b..=b, .., ..]).into(),

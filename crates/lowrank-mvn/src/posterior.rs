@@ -114,7 +114,7 @@ impl<F: Real, S: Storage> Posterior<'_, F, S> {
         let mut exact = found.observations.iter().filter(|o| o.noise == 0.0).map(|o| o.index).peekable();
         // Both are in the order of the entries.
         let indices: Vec<usize> = (0..self.p.dim()).filter(|i| exact.next_if_eq(i).is_none()).collect();
-        let mean = Posterior { p: self.p.single(item), items: vec![found.clone()] }.mean();
+        let mean = Posterior { p: self.p.nth(item), items: vec![found.clone()] }.mean();
         let diag = self.p.cov_diag.item(item);
         let loc = mean.select(Axis(1), &indices);
         let mut cov_diag =

@@ -55,9 +55,9 @@ impl<'p, F: Real, S: Storage> EditSession<'p, F, S> {
     /// # Errors
     /// There is no such item.
     pub fn new(p: &'p LowRankMvn<'_, F, S>, item: usize) -> Result<Self, Error> {
-        check::scalar("item", item as f64, "below the number of items", item < p.batch())?;
-        let posterior = NoisePosterior::prior(p.rank());
-        Ok(Self { p: p.single(item), strokes: Vec::new(), undone: Vec::new(), past: Vec::new(), posterior })
+        let (p, rank) = (p.single(item)?, p.rank());
+        let posterior = NoisePosterior::prior(rank);
+        Ok(Self { p, strokes: Vec::new(), undone: Vec::new(), past: Vec::new(), posterior })
     }
 
     /// Adds a stroke. Entries that earlier strokes have set take the new value, for good: removing this stroke frees them, and

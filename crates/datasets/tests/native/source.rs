@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use variata_datasets::{Error, FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, Source};
+use variata_datasets::{
+    Error, FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, ImageFolderOptions, Source, Unreadable,
+};
 
 #[test]
 fn names_are_read_and_written_back() {
@@ -71,3 +73,18 @@ fn fashion_mnist_is_read_or_the_error_says_what_to_install() {
 
 /// Computed by Python's hashlib over the same canonical bytes.
 const FASHION_MNIST_CHECKSUM: &str = "cda70d090eccc312a8f7afb8bf9df213e382474fed8cd32d5957d6fe6e3bd204";
+
+#[test]
+fn a_folder_of_images_is_read_as_the_options_say() {
+    let folder = tempfile::tempdir().unwrap();
+    image::GrayImage::from_pixel(32, 16, image::Luma([7])).save(folder.path().join("a.png")).unwrap();
+    let source = Source::Folder(folder.path().to_path_buf());
+    assert_eq!(source.load().unwrap().images().shape(), [1, 3, 64, 64]);
+    let options = ImageFolderOptions { height: 8, width: 4, grayscale: true, unreadable: Unreadable::Skip };
+    std::fs::write(folder.path().join("b.png"), "no image").unwrap();
+    let found = source.load_with(&options).unwrap();
+    assert_eq!((found.dataset.images().shape(), found.skipped.len()), (&[1, 1, 8, 4][..], 1));
+    // IDX files come first, and an error about them is an error.
+    std::fs::write(folder.path().join("train-images-idx3-ubyte"), "no images").unwrap();
+    assert!(matches!(source.load(), Err(Error::NotFound { .. })));
+}

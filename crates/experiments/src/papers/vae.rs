@@ -12,13 +12,15 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 use variata_report::{Metrics, Report};
 
-pub use config::{ClassifierSettings, DataConfig, MeasureConfig, VaeConfig};
+pub use config::{MeasureConfig, VaeConfig};
 use measure::SeedResult;
 
 use crate::{Preset, PresetSource, Session};
 
 /// Name of the paper, as in folders.
 pub const PAPER: &str = "vae";
+/// What it is run on unless told otherwise.
+pub const DATA: &str = "digits";
 
 const PRESETS: PresetSource = &[
     ("quick", include_str!("../../presets/vae/quick.toml")),

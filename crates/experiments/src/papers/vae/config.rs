@@ -2,8 +2,9 @@
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
-use variata_models::train::{AdamConfig, Schedule, TrainConfig};
 use variata_models::{Architecture, AutoencoderConfig, BottleneckConfig, KlConfig, ObservationConfig};
+
+use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts};
 
 /// Everything that a preset may set. The tutorial gives no settings at all (facts §0): these are ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,64 +32,6 @@ pub struct VaeConfig {
     pub classifier: ClassifierSettings,
     /// What is measured.
     pub measure: MeasureConfig,
-}
-
-/// Optimiser and schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Training {
-    /// AdamW; 1e-3.
-    pub optimizer: AdamConfig,
-    /// Half a cosine after 100 steps of warm-up.
-    pub schedule: Schedule,
-    /// Steps between checkpoints inside an epoch; 500.
-    pub checkpoint_steps: u64,
-}
-
-impl Default for Training {
-    fn default() -> Self {
-        Self {
-            optimizer: AdamConfig::default(),
-            schedule: Schedule::Cosine { warmup_steps: 100, final_factor: 0.0 },
-            checkpoint_steps: 500,
-        }
-    }
-}
-
-/// Batches and splits.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DataConfig {
-    /// Images in a batch; 64.
-    pub batch_size: usize,
-    /// Share for validation; 0.1.
-    pub validation: f64,
-    /// Share for tests, where the data has no official test part; 0.2.
-    pub test: f64,
-    /// Seed of the split; 0. The same for all seeds of a run, so that these differ in training alone.
-    pub split_seed: u64,
-}
-
-impl Default for DataConfig {
-    fn default() -> Self {
-        Self { batch_size: 64, validation: 0.1, test: 0.2, split_seed: 0 }
-    }
-}
-
-/// The classifier that judges generated images.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ClassifierSettings {
-    /// Its networks.
-    pub architecture: Architecture,
-    /// Its training steps, rounded to whole epochs, at least one; 1500.
-    pub steps: u64,
-}
-
-impl Default for ClassifierSettings {
-    fn default() -> Self {
-        Self { architecture: Architecture::Mlp { hidden: vec![128, 64] }, steps: 1500 }
-    }
 }
 
 /// What is measured, on how much.
@@ -136,23 +79,15 @@ impl VaeConfig {
     /// A count is outside its range; the message names it.
     pub fn check(&self) -> Result<()> {
         let m = &self.measure;
-        let counts = [
-            ("seeds", self.seeds, 1, 1000),
-            ("measure.importance_samples", m.importance_samples, 2, 100_000),
-            ("measure.images", m.images, 20, 1_000_000),
-            ("measure.per_class", m.per_class, 4, 100_000),
-            ("measure.pairs", m.pairs, 8, 100_000),
-        ];
-        for (name, value, low, high) in counts {
-            if !(low..=high).contains(&value) {
-                bail!("`{name}` is {value}, must be in {low}..={high}");
-            }
-        }
-        for (name, value) in [("steps", self.steps), ("classifier.steps", self.classifier.steps)] {
-            if !(1..=1_000_000_000).contains(&value) {
-                bail!("`{name}` is {value}, must be in 1..=1000000000");
-            }
-        }
+        check_counts(&[
+            ("seeds", self.seeds as u64, 1, 1000),
+            ("measure.importance_samples", m.importance_samples as u64, 2, 100_000),
+            ("measure.images", m.images as u64, 20, 1_000_000),
+            ("measure.per_class", m.per_class as u64, 4, 100_000),
+            ("measure.pairs", m.pairs as u64, 8, 100_000),
+            ("steps", self.steps, 1, 1_000_000_000),
+            ("classifier.steps", self.classifier.steps, 1, 1_000_000_000),
+        ])?;
         if matches!(self.observation, ObservationConfig::SquaredError) {
             bail!("`observation` is squared_error, must be a density: the bounds need one");
         }
@@ -182,21 +117,6 @@ impl VaeConfig {
             V::Ae => AutoencoderConfig { bottleneck: BottleneckConfig::Deterministic, ..plain },
             V::Beta => AutoencoderConfig { kl: KlConfig { weight: self.beta, ..plain.kl }, ..plain },
             V::Cvae => AutoencoderConfig { conditional: true, ..plain },
-        }
-    }
-
-    /// A training run of `steps` on epochs of `per_epoch` batches.
-    pub(super) fn training(&self, steps: u64, per_epoch: usize) -> TrainConfig {
-        let per_epoch = per_epoch.max(1) as u64;
-        // To the nearest: rounded up, 2000 steps of Fashion-MNIST would be 2532.
-        let epochs = (steps.saturating_add(per_epoch / 2) / per_epoch).max(1);
-        TrainConfig {
-            epochs,
-            optimizer: self.training.optimizer,
-            schedule: self.training.schedule,
-            checkpoint_steps: self.training.checkpoint_steps,
-            // At most some forty points on a curve.
-            validate_epochs: epochs.div_ceil(40),
         }
     }
 }

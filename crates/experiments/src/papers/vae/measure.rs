@@ -8,11 +8,12 @@ use variata_models::tch::{Kind, Tensor};
 use variata_models::train::EpochRecord;
 use variata_models::{Autoencoder, Bounds, Classifier, Noise, Purpose, bounds, log_weights};
 use variata_report::Metrics;
-use variata_torch_bridge::{no_grad, tensor_from_array, tensor_from_slice, tensor_into_array};
+use variata_torch_bridge::{no_grad, tensor_from_array, tensor_from_slice};
 
 use super::VaeConfig;
 use super::models::{TrainedSet, Variant};
 use crate::Session;
+use crate::tensors::{images, matrix};
 
 /// Addresses of the noise of each measurement, apart from the bounds, which use the low ones.
 const PRIOR: u64 = 1 << 40;
@@ -120,14 +121,6 @@ impl SeedResult {
             }
         }
     }
-}
-
-fn images(x: &Tensor) -> Result<Array4<f32>> {
-    Ok(tensor_into_array::<f32>("images", x)?.into_dimensionality()?)
-}
-
-fn matrix(x: &Tensor) -> Result<Array2<f64>> {
-    Ok(tensor_into_array::<f64>("matrix", x)?.into_dimensionality()?)
 }
 
 /// Mean over rows of the classifier's highest probability.

@@ -1,12 +1,12 @@
 //! The models that are trained for each seed.
 
 use anyhow::Result;
-use variata_datasets::SplitOptions;
 use variata_models::train::EpochRecord;
-use variata_models::{Autoencoder, Classifier, ClassifierConfig};
+use variata_models::{Autoencoder, Classifier};
 use variata_report::OutputDir;
 
 use super::VaeConfig;
+use crate::features::train_classifier;
 use crate::session::Parts;
 use crate::{Session, TrainJob};
 
@@ -101,14 +101,8 @@ pub(super) fn train_all(
     seeds: &[u64],
 ) -> Result<Option<Vec<TrainedSet>>> {
     let data = &config.data;
-    let split = SplitOptions {
-        seed: data.split_seed,
-        validation: data.validation,
-        test: data.test,
-        ..SplitOptions::default()
-    };
-    let parts =
-        seeds.iter().map(|&s| session.parts(&split, data.batch_size, s)).collect::<Result<Vec<_>>>()?;
+    let part = |&seed: &u64| session.parts(&data.split(), data.batch_size, seed);
+    let parts = seeds.iter().map(part).collect::<Result<Vec<_>>>()?;
     // One job for each autoencoder and the classifier, seed after seed.
     let width = Variant::ALL.len() + 1;
     let trained =
@@ -117,8 +111,11 @@ pub(super) fn train_all(
             match Variant::ALL.get(i % width) {
                 Some(&variant) => Ok(train_variant(session, folder, config, parts, seed, variant)?
                     .map(|t| Job::Autoencoder(Box::new(t)))),
-                None => Ok(train_classifier(session, folder, config, parts, seed)?
-                    .map(|c| Job::Classifier(Box::new(c)))),
+                None => {
+                    let settings = (&config.classifier, &config.training, data);
+                    let classifier = train_classifier(session, folder, settings, parts, seed)?;
+                    Ok(classifier.map(|c| Job::Classifier(Box::new(c))))
+                }
             }
         })?;
     let Some(trained) = trained else { return Ok(None) };
@@ -156,27 +153,9 @@ fn train_variant(
     let job = TrainJob {
         name: variant.name(),
         seed,
-        config: config.training(steps, parts.train.batches_per_epoch()),
+        config: config.training.run(steps, parts.train.batches_per_epoch()),
         settings: format!("{settings:?} {:?}", config.data),
     };
     let outcome = session.train(folder, &model, parts, &job)?;
     Ok(outcome.map(|outcome| Trained { variant, model, history: outcome.history }))
-}
-
-fn train_classifier(
-    session: &Session,
-    folder: &OutputDir,
-    config: &VaeConfig,
-    parts: &Parts,
-    seed: u64,
-) -> Result<Option<Classifier>> {
-    let settings = ClassifierConfig { architecture: config.classifier.architecture.clone() };
-    let classifier = Classifier::new(&settings, session.image(), session.classes(), seed, session.device)?;
-    let job = TrainJob {
-        name: "classifier",
-        seed,
-        config: config.training(config.classifier.steps, parts.train.batches_per_epoch()),
-        settings: format!("{settings:?} {:?}", config.data),
-    };
-    Ok(session.train(folder, &classifier, parts, &job)?.map(|_| classifier))
 }

@@ -1,0 +1,84 @@
+//! SOS-VAE: the low-rank normal over pixels; models, run, report.
+
+mod claims;
+mod config;
+mod dense;
+mod direct;
+mod editing;
+mod figures;
+mod measure;
+mod models;
+mod observation_space;
+mod pixels;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::Result;
+use variata_report::{Metrics, Report};
+
+pub use config::{MeasureConfig, SosVaeConfig};
+use measure::SeedResult;
+
+use crate::features::Extractor;
+use crate::{Preset, PresetSource, Session};
+
+/// Name of the paper, as in folders.
+pub const PAPER: &str = "sos-vae";
+/// What it is run on unless told otherwise.
+pub const DATA: &str = "faces";
+
+const PRESETS: PresetSource = &[
+    ("quick", include_str!("../../presets/sos-vae/quick.toml")),
+    ("full", include_str!("../../presets/sos-vae/full.toml")),
+];
+
+/// An embedded preset by name, or a .toml file.
+///
+/// # Errors
+/// As [`Preset::load`].
+pub fn preset(name: &str) -> Result<Preset<SosVaeConfig>> {
+    Preset::load(name, PRESETS)
+}
+
+/// Trains everything for every seed, measures, and writes the report; `None` when the run was asked to stop.
+///
+/// # Errors
+/// Settings, data, training or files fail.
+pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>> {
+    let preset = preset(preset_name)?;
+    preset.config.check()?;
+    let extractor = session.options.features.as_deref().map(|f| Extractor::load(f, session.device)).transpose()?;
+    let seeds = session.seeds(preset.config.seeds);
+    let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
+    let Some(trained) = models::train_all(session, &folder, &preset.config, &seeds)? else { return Ok(None) };
+    // A model cannot be shared between threads, but lent to one of them: each job takes its own.
+    let trained: Vec<_> = trained.into_iter().map(|set| Mutex::new(Some(set))).collect();
+    // An extractor belongs to one thread.
+    let measure = |i: usize| {
+        let set = trained[i].lock().unwrap_or_else(PoisonError::into_inner).take();
+        set.map(|set| measure::measure(session, &preset.config, extractor.as_ref(), &set)).transpose()
+    };
+    let results: Option<Vec<SeedResult>> = (0..trained.len()).map(measure).collect::<Result<_>>()?;
+    let Some(results) = results else { return Ok(None) };
+    let claims = claims::claims(&results, &preset.config);
+    let mut metrics = Metrics::new();
+    metrics.insert_claims(&claims);
+    for result in &results {
+        result.record(&mut metrics);
+    }
+    folder.write_metrics(&metrics)?;
+    let report = Report {
+        title: "SOS-VAE: structured observation spaces".to_owned(),
+        subtitle: format!("{} · preset {} · {} seeds", session.data.name(), preset.name, seeds.len()),
+        paper: "Structured observation space VAE (Langley, Monteiro, Jones, Pawlowski, Glocker)".to_owned(),
+        summary: figures::summary(&results, &claims, &preset.config, extractor.as_ref()),
+        lead: Some(figures::lead(&results[0])?),
+        sections: figures::sections(&results, &preset.config)?,
+        claims,
+        manifest: manifest.clone(),
+    };
+    let page = report.write(&folder)?;
+    session.finish(folder, &manifest)?;
+    Ok(Some(page))
+}

@@ -1,0 +1,130 @@
+//! p(x|z) of a batch of images as arrays: what figures and measurements work on.
+
+use anyhow::{Result, bail};
+use ndarray::{Array2, Array3, Array4};
+use rand::Rng;
+use variata_lowrank_mvn::{Grid, LowRankMvn, SparsePrecisionNormal};
+use variata_models::{ImageShape, Observation};
+use variata_torch_bridge::tensor_into_array;
+
+/// A batch of distributions of images, whose values follow channel after channel, row after row.
+#[derive(Debug)]
+pub(super) enum Pixels {
+    /// Also independent pixels: a factor of no column.
+    LowRank(LowRankMvn<'static, f32>),
+    Sparse(SparsePrecisionNormal<f32>),
+}
+
+impl Pixels {
+    /// From a decoder's output.
+    pub(super) fn of(observation: &Observation) -> Result<Self> {
+        let rows = |t: &variata_models::tch::Tensor| -> Result<Array2<f32>> {
+            Ok(tensor_into_array::<f32>("rows", &t.flatten(1, -1))?.into_dimensionality()?)
+        };
+        Ok(match observation {
+            Observation::Normal { mean, log_variance } => {
+                let (loc, variance) = (rows(mean)?, rows(log_variance)?.mapv(f32::exp));
+                let none = Array3::zeros((loc.nrows(), loc.ncols(), 0));
+                Self::LowRank(LowRankMvn::new(loc, none, variance)?)
+            }
+            Observation::LowRankNormal { mean, cov_factor, cov_diag } => {
+                let factor: Array3<f32> =
+                    tensor_into_array("cov_factor", cov_factor)?.into_dimensionality()?;
+                Self::LowRank(LowRankMvn::new(rows(mean)?, factor, rows(&cov_diag.expand_as(mean))?)?)
+            }
+            Observation::SparsePrecision { mean, log_diag, off_diag, neighbourhood } => {
+                let [_, c, h, w] = mean.size()[..] else { bail!("a mean of {:?} is no batch of images", mean.size()) };
+                let grid = Grid::new(h as usize, w as usize, c as usize, *neighbourhood as usize)?;
+                let off: Array3<f32> = tensor_into_array("off_diag", off_diag)?.into_dimensionality()?;
+                Self::Sparse(SparsePrecisionNormal::new(grid, rows(mean)?, rows(log_diag)?, off)?)
+            }
+            other => bail!("{other:?} is no normal distribution"),
+        })
+    }
+
+    pub(super) fn mean(&self) -> Array2<f32> {
+        match self {
+            Self::LowRank(p) => p.mean().to_owned(),
+            Self::Sparse(p) => p.mean(),
+        }
+    }
+
+    pub(super) fn sample(&self, rng: &mut impl Rng) -> Result<Array2<f32>> {
+        Ok(match self {
+            Self::LowRank(p) => p.sample(rng),
+            Self::Sparse(p) => p.sample(rng)?,
+        })
+    }
+
+    pub(super) fn variance(&self) -> Result<Array2<f32>> {
+        Ok(match self {
+            Self::LowRank(p) => p.variance(),
+            Self::Sparse(p) => p.variance()?,
+        })
+    }
+
+    /// Covariance of all values with one of them, [batch, n].
+    pub(super) fn covariance_row(&self, index: usize) -> Result<Array2<f32>> {
+        Ok(match self {
+            Self::LowRank(p) => p.covariance_row(index)?,
+            Self::Sparse(p) => {
+                let mut unit = Array2::zeros((p.batch(), p.dim()));
+                unit.column_mut(index).fill(1.0);
+                p.covariance_times(&unit)?
+            }
+        })
+    }
+
+    /// Entropy of each distribution, nats.
+    pub(super) fn entropy(&self) -> Result<Vec<f64>> {
+        Ok(match self {
+            Self::LowRank(p) => p.entropy()?.to_vec(),
+            Self::Sparse(p) => p.entropy().to_vec(),
+        })
+    }
+
+    pub(super) fn low_rank(&self) -> Option<&LowRankMvn<'static, f32>> {
+        match self {
+            Self::LowRank(p) => Some(p),
+            Self::Sparse(_) => None,
+        }
+    }
+}
+
+/// Rows of values as images [n, channels, height, width].
+pub(super) fn as_images(rows: Array2<f32>, image: ImageShape) -> Result<Array4<f32>> {
+    let [c, h, w] = image.dims().map(|n| n as usize);
+    let n = rows.nrows();
+    Ok(rows.as_standard_layout().into_owned().into_shape_with_order((n, c, h, w))?)
+}
+
+/// Correlation of a field of deviations [n, channels, height, width] with itself 1, 2, …, `far` pixels to the right and below,
+/// over all images, channels and places.
+pub(super) fn coherence(deviations: &Array4<f32>, far: usize) -> Vec<f64> {
+    let (_, _, height, width) = deviations.dim();
+    let correlation = |distance: usize| {
+        let (mut product, mut first, mut second) = (0.0, 0.0, 0.0);
+        for ((i, c, y, x), &e) in deviations.indexed_iter() {
+            let right = (x + distance < width).then(|| deviations[(i, c, y, x + distance)]);
+            let below = (y + distance < height).then(|| deviations[(i, c, y + distance, x)]);
+            for other in right.into_iter().chain(below) {
+                let (e, other) = (f64::from(e), f64::from(other));
+                product += e * other;
+                first += e * e;
+                second += other * other;
+            }
+        }
+        product / (first * second).sqrt()
+    };
+    (1..=far.min(height.max(width).saturating_sub(1))).map(correlation).collect()
+}
+
+/// Variance over the rows, mean over the columns: how much a model varies its means.
+pub(super) fn variation(means: &Array2<f32>) -> f64 {
+    let n = means.nrows().max(2) as f64;
+    let per_value = means.columns().into_iter().map(|column| {
+        let mean = column.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
+        column.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / (n - 1.0)
+    });
+    per_value.sum::<f64>() / means.ncols().max(1) as f64
+}
