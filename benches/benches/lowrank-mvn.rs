@@ -53,11 +53,21 @@ fn density<S: Storage>(
     group.bench_function(format!("log_prob_and_entropy_with_grad_into{name}/{batch}x{n}"), |b| {
         b.iter(|| new().log_prob_and_entropy_with_grad_into(black_box(x), &mut to));
     });
-    // One gradient of both, as backward passes have it.
+    // One gradient of both, as backward passes have it: of the sum, in which D⁻¹PC⁻¹ cancels, and of a weighted sum.
     let (mut to, ones) = (LowRankMvnLogProbGrad::zeros(&new()), Array1::ones(batch));
-    group.bench_function(format!("backward{name}/{batch}x{n}"), |b| {
-        b.iter(|| new().weighted_log_prob_and_entropy_with_grad_into(black_box(x), [&ones, &ones], &mut to));
-    });
+    for (what, of_entropy) in
+        [("backward", ones.clone()), ("backward_weighted", Array1::from_elem(batch, 0.5))]
+    {
+        group.bench_function(format!("{what}{name}/{batch}x{n}"), |b| {
+            b.iter(|| {
+                new().weighted_log_prob_and_entropy_with_grad_into(
+                    black_box(x),
+                    [&ones, &of_entropy],
+                    &mut to,
+                )
+            });
+        });
+    }
 }
 
 fn densities(c: &mut Criterion) {

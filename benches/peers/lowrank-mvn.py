@@ -26,12 +26,14 @@ def rows_of(batch, n):
             "bytes": factor * width // F32 + 2 * small,
             "flops": gram,
         }
-        yield {
-            # One gradient of the sum of both, as a backward pass has it: reads the factor twice, writes it once.
-            "id": f"lowrank_mvn/backward{layout}/{batch}x{n}",
-            "bytes": 2 * factor * width // F32 + factor + 6 * small,
-            "flops": gram + 2 * batch * n * RANK * (RANK + 2),
-        }
+        for what, solve in (("backward", 0), ("backward_weighted", RANK)):
+            yield {
+                # One gradient of a sum of both, as a backward pass has it: reads the factor twice, writes it once. In the
+                # plain sum C⁻¹P cancels.
+                "id": f"lowrank_mvn/{what}{layout}/{batch}x{n}",
+                "bytes": 2 * factor * width // F32 + factor + 6 * small,
+                "flops": gram + 2 * batch * n * RANK * (solve + 2),
+            }
         yield {
             # Reads the factor twice, writes two gradients of its size; C⁻¹P costs r² more.
             "id": f"lowrank_mvn/log_prob_and_entropy_with_grad_into{layout}/{batch}x{n}",
@@ -102,9 +104,10 @@ def make(row, peer):
 
     def backward():
         log_prob, entropy = function(*inputs)
-        return log_prob, entropy, torch.autograd.grad((log_prob + entropy).sum(), inputs)
+        weight = 0.5 if what == "backward_weighted" else 1
+        return log_prob, entropy, torch.autograd.grad((log_prob + weight * entropy).sum(), inputs)
 
-    if what == "backward":
+    if what.startswith("backward"):
         return backward
 
     def once():

@@ -160,7 +160,9 @@ pub(crate) fn known(command: &str, flag: Option<&str>) -> bool {
     COMMANDS.iter().any(|spec| {
         spec.name == command
             && flag.is_none_or(|flag| {
-                matches!(command, "reproduce" | "studio") || flag == "--help" || spec.flags.iter().any(|f| f.name == flag)
+                matches!(command, "reproduce" | "studio")
+                    || flag == "--help"
+                    || spec.flags.iter().any(|f| f.name == flag)
             })
     })
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
-use variata_datasets::{ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source, SplitOptions, Splits};
+use variata_datasets::{
+    ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source, SplitOptions, Splits,
+};
 use variata_models::tch::Device;
 use variata_models::train::{
     CheckpointStore, LogFile, Outcome, ProgressBar, ProgressGroup, RealFileSystem, StopFlag, TrainConfig,

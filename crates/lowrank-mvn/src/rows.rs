@@ -109,7 +109,7 @@ impl Rows {
     }
 
     /// The gradients of the rows in `p`, and `dots[i]`, the product of row i with row i of P·C⁻¹. `scratch` has at least
-    /// `dots.len()·`[`WIDE`] numbers.
+    /// `dots.len()·`[`WIDE`] numbers. Where no output takes anything of P·C⁻¹, that is left out and `dots` are 0.
     pub(crate) fn gradients(
         &self,
         p: &[f32],
@@ -118,9 +118,13 @@ impl Rows {
         scratch: &mut [f32],
     ) {
         dots.fill(0.0);
+        let solve = outputs.iter().any(|output| output.of_solved.iter().any(|factor| *factor != 0.0));
         for strip in &self.strips {
             let solved = &mut scratch[..dots.len() * strip.width];
-            Arch::new().dispatch(Gradients { r: self.r, strip, p, outputs, dots, solved });
+            if !solve {
+                solved.fill(0.0);
+            }
+            Arch::new().dispatch(Gradients { r: self.r, strip, p, outputs, dots, solved, solve });
         }
     }
 }
@@ -132,6 +136,7 @@ struct Gradients<'a, 'o> {
     outputs: &'a mut [Output<'o>],
     dots: &'a mut [f32],
     solved: &'a mut [f32],
+    solve: bool,
 }
 
 impl WithSimd for Gradients<'_, '_> {
@@ -153,13 +158,20 @@ impl WithSimd for Gradients<'_, '_> {
 }
 
 impl Gradients<'_, '_> {
-    /// N vectors per row, STEP rows at a time, whose sums stay in registers.
     #[inline(always)]
-    fn all<V: Simd, const N: usize, const STEP: usize>(self, simd: V) {
-        let Self { r, strip: Strip { first, inverse, z, .. }, p, outputs, dots, solved } = self;
-        let (first, count) = (*first, dots.len());
+    fn all<V: Simd, const N: usize, const STEP: usize>(mut self, simd: V) {
+        if self.solve {
+            self.products::<V, N, STEP>(simd);
+        }
+        self.combine::<V, N>(simd);
+    }
+
+    /// Rows of P·C⁻¹ and `dots`: N vectors per row, STEP rows at a time, whose sums stay in registers.
+    #[inline(always)]
+    fn products<V: Simd, const N: usize, const STEP: usize>(&mut self, simd: V) {
+        let Self { r, strip: Strip { first, inverse, .. }, p, outputs, dots, solved, .. } = self;
+        let (r, first) = (*r, *first);
         let matrix = V::as_simd_f32s(inverse).0.as_chunks::<N>().0;
-        let [z] = V::as_simd_f32s(z).0.as_chunks::<N>().0 else { return };
         let solved = V::as_mut_simd_f32s(solved).0.as_chunks_mut::<N>().0;
         for (step, solved) in solved.chunks_mut(STEP).enumerate() {
             let ahead = (step * STEP + AHEAD) * r;
@@ -196,6 +208,15 @@ impl Gradients<'_, '_> {
             }
             *dot += simd.reduce_sum_f32s(sum);
         }
+    }
+
+    /// Rows of the outputs.
+    #[inline(always)]
+    fn combine<V: Simd, const N: usize>(self, simd: V) {
+        let Self { r, strip: Strip { first, z, .. }, outputs, dots, solved, .. } = self;
+        let (first, count) = (*first, dots.len());
+        let [z] = V::as_simd_f32s(z).0.as_chunks::<N>().0 else { return };
+        let solved = V::as_simd_f32s(solved).0.as_chunks::<N>().0;
         // What a whole vector writes beyond its row is written again with the next one, if this is the only strip.
         let whole =
             if r <= N * V::F32_LANES { count.saturating_sub(N * V::F32_LANES / r.max(1) + 1) } else { 0 };

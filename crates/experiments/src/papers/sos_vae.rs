@@ -48,7 +48,8 @@ pub fn preset(name: &str) -> Result<Preset<SosVaeConfig>> {
 pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>> {
     let preset = preset(preset_name)?;
     preset.config.check()?;
-    let extractor = session.options.features.as_deref().map(|f| Extractor::load(f, session.device)).transpose()?;
+    let extractor =
+        session.options.features.as_deref().map(|f| Extractor::load(f, session.device)).transpose()?;
     let seeds = session.seeds(preset.config.seeds);
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
     let Some(trained) = models::train_all(session, &folder, &preset.config, &seeds)? else { return Ok(None) };

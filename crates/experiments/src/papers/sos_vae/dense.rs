@@ -33,7 +33,8 @@ pub(super) fn compare(p: &LowRankMvn<'_, f32>) -> Result<Vec<Comparison>> {
         let exact = by_formula(p, &indices, &values, Kind::Double)?;
         let singles = by_formula(p, &indices, &values, Kind::Float)?;
         let change = largest(exact.iter().zip(p.loc()).map(|(e, m)| e - f64::from(*m)));
-        let error = |got: &mut dyn Iterator<Item = f64>| largest(got.zip(&exact).map(|(g, e)| g - e)) / change;
+        let error =
+            |got: &mut dyn Iterator<Item = f64>| largest(got.zip(&exact).map(|(g, e)| g - e)) / change;
         let errors = [error(&mut ours.iter().map(|v| f64::from(*v))), error(&mut singles.iter().copied())];
         all.push(Comparison { edits: count, errors });
     }
@@ -52,7 +53,8 @@ fn by_formula(
     values: &Array2<f32>,
     kind: Kind,
 ) -> Result<Vec<f64>> {
-    let dense = |a: ArrayView2<'_, f32>| -> Result<Tensor> { Ok(tensor_from_array(a.to_owned())?.to_kind(kind)) };
+    let dense =
+        |a: ArrayView2<'_, f32>| -> Result<Tensor> { Ok(tensor_from_array(a.to_owned())?.to_kind(kind)) };
     let factor = dense(p.cov_factor().slice(s![0, .., ..]))?;
     let own = match p.cov_diag() {
         CovDiag::Scalar(d) => vec![*d; indices.len()],

@@ -67,7 +67,10 @@ pub(super) fn measure(
     let reference = found.distribution()?;
     let closed = fit_ppca(&train, rank, &FitOptions::default())?;
     let noise = Noise::new(set.seed);
-    let drawn = [samples(learned, config.measure.samples, &noise), samples(&reference, config.measure.samples, &noise)];
+    let drawn = [
+        samples(learned, config.measure.samples, &noise),
+        samples(&reference, config.measure.samples, &noise),
+    ];
     let components = learned.principal_components()?;
     let directions = components.directions.slice(s![0, .., ..]);
     let cosines = found.directions.dot(&directions);
@@ -82,7 +85,8 @@ pub(super) fn measure(
         }
         Ok(sum / test.nrows() as f64)
     };
-    let shown = |rows: &Array2<f32>| as_images(rows.slice(s![..SHOWN.min(rows.nrows()), ..]).to_owned(), judge.image);
+    let shown =
+        |rows: &Array2<f32>| as_images(rows.slice(s![..SHOWN.min(rows.nrows()), ..]).to_owned(), judge.image);
     Ok(DirectResult {
         frechet: [judge.distance(&drawn[0])?, judge.distance(&drawn[1])?],
         overlap,

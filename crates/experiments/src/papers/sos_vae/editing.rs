@@ -160,7 +160,11 @@ pub(super) fn measure(
     };
     let regions = known.as_ref().map(|faces| Regions { faces, image });
     let following = regions.as_ref().map_or(Ok(Vec::new()), |r| follow(r, indices, p))?;
-    Ok(Edits { following, strips: strips(regions.as_ref(), indices, p, image)?, dense: dense::compare(&p.single(0)?)? })
+    Ok(Edits {
+        following,
+        strips: strips(regions.as_ref(), indices, p, image)?,
+        dense: dense::compare(&p.single(0)?)?,
+    })
 }
 
 fn follow(regions: &Regions<'_>, indices: &[usize], p: &LowRankMvn<'static, f32>) -> Result<Vec<Following>> {
@@ -210,7 +214,9 @@ fn strips(
     let channels = image.channels as usize;
     let (height, width, plane) = (image.height as usize, image.width as usize, p.dim() / channels);
     let square = |y: usize, x: usize| Patch {
-        pixels: (y..(y + 3).min(height)).flat_map(|y| (x..(x + 3).min(width)).map(move |x| y * width + x)).collect(),
+        pixels: (y..(y + 3).min(height))
+            .flat_map(|y| (x..(x + 3).min(width)).map(move |x| y * width + x))
+            .collect(),
     };
     let mut rows = Vec::new();
     for (item, &face) in indices.iter().enumerate() {

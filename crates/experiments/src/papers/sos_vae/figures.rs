@@ -3,8 +3,8 @@
 use anyhow::Result;
 use ndarray::{Array4, ArrayView4};
 use variata_report::{
-    Axis, BarGroup, BarPlot, Best, Cell, Claim, Column, Digits, Figure, ImageGrid, LinePlot, LineSeries, Section,
-    Size, Table, Verdict,
+    Axis, BarGroup, BarPlot, Best, Cell, Claim, Column, Digits, Figure, ImageGrid, LinePlot, LineSeries,
+    Section, Size, Table, Verdict,
 };
 
 use super::SosVaeConfig;
@@ -74,7 +74,8 @@ pub(super) fn summary(
 
 pub(super) fn sections(results: &[SeedResult], config: &SosVaeConfig) -> Result<Vec<Section>> {
     let first = &results[0];
-    let mut sections = vec![numbers(results, config)?, comparison(first)?, coherence(results)?, space(first)?];
+    let mut sections =
+        vec![numbers(results, config)?, comparison(first)?, coherence(results)?, space(first)?];
     sections.push(editing(results, first)?);
     sections.extend([direct(results)?, explosion(results)?, ranks(results, config)?, training(results)?]);
     Ok(sections)
@@ -256,7 +257,8 @@ fn editing(results: &[SeedResult], first: &SeedResult) -> Result<Section> {
         ],
     );
     for (k, c) in first.edits.dense.iter().enumerate() {
-        let at = |which: usize| seeds(results, |r| r.edits.dense.get(k).map_or(f64::NAN, |c| c.errors[which]));
+        let at =
+            |which: usize| seeds(results, |r| r.edits.dense.get(k).map_or(f64::NAN, |c| c.errors[which]));
         dense.row(vec![Cell::Seeds(vec![c.edits as f64]), at(0), at(1)])?;
     }
     Ok(section.table(dense))
@@ -265,17 +267,33 @@ fn editing(results: &[SeedResult], first: &SeedResult) -> Result<Section> {
 fn direct(results: &[SeedResult]) -> Result<Section> {
     let first = &results[0].direct;
     let picture = |k: usize, id: &str, caption: &str| -> Result<Figure> {
-        Ok(Figure::picture(id, caption, &grid(&first.samples[k], 10, 36).render(&clipped(&first.samples[k]))?)?)
+        Ok(Figure::picture(
+            id,
+            caption,
+            &grid(&first.samples[k], 10, 36).render(&clipped(&first.samples[k]))?,
+        )?)
     };
     let mut table = Table::new(
         "direct",
         "The learned distribution against principal components of the same training images.",
         vec![Column::text("quantity"), Column::number("value", Digits::Significant(4))],
     );
-    table.row(vec!["mean squared cosine of the principal angles".into(), seeds(results, |r| r.direct.overlap)])?;
-    table.row(vec!["variance along the components, learned over PCA".into(), seeds(results, |r| r.direct.variance_ratio)])?;
-    table.row(vec!["log p of test images, learned (fixed ε), nats".into(), seeds(results, |r| r.direct.log_prob[0])])?;
-    table.row(vec!["log p of test images, probabilistic PCA (ε fitted), nats".into(), seeds(results, |r| r.direct.log_prob[1])])?;
+    table.row(vec![
+        "mean squared cosine of the principal angles".into(),
+        seeds(results, |r| r.direct.overlap),
+    ])?;
+    table.row(vec![
+        "variance along the components, learned over PCA".into(),
+        seeds(results, |r| r.direct.variance_ratio),
+    ])?;
+    table.row(vec![
+        "log p of test images, learned (fixed ε), nats".into(),
+        seeds(results, |r| r.direct.log_prob[0]),
+    ])?;
+    table.row(vec![
+        "log p of test images, probabilistic PCA (ε fitted), nats".into(),
+        seeds(results, |r| r.direct.log_prob[1]),
+    ])?;
     Ok(Section::new("No network")
         .text("The paper's figure 7: mean and factor of one distribution for all images, learned by gradient descent, against PCA. The likelihood's maximum at a given ε has the components of PCA, each with the variance λ − ε.")
         .figures(vec![
@@ -288,7 +306,9 @@ fn direct(results: &[SeedResult]) -> Result<Section> {
 fn history(results: &[SeedResult], variant: Variant, name: &str) -> Result<LineSeries> {
     let runs: Vec<Vec<(f64, f64)>> = results
         .iter()
-        .map(|r| r.get(variant).history.iter().filter_map(|e| Some((e.step as f64, e.train(name)?))).collect())
+        .map(|r| {
+            r.get(variant).history.iter().filter_map(|e| Some((e.step as f64, e.train(name)?))).collect()
+        })
         .collect();
     let x: Vec<f64> = runs[0].iter().map(|p| p.0).collect();
     let y: Vec<Vec<f64>> = runs.iter().map(|r| r.iter().map(|p| p.1).collect()).collect();

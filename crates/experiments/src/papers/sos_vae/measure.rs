@@ -147,12 +147,14 @@ fn draw(model: &Autoencoder, noise: &Noise, count: usize) -> Result<Draws> {
     for start in (0..count).step_by(CHUNK) {
         let rows = CHUNK.min(count - start);
         let range = start as u64..(start + rows) as u64;
-        let z = Array2::from_shape_vec((rows, latent), noise.normal_rows(Purpose::Report, PRIOR, range, latent))?;
+        let z =
+            Array2::from_shape_vec((rows, latent), noise.normal_rows(Purpose::Report, PRIOR, range, latent))?;
         let p = decode(model, z)?;
         let mut rng = noise.stream(Purpose::Report, DRAWS, start as u64);
         draws.samples.push(p.sample(&mut rng)?);
         draws.entropy += p.entropy()?.iter().sum::<f64>();
-        draws.variance += p.variance()?.mean_axis(Axis(1)).map_or(0.0, |m| m.iter().map(|v| f64::from(*v)).sum());
+        draws.variance +=
+            p.variance()?.mean_axis(Axis(1)).map_or(0.0, |m| m.iter().map(|v| f64::from(*v)).sum());
         draws.means.push(p.mean());
         draws.count += rows as f64;
     }
@@ -177,7 +179,10 @@ fn measure_model(
     let shown = test.slice(s![..config.measure.bound_images.min(test.dim().0), .., .., ..]).to_owned();
     let x = tensor_from_array(shown)?.to_device(model.device());
     let weights = log_weights(model, &x, None, config.measure.importance_samples as i64, &noise, 1)?;
-    let apart = as_images(&samples.slice(s![..200.min(samples.nrows()), ..]) - &means.slice(s![..200.min(means.nrows()), ..]), judge.image)?;
+    let apart = as_images(
+        &samples.slice(s![..200.min(samples.nrows()), ..]) - &means.slice(s![..200.min(means.nrows()), ..]),
+        judge.image,
+    )?;
     Ok(ModelResult {
         variant: trained.variant,
         history: trained.history.clone(),

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use variata_models::train::EpochRecord;
 use variata_models::{
-    Autoencoder, AutoencoderConfig, BottleneckConfig, Classifier, ConstraintConfig, DirectNormal, EntropyConfig,
-    KlConfig, LowRankDiagonal, ObservationConfig, Scale, Target,
+    Autoencoder, AutoencoderConfig, BottleneckConfig, Classifier, ConstraintConfig, DirectNormal,
+    EntropyConfig, KlConfig, LowRankDiagonal, ObservationConfig, Scale, Target,
 };
 use variata_report::OutputDir;
 
@@ -112,7 +112,8 @@ pub(super) fn train_all(
             }
             _ => {
                 let settings = (&config.classifier, &config.training, data);
-                train_classifier(session, folder, settings, parts, seed)?.map(|c| Job::Classifier(Box::new(c)))
+                train_classifier(session, folder, settings, parts, seed)?
+                    .map(|c| Job::Classifier(Box::new(c)))
             }
         })
     })?;
@@ -137,11 +138,8 @@ pub(super) fn train_all(
 
 /// An autoencoder with this experiment's parts.
 fn settings(config: &SosVaeConfig, variant: Variant) -> AutoencoderConfig {
-    let held = |target| ConstraintConfig {
-        target,
-        damping: config.damping,
-        learning_rate: config.multiplier_rate,
-    };
+    let held =
+        |target| ConstraintConfig { target, damping: config.damping, learning_rate: config.multiplier_rate };
     let low_rank = |rank, diagonal| ObservationConfig::LowRankNormal { rank, diagonal };
     let fixed = LowRankDiagonal::Fixed { value: config.epsilon };
     let observation = match variant {
@@ -157,9 +155,13 @@ fn settings(config: &SosVaeConfig, variant: Variant) -> AutoencoderConfig {
         latent: config.latent,
         bottleneck: BottleneckConfig::default(),
         observation,
-        kl: KlConfig { constraint: Some(held(Target::Absolute { nats: config.kl_target })), ..KlConfig::default() },
+        kl: KlConfig {
+            constraint: Some(held(Target::Absolute { nats: config.kl_target })),
+            ..KlConfig::default()
+        },
         entropy: EntropyConfig {
-            constraint: constrained.then(|| held(Target::AboveFloor { nats_per_rank: config.entropy_per_rank })),
+            constraint: constrained
+                .then(|| held(Target::AboveFloor { nats_per_rank: config.entropy_per_rank })),
             ..EntropyConfig::default()
         },
         pretrain_steps: config.pretrain_steps,

@@ -53,7 +53,9 @@ pub(super) fn views(model: &Autoencoder, noise: &Noise, image: ImageShape) -> Re
     let scales: Vec<f64> = (0..SCALES).map(|k| -5.0 + 0.5 * k as f64).collect();
     let components = COMPONENTS.min(one.rank());
     let sweeps = (0..components)
-        .map(|c| Ok(one.component_sweep(c, &scales, OTHERS, &omega, &none)?.index_axis_move(ndarray::Axis(0), 0)))
+        .map(|c| {
+            Ok(one.component_sweep(c, &scales, OTHERS, &omega, &none)?.index_axis_move(ndarray::Axis(0), 0))
+        })
         .collect::<Result<Vec<_>>>()?;
     let views: Vec<_> = sweeps.iter().map(Array2::view).collect();
     let sweeps = as_images(ndarray::concatenate(ndarray::Axis(0), &views)?, image)?;

@@ -33,7 +33,9 @@ impl Pixels {
                 Self::LowRank(LowRankMvn::new(rows(mean)?, factor, rows(&cov_diag.expand_as(mean))?)?)
             }
             Observation::SparsePrecision { mean, log_diag, off_diag, neighbourhood } => {
-                let [_, c, h, w] = mean.size()[..] else { bail!("a mean of {:?} is no batch of images", mean.size()) };
+                let [_, c, h, w] = mean.size()[..] else {
+                    bail!("a mean of {:?} is no batch of images", mean.size())
+                };
                 let grid = Grid::new(h as usize, w as usize, c as usize, *neighbourhood as usize)?;
                 let off: Array3<f32> = tensor_into_array("off_diag", off_diag)?.into_dimensionality()?;
                 Self::Sparse(SparsePrecisionNormal::new(grid, rows(mean)?, rows(log_diag)?, off)?)
