@@ -2,8 +2,6 @@
 //!
 //! With A = D^-½P and b = D^-½(x − μ), z = C⁻¹Aᵀb is the least-squares solution of [A; I]·z ≈ [b; 0].
 
-use std::ops::Range;
-
 use ndarray::{ArrayRef2, Axis, s};
 use variata_distributions::Real;
 use variata_distributions::linalg::{dot, solve_lower, solve_lower_transposed};
@@ -19,9 +17,6 @@ use crate::{Error, LowRankMvn};
 
 /// Rows per task. Sums are formed per task and added in order, so that no result depends on the number of threads.
 pub(crate) const TASK: usize = 32 * ROWS;
-
-/// Bytes of factors that a second pass may expect to find in the cache where the first has left them.
-const CACHED: usize = 8 << 20;
 
 /// Smallest ratio of a pivot to its diagonal entry at which the normal equations keep enough digits for elements `F`: they
 /// lose as many as the ratio has zeros.
@@ -64,29 +59,21 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         }
     }
 
-    /// `f` of each of the `items` and each run of rows [start, end), in parallel; item after item.
+    /// `f` of each item and each run of rows [start, end), in parallel; item after item.
     pub(crate) fn over_tasks<T: Send>(
         &self,
-        items: Range<usize>,
         f: impl Fn(&Item<'_, F, S>, usize, usize) -> T + Sync + Send,
     ) -> Vec<T> {
         let tasks = self.tasks();
-        collect(items.len() * tasks, |at| {
+        collect(self.batch() * tasks, |at| {
             let start = at % tasks * TASK;
-            f(&self.item(items.start + at / tasks), start, self.dim().min(start + TASK))
+            f(&self.item(at / tasks), start, self.dim().min(start + TASK))
         })
     }
 
     /// Runs of rows per item; 1 for no row.
     pub(crate) fn tasks(&self) -> usize {
         self.dim().div_ceil(TASK).max(1)
-    }
-
-    /// The items in groups whose factors stay in the cache between two passes; one empty group for no item.
-    pub(crate) fn groups(&self) -> impl Iterator<Item = Range<usize>> + use<F, S> {
-        let (batch, bytes) = (self.batch(), self.dim() * self.rank() * size_of::<S>());
-        let items = (CACHED / bytes.max(1)).max(1);
-        (0..batch.max(1)).step_by(items).map(move |start| start..batch.min(start + items))
     }
 
     /// x − μ.
@@ -104,27 +91,18 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
 
     /// The factor of each covariance, and what it says of each right-hand side.
     pub(crate) fn factorise(&self, right: Option<Right<'_>>) -> Result<Vec<(Factorised, Solution)>, Error> {
-        self.factorise_some(0..self.batch(), right)
-    }
-
-    /// The same of some items.
-    pub(crate) fn factorise_some(
-        &self,
-        items: Range<usize>,
-        right: Option<Right<'_>>,
-    ) -> Result<Vec<(Factorised, Solution)>, Error> {
         if self.dim() <= self.rank() {
-            return collect(items.len(), |k| self.item(items.start + k).dense(right)).into_iter().collect();
+            return collect(self.batch(), |b| self.item(b).dense(right)).into_iter().collect();
         }
-        let sums = self.over_tasks(items.clone(), |item, start, end| item.gram(right, start, end));
+        let sums = self.over_tasks(|item, start, end| item.gram(right, start, end));
         let tasks = self.tasks();
-        let found = collect(items.len(), |k| {
-            let mut sums = sums[k * tasks..(k + 1) * tasks].iter();
+        let found = collect(self.batch(), |b| {
+            let mut sums = sums[b * tasks..(b + 1) * tasks].iter();
             let mut gram = sums.next().cloned().unwrap_or_default();
             for part in sums {
                 gram.iter_mut().zip(part).for_each(|(to, part)| *to += part);
             }
-            self.item(items.start + k).capacitance(&gram, right)
+            self.item(b).capacitance(&gram, right)
         });
         found.into_iter().collect()
     }

@@ -1,7 +1,5 @@
 //! Closed-form gradients of the log-density, the entropy and the Mahalanobis distance.
 
-use std::ops::Range;
-
 use ndarray::{Array1, Array2, Array3, ArrayRef1, ArrayRef2};
 use variata_distributions::linalg::dot;
 use variata_distributions::{Real, check};
@@ -80,7 +78,7 @@ impl<F: Real> LowRankMvnLogProbGrad<F> {
     }
 
     /// From α in `loc`: what the parts make of it.
-    pub(crate) fn finish(&mut self, parts: &[Parts]) {
+    fn finish(&mut self, parts: &[Parts]) {
         for (parts, (mut x, mut loc)) in
             parts.iter().zip(self.x.rows_mut().into_iter().zip(self.loc.rows_mut()))
         {
@@ -232,7 +230,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         parts: &[Parts],
     ) -> LowRankMvnGrad<F> {
         let mut grad = LowRankMvnGrad::zeros(self);
-        self.slopes(0..self.batch(), None, found, None, vec![grad.target(parts)]);
+        self.slopes(None, found, None, vec![grad.target(parts)]);
         grad
     }
 
@@ -247,49 +245,42 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         x: &ArrayRef2<F>,
         parts: &[Parts],
         grad: &mut LowRankMvnLogProbGrad<F>,
-        mut entropy: Option<&mut LowRankMvnGrad<F>>,
+        entropy: Option<&mut LowRankMvnGrad<F>>,
     ) -> Result<Evaluated, Error> {
         self.check_point(x)?;
         grad.check(self.cov_factor.dim())?;
         if let Some(entropy) = &entropy {
             entropy.check(self.cov_factor.dim())?;
         }
-        let of_entropy = self.everywhere(ENTROPY);
-        let mut all =
-            Evaluated { found: Vec::with_capacity(self.batch()), q: Vec::with_capacity(self.batch()) };
-        for items in self.groups() {
-            let found = self.factorise_some(items.clone(), Some(&self.gap(x)))?;
-            let squares = self.second_pass(
-                items,
-                x,
-                &found,
-                (parts, &mut *grad),
-                entropy.as_deref_mut().map(|e| e.target(&of_entropy)),
-            );
-            let runs = squares.len() / found.len().max(1);
-            for (k, (factorised, solution)) in found.into_iter().enumerate() {
-                let residual: f64 = squares[k * runs..(k + 1) * runs].iter().sum();
-                all.q.push(solution.q.unwrap_or_else(|| residual + dot(&solution.z, &solution.z)));
-                all.found.push((factorised, solution));
-            }
-        }
-        grad.finish(parts);
-        Ok(all)
+        let found = self.factorise(Some(&self.gap(x)))?;
+        let squares = self.slopes_from(x, &found, parts, grad, entropy);
+        let runs = squares.len() / found.len().max(1);
+        let distance = |(b, (_, Solution { z, q })): (usize, &(Factorised, Solution))| {
+            let residual: f64 = squares[b * runs..(b + 1) * runs].iter().sum();
+            q.unwrap_or_else(|| residual + dot(z, z))
+        };
+        let q = found.iter().enumerate().map(distance).collect();
+        Ok(Evaluated { found, q })
     }
 
-    /// The second pass over some items, from what the first has found of them at `x`; `grad.x` and `grad.loc` are right after
-    /// [`finish`](LowRankMvnLogProbGrad::finish). Returns the squares of the residuals per run of rows. The shapes must fit.
-    pub(crate) fn second_pass(
+    /// The second pass, from what the first has found at `x`; returns the squares of the residuals per run of rows. The shapes
+    /// must fit.
+    pub(crate) fn slopes_from(
         &self,
-        items: Range<usize>,
         x: &ArrayRef2<F>,
         found: &[(Factorised, Solution)],
-        (parts, grad): (&[Parts], &mut LowRankMvnLogProbGrad<F>),
-        entropy: Option<Target<'_, F>>,
+        parts: &[Parts],
+        grad: &mut LowRankMvnLogProbGrad<F>,
+        entropy: Option<&mut LowRankMvnGrad<F>>,
     ) -> Vec<f64> {
         let LowRankMvnLogProbGrad { loc, cov_factor, cov_diag, .. } = grad;
         let mut targets = vec![Target { parts, cov_factor, cov_diag }];
-        targets.extend(entropy);
-        self.slopes(items, Some(&self.gap(x)), found, Some(loc), targets)
+        let of_entropy = self.everywhere(ENTROPY);
+        if let Some(entropy) = entropy {
+            targets.push(entropy.target(&of_entropy));
+        }
+        let squares = self.slopes(Some(&self.gap(x)), found, Some(loc), targets);
+        grad.finish(parts);
+        squares
     }
 }

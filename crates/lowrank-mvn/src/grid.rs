@@ -58,6 +58,16 @@ impl Grid {
         self.len() == 0
     }
 
+    /// Channels, rows and columns.
+    pub fn shape(self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
+    }
+
+    /// How far a neighbour is at the most, in rows and in columns.
+    pub fn reach(self) -> usize {
+        self.reach
+    }
+
     /// The later neighbours of a pixel, row by row: k²/2 of them, the order of the planes of `off_diag`.
     pub fn offsets(self) -> Vec<Offset> {
         let reach = self.reach as isize;

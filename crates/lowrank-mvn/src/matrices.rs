@@ -39,7 +39,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         let right = vectors(v);
         let found = self.factorise(Some(&right))?;
         let mut solved = Array2::from_elem(self.loc.raw_dim(), F::ZERO);
-        self.slopes(0..self.batch(), Some(&right), &found, Some(&mut solved), Vec::new());
+        self.slopes(Some(&right), &found, Some(&mut solved), Vec::new());
         Ok(solved)
     }
 
@@ -128,7 +128,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
 
     /// Products of the weighted columns of each factor with a right-hand side that is weighted too, [batch, r].
     pub(crate) fn projected(&self, by: Weights, right: Right<'_>) -> Array2<f64> {
-        let parts = self.over_tasks(0..self.batch(), |item, start, end| {
+        let parts = self.over_tasks(|item, start, end| {
             let mut sums = vec![0.0; item.r()];
             item.for_each_block(by, Some(right), start, end, |block| {
                 kernel::project(block.columns(), block.stride, block.padded(), &mut sums);

@@ -1,7 +1,5 @@
 //! The second pass over the factor: α, and gradients as combinations of αzᵀ and D⁻¹PC⁻¹.
 
-use std::ops::Range;
-
 use ndarray::{Array2, Array3, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use variata_distributions::Real;
 use variata_distributions::linalg::{dot, factored_inverse, solve_lower, solve_lower_transposed};
@@ -54,50 +52,46 @@ struct Output<'o, F> {
 }
 
 impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
-    /// For some items, of which `found` tells, writes α where there is a right-hand side, and the gradients that are wanted;
-    /// returns the squares of the residuals per run of rows. The shapes must fit.
+    /// Writes α where there is a right-hand side, and the gradients that are wanted; returns the squares of the residuals
+    /// per run of rows. The shapes must fit.
     pub(crate) fn slopes(
         &self,
-        items: Range<usize>,
         right: Option<Right<'_>>,
         found: &[(Factorised, Solution)],
         alpha: Option<&mut Array2<F>>,
         targets: Vec<Target<'_, F>>,
     ) -> Vec<f64> {
-        let (first, count, n) = (items.start, items.len(), self.dim());
+        let (batch, n) = self.loc.dim();
         let rows = if n <= self.rank() { n.max(1) } else { TASK };
         let runs = n.div_ceil(rows).max(1);
-        let mut squares = vec![0.0; count * runs];
-        // C⁻¹ counts in some target.
-        let wanted = |k: usize| targets.iter().any(|target| target.parts[first + k].inner != 0.0);
-        let inverses = collect(if targets.is_empty() { 0 } else { count }, |k| match &found[k].0 {
-            Factorised::Capacitance { .. } if !wanted(k) => vec![0.0; self.rank() * self.rank()],
+        let mut squares = vec![0.0; batch * runs];
+        // Where no target takes anything of D⁻¹PC⁻¹, as in the gradient of log-density and entropy together, C⁻¹ is not found.
+        let wanted = |b: usize| targets.iter().any(|target| target.parts[b].inner != 0.0);
+        let inverses = collect(if targets.is_empty() { 0 } else { batch }, |b| match &found[b].0 {
+            Factorised::Capacitance { .. } if !wanted(b) => vec![0.0; self.rank() * self.rank()],
             Factorised::Capacitance { l, .. } => factored_inverse(l, self.rank()),
             Factorised::Dense { l, .. } => factored_inverse(l, n),
         });
-        let mut alphas = alpha.map(|alpha| {
-            alpha.axis_iter_mut(Axis(0)).skip(first).take(count).flat_map(|row| pieces(row, rows))
-        });
+        let mut alphas = alpha.map(|alpha| alpha.axis_iter_mut(Axis(0)).flat_map(|row| pieces(row, rows)));
         let mut targets: Vec<_> = targets
             .into_iter()
             .map(|Target { parts, cov_factor, cov_diag }| {
-                let factors = cov_factor.axis_iter_mut(Axis(0)).skip(first).take(count);
-                let diags = cov_diag.axis_iter_mut(Axis(0)).skip(first).take(count);
-                let places = factors.flat_map(|item| pieces(item, rows));
-                (parts, places.zip(diags.flat_map(|row| pieces(row, rows))))
+                let factors = cov_factor.axis_iter_mut(Axis(0)).flat_map(|item| pieces(item, rows));
+                let diags = cov_diag.axis_iter_mut(Axis(0)).flat_map(|row| pieces(row, rows));
+                (parts, factors.zip(diags))
             })
             .collect();
         let tasks = squares.iter_mut().enumerate().map(|(at, squares)| {
             let outputs = targets.iter_mut().filter_map(|(parts, places)| {
-                places.next().map(|(factor, diag)| Output { parts: parts[first + at / runs], factor, diag })
+                places.next().map(|(factor, diag)| Output { parts: parts[at / runs], factor, diag })
             });
             let outputs = outputs.collect::<Vec<_>>();
             (at / runs, at % runs * rows, squares, alphas.as_mut().and_then(Iterator::next), outputs)
         });
-        for_each(tasks.collect(), |(k, start, squares, alpha, outputs)| {
-            let item = self.item(first + k);
-            let (factorised, solution) = &found[k];
-            let inverse: &[f64] = inverses.get(k).map_or(&[], |inverse| inverse);
+        for_each(tasks.collect(), |(b, start, squares, alpha, outputs)| {
+            let item = self.item(b);
+            let (factorised, solution) = &found[b];
+            let inverse: &[f64] = inverses.get(b).map_or(&[], |inverse| inverse);
             match factorised {
                 Factorised::Capacitance { l, pivot, .. } => {
                     let mut run = Run { start, l, inverse, z: &solution.z, pivot: *pivot, alpha, outputs };
@@ -349,7 +343,7 @@ impl<F: Real> Run<'_, F> {
         let Buffers { inverse, solved, out, factors: [of_point, of_solved], dots } = buffers;
         let (solved, out) = (&mut solved.get_mut()[..r * stride], &mut out.get_mut()[..r * stride]);
         let dots = &mut dots.get_mut()[..block.padded()];
-        // Else `solved` and `dots` are 0, as they were made.
+        // Else `solved` and `dots` stay 0, as they were made.
         if self.outputs.iter().any(|output| output.parts.inner != 0.0) {
             kernel::product(inverse, &columns[..r * stride], solved, dots, stride);
         }

@@ -14,6 +14,7 @@ mod kl;
 mod native;
 mod products;
 mod sampling;
+mod sparse_precision;
 
 use tch::{Kind, Tensor};
 use variata_distributions::torch::support::{signed, size};
@@ -22,6 +23,7 @@ use variata_torch_bridge::check_floating;
 
 pub use condition::Conditioned;
 pub use native::TensorElement;
+pub use sparse_precision::SparsePrecisionNormal;
 
 use basis::Basis;
 

@@ -3,21 +3,21 @@
 use tch::{Device, Kind, Tensor};
 use variata_datasets::Batch;
 
-use crate::nn::{Decoder, Encoder};
+use crate::nn::{Decoder, Encoder, Pass};
 use crate::observation::ObservationModel;
-use crate::train::{StepContext, Trainable};
+use crate::train::{Constraint, StepContext, Trainable};
 use crate::{
-    AutoencoderConfig, Bottleneck, Code, Condition, Error, ImageShape, Noise, Objective, Observation,
-    Parameters, Purpose, Term,
+    AutoencoderConfig, Bottleneck, Code, Condition, EntropyConfig, EntropyOrigin, Error, ImageShape, Noise,
+    Objective, Observation, Parameters, Purpose, Term,
 };
 
 /// An autoencoder of any kind: AE, VAE, β-VAE, CVAE are settings of it.
 ///
 /// ```text
-/// loss = distortion_weight · E_q[−log p(x|z, c)] + kl_weight(step) · KL(q(z|x, c) ‖ N(0, I))
+/// loss = distortion_weight · E_q[−log p(x|z, c)] + kl_weight(step) · KL(q(z|x, c) ‖ N(0, I)) + entropy_weight · H(p(x|z, c))
 /// ```
 /// Source: VAE tutorial, L(θ, φ) and section "Conditional VAE" [corrected: errata 000-1 to 000-7]. One draw of z per
-/// datum and step.
+/// datum and step. The KL term and the entropy may be held at targets instead, see [`Constraint`] (SOS-VAE paper, section 3).
 ///
 /// # Examples
 /// ```
@@ -83,7 +83,7 @@ impl Autoencoder {
             &mut root.sub("decoder"),
             &config.architecture,
             image,
-            config.observation.heads(),
+            (config.observation.planes(image.channels).iter().sum(), config.observation.output_init()),
             config.latent + classes,
         )?;
         let observation = ObservationModel::new(&mut root.sub("observation"), config.observation, image)?;
@@ -138,6 +138,10 @@ impl Autoencoder {
     /// # Errors
     /// The image shape is not the model's, or labels are missing or too many.
     pub fn encode(&self, x: &Tensor, condition: Option<&Condition>) -> Result<Encoding, Error> {
+        self.encode_in(x, condition, Pass::Evaluation)
+    }
+
+    fn encode_in(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass) -> Result<Encoding, Error> {
         let size = x.size();
         if size.len() != 4 || size[1..] != self.image.dims() {
             return Err(Error::Shape {
@@ -150,7 +154,7 @@ impl Autoencoder {
             });
         }
         self.check_condition(size[0], condition)?;
-        let features = self.encoder.forward(x, condition);
+        let features = self.encoder.forward(x, condition, pass);
         Ok(Encoding { code: self.bottleneck.forward(&features)? })
     }
 
@@ -159,6 +163,17 @@ impl Autoencoder {
     /// # Errors
     /// The code's shape is not [batch, latent], or labels are missing or too many.
     pub fn decode(&self, z: &Tensor, condition: Option<&Condition>) -> Result<Observation, Error> {
+        self.decode_in(z, condition, Pass::Evaluation, false)
+    }
+
+    /// With `frozen`, no gradient reaches what the decoder says about variances.
+    fn decode_in(
+        &self,
+        z: &Tensor,
+        condition: Option<&Condition>,
+        pass: Pass,
+        frozen: bool,
+    ) -> Result<Observation, Error> {
         let size = z.size();
         if size.len() != 2 || size[1] != self.config.latent {
             return Err(Error::Shape {
@@ -172,17 +187,31 @@ impl Autoencoder {
             Some(c) => Tensor::cat(&[z, c.tensor()], 1),
             None => z.shallow_clone(),
         };
-        Ok(self.observation.observe(&self.decoder.forward(&input)))
+        Ok(self.observation.observe(&self.decoder.forward(&input, pass), frozen))
+    }
+
+    /// The constraint on the entropy with its target in nats.
+    fn entropy_constraint(&self, entropy: &EntropyConfig) -> Option<Constraint> {
+        let floor = match (entropy.origin, self.config.observation.fixed_diagonal()) {
+            (EntropyOrigin::Floor, Some(variance)) => entropy_floor(self.image.numel(), variance),
+            _ => 0.0,
+        };
+        entropy.constraint.map(|c| Constraint { target: floor + c.target, ..c })
     }
 
     fn terms(&self, batch: &Batch, context: &StepContext, purpose: Purpose) -> Result<Objective, Error> {
+        let pass = if purpose == Purpose::Latent { Pass::Training } else { Pass::Evaluation };
         let x = variata_torch_bridge::tensor_from_array(batch.images.clone())?.to_device(self.device());
         let condition = self.condition(&batch.labels)?;
-        let code = self.encode(&x, condition.as_ref())?.code;
-        let mut terms = Vec::with_capacity(2);
-        // With weight 0 the decoder is left out of the graph, and its parameters stay as they are.
-        let distortion = |z: &Tensor| -> Result<Tensor, Error> {
-            Ok(self.decode(z, condition.as_ref())?.distortion(&x)?.mean(Kind::Double))
+        let code = self.encode_in(&x, condition.as_ref(), pass)?.code;
+        let frozen = context.step < self.config.pretrain_steps;
+        let observed = |z: &Tensor| -> Result<(Tensor, Option<Tensor>), Error> {
+            let seen = self.decode_in(z, condition.as_ref(), pass, frozen)?;
+            if self.config.entropy.is_none() {
+                return Ok((seen.distortion(&x)?.mean(Kind::Double), None));
+            }
+            let (distortion, entropy) = seen.distortion_and_entropy(&x)?;
+            Ok((distortion.mean(Kind::Double), Some(entropy.mean(Kind::Double))))
         };
         let noise =
             || context.noise.normal(purpose, context.draw, x.size()[0], self.config.latent, self.device());
@@ -190,18 +219,31 @@ impl Autoencoder {
             Some(_) => code.rsample(&noise()?)?,
             None => code.mean.shallow_clone(),
         };
-        let value = if self.config.distortion_weight == 0.0 {
-            variata_torch_bridge::no_grad(|| distortion(&z))?
-        } else {
-            distortion(&z)?
-        };
-        terms.push(Term { name: "distortion", value, weight: self.config.distortion_weight });
+        // With no weight on either, the decoder is left out of the graph, and its parameters stay as they are.
+        let idle = |e: EntropyConfig| e.weight == 0.0 && e.constraint.is_none();
+        let (distortion, entropy) =
+            if self.config.distortion_weight == 0.0 && self.config.entropy.is_none_or(idle) {
+                variata_torch_bridge::no_grad(|| observed(&z))?
+            } else {
+                observed(&z)?
+            };
+        let mut terms = vec![Term::weighted("distortion", distortion, self.config.distortion_weight)];
         if let Some(q) = &code.posterior {
-            let weight = self.config.kl.at(context.step);
-            terms.push(Term { name: "kl", value: q.kl_standard_normal()?.mean(Kind::Double), weight });
+            let (value, weight) =
+                (q.kl_standard_normal()?.mean(Kind::Double), self.config.kl.at(context.step));
+            terms.push(Term { constraint: self.config.kl.constraint, ..Term::weighted("kl", value, weight) });
+        }
+        if let (Some(value), Some(config)) = (entropy, &self.config.entropy) {
+            let constraint = self.entropy_constraint(config);
+            terms.push(Term { constraint, ..Term::weighted("entropy", value, config.weight) });
         }
         Ok(Objective { terms })
     }
+}
+
+/// Entropy of n independent normal values of one variance, nats: n/2·(1 + log 2πε). What a low-rank normal has at P = 0.
+pub fn entropy_floor(n: i64, variance: f64) -> f64 {
+    0.5 * n as f64 * (1.0 + (std::f64::consts::TAU * variance).ln())
 }
 
 impl Trainable for Autoencoder {

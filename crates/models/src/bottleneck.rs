@@ -19,6 +19,17 @@ pub enum BottleneckConfig {
         #[serde(default = "default_bound")]
         log_variance_bound: f64,
     },
+    /// The same with variances softplus(raw) + floor, as the SOS-VAE authors' code has them.
+    GaussianSoftplus {
+        /// Smallest variance; 1e-5.
+        #[serde(default = "default_floor")]
+        floor: f64,
+    },
+}
+
+/// The SOS-VAE authors' floor.
+fn default_floor() -> f64 {
+    1e-5
 }
 
 /// e^±10: standard deviations from 0.7 % to 148.
@@ -40,7 +51,30 @@ impl BottleneckConfig {
                 value: b.to_string(),
                 must: "in (0, 80]: e^80 is still finite in f32".into(),
             }),
+            Self::GaussianSoftplus { floor } if !(1e-20..=1.0).contains(&floor) => Err(Error::Config {
+                setting: "floor",
+                value: floor.to_string(),
+                must: "in [1e-20, 1]".into(),
+            }),
             _ => Ok(()),
+        }
+    }
+}
+
+/// What a head says of the log-variance.
+#[derive(Debug, Clone, Copy)]
+pub enum LogVariance {
+    /// `bound · tanh(raw / bound)`.
+    Bounded(f64),
+    /// log(softplus(raw) + floor).
+    Softplus(f64),
+}
+
+impl LogVariance {
+    fn of(self, raw: &Tensor) -> Tensor {
+        match self {
+            Self::Bounded(bound) => (raw / bound).tanh() * bound,
+            Self::Softplus(floor) => (raw.softplus() + floor).log(),
         }
     }
 }
@@ -59,8 +93,8 @@ pub enum Bottleneck {
         mean: Linear,
         /// Features to the unbounded s.
         log_variance: Linear,
-        /// Bound of s.
-        bound: f64,
+        /// From there to s.
+        map: LogVariance,
     },
 }
 
@@ -96,10 +130,15 @@ impl Bottleneck {
         let mut head = |name: &str| Linear::new(&mut path.sub(name), features, latent, Init::lecun(features));
         Ok(match *config {
             BottleneckConfig::Deterministic => Self::Deterministic { code: head("code")? },
-            BottleneckConfig::Gaussian { log_variance_bound } => Self::Gaussian {
+            BottleneckConfig::Gaussian { log_variance_bound: bound } => Self::Gaussian {
                 mean: head("mean")?,
                 log_variance: head("log_variance")?,
-                bound: log_variance_bound,
+                map: LogVariance::Bounded(bound),
+            },
+            BottleneckConfig::GaussianSoftplus { floor } => Self::Gaussian {
+                mean: head("mean")?,
+                log_variance: head("log_variance")?,
+                map: LogVariance::Softplus(floor),
             },
         })
     }
@@ -108,9 +147,9 @@ impl Bottleneck {
     pub(crate) fn forward(&self, features: &Tensor) -> Result<Code, Error> {
         Ok(match self {
             Self::Deterministic { code } => Code { mean: code.forward(features), posterior: None },
-            Self::Gaussian { mean, log_variance, bound } => {
+            Self::Gaussian { mean, log_variance, map } => {
                 let mu = mean.forward(features);
-                let s = (log_variance.forward(features) / *bound).tanh() * *bound;
+                let s = map.of(&log_variance.forward(features));
                 let posterior = DiagonalNormal::from_log_variance(mu.shallow_clone(), s)?;
                 Code { mean: mu, posterior: Some(posterior) }
             }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 use variata_datasets::Batch;
 
-use crate::nn::{Encoder, Linear};
+use crate::nn::{Encoder, Linear, Pass};
 use crate::train::{StepContext, Trainable};
 use crate::{Architecture, Condition, Error, ImageShape, Init, Noise, Objective, Parameters, Term};
 
@@ -76,6 +76,10 @@ impl Classifier {
     /// # Errors
     /// The image shape is not the model's.
     pub fn features(&self, x: &Tensor) -> Result<Tensor, Error> {
+        self.features_in(x, Pass::Evaluation)
+    }
+
+    fn features_in(&self, x: &Tensor, pass: Pass) -> Result<Tensor, Error> {
         let size = x.size();
         if size.len() != 4 || size[1..] != self.image.dims() {
             return Err(Error::Shape {
@@ -87,7 +91,7 @@ impl Classifier {
                 ),
             });
         }
-        Ok(self.network.forward(x, None))
+        Ok(self.network.forward(x, None, pass))
     }
 
     /// Logits [batch, classes].
@@ -109,12 +113,15 @@ impl Classifier {
         Ok((0..best.size()[0]).map(|i| best.int64_value(&[i])).collect())
     }
 
-    fn log_probabilities(&self, batch: &Batch) -> Result<(Tensor, Tensor), Error> {
+    fn log_probabilities(&self, batch: &Batch, pass: Pass) -> Result<(Tensor, Tensor), Error> {
         let device = self.parameters.device();
         // Checks the labels' range, which an index on a device would not report.
         let one_hot = Condition::one_hot(&batch.labels, self.classes, device)?;
         let x = variata_torch_bridge::tensor_from_array(batch.images.clone())?.to_device(device);
-        Ok((self.logits(&x)?.log_softmax(1, Kind::Double), one_hot.tensor().to_kind(Kind::Double)))
+        Ok((
+            self.head.forward(&self.features_in(&x, pass)?).log_softmax(1, Kind::Double),
+            one_hot.tensor().to_kind(Kind::Double),
+        ))
     }
 }
 
@@ -124,13 +131,13 @@ impl Trainable for Classifier {
     }
 
     fn objective(&self, batch: &Batch, _: &StepContext) -> Result<Objective, Error> {
-        let (log_p, target) = self.log_probabilities(batch)?;
+        let (log_p, target) = self.log_probabilities(batch, Pass::Training)?;
         let value = -(log_p * target).sum_dim_intlist(1, false, Kind::Double).mean(Kind::Double);
-        Ok(Objective { terms: vec![Term { name: "cross_entropy", value, weight: 1.0 }] })
+        Ok(Objective { terms: vec![Term::weighted("cross_entropy", value, 1.0)] })
     }
 
     fn validate(&self, batch: &Batch, _: &StepContext) -> Result<Vec<(&'static str, f64)>, Error> {
-        let (log_p, target) = self.log_probabilities(batch)?;
+        let (log_p, target) = self.log_probabilities(batch, Pass::Evaluation)?;
         let nll = -(&log_p * &target).sum_dim_intlist(1, false, Kind::Double).mean(Kind::Double);
         let right = log_p.argmax(1, false).eq_tensor(&target.argmax(1, false)).to_kind(Kind::Double);
         Ok(vec![

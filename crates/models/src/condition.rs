@@ -2,7 +2,7 @@
 
 use tch::{Device, Tensor};
 
-use crate::Error;
+use crate::{Error, ImageShape};
 
 /// One-hot labels, [batch, classes].
 ///
@@ -43,9 +43,11 @@ impl Condition {
         &self.one_hot
     }
 
-    /// The one-hot vector as constant planes [batch, classes, height, width], for convolutions.
-    pub(crate) fn planes(&self, height: i64, width: i64) -> Tensor {
-        let (b, c) = (self.one_hot.size()[0], self.one_hot.size()[1]);
-        self.one_hot.view([b, c, 1, 1]).expand([b, c, height, width], false)
+    /// Images with the one-hot vector behind their channels as constant planes [batch, classes, height, width], for convolutions.
+    pub(crate) fn beside(condition: Option<&Self>, x: &Tensor, image: ImageShape) -> Tensor {
+        let Some(Self { one_hot }) = condition else { return x.shallow_clone() };
+        let (b, c) = (one_hot.size()[0], one_hot.size()[1]);
+        let planes = one_hot.view([b, c, 1, 1]).expand([b, c, image.height, image.width], false);
+        Tensor::cat(&[x, &planes], 1)
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::train::Constraint;
 use crate::{BottleneckConfig, Error, ObservationConfig};
 
 /// Size of an image.
@@ -55,6 +56,11 @@ pub enum Architecture {
         /// Width of the fully connected layer.
         hidden: i64,
     },
+    /// Residual blocks with batch norm, and the maximum over all places before the bottleneck: the SOS-VAE authors' networks.
+    Residual {
+        /// Channels of each level, from the image inwards, each half as large as the one before. Theirs: 64, 128, 256, 512.
+        widths: Vec<i64>,
+    },
 }
 
 impl Default for Architecture {
@@ -74,6 +80,10 @@ impl Architecture {
         };
         match self {
             Self::Mlp { hidden } => hidden.iter().try_for_each(|&n| width("hidden", n)),
+            Self::Residual { widths } if widths.is_empty() => {
+                Err(Error::Config { setting: "widths", value: "none".into(), must: "at least one".into() })
+            }
+            Self::Residual { widths } => widths.iter().try_for_each(|&n| width("widths", n)),
             Self::Conv { channels, hidden } => {
                 width("hidden", *hidden)?;
                 channels.iter().try_for_each(|&n| width("channels", n))?;
@@ -105,15 +115,22 @@ pub struct KlConfig {
     pub weight: f64,
     /// Steps over which the weight rises linearly from 0; 0 for none.
     pub warmup_steps: u64,
+    /// Holds the term at a target, in nats per datum. With it `weight` is usually 0.
+    pub constraint: Option<Constraint>,
 }
 
 impl Default for KlConfig {
     fn default() -> Self {
-        Self { weight: 1.0, warmup_steps: 0 }
+        Self { weight: 1.0, warmup_steps: 0, constraint: None }
     }
 }
 
 impl KlConfig {
+    /// Held at a target, with no weight beside.
+    pub fn held(constraint: Constraint) -> Self {
+        Self { weight: 0.0, warmup_steps: 0, constraint: Some(constraint) }
+    }
+
     /// The weight at a step, counted from 0.
     pub fn at(&self, step: u64) -> f64 {
         if step >= self.warmup_steps {
@@ -122,6 +139,30 @@ impl KlConfig {
             self.weight * step as f64 / self.warmup_steps as f64
         }
     }
+}
+
+/// What the target of an entropy is counted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum EntropyOrigin {
+    /// 0: the target is a differential entropy in nats per datum.
+    #[default]
+    Zero,
+    /// The entropy at P = 0 of a low-rank normal with a fixed diagonal, n/2·(1 + log 2πε): the target is what the factor adds,
+    /// and carries over to images of any size. The paper's targets are 5.5 to 7.6 nats per rank.
+    Floor,
+}
+
+/// The entropy of p(x|z) as a term of the objective.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct EntropyConfig {
+    /// Weight; above 0 the entropy is lowered, 0 by default: it is only logged.
+    pub weight: f64,
+    /// Holds it at a target, in nats per datum.
+    pub constraint: Option<Constraint>,
+    /// What the target is counted from.
+    pub origin: EntropyOrigin,
 }
 
 /// An autoencoder, put together from parts.
@@ -140,8 +181,12 @@ pub struct AutoencoderConfig {
     pub conditional: bool,
     /// Weight of the distortion; 0 leaves only the regulariser (case 2 of the tutorial).
     pub distortion_weight: f64,
-    /// Weight of the KL term (Gaussian bottleneck only).
+    /// The KL term (Gaussian bottleneck only).
     pub kl: KlConfig,
+    /// The entropy of p(x|z), for normal observation models.
+    pub entropy: Option<EntropyConfig>,
+    /// Steps at the beginning in which no gradient reaches what the decoder says about variances.
+    pub pretrain_steps: u64,
 }
 
 impl Default for AutoencoderConfig {
@@ -154,6 +199,8 @@ impl Default for AutoencoderConfig {
             conditional: false,
             distortion_weight: 1.0,
             kl: KlConfig::default(),
+            entropy: None,
+            pretrain_steps: 0,
         }
     }
 }
@@ -171,6 +218,13 @@ impl AutoencoderConfig {
                 must: "in 1..=65536".into(),
             });
         }
+        for constraint in [self.kl.constraint, self.entropy.and_then(|e| e.constraint)].into_iter().flatten()
+        {
+            constraint.check()?;
+        }
+        if let Some(entropy) = &self.entropy {
+            self.check_entropy(entropy)?;
+        }
         for (setting, value) in [("distortion_weight", self.distortion_weight), ("kl.weight", self.kl.weight)]
         {
             if !(value >= 0.0 && value.is_finite()) {
@@ -180,6 +234,30 @@ impl AutoencoderConfig {
                     must: "finite and >= 0".into(),
                 });
             }
+        }
+        Ok(())
+    }
+
+    fn check_entropy(&self, entropy: &EntropyConfig) -> Result<(), Error> {
+        let refuse =
+            |setting, value: String, must: &str| Err(Error::Config { setting, value, must: must.into() });
+        if !entropy.weight.is_finite() {
+            return refuse("entropy.weight", entropy.weight.to_string(), "finite");
+        }
+        let observation = self.observation;
+        if matches!(observation, ObservationConfig::Bernoulli | ObservationConfig::SquaredError) {
+            return refuse(
+                "entropy",
+                "a term".into(),
+                "left out for an observation model that is no normal distribution",
+            );
+        }
+        if entropy.origin == EntropyOrigin::Floor && observation.fixed_diagonal().is_none() {
+            return refuse(
+                "entropy.origin",
+                "floor".into(),
+                "zero, unless the low-rank normal has a fixed diagonal",
+            );
         }
         Ok(())
     }

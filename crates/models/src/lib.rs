@@ -6,6 +6,7 @@ mod bottleneck;
 mod classifier;
 mod condition;
 mod config;
+mod direct;
 mod error;
 mod evaluate;
 pub mod nn;
@@ -15,16 +16,17 @@ mod observation;
 mod parameters;
 pub mod train;
 
-pub use autoencoder::{Autoencoder, Encoding};
-pub use bottleneck::{Bottleneck, BottleneckConfig, Code};
+pub use autoencoder::{Autoencoder, Encoding, entropy_floor};
+pub use bottleneck::{Bottleneck, BottleneckConfig, Code, LogVariance};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use condition::Condition;
-pub use config::{Architecture, AutoencoderConfig, ImageShape, KlConfig};
+pub use config::{Architecture, AutoencoderConfig, EntropyConfig, EntropyOrigin, ImageShape, KlConfig};
+pub use direct::DirectNormal;
 pub use error::Error;
 pub use evaluate::{Bounds, bounds, log_weights};
 pub use noise::{Noise, Purpose};
 pub use objective::{Objective, Term};
-pub use observation::{Observation, ObservationConfig, Scale};
+pub use observation::{LowRankDiagonal, Observation, ObservationConfig, Scale};
 pub use parameters::{Init, Parameters, Path};
 
 /// The binding and the device choice, so that a user's versions cannot differ from ours.

@@ -3,14 +3,25 @@
 mod conv;
 mod layers;
 mod mlp;
+mod residual;
 
 use tch::Tensor;
 
 pub use conv::{ConvDecoder, ConvEncoder};
 pub use layers::{Conv2d, ConvTranspose2d, Linear};
 pub use mlp::{MlpDecoder, MlpEncoder};
+pub use residual::{ResidualDecoder, ResidualEncoder};
 
-use crate::{Architecture, Condition, Error, ImageShape, Path};
+use crate::{Architecture, Condition, Error, ImageShape, Init, Path};
+
+/// What a network is run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// A training step: batch norm takes the statistics of the batch, and its running ones follow.
+    Training,
+    /// Everything else: running statistics, nothing changes.
+    Evaluation,
+}
 
 /// Images (and labels) to features.
 #[derive(Debug)]
@@ -19,6 +30,8 @@ pub enum Encoder {
     Mlp(MlpEncoder),
     /// Convolutional.
     Conv(ConvEncoder),
+    /// Residual.
+    Residual(ResidualEncoder),
 }
 
 impl Encoder {
@@ -37,6 +50,9 @@ impl Encoder {
             Architecture::Conv { channels, hidden } => {
                 Self::Conv(ConvEncoder::new(path, channels, *hidden, image, classes)?)
             }
+            Architecture::Residual { widths } => {
+                Self::Residual(ResidualEncoder::new(path, widths, image, classes)?)
+            }
         })
     }
 
@@ -45,14 +61,16 @@ impl Encoder {
         match self {
             Self::Mlp(e) => e.features(),
             Self::Conv(e) => e.features(),
+            Self::Residual(e) => e.features(),
         }
     }
 
     /// [batch, channels, height, width] → [batch, features].
-    pub fn forward(&self, x: &Tensor, condition: Option<&Condition>) -> Tensor {
+    pub fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass) -> Tensor {
         match self {
             Self::Mlp(e) => e.forward(x, condition),
             Self::Conv(e) => e.forward(x, condition),
+            Self::Residual(e) => e.forward(x, condition, pass),
         }
     }
 }
@@ -64,10 +82,13 @@ pub enum Decoder {
     Mlp(MlpDecoder),
     /// Convolutional.
     Conv(ConvDecoder),
+    /// Residual.
+    Residual(ResidualDecoder),
 }
 
 impl Decoder {
-    /// The decoder of an architecture, giving `heads` numbers per pixel and channel.
+    /// The decoder of an architecture, giving `planes` numbers per pixel; `output` starts the weights of the last layer from its
+    /// fan-in.
     ///
     /// # Errors
     /// As [`Encoder::new`].
@@ -75,22 +96,27 @@ impl Decoder {
         path: &mut Path<'_>,
         architecture: &Architecture,
         image: ImageShape,
-        heads: i64,
+        (planes, output): (i64, fn(i64) -> Init),
         code: i64,
     ) -> Result<Self, Error> {
+        let heads = (planes, output);
         Ok(match architecture {
             Architecture::Mlp { hidden } => Self::Mlp(MlpDecoder::new(path, hidden, image, heads, code)?),
             Architecture::Conv { channels, hidden } => {
                 Self::Conv(ConvDecoder::new(path, channels, *hidden, image, heads, code)?)
             }
+            Architecture::Residual { widths } => {
+                Self::Residual(ResidualDecoder::new(path, widths, image, heads, code)?)
+            }
         })
     }
 
-    /// [batch, code] → [batch, heads · channels, height, width].
-    pub fn forward(&self, code: &Tensor) -> Tensor {
+    /// [batch, code] → [batch, planes, height, width].
+    pub fn forward(&self, code: &Tensor, pass: Pass) -> Tensor {
         match self {
             Self::Mlp(d) => d.forward(code),
             Self::Conv(d) => d.forward(code),
+            Self::Residual(d) => d.forward(code, pass),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use tch::{Kind, Tensor};
 
+use crate::train::Constraint;
+
 /// One term of an objective: a mean over the batch, in nats per datum where it is a log-density.
 #[derive(Debug)]
 pub struct Term {
@@ -11,22 +13,33 @@ pub struct Term {
     pub value: Tensor,
     /// Weight in the objective.
     pub weight: f64,
+    /// What holds it at a target, beside the weight.
+    pub constraint: Option<Constraint>,
 }
 
-/// `Σ weight · value`.
+impl Term {
+    /// A term that counts with a weight.
+    pub fn weighted(name: &'static str, value: Tensor, weight: f64) -> Self {
+        Self { name, value, weight, constraint: None }
+    }
+}
+
+/// `Σ weight · value`, and what holds terms at their targets.
 #[derive(Debug, Default)]
 pub struct Objective {
-    /// The terms. A term of weight 0 is only logged.
+    /// The terms. One of weight 0 that nothing holds is only logged.
     pub terms: Vec<Term>,
 }
 
 impl Objective {
-    /// The weighted sum, a scalar; terms of weight 0 take no part in the graph. `None` when no term counts.
-    pub fn loss(&self) -> Option<Tensor> {
+    /// The sum of the terms with the given weights, a scalar; those of weight 0 take no part in the graph. `None` when no term
+    /// counts.
+    pub fn loss(&self, weights: &[f64]) -> Option<Tensor> {
         self.terms
             .iter()
-            .filter(|t| t.weight != 0.0)
-            .map(|t| t.value.to_kind(Kind::Double) * t.weight)
+            .zip(weights)
+            .filter(|(_, weight)| **weight != 0.0)
+            .map(|(term, weight)| term.value.to_kind(Kind::Double) * *weight)
             .reduce(|a, b| a + b)
     }
 

@@ -1,115 +1,23 @@
 //! What the decoder's output says about a pixel.
 
-use serde::{Deserialize, Serialize};
+mod config;
+mod model;
+
 use tch::{Kind, Tensor};
 use variata_distributions::torch::{Bernoulli, DiagonalNormal};
+use variata_lowrank_mvn::Grid;
+use variata_lowrank_mvn::torch::{LowRankMvn, SparsePrecisionNormal};
 
-use crate::{Error, ImageShape, Init, Path};
+pub use config::{LowRankDiagonal, ObservationConfig, Scale};
+pub(crate) use model::ObservationModel;
 
-/// The spread of an independent normal.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Scale {
-    /// The same known standard deviation everywhere.
-    Fixed {
-        /// The standard deviation, in units of the pixel range.
-        value: f64,
-    },
-    /// One standard deviation for all pixels, learned.
-    Shared,
-    /// One for each pixel and datum, from the decoder.
-    Head,
-}
-
-/// Which observation model, with its settings.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ObservationConfig {
-    /// Cross-entropy with logits; the binary case of grey levels in [0, 1].
-    #[default]
-    Bernoulli,
-    /// Independent normal around a mean in (0, 1).
-    Normal {
-        /// Its spread.
-        scale: Scale,
-    },
-    /// Squared error summed over pixels; no density.
-    SquaredError,
-}
-
-/// Learned log-variances are kept in (−14, 4): a standard deviation below 1e-3 of the pixel range models rounding.
-const LOG_VARIANCE: (f64, f64) = (-14.0, 4.0);
-
-impl ObservationConfig {
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        match *self {
-            Self::Normal { scale: Scale::Fixed { value } } if !(1e-6..=1e6).contains(&value) => {
-                Err(Error::Config {
-                    setting: "observation.scale.value",
-                    value: value.to_string(),
-                    must: "in [1e-6, 1e6]".into(),
-                })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// How many numbers per pixel and channel the decoder has to give.
-    pub(crate) fn heads(&self) -> i64 {
-        match self {
-            Self::Normal { scale: Scale::Head } => 2,
-            _ => 1,
-        }
-    }
-}
-
-/// Parameters of the observation model that do not depend on the code.
-#[derive(Debug)]
-pub(crate) struct ObservationModel {
-    config: ObservationConfig,
-    shared: Option<Tensor>,
-    image: ImageShape,
-}
-
-impl ObservationModel {
-    pub(crate) fn new(
-        path: &mut Path<'_>,
-        config: ObservationConfig,
-        image: ImageShape,
-    ) -> Result<Self, Error> {
-        let shared = match config {
-            // e^-2 = 0.37²: near the spread of pixels in [0, 1] before anything is learned.
-            ObservationConfig::Normal { scale: Scale::Shared } => {
-                Some(path.parameter("raw_log_variance", &[1], Init::Constant(0.0))?)
-            }
-            _ => None,
-        };
-        Ok(Self { config, shared, image })
-    }
-
-    /// The distribution of a batch from the decoder's output [batch, heads · channels, height, width].
-    pub(crate) fn observe(&self, output: &Tensor) -> Observation {
-        let bounded = |raw: &Tensor| raw.sigmoid() * (LOG_VARIANCE.1 - LOG_VARIANCE.0) + LOG_VARIANCE.0;
-        match self.config {
-            ObservationConfig::Bernoulli => Observation::Bernoulli { logits: output.shallow_clone() },
-            ObservationConfig::SquaredError => Observation::SquaredError { mean: output.sigmoid() },
-            ObservationConfig::Normal { scale } => {
-                let mean = output.narrow(1, 0, self.image.channels).sigmoid();
-                let log_variance = match (scale, &self.shared) {
-                    (Scale::Fixed { value }, _) => mean.full_like(2.0 * value.ln()),
-                    (Scale::Shared, Some(raw)) => bounded(raw).view([1, 1, 1, 1]).expand_as(&mean),
-                    (Scale::Shared | Scale::Head, _) => {
-                        bounded(&output.narrow(1, self.image.channels, self.image.channels))
-                    }
-                };
-                Observation::Normal { mean, log_variance }
-            }
-        }
-    }
-}
+use crate::{Error, Noise, Purpose};
 
 /// p(x|z) of a batch.
+///
+/// Values of an image are in the order channel, row, column where they are rows of a matrix: n = channels·height·width.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Observation {
     /// Independent Bernoulli pixels.
     Bernoulli {
@@ -123,6 +31,26 @@ pub enum Observation {
         /// Same shape.
         log_variance: Tensor,
     },
+    /// Normal with covariance P·Pᵀ + D.
+    LowRankNormal {
+        /// [batch, channels, height, width].
+        mean: Tensor,
+        /// P, [batch, n, rank], in the memory of [batch, rank, n].
+        cov_factor: Tensor,
+        /// D, a number or [batch, n].
+        cov_diag: Tensor,
+    },
+    /// Normal with a sparse precision factor.
+    SparsePrecision {
+        /// [batch, channels, height, width].
+        mean: Tensor,
+        /// Logarithm of the factor's diagonal, same shape.
+        log_diag: Tensor,
+        /// The factor's other entries, [batch, offsets, n].
+        off_diag: Tensor,
+        /// Which pixels are neighbours.
+        grid: Grid,
+    },
     /// No density.
     SquaredError {
         /// [batch, channels, height, width], in (0, 1).
@@ -130,12 +58,20 @@ pub enum Observation {
     },
 }
 
+/// Rows of values of images.
+fn rows(images: &Tensor) -> Tensor {
+    images.flatten(1, -1)
+}
+
 impl Observation {
-    /// The mean image, [batch, channels, height, width], in [0, 1].
+    /// The mean image, [batch, channels, height, width]; in [0, 1] but for the low-rank and the sparse-precision normal.
     pub fn mean(&self) -> Tensor {
         match self {
             Self::Bernoulli { logits } => logits.sigmoid(),
-            Self::Normal { mean, .. } | Self::SquaredError { mean } => mean.shallow_clone(),
+            Self::Normal { mean, .. }
+            | Self::LowRankNormal { mean, .. }
+            | Self::SparsePrecision { mean, .. }
+            | Self::SquaredError { mean } => mean.shallow_clone(),
         }
     }
 
@@ -144,26 +80,123 @@ impl Observation {
     /// # Errors
     /// `x` has another shape than the output.
     pub fn distortion(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let shape = match self {
-            Self::Bernoulli { logits } => logits.size(),
-            Self::Normal { mean, .. } | Self::SquaredError { mean } => mean.size(),
-        };
-        if x.size() != shape {
-            return Err(Error::Shape { argument: "x", got: x.size(), want: format!("{shape:?}") });
-        }
-        let sum = |t: &Tensor| t.flatten(1, -1).sum_dim_intlist(1, false, Kind::Double);
+        self.check(x)?;
         Ok(match self {
-            Self::Bernoulli { logits } => -sum(&Bernoulli::new(logits.shallow_clone())?.log_prob(x)?),
-            Self::SquaredError { mean } => sum(&(x - mean).square()),
-            Self::Normal { mean, log_variance } => {
-                let rows = |t: &Tensor| t.flatten(1, -1);
-                -DiagonalNormal::from_log_variance(rows(mean), rows(log_variance))?.log_prob(&rows(x))?
+            Self::Bernoulli { logits } => {
+                let each = Bernoulli::new(logits.shallow_clone())?.log_prob(x)?;
+                -rows(&each).sum_dim_intlist(1, false, Kind::Double)
             }
+            Self::SquaredError { mean } => rows(&(x - mean).square()).sum_dim_intlist(1, false, Kind::Double),
+            Self::Normal { .. } => -self.diagonal()?.log_prob(&rows(x))?,
+            Self::LowRankNormal { .. } => -self.low_rank()?.log_prob(&rows(x))?,
+            Self::SparsePrecision { .. } => -self.sparse()?.log_prob(&rows(x))?,
         })
+    }
+
+    /// [`distortion`](Self::distortion) and the differential entropy of p(x|z), each `[batch]`, f64, in nats: for the low-rank
+    /// normal from one factorisation.
+    ///
+    /// # Errors
+    /// As [`distortion`](Self::distortion), or the observation model is no normal distribution.
+    pub fn distortion_and_entropy(&self, x: &Tensor) -> Result<(Tensor, Tensor), Error> {
+        if let Self::LowRankNormal { .. } = self {
+            self.check(x)?;
+            let (log_prob, entropy) = self.low_rank()?.log_prob_and_entropy(&rows(x))?;
+            return Ok((-log_prob, entropy));
+        }
+        Ok((self.distortion(x)?, self.entropy()?))
+    }
+
+    /// Differential entropy of p(x|z) → `[batch]`, f64, in nats.
+    ///
+    /// # Errors
+    /// The observation model is no normal distribution.
+    pub fn entropy(&self) -> Result<Tensor, Error> {
+        match self {
+            Self::Normal { .. } => Ok(self.diagonal()?.entropy()),
+            Self::LowRankNormal { .. } => Ok(self.low_rank()?.entropy()?),
+            Self::SparsePrecision { .. } => Ok(self.sparse()?.entropy()),
+            Self::Bernoulli { .. } | Self::SquaredError { .. } => Err(NOT_NORMAL),
+        }
+    }
+
+    /// One draw of each image, [batch, channels, height, width], with noise of an address; differentiable where it is
+    /// reparameterised.
+    ///
+    /// # Errors
+    /// The observation model is no normal distribution, or has a sparse precision, whose draws are native:
+    /// [`variata_lowrank_mvn::SparsePrecisionNormal`].
+    pub fn rsample(&self, noise: &Noise, purpose: Purpose, draw: u64) -> Result<Tensor, Error> {
+        let standard = |mean: &Tensor, columns: i64, step: u64| {
+            noise.normal(purpose, step, mean.size()[0], columns, mean.device())
+        };
+        match self {
+            Self::Normal { mean, .. } => {
+                let width = mean.size()[1..].iter().product();
+                let drawn = self.diagonal()?.rsample(&standard(mean, width, draw)?)?;
+                Ok(drawn.view_as(mean))
+            }
+            Self::LowRankNormal { mean, cov_factor, .. } => {
+                // Both noises in one row, so that they are independent.
+                let (n, rank) = (cov_factor.size()[1], cov_factor.size()[2]);
+                let both = standard(mean, rank + n, draw)?;
+                let (factor, own) = (both.narrow(1, 0, rank), both.narrow(1, rank, n));
+                Ok(self.low_rank()?.rsample(&factor, &own)?.view_as(mean))
+            }
+            Self::SparsePrecision { .. } => {
+                Err(Error::Condition("draws of a sparse-precision normal are made natively"))
+            }
+            Self::Bernoulli { .. } | Self::SquaredError { .. } => Err(NOT_NORMAL),
+        }
     }
 
     /// Whether [`Observation::distortion`] is a log-density, so that bounds on log p(x) make sense.
     pub fn is_density(&self) -> bool {
         !matches!(self, Self::SquaredError { .. })
     }
+
+    fn check(&self, x: &Tensor) -> Result<(), Error> {
+        let shape = match self {
+            Self::Bernoulli { logits } => logits.size(),
+            _ => self.mean().size(),
+        };
+        if x.size() == shape {
+            return Ok(());
+        }
+        Err(Error::Shape { argument: "x", got: x.size(), want: format!("{shape:?}") })
+    }
+
+    fn diagonal(&self) -> Result<DiagonalNormal, Error> {
+        match self {
+            Self::Normal { mean, log_variance } => {
+                Ok(DiagonalNormal::from_log_variance(rows(mean), rows(log_variance))?)
+            }
+            _ => Err(NOT_NORMAL),
+        }
+    }
+
+    /// The low-rank normal, for everything else that its tensor form can do.
+    ///
+    /// # Errors
+    /// The observation model is another.
+    pub fn low_rank(&self) -> Result<LowRankMvn, Error> {
+        match self {
+            Self::LowRankNormal { mean, cov_factor, cov_diag } => {
+                let (factor, diag) = (cov_factor.shallow_clone(), cov_diag.shallow_clone());
+                Ok(LowRankMvn::new(rows(mean), factor, diag)?)
+            }
+            _ => Err(Error::Condition("the observation model is no low-rank normal")),
+        }
+    }
+
+    fn sparse(&self) -> Result<SparsePrecisionNormal, Error> {
+        match self {
+            Self::SparsePrecision { mean, log_diag, off_diag, grid } => {
+                Ok(SparsePrecisionNormal::new(*grid, rows(mean), rows(log_diag), off_diag.shallow_clone())?)
+            }
+            _ => Err(NOT_NORMAL),
+        }
+    }
 }
+
+const NOT_NORMAL: Error = Error::Condition("the observation model is no normal distribution");

@@ -79,8 +79,7 @@ struct Slopes<'e> {
 impl Kernel<[Tensor; 4]> for Slopes<'_> {
     fn run<F: TensorElement>(self, p: &Native<'_, F>, x: ArrayView2<'_, F>) -> Result<[Tensor; 4], Error> {
         let mut grad = LowRankMvnLogProbGrad::zeros(p);
-        p.second_pass(0..p.batch(), &x, &self.evaluated.found, (&self.parts, &mut grad), None);
-        grad.finish(&self.parts);
+        p.slopes_from(&x, &self.evaluated.found, &self.parts, &mut grad, None);
         let LowRankMvnLogProbGrad { x, loc, cov_factor, cov_diag } = grad;
         Ok([
             tensor_from_array(x)?,

@@ -49,10 +49,7 @@ impl ConvEncoder {
     }
 
     pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>) -> Tensor {
-        let mut h = match condition {
-            Some(c) => Tensor::cat(&[x, &c.planes(self.image.height, self.image.width)], 1),
-            None => x.shallow_clone(),
-        };
+        let mut h = Condition::beside(condition, x, self.image);
         for conv in &self.convs {
             h = conv.forward(&h).relu();
         }
@@ -75,7 +72,7 @@ impl ConvDecoder {
         channels: &[i64],
         hidden: i64,
         image: ImageShape,
-        heads: i64,
+        (planes, output): (i64, fn(i64) -> Init),
         code: i64,
     ) -> Result<Self, Error> {
         let sizes = pyramid(image, channels.len());
@@ -85,10 +82,10 @@ impl ConvDecoder {
         let expand = Linear::new(&mut path.sub("expand"), hidden, deepest * h * w, Init::he(hidden))?;
         let mut convs = Vec::new();
         for level in (0..channels.len()).rev() {
-            let outputs = if level == 0 { heads * image.channels } else { channels[level - 1] };
+            let outputs = if level == 0 { planes } else { channels[level - 1] };
             let extra =
                 [sizes[level][0] - 2 * sizes[level + 1][0], sizes[level][1] - 2 * sizes[level + 1][1]];
-            let init = if level == 0 { Init::lecun } else { Init::he };
+            let init = if level == 0 { output } else { Init::he };
             let mut place = path.sub(&format!("up{level}"));
             convs.push(ConvTranspose2d::new(&mut place, channels[level], outputs, extra, init)?);
         }

@@ -58,7 +58,7 @@ impl MlpDecoder {
         path: &mut Path<'_>,
         hidden: &[i64],
         image: ImageShape,
-        heads: i64,
+        (planes, init): (i64, fn(i64) -> Init),
         code: i64,
     ) -> Result<Self, Error> {
         let mut layers = Vec::new();
@@ -67,8 +67,9 @@ impl MlpDecoder {
             layers.push(Linear::new(&mut path.sub(&i.to_string()), width, next, Init::he(width))?);
             width = next;
         }
-        let output = Linear::new(&mut path.sub("output"), width, heads * image.numel(), Init::lecun(width))?;
-        Ok(Self { layers, output, shape: [heads * image.channels, image.height, image.width] })
+        let shape = [planes, image.height, image.width];
+        let output = Linear::new(&mut path.sub("output"), width, shape.iter().product(), init(width))?;
+        Ok(Self { layers, output, shape })
     }
 
     pub(crate) fn forward(&self, code: &Tensor) -> Tensor {

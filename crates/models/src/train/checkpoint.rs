@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 
 use super::history::Means;
-use super::{EpochRecord, FileSystem};
+use super::{EpochRecord, FileSystem, Multipliers};
 use crate::Error;
 
 /// Version of the layout; a file of another version is refused.
@@ -38,6 +38,9 @@ pub struct RunState {
     pub threads: usize,
     /// Means of the current epoch so far.
     pub(crate) means: Means,
+    /// Multipliers of held terms.
+    #[serde(default)]
+    pub multipliers: Multipliers,
     /// Finished epochs.
     pub history: Vec<EpochRecord>,
 }

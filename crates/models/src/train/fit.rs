@@ -9,8 +9,8 @@ use variata_datasets::{Batch, Loader, Position};
 use super::checkpoint::Loaded;
 use super::history::Means;
 use super::{
-    Adam, AdamConfig, CheckpointStore, Control, EpochRecord, Event, FileSystem, Listener, RunState, Schedule,
-    StepContext, StopFlag, Trainable,
+    Adam, AdamConfig, CheckpointStore, Control, EpochRecord, Event, FileSystem, Listener, Multipliers,
+    RunState, Schedule, StepContext, StopFlag, Trainable,
 };
 use crate::{Error, Noise};
 
@@ -151,6 +151,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             completed: false,
             threads,
             means: Means::default(),
+            multipliers: Multipliers::default(),
             history: Vec::new(),
         };
         let mut resumed_from = None;
@@ -254,9 +255,11 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         if let Some(&(name, value)) = terms.iter().find(|(_, v)| !v.is_finite()) {
             return Err(Error::NonFinite { term: name.to_owned(), step, value });
         }
-        let loss = objective.terms.iter().zip(&terms).map(|(t, (_, v))| t.weight * v).sum::<f64>();
+        let weights: Vec<f64> =
+            objective.terms.iter().zip(&terms).map(|(t, (_, v))| state.multipliers.weight(t, *v)).collect();
+        let loss = weights.iter().zip(&terms).map(|(w, (_, v))| w * v).sum::<f64>();
         let factor = self.config.schedule.factor(step, total);
-        if let Some(sum) = objective.loss() {
+        if let Some(sum) = objective.loss(&weights) {
             guard(step, || {
                 sum.f_backward().map_err(variata_torch_bridge::Error::from)?;
                 adam.step(factor)
@@ -264,8 +267,12 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         }
         let weight = batch.len() as f64;
         state.means.add("loss", loss, weight);
-        for (name, value) in &terms {
+        for (term, (name, value)) in objective.terms.iter().zip(&terms) {
             state.means.add(name, *value, weight);
+            if let Some(constraint) = &term.constraint {
+                state.multipliers.ascend(name, *value, constraint);
+                state.means.add(&format!("{name}_multiplier"), state.multipliers.get(name), weight);
+            }
         }
         state.step += 1;
         state.batch += 1;

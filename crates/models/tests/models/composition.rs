@@ -143,7 +143,10 @@ fn settings_outside_their_domain_are_named() {
         ),
         (AutoencoderConfig { distortion_weight: -1.0, ..tiny_config() }, "distortion_weight"),
         (
-            AutoencoderConfig { kl: KlConfig { weight: f64::INFINITY, warmup_steps: 0 }, ..tiny_config() },
+            AutoencoderConfig {
+                kl: KlConfig { weight: f64::INFINITY, ..KlConfig::default() },
+                ..tiny_config()
+            },
             "kl.weight",
         ),
         (AutoencoderConfig { conditional: true, ..tiny_config() }, "classes"),

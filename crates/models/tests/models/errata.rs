@@ -77,7 +77,7 @@ fn a_step_against_the_models_gradient_lowers_the_loss() {
     let context = StepContext { step: 1_000_000, draw: 0, noise: Noise::new(0) };
     for side in ["encoder", "bottleneck", "decoder"] {
         let model = tiny(0);
-        let loss = || model.objective(&batch, &context).unwrap().loss().unwrap();
+        let loss = || model.objective(&batch, &context).unwrap().loss(&[1.0, 1.0]).unwrap();
         let start = loss();
         start.backward();
         let before = start.double_value(&[]);

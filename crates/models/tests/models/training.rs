@@ -23,7 +23,10 @@ fn models_learn() {
         tiny_config(),
         AutoencoderConfig { bottleneck: variata_models::BottleneckConfig::Deterministic, ..tiny_config() },
         AutoencoderConfig { conditional: true, ..tiny_config() },
-        AutoencoderConfig { kl: KlConfig { weight: 4.0, warmup_steps: 5 }, ..tiny_config() },
+        AutoencoderConfig {
+            kl: KlConfig { weight: 4.0, warmup_steps: 5, constraint: None },
+            ..tiny_config()
+        },
     ] {
         let model = Autoencoder::new(&config, DIGIT, 10, 0, Device::Cpu).unwrap();
         let outcome = Trainer::<_, RealFileSystem>::new(&model, &train, short(40), 0)
@@ -63,7 +66,7 @@ fn the_kl_alone_collapses_and_leaves_the_decoder_alone() {
 
 #[test]
 fn schedules_and_weights_have_their_values() {
-    let kl = KlConfig { weight: 2.0, warmup_steps: 4 };
+    let kl = KlConfig { weight: 2.0, warmup_steps: 4, constraint: None };
     assert_eq!([0, 1, 4, 9].map(|s| kl.at(s)), [0.0, 0.5, 2.0, 2.0]);
     let cosine = Schedule::Cosine { warmup_steps: 2, final_factor: 0.1 };
     assert_eq!((cosine.factor(0, 10), cosine.factor(1, 10), cosine.factor(2, 10)), (0.5, 1.0, 1.0));
