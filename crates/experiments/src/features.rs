@@ -82,7 +82,7 @@ impl Features<'_> {
             };
             (0..images.size()[0]).step_by(CHUNK as usize).map(chunk).collect::<Result<Vec<_>>>()
         })?;
-        let views: Vec<_> = parts.iter().map(Array2::view).collect();
+        let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
         Ok(concatenate(ndarray::Axis(0), &views)?)
     }
 }

@@ -4,22 +4,32 @@ use variata_models::tch::{Device, Kind, Tensor};
 use variata_models::train::Trainable;
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, Condition, Error, ImageShape, KlConfig,
-    Noise, ObservationConfig, Purpose, Scale, bounds, log_weights,
+    LowRankDiagonal, Noise, ObservationConfig, Purpose, Scale, bounds, log_weights,
 };
 
 use crate::{DIGIT, tiny, tiny_config};
 
 #[test]
 fn every_combination_of_parts_fits_together() {
-    let architectures =
-        [Architecture::Mlp { hidden: vec![9, 7] }, Architecture::Conv { channels: vec![3, 4], hidden: 6 }];
-    let bottlenecks = [BottleneckConfig::Deterministic, BottleneckConfig::default()];
+    let architectures = [
+        Architecture::Mlp { hidden: vec![9, 7] },
+        Architecture::Conv { channels: vec![3, 4], hidden: 6 },
+        Architecture::Residual { widths: vec![2, 3] },
+    ];
+    let bottlenecks = [
+        BottleneckConfig::Deterministic,
+        BottleneckConfig::default(),
+        BottleneckConfig::GaussianSoftplus { floor: 1e-5 },
+    ];
     let observations = [
         ObservationConfig::Bernoulli,
         ObservationConfig::SquaredError,
         ObservationConfig::Normal { scale: Scale::Fixed { value: 0.1 } },
         ObservationConfig::Normal { scale: Scale::Shared },
         ObservationConfig::Normal { scale: Scale::Head },
+        ObservationConfig::LowRankNormal { rank: 2, diagonal: LowRankDiagonal::Fixed { value: 1e-3 } },
+        ObservationConfig::LowRankNormal { rank: 2, diagonal: LowRankDiagonal::Learned { floor: 1e-3 } },
+        ObservationConfig::SparsePrecision { neighbourhood: 3 },
     ];
     for (height, width, channels) in [(8, 8, 1), (7, 9, 3), (28, 28, 1)] {
         let image = ImageShape { channels, height, width };

@@ -4,10 +4,13 @@
 
 mod checkpoints;
 mod composition;
+mod constraints;
 mod crash;
 mod errata;
 mod kill;
 mod noise;
+mod normal;
+mod residual;
 mod training;
 
 use std::sync::Arc;

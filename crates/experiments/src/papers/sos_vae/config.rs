@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
-use variata_models::Architecture;
+use variata_models::{Architecture, BottleneckConfig};
 
 use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts};
 
@@ -38,6 +38,8 @@ pub struct SosVaeConfig {
     pub direct_steps: u64,
     /// Networks of the autoencoders.
     pub architecture: Architecture,
+    /// What happens between the networks; a Gaussian with bounded log-variances.
+    pub bottleneck: BottleneckConfig,
     /// Optimiser of the autoencoders.
     pub training: Training,
     /// Optimiser of the distribution without a network.
@@ -89,6 +91,7 @@ impl Default for SosVaeConfig {
             other_ranks: vec![1, 5, 10],
             direct_steps: 1500,
             architecture: Architecture::Conv { channels: vec![32, 64, 128], hidden: 256 },
+            bottleneck: BottleneckConfig::default(),
             training: Training::default(),
             direct: Training::default(),
             data: DataConfig { batch_size: 32, ..DataConfig::default() },

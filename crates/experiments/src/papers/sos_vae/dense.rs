@@ -67,7 +67,7 @@ fn by_formula(
     let seen = factor.index_select(0, &at);
     let covariance = seen.matmul(&seen.tr()) + Tensor::from_slice(&own).to_kind(kind).diag(0);
     let gap = dense(values.view())?.squeeze_dim(0) - loc.index_select(0, &at);
-    let inverse = covariance.f_linalg_inv()?;
+    let inverse = Tensor::f_linalg_inv(&covariance)?;
     let image = &loc + factor.matmul(&seen.tr()).matmul(&inverse.matmul(&gap));
     let image = image.index_copy(0, &at, &dense(values.view())?.squeeze_dim(0));
     Ok(tensor_into_array::<f64>("image", &image)?.into_iter().collect())

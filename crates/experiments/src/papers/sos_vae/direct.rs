@@ -73,7 +73,7 @@ pub(super) fn measure(
     ];
     let components = learned.principal_components()?;
     let directions = components.directions.slice(s![0, .., ..]);
-    let cosines = found.directions.dot(&directions);
+    let cosines: Array2<f32> = found.directions.dot(&directions);
     let overlap = cosines.iter().map(|c| f64::from(*c).powi(2)).sum::<f64>() / rank as f64;
     let own: f64 = components.standard_deviations.iter().map(|s| f64::from(*s).powi(2)).sum();
     let theirs: f64 = found.explained_variance.iter().map(|v| f64::from(*v)).sum();

@@ -148,7 +148,7 @@ fn comparison(result: &SeedResult) -> Result<Section> {
         let m = result.get(variant);
         let rows: Vec<ArrayView4<'_, f32>> = m.panels.iter().map(|p| p.view()).collect();
         let shown: Vec<Array4<f32>> = rows.iter().map(|r| clipped(&r.to_owned())).collect();
-        let views: Vec<ArrayView4<'_, f32>> = shown.iter().map(Array4::view).collect();
+        let views: Vec<ArrayView4<'_, f32>> = shown.iter().map(|images| images.view()).collect();
         Ok(Figure::picture(
             format!("panels-{}", variant.name()),
             format!("{}: eight codes drawn from N(0, I), one a column.", variant.title()),

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use ndarray::{Array2, Array4, Axis, concatenate, s};
 use variata_distributions::frechet_distance_from_features;
 use variata_models::train::EpochRecord;
-use variata_models::{Autoencoder, Bounds, ImageShape, Noise, Purpose, bounds, log_weights};
+use variata_models::{Autoencoder, Bounds, ImageShape, Noise, Purpose, bounds, entropy_floor, log_weights};
 use variata_report::Metrics;
 use variata_torch_bridge::{no_grad, tensor_from_array};
 
@@ -102,11 +102,6 @@ impl SeedResult {
     }
 }
 
-/// Entropy of n independent normal values of variance `epsilon`.
-pub(super) fn entropy_floor(n: i64, epsilon: f64) -> f64 {
-    0.5 * n as f64 * (1.0 + (2.0 * std::f64::consts::PI * epsilon).ln())
-}
-
 /// p(x|z) of codes [n, latent].
 pub(super) fn decode(model: &Autoencoder, z: Array2<f32>) -> Result<Pixels> {
     let z = tensor_from_array(z)?.to_device(model.device());
@@ -162,7 +157,7 @@ fn draw(model: &Autoencoder, noise: &Noise, count: usize) -> Result<Draws> {
 }
 
 fn stacked(parts: &[Array2<f32>]) -> Result<Array2<f32>> {
-    Ok(concatenate(Axis(0), &parts.iter().map(Array2::view).collect::<Vec<_>>())?)
+    Ok(concatenate(Axis(0), &parts.iter().map(|part| part.view()).collect::<Vec<_>>())?)
 }
 
 fn measure_model(

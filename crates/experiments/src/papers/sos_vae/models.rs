@@ -1,10 +1,10 @@
 //! The models that are trained for each seed.
 
 use anyhow::Result;
-use variata_models::train::EpochRecord;
+use variata_models::train::{Constraint, EpochRecord};
 use variata_models::{
-    Autoencoder, AutoencoderConfig, BottleneckConfig, Classifier, ConstraintConfig, DirectNormal,
-    EntropyConfig, KlConfig, LowRankDiagonal, ObservationConfig, Scale, Target,
+    Autoencoder, AutoencoderConfig, Classifier, DirectNormal, EntropyConfig, EntropyOrigin, KlConfig,
+    LowRankDiagonal, ObservationConfig, Scale,
 };
 use variata_report::OutputDir;
 
@@ -138,8 +138,7 @@ pub(super) fn train_all(
 
 /// An autoencoder with this experiment's parts.
 fn settings(config: &SosVaeConfig, variant: Variant) -> AutoencoderConfig {
-    let held =
-        |target| ConstraintConfig { target, damping: config.damping, learning_rate: config.multiplier_rate };
+    let held = |target| Constraint { target, damping: config.damping, learning_rate: config.multiplier_rate };
     let low_rank = |rank, diagonal| ObservationConfig::LowRankNormal { rank, diagonal };
     let fixed = LowRankDiagonal::Fixed { value: config.epsilon };
     let observation = match variant {
@@ -149,21 +148,26 @@ fn settings(config: &SosVaeConfig, variant: Variant) -> AutoencoderConfig {
         Variant::Loose => low_rank(config.rank, LowRankDiagonal::Learned { floor: config.epsilon }),
         Variant::Rank(rank) => low_rank(rank, fixed),
     };
-    let constrained = matches!(variant, Variant::Sos | Variant::Rank(_));
+    let rank = match variant {
+        Variant::Sos => Some(config.rank),
+        Variant::Rank(rank) => Some(rank),
+        _ => None,
+    };
+    let entropy = match rank {
+        Some(rank) => EntropyConfig {
+            constraint: Some(held(config.entropy_per_rank * rank as f64)),
+            origin: EntropyOrigin::Floor,
+            ..EntropyConfig::default()
+        },
+        None => EntropyConfig::default(),
+    };
     AutoencoderConfig {
         architecture: config.architecture.clone(),
         latent: config.latent,
-        bottleneck: BottleneckConfig::default(),
+        bottleneck: config.bottleneck,
         observation,
-        kl: KlConfig {
-            constraint: Some(held(Target::Absolute { nats: config.kl_target })),
-            ..KlConfig::default()
-        },
-        entropy: EntropyConfig {
-            constraint: constrained
-                .then(|| held(Target::AboveFloor { nats_per_rank: config.entropy_per_rank })),
-            ..EntropyConfig::default()
-        },
+        kl: KlConfig::held(held(config.kl_target)),
+        entropy: Some(entropy),
         pretrain_steps: config.pretrain_steps,
         ..AutoencoderConfig::default()
     }

@@ -1,7 +1,7 @@
 //! Ways through the observation space of one code: slerp grids (figure 4), scaled components (figure 5).
 
 use anyhow::{Context, Result};
-use ndarray::{Array2, Array4, s};
+use ndarray::{Array2, Array4};
 use variata_lowrank_mvn::slerp_grid;
 use variata_models::{Autoencoder, ImageShape, Noise, Purpose};
 
@@ -57,7 +57,7 @@ pub(super) fn views(model: &Autoencoder, noise: &Noise, image: ImageShape) -> Re
             Ok(one.component_sweep(c, &scales, OTHERS, &omega, &none)?.index_axis_move(ndarray::Axis(0), 0))
         })
         .collect::<Result<Vec<_>>>()?;
-    let views: Vec<_> = sweeps.iter().map(Array2::view).collect();
+    let views: Vec<_> = sweeps.iter().map(|part| part.view()).collect();
     let sweeps = as_images(ndarray::concatenate(ndarray::Axis(0), &views)?, image)?;
     let spectrum = one.principal_components()?.standard_deviations.iter().map(|s| f64::from(*s)).collect();
     Ok(Views { grids, sweeps, spectrum })

@@ -1,9 +1,10 @@
 //! p(x|z) of a batch of images as arrays: what figures and measurements work on.
 
 use anyhow::{Result, bail};
-use ndarray::{Array2, Array3, Array4};
+use ndarray::{Array2, Array3, Array4, Ix2};
 use rand::Rng;
-use variata_lowrank_mvn::{Grid, LowRankMvn, SparsePrecisionNormal};
+use variata_lowrank_mvn::{CovDiag, LowRankMvn, SparsePrecisionNormal};
+use variata_models::tch::Tensor;
 use variata_models::{ImageShape, Observation};
 use variata_torch_bridge::tensor_into_array;
 
@@ -18,7 +19,7 @@ pub(super) enum Pixels {
 impl Pixels {
     /// From a decoder's output.
     pub(super) fn of(observation: &Observation) -> Result<Self> {
-        let rows = |t: &variata_models::tch::Tensor| -> Result<Array2<f32>> {
+        let rows = |t: &Tensor| -> Result<Array2<f32>> {
             Ok(tensor_into_array::<f32>("rows", &t.flatten(1, -1))?.into_dimensionality()?)
         };
         Ok(match observation {
@@ -30,15 +31,11 @@ impl Pixels {
             Observation::LowRankNormal { mean, cov_factor, cov_diag } => {
                 let factor: Array3<f32> =
                     tensor_into_array("cov_factor", cov_factor)?.into_dimensionality()?;
-                Self::LowRank(LowRankMvn::new(rows(mean)?, factor, rows(&cov_diag.expand_as(mean))?)?)
+                Self::LowRank(LowRankMvn::new(rows(mean)?, factor, diagonal(cov_diag)?)?)
             }
-            Observation::SparsePrecision { mean, log_diag, off_diag, neighbourhood } => {
-                let [_, c, h, w] = mean.size()[..] else {
-                    bail!("a mean of {:?} is no batch of images", mean.size())
-                };
-                let grid = Grid::new(h as usize, w as usize, c as usize, *neighbourhood as usize)?;
+            Observation::SparsePrecision { mean, log_diag, off_diag, grid } => {
                 let off: Array3<f32> = tensor_into_array("off_diag", off_diag)?.into_dimensionality()?;
-                Self::Sparse(SparsePrecisionNormal::new(grid, rows(mean)?, rows(log_diag)?, off)?)
+                Self::Sparse(SparsePrecisionNormal::new(*grid, rows(mean)?, rows(log_diag)?, off)?)
             }
             other => bail!("{other:?} is no normal distribution"),
         })
@@ -91,6 +88,15 @@ impl Pixels {
             Self::Sparse(_) => None,
         }
     }
+}
+
+/// A number, or a matrix.
+fn diagonal(tensor: &Tensor) -> Result<CovDiag<'static, f32>> {
+    let values = tensor_into_array::<f32>("cov_diag", tensor)?;
+    Ok(match values.first() {
+        Some(&one) if values.ndim() == 0 => one.into(),
+        _ => values.into_dimensionality::<Ix2>()?.into(),
+    })
 }
 
 /// Rows of values as images [n, channels, height, width].

@@ -104,14 +104,17 @@ impl VaeConfig {
             observation: self.observation,
             conditional: false,
             distortion_weight: 1.0,
-            kl: KlConfig { weight: 1.0, warmup_steps: self.kl_warmup_steps },
+            kl: KlConfig { weight: 1.0, warmup_steps: self.kl_warmup_steps, constraint: None },
+            ..AutoencoderConfig::default()
         };
         match variant {
             V::Map | V::Vae => plain,
-            V::MapDistortion => AutoencoderConfig { kl: KlConfig { weight: 0.0, warmup_steps: 0 }, ..plain },
+            V::MapDistortion => {
+                AutoencoderConfig { kl: KlConfig { weight: 0.0, warmup_steps: 0, constraint: None }, ..plain }
+            }
             V::MapKl => AutoencoderConfig {
                 distortion_weight: 0.0,
-                kl: KlConfig { weight: 1.0, warmup_steps: 0 },
+                kl: KlConfig { weight: 1.0, warmup_steps: 0, constraint: None },
                 ..plain
             },
             V::Ae => AutoencoderConfig { bottleneck: BottleneckConfig::Deterministic, ..plain },

@@ -1,0 +1,273 @@
+//! Residual convolutional encoder and decoder with batch norm, for images of any size.
+//!
+//! Source: the networks of the SOS-VAE authors' code (facts in docs/src/theory/sos-vae.md), with their widths as settings.
+
+use tch::Tensor;
+
+use super::Pass;
+use crate::{Condition, Error, ImageShape, Init, Path};
+
+/// Weight of the newest batch in the running statistics, and what is added to a variance.
+const MOMENTUM: f64 = 0.1;
+const EPSILON: f64 = 1e-5;
+
+/// A number per output: ±1/√fan_in, torch's default.
+fn start(fan_in: i64) -> Init {
+    Init::Uniform(1.0 / (fan_in.max(1) as f64).sqrt())
+}
+
+/// Convolution k×k with padding k/2, or its transpose.
+#[derive(Debug)]
+struct Convolution {
+    weight: Tensor,
+    bias: Tensor,
+    stride: i64,
+    /// Of a transposed convolution: rows and columns added, so that the output has its size.
+    up: Option<[i64; 2]>,
+}
+
+impl Convolution {
+    fn down(
+        path: &mut Path<'_>,
+        [inputs, outputs]: [i64; 2],
+        kernel: i64,
+        stride: i64,
+    ) -> Result<Self, Error> {
+        let init = start(inputs * kernel * kernel);
+        Ok(Self {
+            weight: path.parameter("weight", &[outputs, inputs, kernel, kernel], init)?,
+            bias: path.parameter("bias", &[outputs], init)?,
+            stride,
+            up: None,
+        })
+    }
+
+    /// Stride 2; `extra` 0 or 1 rows and columns beyond 2h − 1 and 2w − 1.
+    fn up(
+        path: &mut Path<'_>,
+        [inputs, outputs]: [i64; 2],
+        kernel: i64,
+        extra: [i64; 2],
+    ) -> Result<Self, Error> {
+        let init = start(outputs * kernel * kernel);
+        Ok(Self {
+            weight: path.parameter("weight", &[inputs, outputs, kernel, kernel], init)?,
+            bias: path.parameter("bias", &[outputs], init)?,
+            stride: 2,
+            up: Some(extra),
+        })
+    }
+
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let (stride, padding) = ([self.stride; 2], [self.weight.size()[2] / 2; 2]);
+        match self.up {
+            None => x.conv2d(&self.weight, Some(&self.bias), stride, padding, [1, 1], 1),
+            Some(extra) => {
+                x.conv_transpose2d(&self.weight, Some(&self.bias), stride, padding, extra, 1, [1, 1])
+            }
+        }
+    }
+}
+
+/// Normalises each channel: by the batch in training, which the running statistics follow, and by these afterwards.
+#[derive(Debug)]
+struct BatchNorm {
+    scale: Tensor,
+    shift: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+}
+
+impl BatchNorm {
+    fn new(path: &mut Path<'_>, channels: i64) -> Result<Self, Error> {
+        Ok(Self {
+            scale: path.parameter("scale", &[channels], Init::Constant(1.0))?,
+            shift: path.parameter("shift", &[channels], Init::Constant(0.0))?,
+            mean: path.buffer("running_mean", &[channels], Init::Constant(0.0))?,
+            variance: path.buffer("running_variance", &[channels], Init::Constant(1.0))?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, pass: Pass) -> Tensor {
+        let (scale, shift) = (Some(&self.scale), Some(&self.shift));
+        let running = (Some(&self.mean), Some(&self.variance));
+        let training = pass == Pass::Training;
+        x.batch_norm(scale, shift, running.0, running.1, training, MOMENTUM, EPSILON, true)
+    }
+}
+
+/// Convolution, batch norm, ReLU.
+#[derive(Debug)]
+struct Activated {
+    convolution: Convolution,
+    norm: BatchNorm,
+}
+
+impl Activated {
+    fn new(path: &mut Path<'_>, convolution: Convolution) -> Result<Self, Error> {
+        let outputs = convolution.bias.size()[0];
+        Ok(Self { convolution, norm: BatchNorm::new(&mut path.sub("norm"), outputs)? })
+    }
+
+    fn forward(&self, x: &Tensor, pass: Pass) -> Tensor {
+        self.norm.forward(&self.convolution.forward(x), pass).relu()
+    }
+}
+
+/// ReLU(x + F(x)), where F is two 3×3 convolutions; x goes through a 1×1 convolution where its shape changes.
+#[derive(Debug)]
+struct Block {
+    first: Activated,
+    second: Convolution,
+    norm: BatchNorm,
+    skip: Option<Convolution>,
+}
+
+/// How a block changes the size of an image.
+#[derive(Debug, Clone, Copy)]
+enum Resize {
+    Keep,
+    Halve,
+    Double { extra: [i64; 2] },
+}
+
+impl Block {
+    fn new(path: &mut Path<'_>, channels: [i64; 2], resize: Resize) -> Result<Self, Error> {
+        let convolution = |path: &mut Path<'_>, kernel: i64| match resize {
+            Resize::Keep => Convolution::down(path, channels, kernel, 1),
+            Resize::Halve => Convolution::down(path, channels, kernel, 2),
+            Resize::Double { extra } => Convolution::up(path, channels, kernel, extra),
+        };
+        let [inputs, outputs] = channels;
+        let changed = inputs != outputs || !matches!(resize, Resize::Keep);
+        let first = convolution(&mut path.sub("first"), 3)?;
+        let first = Activated::new(&mut path.sub("first"), first)?;
+        let second = Convolution::down(&mut path.sub("second"), [outputs, outputs], 3, 1)?;
+        let norm = BatchNorm::new(&mut path.sub("second.norm"), outputs)?;
+        let skip = if changed { Some(convolution(&mut path.sub("skip"), 1)?) } else { None };
+        Ok(Self { first, second, norm, skip })
+    }
+
+    fn forward(&self, x: &Tensor, pass: Pass) -> Tensor {
+        let inner = self.norm.forward(&self.second.forward(&self.first.forward(x, pass)), pass);
+        let outer = self.skip.as_ref().map_or_else(|| x.shallow_clone(), |skip| skip.forward(x));
+        (outer + inner).relu_()
+    }
+}
+
+/// Sizes of the image before and after each halving, which rounds up.
+fn pyramid(image: ImageShape, levels: usize) -> Vec<[i64; 2]> {
+    let mut sizes = vec![[image.height, image.width]];
+    for _ in 1..levels {
+        let [h, w] = sizes[sizes.len() - 1];
+        sizes.push([(h + 1) / 2, (w + 1) / 2]);
+    }
+    sizes
+}
+
+/// One level of blocks for each width, each half as large as the one before; then the maximum over all places.
+#[derive(Debug)]
+pub struct ResidualEncoder {
+    stem: Activated,
+    blocks: Vec<Block>,
+    top: Activated,
+    features: i64,
+    image: ImageShape,
+}
+
+impl ResidualEncoder {
+    pub(crate) fn new(
+        path: &mut Path<'_>,
+        widths: &[i64],
+        image: ImageShape,
+        classes: i64,
+    ) -> Result<Self, Error> {
+        let (first, last) = (widths[0], widths[widths.len() - 1]);
+        let stem = Convolution::down(&mut path.sub("stem"), [image.channels + classes, first], 3, 1)?;
+        let stem = Activated::new(&mut path.sub("stem"), stem)?;
+        let same = |width: i64| ([width, width], Resize::Keep);
+        let mut plan = vec![same(first), same(first)];
+        for pair in widths.windows(2) {
+            plan.extend([([pair[0], pair[1]], Resize::Halve), same(pair[1])]);
+        }
+        let blocks = plan.into_iter().enumerate();
+        let blocks =
+            blocks.map(|(k, (channels, resize))| Block::new(&mut path.sub(&k.to_string()), channels, resize));
+        let blocks = blocks.collect::<Result<_, _>>()?;
+        let top = Convolution::down(&mut path.sub("top"), [last, last], 1, 1)?;
+        let top = Activated::new(&mut path.sub("top"), top)?;
+        Ok(Self { stem, blocks, top, features: last, image })
+    }
+
+    pub(crate) fn features(&self) -> i64 {
+        self.features
+    }
+
+    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass) -> Tensor {
+        let x = Condition::beside(condition, x, self.image);
+        let inside = self.blocks.iter().fold(self.stem.forward(&x, pass), |x, block| block.forward(&x, pass));
+        self.top.forward(&inside, pass).amax([2, 3], false)
+    }
+}
+
+/// The encoder in reverse: the code becomes an image of the smallest size in one step.
+#[derive(Debug)]
+pub struct ResidualDecoder {
+    /// Code to the smallest image, a transposed convolution of a single pixel: [code, code, height, width].
+    expand: Tensor,
+    bias: Tensor,
+    bottom: Activated,
+    blocks: Vec<Block>,
+    top: Activated,
+    heads: Convolution,
+}
+
+impl ResidualDecoder {
+    pub(crate) fn new(
+        path: &mut Path<'_>,
+        widths: &[i64],
+        image: ImageShape,
+        (planes, output): (i64, fn(i64) -> Init),
+        code: i64,
+    ) -> Result<Self, Error> {
+        let sizes = pyramid(image, widths.len());
+        let (first, last) = (widths[0], widths[widths.len() - 1]);
+        let [h, w] = sizes[sizes.len() - 1];
+        let expand = path.sub("expand").parameter("weight", &[code, code, h, w], start(code * h * w))?;
+        let bias = path.sub("expand").parameter("bias", &[code], start(code * h * w))?;
+        let bottom = Convolution::down(&mut path.sub("bottom"), [code, last], 1, 1)?;
+        let bottom = Activated::new(&mut path.sub("bottom"), bottom)?;
+        let same = |width: i64| ([width, width], Resize::Keep);
+        let mut plan = vec![same(last)];
+        for level in (1..widths.len()).rev() {
+            let [small, large] = [sizes[level], sizes[level - 1]];
+            let extra = [large[0] - (2 * small[0] - 1), large[1] - (2 * small[1] - 1)];
+            plan.push(([widths[level], widths[level - 1]], Resize::Double { extra }));
+            plan.push(same(widths[level - 1]));
+        }
+        plan.push(same(first));
+        let blocks = plan.into_iter().enumerate();
+        let blocks =
+            blocks.map(|(k, (channels, resize))| Block::new(&mut path.sub(&k.to_string()), channels, resize));
+        let blocks = blocks.collect::<Result<_, _>>()?;
+        let top = Convolution::down(&mut path.sub("top"), [first, first], 1, 1)?;
+        let top = Activated::new(&mut path.sub("top"), top)?;
+        let mut place = path.sub("heads");
+        let heads = Convolution {
+            weight: place.parameter("weight", &[planes, first, 1, 1], output(first))?,
+            bias: place.parameter("bias", &[planes], Init::Constant(0.0))?,
+            stride: 1,
+            up: None,
+        };
+        Ok(Self { expand, bias, bottom, blocks, top, heads })
+    }
+
+    pub(crate) fn forward(&self, code: &Tensor, pass: Pass) -> Tensor {
+        let size = self.expand.size();
+        let (channels, height, width) = (size[1], size[2], size[3]);
+        let smallest = code.matmul(&self.expand.flatten(1, -1)).view([-1, channels, height, width]);
+        let smallest = self.bottom.forward(&(smallest + self.bias.view([1, channels, 1, 1])), pass);
+        let inside = self.blocks.iter().fold(smallest, |x, block| block.forward(&x, pass));
+        self.heads.forward(&self.top.forward(&inside, pass))
+    }
+}
