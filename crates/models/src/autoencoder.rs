@@ -1,11 +1,12 @@
 //! encoder ─ bottleneck ─ decoder ─ observation model, with the objective of the papers.
 
+use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 use variata_datasets::Batch;
 
 use crate::nn::{Decoder, Encoder, Pass};
 use crate::observation::ObservationModel;
-use crate::train::{Constraint, StepContext, Trainable};
+use crate::train::{Constraint, StepContext, Trainable, checkpoint};
 use crate::{
     AutoencoderConfig, Bottleneck, Code, Condition, EntropyConfig, EntropyOrigin, Error, ImageShape, Noise,
     Objective, Observation, Parameters, Purpose, Term,
@@ -37,6 +38,14 @@ pub struct Autoencoder {
     bottleneck: Bottleneck,
     decoder: Decoder,
     observation: ObservationModel,
+    config: AutoencoderConfig,
+    image: ImageShape,
+    classes: i64,
+}
+
+/// What [`Autoencoder::new`] needs to know, as a checkpoint keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Description {
     config: AutoencoderConfig,
     image: ImageShape,
     classes: i64,
@@ -97,6 +106,27 @@ impl Autoencoder {
             image,
             classes,
         })
+    }
+
+    /// The model of a checkpoint file, or of the newest whole one of a folder.
+    ///
+    /// # Errors
+    /// The file cannot be read, is damaged, or is another model's.
+    pub fn from_checkpoint(path: &std::path::Path, device: Device) -> Result<Self, Error> {
+        let loaded = checkpoint::read(path)?;
+        let Description { config, image, classes } =
+            serde_json::from_str(&loaded.state.model).map_err(|error| Error::Mismatch {
+                path: loaded.path.clone(),
+                problem: format!("it does not describe an autoencoder: {error}"),
+            })?;
+        let model = Self::new(&config, image, classes, 0, device)?;
+        loaded.restore_model(&model.parameters)?;
+        Ok(model)
+    }
+
+    /// Size of an image.
+    pub fn image(&self) -> ImageShape {
+        self.image
     }
 
     /// The settings.
@@ -249,6 +279,12 @@ pub fn entropy_floor(n: i64, variance: f64) -> f64 {
 impl Trainable for Autoencoder {
     fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    fn description(&self) -> String {
+        let (config, image, classes) = (self.config.clone(), self.image, self.classes);
+        // Settings that were read from text can be written.
+        serde_json::to_string(&Description { config, image, classes }).unwrap_or_default()
     }
 
     fn objective(&self, batch: &Batch, context: &StepContext) -> Result<Objective, Error> {

@@ -1,6 +1,6 @@
 //! One training loop for every model: steps, events, checkpoints, exact resume.
 
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod clip;
 mod event;
 mod file_system;
@@ -40,6 +40,11 @@ pub struct StepContext {
 pub trait Trainable {
     /// The tensors to train and to save.
     fn parameters(&self) -> &Parameters;
+
+    /// What the model has to be made of to take a checkpoint's tensors; nothing by default.
+    fn description(&self) -> String {
+        String::new()
+    }
 
     /// The objective of a batch, connected to the parameters.
     ///

@@ -8,8 +8,11 @@ use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 
 use super::history::Means;
-use super::{EpochRecord, FileSystem, Multipliers};
-use crate::Error;
+use super::{EpochRecord, FileSystem, Multipliers, RealFileSystem};
+use crate::{Error, Parameters};
+
+/// What the names of a model's tensors begin with in a file.
+pub(crate) const MODEL: &str = "model/";
 
 /// Version of the layout; a file of another version is refused.
 pub const FORMAT_VERSION: u32 = 1;
@@ -26,6 +29,9 @@ const STATE: &str = "run_state";
 pub struct RunState {
     /// What the run is: settings and data, as the caller names them. A checkpoint of another run is refused.
     pub identity: String,
+    /// The model's own description, from which it can be made again: [`Trainable::description`](super::Trainable::description).
+    #[serde(default)]
+    pub model: String,
     /// Steps taken.
     pub step: u64,
     /// Current epoch, counted from 0.
@@ -137,11 +143,40 @@ impl<F: FileSystem> CheckpointStore<F> {
     }
 }
 
+/// Reads and checks the newest whole checkpoint of a folder, or one file.
+pub(crate) fn read(path: &Path) -> Result<Loaded, Error> {
+    if !path.is_dir() {
+        return CheckpointStore::new(path, RealFileSystem).load(path);
+    }
+    let (found, mut damaged) = CheckpointStore::new(path, RealFileSystem).load_latest()?;
+    match found {
+        Some(loaded) => Ok(loaded),
+        None if damaged.is_empty() => {
+            let problem = "it holds no checkpoint".to_owned();
+            Err(Error::Mismatch { path: path.to_owned(), problem })
+        }
+        None => Err(damaged.remove(0)),
+    }
+}
+
 impl Loaded {
+    /// Copies the model's part into parameters, which must be exactly its tensors.
+    pub(crate) fn restore_model(&self, parameters: &Parameters) -> Result<(), Error> {
+        let model = |name: &str| name.starts_with(MODEL);
+        let targets: Vec<_> =
+            parameters.iter().map(|(name, t)| (format!("{MODEL}{name}"), t.shallow_clone())).collect();
+        self.restore_some(&targets, &model)
+    }
+
     /// Copies into `targets`, which must be exactly the tensors of the file; nothing is written unless all fit.
     pub(crate) fn restore(&self, targets: &[(String, Tensor)]) -> Result<(), Error> {
+        self.restore_some(targets, &|_| true)
+    }
+
+    /// The same for the tensors of the file that are `wanted`.
+    fn restore_some(&self, targets: &[(String, Tensor)], wanted: &dyn Fn(&str) -> bool) -> Result<(), Error> {
         let mismatch = |problem: String| Error::Mismatch { path: self.path.clone(), problem };
-        for (name, _) in &self.tensors {
+        for (name, _) in self.tensors.iter().filter(|(name, _)| wanted(name)) {
             if !targets.iter().any(|(n, _)| n == name) {
                 return Err(mismatch(format!("tensor `{name}` is not in the model")));
             }

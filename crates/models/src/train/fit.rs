@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use variata_datasets::{Batch, Loader, Position};
 
-use super::checkpoint::Loaded;
+use super::checkpoint::{Loaded, MODEL};
 use super::history::Means;
 use super::{
     Adam, AdamConfig, CheckpointStore, Control, EpochRecord, Event, FileSystem, Listener, Multipliers,
@@ -126,7 +126,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
 
     fn tensors(&self, adam: &Adam) -> Vec<(String, Tensor)> {
         let parameters = self.model.parameters().iter();
-        let mut all: Vec<_> = parameters.map(|(n, t)| (format!("model/{n}"), t.shallow_clone())).collect();
+        let mut all: Vec<_> = parameters.map(|(n, t)| (format!("{MODEL}{n}"), t.shallow_clone())).collect();
         all.extend(adam.state());
         all
     }
@@ -145,6 +145,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         let threads = tch::get_num_threads() as usize;
         let mut state = RunState {
             identity: self.identity.clone(),
+            model: self.model.description(),
             step: 0,
             epoch: 0,
             batch: 0,

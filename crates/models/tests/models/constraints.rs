@@ -109,3 +109,30 @@ fn a_stopped_run_resumes_to_the_same_bits() {
         assert_eq!(bits(&second), bits(&whole), "stopped after {stop}");
     }
 }
+
+/// A checkpoint says what it is a checkpoint of.
+#[test]
+fn a_model_comes_back_from_its_checkpoint_alone() {
+    let config = held_config(Architecture::Residual { widths: vec![3, 5] });
+    let (train, folder) = (loader(60, 30), tempfile::tempdir().unwrap());
+    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let model = Autoencoder::new(&config, DIGIT, 10, 1, Device::Cpu).unwrap();
+    let settings = TrainConfig { epochs: 1, ..TrainConfig::default() };
+    Trainer::new(&model, &train, settings, 1).checkpoints(&store, "run").run().unwrap();
+    let path = store.paths().unwrap().pop().unwrap();
+    for place in [folder.path(), &path] {
+        let again = Autoencoder::from_checkpoint(place, Device::Cpu).unwrap();
+        assert_eq!((again.config(), again.image()), (model.config(), DIGIT));
+        assert_eq!(bits(&again), bits(&model));
+    }
+    let empty = tempfile::tempdir().unwrap();
+    for place in [empty.path(), &empty.path().join("none.safetensors")] {
+        let error = Autoencoder::from_checkpoint(place, Device::Cpu).unwrap_err().to_string();
+        assert!(error.contains(&*place.to_string_lossy()), "{error}");
+    }
+    std::fs::write(&path, &std::fs::read(&path).unwrap()[..500]).unwrap();
+    assert!(matches!(
+        Autoencoder::from_checkpoint(&path, Device::Cpu),
+        Err(variata_models::Error::Corrupt { .. })
+    ));
+}

@@ -1,0 +1,258 @@
+//! The page and what it asks for.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, PoisonError};
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State as Shared};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+
+use crate::editor::{Editor, Report, View};
+use crate::error::{Error, Refused};
+use crate::generator::{Generator, Model};
+use crate::link;
+use crate::picture::Picture;
+use crate::sessions::Sessions;
+use crate::state::{Action, State};
+
+/// Bytes of a request, more than a stroke over a whole image takes.
+const LARGEST_BODY: usize = 16 << 20;
+
+/// Where to listen, and how much to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Address; this machine alone, port 8080. Port 0 takes any that is free.
+    pub address: SocketAddr,
+    /// Sessions kept; 64. A further one replaces that which was not used for the longest.
+    pub sessions: usize,
+    /// Seed of codes and samples; 0.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { address: (Ipv4Addr::LOCALHOST, 8080).into(), sessions: 64, seed: 0 }
+    }
+}
+
+/// A studio that listens.
+#[derive(Debug)]
+pub struct Server {
+    runtime: tokio::runtime::Runtime,
+    listener: TcpListener,
+    address: SocketAddr,
+    app: Router,
+}
+
+/// What all requests share.
+#[derive(Debug)]
+struct Studio {
+    model: Model,
+    sessions: Sessions,
+}
+
+impl Server {
+    /// Listens; nothing is answered before [`run`](Self::run).
+    ///
+    /// # Errors
+    /// The address cannot be listened on, or the generator's images cannot be shown.
+    pub fn bind(generator: impl Generator, options: &Options) -> Result<Self, Error> {
+        let shape = generator.shape();
+        if !(matches!(shape[0], 1 | 3) && shape[1..].iter().all(|n| (1..=1024).contains(n))) {
+            return Err(Error::Shape { shape });
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|source| Error::Run { source })?;
+        let address = options.address;
+        let refused = |source| Error::Listen { address, source };
+        let listener = runtime.block_on(TcpListener::bind(address)).map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let model = Model::start(generator, options.seed);
+        let studio = Arc::new(Studio { model, sessions: Sessions::new(options.sessions) });
+        let mut app = router(studio);
+        if address.ip().is_loopback() {
+            app = app.layer(from_fn(from_here));
+        }
+        Ok(Self { runtime, listener, address, app })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until Ctrl-C, or until `stop` says so.
+    ///
+    /// # Errors
+    /// The system refuses to go on.
+    pub fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+        let stopped = async {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                () = stop => {}
+            }
+        };
+        let serving = axum::serve(self.listener, self.app).with_graceful_shutdown(stopped);
+        self.runtime.block_on(async { serving.await }).map_err(|source| Error::Run { source })
+    }
+}
+
+fn router(studio: Arc<Studio>) -> Router {
+    let file = |kind: &'static str, text: &'static str| {
+        get(
+            move || async move { ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text) },
+        )
+    };
+    Router::new()
+        .route("/", file("text/html; charset=utf-8", include_str!("../assets/studio.html")))
+        .route("/studio.css", file("text/css; charset=utf-8", include_str!("../assets/studio.css")))
+        .route("/studio.js", file("text/javascript; charset=utf-8", include_str!("../assets/studio.js")))
+        .route("/api/sessions", post(begin))
+        .route("/api/sessions/{name}", post(act))
+        .route("/api/sessions/{name}/image.png", get(save))
+        .fallback(|| async {
+            Refused { status: StatusCode::NOT_FOUND, reason: "there is no such page".into() }
+        })
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .with_state(studio)
+}
+
+/// Refuses what a page of somebody else's sends to this machine by a name of its own.
+async fn from_here(headers: HeaderMap, request: Request, next: Next) -> Response {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    if matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
+        return next.run(request).await;
+    }
+    let reason = format!("the studio listens to this machine alone, not to `{host}`");
+    Refused { status: StatusCode::FORBIDDEN, reason }.into_response()
+}
+
+/// A body that is not JSON, or not what is asked for.
+impl From<JsonRejection> for Refused {
+    fn from(rejection: JsonRejection) -> Self {
+        Self { status: rejection.status(), reason: rejection.body_text() }
+    }
+}
+
+impl From<QueryRejection> for Refused {
+    fn from(rejection: QueryRejection) -> Self {
+        Self { status: rejection.status(), reason: rejection.body_text() }
+    }
+}
+
+/// Runs what takes processor time where it holds nobody else up.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
+) -> Result<T, Refused> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Refused::model("the computation stopped; the session is as it was")))
+}
+
+/// Length of the JSON text as four bytes, lowest first; the text; the pixels.
+fn framed(text: &impl Serialize, picture: &Picture) -> Result<Response, Refused> {
+    let text = serde_json::to_vec(text).map_err(|e| Refused::model(e.to_string()))?;
+    let mut bytes = Vec::with_capacity(4 + text.len() + picture.rgba.len());
+    bytes.extend((text.len() as u32).to_le_bytes());
+    bytes.extend(text);
+    bytes.extend(&picture.rgba);
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+}
+
+/// A session to begin.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Begin {
+    /// The text of a link; empty for a new image.
+    #[serde(default)]
+    link: String,
+    #[serde(default)]
+    view: View,
+}
+
+/// What a new session is told.
+#[derive(Debug, Serialize)]
+struct Begun {
+    session: String,
+    description: String,
+    shape: [usize; 3],
+    #[serde(flatten)]
+    report: Report,
+}
+
+async fn begin(
+    Shared(studio): Shared<Arc<Studio>>,
+    request: Result<Json<Begin>, JsonRejection>,
+) -> Result<Response, Refused> {
+    let Json(Begin { link, view }) = request?;
+    aside(move || {
+        let state = if link.is_empty() { State::default() } else { link::read(&link)? };
+        let mut editor = Editor::new(studio.model.clone(), state)?;
+        let (report, picture) = editor.act(None, false, view)?;
+        let (description, shape) = (studio.model.description.clone(), studio.model.shape);
+        let session = studio.sessions.add(editor);
+        framed(&Begun { session, description, shape, report }, &picture)
+    })
+    .await
+}
+
+/// Something to do.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Act {
+    /// Nothing, to look at what there is.
+    #[serde(default)]
+    action: Option<Action>,
+    /// Part of the gesture that the last action began, and undone with it.
+    #[serde(default)]
+    more: bool,
+    #[serde(default)]
+    view: View,
+}
+
+async fn act(
+    Shared(studio): Shared<Arc<Studio>>,
+    Path(name): Path<String>,
+    request: Result<Json<Act>, JsonRejection>,
+) -> Result<Response, Refused> {
+    let editor = studio.sessions.get(&name)?;
+    let Json(Act { action, more, view }) = request?;
+    aside(move || {
+        let (report, picture) =
+            editor.lock().unwrap_or_else(PoisonError::into_inner).act(action, more, view)?;
+        framed(&report, &picture)
+    })
+    .await
+}
+
+/// What to save.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Save {
+    #[serde(default)]
+    view: View,
+}
+
+async fn save(
+    Shared(studio): Shared<Arc<Studio>>,
+    Path(name): Path<String>,
+    query: Result<Query<Save>, QueryRejection>,
+) -> Result<Response, Refused> {
+    let editor = studio.sessions.get(&name)?;
+    let Query(Save { view }) = query?;
+    aside(move || {
+        let (_, picture) = editor.lock().unwrap_or_else(PoisonError::into_inner).act(None, false, view)?;
+        let headers = [
+            (header::CONTENT_TYPE, "image/png"),
+            (header::CONTENT_DISPOSITION, "attachment; filename=\"studio.png\""),
+        ];
+        Ok((headers, picture.png()?).into_response())
+    })
+    .await
+}
