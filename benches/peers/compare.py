@@ -30,9 +30,10 @@ def environment():
     return {**os.environ, **counts, "TORCHINDUCTOR_COMPILE_THREADS": "1"}
 
 
-def measure_ours(crate, row, criterion_home):
+def measure_ours(crate, features, row, criterion_home):
     """Median of one criterion bench in nanoseconds."""
     command = [os.environ.get("CARGO", "cargo"), "bench", "--quiet", "--package", "variata-benches", "--bench", crate]
+    command += [f"--features={','.join(features)}"] if features else []
     command += ["--", "--exact", row, *CRITERION]
     run = subprocess.run(
         command,
@@ -113,6 +114,7 @@ def main():
 
     sys.path.insert(0, str(HERE))
     module = __import__(arguments.crate)
+    features = getattr(module, "FEATURES", [])
     workers = {peer: Worker(arguments.crate, peer) for peer in module.PEERS}
     machine = Worker(arguments.crate, "machine")
     # Their imports would run beside the first measurement.
@@ -127,7 +129,7 @@ def main():
         started = time.monotonic()
         for row in module.ROWS:
             kept = times[row["id"]]
-            kept["ours"].append(measure_ours(arguments.crate, row["id"], criterion_home))
+            kept["ours"].append(measure_ours(arguments.crate, features, row["id"], criterion_home))
             for peer, worker in workers.items():
                 kept[peer].append(worker.ask(row["id"])["ns"])
             kept["copy"].append(machine.ask(f"copy {row['bytes']}")["ns"])

@@ -6,14 +6,22 @@ use anyhow::{Result, bail};
 
 use crate::{places, process, setup, venv};
 
+/// Benches that need libtorch, by the feature `torch` of the package.
+const TORCH: [&str; 1] = ["sos-vae"];
+
 /// Runs the benches of one crate or of all; with `peers`, the comparison of `benches/peers`.
 pub(crate) fn run(krate: Option<&str>, peers: bool, rounds: u32) -> Result<()> {
     let benches = names("benches/benches", ".rs")?;
     if let Some(name) = krate.filter(|name| !benches.iter().any(|known| known == name)) {
         bail!("no benches for `{name}`; there are {}", benches.join(", "));
     }
+    let features =
+        |name: Option<&str>| if name.is_none_or(|name| TORCH.contains(&name)) { "torch" } else { "" };
+    if features(krate) == "torch" {
+        setup::ensure(false)?;
+    }
     if !peers {
-        let mut args = vec!["bench", "--package", "variata-benches"];
+        let mut args = vec!["bench", "--package", "variata-benches", "--features", features(krate)];
         match krate {
             Some(name) => args.extend(["--bench", name]),
             None => args.push("--benches"),
@@ -34,7 +42,9 @@ pub(crate) fn run(krate: Option<&str>, peers: bool, rounds: u32) -> Result<()> {
     let python = venv::ensure("peers-python", &folder.join("requirements.txt"))?;
     for name in chosen {
         // Built before the first measurement, so that no round competes with the compiler.
-        process::run(process::cargo(["bench", "--package", "variata-benches", "--bench", name, "--no-run"]))?;
+        let build =
+            ["bench", "--package", "variata-benches", "--features", features(Some(name)), "--bench", name];
+        process::run(process::cargo(build.into_iter().chain(["--no-run"])))?;
         let mut command = Command::new(&python);
         command.arg(folder.join("compare.py")).arg(name);
         command.args(["--rounds", &rounds.to_string()]).current_dir(places::root());

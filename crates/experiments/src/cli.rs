@@ -9,6 +9,7 @@ use variata_models::DeviceChoice;
 
 use crate::papers::{sos_vae, vae};
 use crate::session::{Session, SessionOptions};
+use crate::studio::StudioArgs;
 
 /// Reproduces the experiments of five papers on generative models and augmentations.
 #[derive(Debug, Parser)]
@@ -22,6 +23,8 @@ pub struct Command {
 enum Action {
     /// Trains the models of a paper, tests its claims and writes a report.
     Reproduce(Reproduce),
+    /// Serves a page on which images of a trained SOS-VAE are edited by conditioning.
+    Studio(StudioArgs),
     /// Prints every setting of a preset, as a TOML file to copy and edit.
     Preset {
         /// Which paper.
@@ -99,6 +102,7 @@ impl Command {
                 });
                 Ok(())
             }
+            Action::Studio(args) => args.run(print_out),
             Action::Reproduce(args) => {
                 let options = SessionOptions {
                     data: args.data,

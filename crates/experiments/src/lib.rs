@@ -5,9 +5,11 @@ pub mod cli;
 mod features;
 pub mod papers;
 mod parallel;
+mod pixels;
 mod preset;
 mod session;
 pub mod settings;
+mod studio;
 mod tensors;
 
 pub use preset::{Preset, PresetSource};

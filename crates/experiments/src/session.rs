@@ -20,7 +20,7 @@ use crate::Preset;
 use crate::parallel::{self, Shares};
 
 /// What the command line says about a run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SessionOptions {
     /// Which data; the paper's own where none is named.
     pub data: Option<String>,

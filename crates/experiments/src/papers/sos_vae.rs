@@ -9,7 +9,6 @@ mod figures;
 mod measure;
 mod models;
 mod observation_space;
-mod pixels;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +18,7 @@ use variata_report::{Metrics, Report};
 
 pub use config::{MeasureConfig, SosVaeConfig};
 use measure::SeedResult;
+use models::Variant;
 
 use crate::features::Extractor;
 use crate::{Preset, PresetSource, Session};
@@ -39,6 +39,24 @@ const PRESETS: PresetSource = &[
 /// As [`Preset::load`].
 pub fn preset(name: &str) -> Result<Preset<SosVaeConfig>> {
     Preset::load(name, PRESETS)
+}
+
+/// Trains the paper's model alone, by the quick preset, and says where its checkpoints are; `None` when it was asked to stop.
+///
+/// # Errors
+/// Training or files fail.
+pub(crate) fn train_for_studio(session: &Session) -> Result<Option<PathBuf>> {
+    let preset = preset("quick")?;
+    let seeds = session.seeds(1);
+    let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
+    let parts = session.parts(&preset.config.data.split(), preset.config.data.batch_size, seeds[0])?;
+    let path = folder.path().join("checkpoints").join(format!("{}-{}", Variant::Sos.name(), seeds[0]));
+    let trained = models::train_variant(session, &folder, &preset.config, &parts, seeds[0], Variant::Sos)?;
+    if trained.is_none() {
+        return Ok(None);
+    }
+    session.finish(folder, &manifest)?;
+    Ok(Some(path))
 }
 
 /// Trains everything for every seed, measures, and writes the report; `None` when the run was asked to stop.

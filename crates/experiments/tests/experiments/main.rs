@@ -5,6 +5,7 @@
 mod command_line;
 mod presets;
 mod run;
+mod sos_vae;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -43,11 +44,15 @@ fn tiny(out: &Path, more: &[&str]) -> Command {
 }
 
 fn command(out: &Path, settings: &str, threads: usize, more: &[&str]) -> Command {
+    of_paper("vae", out, settings, threads, more)
+}
+
+fn of_paper(paper: &str, out: &Path, settings: &str, threads: usize, more: &[&str]) -> Command {
     let preset = out.join("tiny.toml");
     std::fs::create_dir_all(out).unwrap();
     std::fs::write(&preset, settings).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_variata"));
-    command.args(["reproduce", "vae", "--device", "cpu", "--threads"]).arg(threads.to_string());
+    command.args(["reproduce", paper, "--device", "cpu", "--threads"]).arg(threads.to_string());
     command.arg("--preset").arg(preset).arg("--out").arg(out.join("runs")).args(more);
     command
 }

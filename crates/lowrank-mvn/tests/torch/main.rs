@@ -5,4 +5,5 @@
 mod agreement;
 mod odd;
 mod posterior;
+mod sparse_precision;
 mod support;

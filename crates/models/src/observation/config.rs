@@ -111,7 +111,9 @@ impl ObservationConfig {
     /// are narrow have enormous losses: theirs start at nothing, as in the SOS-VAE authors' code.
     pub(crate) fn output_init(&self) -> fn(i64) -> Init {
         match self {
-            Self::LowRankNormal { .. } | Self::SparsePrecision { .. } => |_| Init::Normal(1e-5),
+            Self::LowRankNormal { .. }
+            | Self::SparsePrecision { .. }
+            | Self::Normal { scale: Scale::Head } => |_| Init::Normal(1e-5),
             _ => Init::lecun,
         }
     }

@@ -9,8 +9,8 @@ use variata_report::Metrics;
 use super::SosVaeConfig;
 use super::measure::Judge;
 use super::models::TrainedSet;
-use super::pixels::{Pixels, as_images};
 use crate::Session;
+use crate::pixels::{Pixels, as_images};
 
 /// Address of the noise.
 const SAMPLES: u64 = 1 << 44;

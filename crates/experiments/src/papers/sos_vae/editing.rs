@@ -11,8 +11,8 @@ use variata_torch_bridge::tensor_from_array;
 use super::SosVaeConfig;
 use super::dense::{self, Comparison};
 use super::models::TrainedSet;
-use super::pixels::{Pixels, as_images};
 use crate::Session;
+use crate::pixels::{Pixels, as_images};
 
 /// Rows of the figure.
 const SHOWN: usize = 6;

@@ -13,9 +13,9 @@ use super::direct::{self, DirectResult};
 use super::editing::{self, Edits};
 use super::models::{TrainedSet, Variant};
 use super::observation_space::{self, Views};
-use super::pixels::{Pixels, as_images, coherence, variation};
 use crate::Session;
 use crate::features::{Extractor, Features};
+use crate::pixels::{Pixels, as_images, coherence, variation};
 
 /// Addresses of the noise of each measurement, apart from the bounds, which use the low ones.
 const PRIOR: u64 = 1 << 40;

@@ -173,7 +173,7 @@ fn settings(config: &SosVaeConfig, variant: Variant) -> AutoencoderConfig {
     }
 }
 
-fn train_variant(
+pub(super) fn train_variant(
     session: &Session,
     folder: &OutputDir,
     config: &SosVaeConfig,

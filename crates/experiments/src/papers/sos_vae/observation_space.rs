@@ -6,7 +6,7 @@ use variata_lowrank_mvn::slerp_grid;
 use variata_models::{Autoencoder, ImageShape, Noise, Purpose};
 
 use super::measure::decode;
-use super::pixels::as_images;
+use crate::pixels::as_images;
 
 /// Address of the noise.
 const VIEWS: u64 = 1 << 42;

@@ -10,7 +10,7 @@ use variata_torch_bridge::tensor_into_array;
 
 /// A batch of distributions of images, whose values follow channel after channel, row after row.
 #[derive(Debug)]
-pub(super) enum Pixels {
+pub(crate) enum Pixels {
     /// Also independent pixels: a factor of no column.
     LowRank(LowRankMvn<'static, f32>),
     Sparse(SparsePrecisionNormal<f32>),
@@ -18,7 +18,7 @@ pub(super) enum Pixels {
 
 impl Pixels {
     /// From a decoder's output.
-    pub(super) fn of(observation: &Observation) -> Result<Self> {
+    pub(crate) fn of(observation: &Observation) -> Result<Self> {
         let rows = |t: &Tensor| -> Result<Array2<f32>> {
             Ok(tensor_into_array::<f32>("rows", &t.flatten(1, -1))?.into_dimensionality()?)
         };
@@ -41,21 +41,21 @@ impl Pixels {
         })
     }
 
-    pub(super) fn mean(&self) -> Array2<f32> {
+    pub(crate) fn mean(&self) -> Array2<f32> {
         match self {
             Self::LowRank(p) => p.mean().to_owned(),
             Self::Sparse(p) => p.mean(),
         }
     }
 
-    pub(super) fn sample(&self, rng: &mut impl Rng) -> Result<Array2<f32>> {
+    pub(crate) fn sample(&self, rng: &mut impl Rng) -> Result<Array2<f32>> {
         Ok(match self {
             Self::LowRank(p) => p.sample(rng),
             Self::Sparse(p) => p.sample(rng)?,
         })
     }
 
-    pub(super) fn variance(&self) -> Result<Array2<f32>> {
+    pub(crate) fn variance(&self) -> Result<Array2<f32>> {
         Ok(match self {
             Self::LowRank(p) => p.variance(),
             Self::Sparse(p) => p.variance()?,
@@ -63,7 +63,7 @@ impl Pixels {
     }
 
     /// Covariance of all values with one of them, [batch, n].
-    pub(super) fn covariance_row(&self, index: usize) -> Result<Array2<f32>> {
+    pub(crate) fn covariance_row(&self, index: usize) -> Result<Array2<f32>> {
         Ok(match self {
             Self::LowRank(p) => p.covariance_row(index)?,
             Self::Sparse(p) => {
@@ -75,14 +75,14 @@ impl Pixels {
     }
 
     /// Entropy of each distribution, nats.
-    pub(super) fn entropy(&self) -> Result<Vec<f64>> {
+    pub(crate) fn entropy(&self) -> Result<Vec<f64>> {
         Ok(match self {
             Self::LowRank(p) => p.entropy()?.to_vec(),
             Self::Sparse(p) => p.entropy().to_vec(),
         })
     }
 
-    pub(super) fn low_rank(&self) -> Option<&LowRankMvn<'static, f32>> {
+    pub(crate) fn low_rank(&self) -> Option<&LowRankMvn<'static, f32>> {
         match self {
             Self::LowRank(p) => Some(p),
             Self::Sparse(_) => None,
@@ -100,7 +100,7 @@ fn diagonal(tensor: &Tensor) -> Result<CovDiag<'static, f32>> {
 }
 
 /// Rows of values as images [n, channels, height, width].
-pub(super) fn as_images(rows: Array2<f32>, image: ImageShape) -> Result<Array4<f32>> {
+pub(crate) fn as_images(rows: Array2<f32>, image: ImageShape) -> Result<Array4<f32>> {
     let [c, h, w] = image.dims().map(|n| n as usize);
     let n = rows.nrows();
     Ok(rows.as_standard_layout().into_owned().into_shape_with_order((n, c, h, w))?)
@@ -108,7 +108,7 @@ pub(super) fn as_images(rows: Array2<f32>, image: ImageShape) -> Result<Array4<f
 
 /// Correlation of a field of deviations [n, channels, height, width] with itself 1, 2, …, `far` pixels to the right and below,
 /// over all images, channels and places.
-pub(super) fn coherence(deviations: &Array4<f32>, far: usize) -> Vec<f64> {
+pub(crate) fn coherence(deviations: &Array4<f32>, far: usize) -> Vec<f64> {
     let (_, _, height, width) = deviations.dim();
     let correlation = |distance: usize| {
         let (mut product, mut first, mut second) = (0.0, 0.0, 0.0);
@@ -128,7 +128,7 @@ pub(super) fn coherence(deviations: &Array4<f32>, far: usize) -> Vec<f64> {
 }
 
 /// Variance over the rows, mean over the columns: how much a model varies its means.
-pub(super) fn variation(means: &Array2<f32>) -> f64 {
+pub(crate) fn variation(means: &Array2<f32>) -> f64 {
     let n = means.nrows().max(2) as f64;
     let per_value = means.columns().into_iter().map(|column| {
         let mean = column.iter().map(|v| f64::from(*v)).sum::<f64>() / n;

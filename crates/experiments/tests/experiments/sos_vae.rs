@@ -1,0 +1,154 @@
+//! The SOS-VAE experiment, whole, on settings that train in seconds.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use variata_experiments::papers::sos_vae::{SosVaeConfig, preset};
+use variata_testkit::process::{KillAt, compare_folders, kill_and_resume};
+
+use crate::{of_paper, stderr, variata};
+
+const TINY: &str = r#"
+seeds = 1
+steps = 12
+pretrain_steps = 4
+latent = 3
+rank = 3
+epsilon = 1e-3
+other_ranks = [2]
+direct_steps = 8
+
+[architecture]
+kind = "residual"
+widths = [4, 6]
+
+[training]
+checkpoint_steps = 5
+
+[data]
+batch_size = 400
+
+[classifier]
+steps = 8
+
+[classifier.architecture]
+kind = "mlp"
+hidden = [16]
+
+[measure]
+samples = 60
+images = 60
+importance_samples = 4
+bound_images = 8
+edited = 12
+"#;
+
+const RUN: &str = "runs/sos-vae/tiny-faces-0";
+const IGNORED: [&str; 3] = ["manifest.json", "log.jsonl", "checkpoints"];
+
+fn tiny(out: &Path, more: &[&str]) -> Command {
+    of_paper("sos-vae", out, TINY, 2, &[&["--data", "faces:16"], more].concat())
+}
+
+#[test]
+fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
+    let (want, got) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let output = tiny(want.path(), &[]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let run = want.path().join(RUN);
+    let html = fs::read_to_string(run.join("report.html")).unwrap();
+    for word in [
+        "Claims",
+        "Table 1",
+        "Means, samples, covariances",
+        "Spatial coherence",
+        "Ways through the observation space",
+        "Editing by conditioning",
+        "dense formula",
+        "No network",
+        "Without the constraint",
+        "Multipliers during training",
+        "not FIDs",
+    ] {
+        assert!(html.contains(word), "{word}");
+    }
+    for figure in ["lead.png", "panels-sos-vae.png", "slerp-1.png", "components.png", "coherence.svg"] {
+        assert!(run.join("figures").join(figure).exists(), "{figure}");
+    }
+    let metrics = fs::read_to_string(run.join("metrics.json")).unwrap();
+    for name in ["edit/seed-0/hair/inside", "train-entropy_multiplier", "conditional-mean/seed-0/200-edits"] {
+        assert!(metrics.contains(name), "{name}");
+    }
+    let kills = [
+        KillAt::File(got.path().join(RUN).join("checkpoints/sos-vae-0")),
+        KillAt::Delay(Duration::from_secs(2)),
+    ];
+    let resumed = kill_and_resume(
+        || tiny(got.path(), &["--resume"]),
+        &kills,
+        Duration::from_mins(5),
+        &got.path().join(RUN),
+        &run,
+        &IGNORED,
+    )
+    .unwrap();
+    assert!(resumed.kills >= 1 && resumed.files > 20, "{resumed:?}");
+    assert!(compare_folders(&run, &got.path().join(RUN), &IGNORED).unwrap() > 20);
+}
+
+#[test]
+fn presets_are_valid_and_wrong_settings_are_named() {
+    for name in ["quick", "full"] {
+        let preset = preset(name).unwrap();
+        preset.config.check().unwrap();
+        let again: SosVaeConfig = toml::from_str(&preset.to_toml().unwrap()).unwrap();
+        assert_eq!(again, preset.config, "{name}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (text, name) in [
+        ("rank = 0", "rank"),
+        ("other_ranks = [3, -1]", "other_ranks"),
+        ("pretrain_steps = 100000", "pretrain_steps"),
+        ("epsilon = -1.0", "observation.diagonal"),
+        ("neighbourhood = 4", "observation.neighbourhood"),
+        ("damping = -1.0", "constraint.damping"),
+        ("[architecture]\nkind = \"residual\"\nwidths = []", "widths"),
+        ("[measure]\nsamples = 1", "measure.samples"),
+    ] {
+        let output = of_paper("sos-vae", folder.path(), text, 1, &["--data", "faces:8", "--restart"])
+            .output()
+            .unwrap();
+        let message = stderr(&output);
+        assert!(!output.status.success() && message.contains(name), "{text}: {message}");
+        assert!(!message.contains("panicked"), "{message}");
+    }
+}
+
+#[test]
+fn features_and_images_that_cannot_be_read_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    fs::create_dir(&images).unwrap();
+    fs::write(images.join("broken.png"), "no image").unwrap();
+    let images = images.to_string_lossy().into_owned();
+    for (arguments, name) in [
+        (vec!["--features", "none.pt"], "none.pt"),
+        (vec!["--features", "Cargo.toml"], "TorchScript"),
+        (vec!["--data", &images], "broken.png"),
+        (vec!["--data", &images, "--size", "64x"], "HEIGHTxWIDTH"),
+    ] {
+        let out = folder.path().to_string_lossy();
+        let output = variata(&[&["reproduce", "sos-vae", "--out", &*out], &arguments[..]].concat());
+        let message = stderr(&output);
+        assert!(!output.status.success() && message.contains(name), "{arguments:?}: {message}");
+        assert!(!message.contains("panicked"), "{message}");
+    }
+    let output = variata(&["studio", "--checkpoint", "no-such-checkpoint", "--port", "0"]);
+    assert!(
+        !output.status.success() && stderr(&output).contains("no-such-checkpoint"),
+        "{}",
+        stderr(&output)
+    );
+}
