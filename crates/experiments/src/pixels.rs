@@ -100,7 +100,7 @@ fn diagonal(tensor: &Tensor) -> Result<CovDiag<'static, f32>> {
 }
 
 /// Rows of values as images [n, channels, height, width].
-pub(crate) fn as_images(rows: Array2<f32>, image: ImageShape) -> Result<Array4<f32>> {
+pub(crate) fn as_images(rows: &Array2<f32>, image: ImageShape) -> Result<Array4<f32>> {
     let [c, h, w] = image.dims().map(|n| n as usize);
     let n = rows.nrows();
     Ok(rows.as_standard_layout().into_owned().into_shape_with_order((n, c, h, w))?)

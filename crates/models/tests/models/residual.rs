@@ -75,7 +75,7 @@ fn statistics_move_in_training_alone() {
     assert!((&evaluated - &trained).abs().max().double_value(&[]) > 1e-3);
     // After many passes over one batch its statistics are the running ones.
     for _ in 0..200 {
-        encoder.forward(&x, None, Pass::Training);
+        let _ = encoder.forward(&x, None, Pass::Training);
     }
     let settled = encoder.forward(&x, None, Pass::Evaluation);
     // Running variances divide by n − 1, those of a batch by n: half of 1/3840 for each of four layers, half of 1/960 for four.

@@ -47,9 +47,11 @@ impl Running {
         let mut head =
             format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
         if !headers.iter().any(|(name, _)| *name == "Host") {
-            head += &format!("Host: {}\r\n", self.address);
+            head = format!("{head}Host: {}\r\n", self.address);
         }
-        headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
+        for (name, value) in headers {
+            head = format!("{head}{name}: {value}\r\n");
+        }
         stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
         // A body that is refused for its size is not read to its end.
         let _ = stream.write_all(body);

@@ -43,7 +43,7 @@ impl DirectResult {
 }
 
 /// Samples of a batch of one, [samples, n].
-fn samples(p: &LowRankMvn<'static, f32>, count: usize, noise: &Noise) -> Array2<f32> {
+fn samples(p: &LowRankMvn<'static, f32>, count: usize, noise: Noise) -> Array2<f32> {
     let mut rng = noise.stream(Purpose::Report, SAMPLES, 0);
     p.sample_n(count, &mut rng).index_axis_move(Axis(1), 0)
 }
@@ -67,10 +67,8 @@ pub(super) fn measure(
     let reference = found.distribution()?;
     let closed = fit_ppca(&train, rank, &FitOptions::default())?;
     let noise = Noise::new(set.seed);
-    let drawn = [
-        samples(learned, config.measure.samples, &noise),
-        samples(&reference, config.measure.samples, &noise),
-    ];
+    let drawn =
+        [samples(learned, config.measure.samples, noise), samples(&reference, config.measure.samples, noise)];
     let components = learned.principal_components()?;
     let directions = components.directions.slice(s![0, .., ..]);
     let cosines: Array2<f32> = found.directions.dot(&directions);
@@ -85,8 +83,9 @@ pub(super) fn measure(
         }
         Ok(sum / test.nrows() as f64)
     };
-    let shown =
-        |rows: &Array2<f32>| as_images(rows.slice(s![..SHOWN.min(rows.nrows()), ..]).to_owned(), judge.image);
+    let shown = |rows: &Array2<f32>| {
+        as_images(&rows.slice(s![..SHOWN.min(rows.nrows()), ..]).to_owned(), judge.image)
+    };
     Ok(DirectResult {
         frechet: [judge.distance(&drawn[0])?, judge.distance(&drawn[1])?],
         overlap,

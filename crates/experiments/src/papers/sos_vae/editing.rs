@@ -1,7 +1,7 @@
 //! Editing images by conditioning (figures 6, 11–14), with the effect measured where the data knows its regions.
 
 use anyhow::{Context, Result};
-use ndarray::{Array1, Array2, Array4, s};
+use ndarray::{Array1, Array2, Array4};
 use variata_datasets::{FaceOptions, FaceRegion, Faces, Source, faces};
 use variata_lowrank_mvn::{EditSession, LowRankMvn, Observation};
 use variata_models::{Autoencoder, ImageShape};
@@ -236,7 +236,9 @@ fn strips(
             let now = session.image();
             let stroke = patch.painted(&patch.contrast(&now, channels), plane);
             let mut painted = now;
-            stroke.iter().for_each(|o| painted[o.index] = o.value as f32);
+            for o in &stroke {
+                painted[o.index] = o.value as f32;
+            }
             rows.push(painted);
             session.paint(&stroke)?;
             rows.push(session.image());
@@ -246,5 +248,5 @@ fn strips(
         }
     }
     let flat = Array2::from_shape_fn((rows.len(), p.dim()), |(k, i)| rows[k][i]);
-    as_images(flat.slice(s![.., ..]).to_owned(), image)
+    as_images(&flat, image)
 }

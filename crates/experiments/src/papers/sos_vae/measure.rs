@@ -119,7 +119,7 @@ pub(super) struct Judge<'a> {
 impl Judge<'_> {
     /// Distance of images, rows of values that are clipped to [0, 1] first, to the test images.
     pub(super) fn distance(&self, rows: &Array2<f32>) -> Result<f64> {
-        let images = as_images(rows.mapv(|v| v.clamp(0.0, 1.0)), self.image)?;
+        let images = as_images(&rows.mapv(|v| v.clamp(0.0, 1.0)), self.image)?;
         let features = self.features.of(&tensor_from_array(images)?)?;
         frechet_distance_from_features(&features, &self.test).context("Fréchet distance")
     }
@@ -136,7 +136,7 @@ struct Draws {
     count: f64,
 }
 
-fn draw(model: &Autoencoder, noise: &Noise, count: usize) -> Result<Draws> {
+fn draw(model: &Autoencoder, noise: Noise, count: usize) -> Result<Draws> {
     let mut draws = Draws::default();
     let latent = model.config().latent as usize;
     for start in (0..count).step_by(CHUNK) {
@@ -169,15 +169,13 @@ fn measure_model(
 ) -> Result<ModelResult> {
     let trained = &set.models[index];
     let (model, noise) = (&trained.model, Noise::new(set.seed));
-    let draws = draw(model, &noise, config.measure.samples)?;
+    let draws = draw(model, noise, config.measure.samples)?;
     let (means, samples) = (stacked(&draws.means)?, stacked(&draws.samples)?);
     let shown = test.slice(s![..config.measure.bound_images.min(test.dim().0), .., .., ..]).to_owned();
     let x = tensor_from_array(shown)?.to_device(model.device());
     let weights = log_weights(model, &x, None, config.measure.importance_samples as i64, &noise, 1)?;
-    let apart = as_images(
-        &samples.slice(s![..200.min(samples.nrows()), ..]) - &means.slice(s![..200.min(means.nrows()), ..]),
-        judge.image,
-    )?;
+    let first = s![..200.min(samples.nrows()), ..];
+    let apart = as_images(&(&samples.slice(first) - &means.slice(first)), judge.image)?;
     Ok(ModelResult {
         variant: trained.variant,
         history: trained.history.clone(),
@@ -187,13 +185,13 @@ fn measure_model(
         variance: draws.variance / draws.count,
         entropy: draws.entropy / draws.count,
         variation: variation(&means),
-        panels: panels(model, &noise, judge.image)?,
-        samples: as_images(samples.slice(s![..100.min(samples.nrows()), ..]).to_owned(), judge.image)?,
+        panels: panels(model, noise, judge.image)?,
+        samples: as_images(&samples.slice(s![..100.min(samples.nrows()), ..]).to_owned(), judge.image)?,
     })
 }
 
 /// The rows of the paper's figure 2.
-fn panels(model: &Autoencoder, noise: &Noise, image: ImageShape) -> Result<Vec<Array4<f32>>> {
+fn panels(model: &Autoencoder, noise: Noise, image: ImageShape) -> Result<Vec<Array4<f32>>> {
     let latent = model.config().latent as usize;
     let z = noise.normal_rows(Purpose::Report, PRIOR, 0..SHOWN as u64, latent);
     let p = decode(model, Array2::from_shape_vec((SHOWN, latent), z)?)?;
@@ -204,15 +202,15 @@ fn panels(model: &Autoencoder, noise: &Noise, image: ImageShape) -> Result<Vec<A
     covariance.column_mut(centre).fill(0.0);
     let apart = &sample - &mean;
     let scaled = |rows: Array2<f32>, grey: bool| -> Result<Array4<f32>> {
-        let images = as_images(rows, image)?;
+        let images = as_images(&rows, image)?;
         let images = if grey { grey_of(&images) } else { images };
         let top = images.iter().fold(0f32, |m, v| m.max(v.abs()));
         Ok(images.mapv(|v| if top > 0.0 { v / top } else { 0.0 }))
     };
     let around = scaled(apart, false)?.mapv(|v| 0.5 + 0.5 * v);
     Ok(vec![
-        as_images(mean, image)?,
-        as_images(sample, image)?,
+        as_images(&mean, image)?,
+        as_images(&sample, image)?,
         around,
         scaled(p.variance()?, true)?,
         scaled(covariance.mapv(|v| v.max(0.0)), true)?,
@@ -254,7 +252,7 @@ pub(super) fn measure(
             seed: set.seed,
             models,
             direct: direct::measure(session, config, set, &judge, &test)?,
-            views: observation_space::views(&sos.model, &Noise::new(set.seed), judge.image)?,
+            views: observation_space::views(&sos.model, Noise::new(set.seed), judge.image)?,
             edits: editing::measure(session, config, set, &sos.model)?,
             distance,
             frechet_of_data,

@@ -31,7 +31,7 @@ pub(super) struct Views {
 }
 
 /// Grids and sweeps of codes drawn from the prior.
-pub(super) fn views(model: &Autoencoder, noise: &Noise, image: ImageShape) -> Result<Views> {
+pub(super) fn views(model: &Autoencoder, noise: Noise, image: ImageShape) -> Result<Views> {
     let latent = model.config().latent as usize;
     let z = noise.normal_rows(Purpose::Report, VIEWS, 0..2, latent);
     let p = decode(model, Array2::from_shape_vec((2, latent), z)?)?;
@@ -45,7 +45,7 @@ pub(super) fn views(model: &Autoencoder, noise: &Noise, image: ImageShape) -> Re
         let cells = slerp_grid(&Array2::from_shape_vec((4, rank), corners)?, SIDE, SIDE)?;
         let noises = cells.into_shape_with_order((1, SIDE * SIDE, rank))?;
         let images = one.rsample_many(&noises, &none)?.index_axis_move(ndarray::Axis(0), 0);
-        grids.push(as_images(images, image)?);
+        grids.push(as_images(&images, image)?);
     }
     let one = p.single(0)?;
     let omega = noise.normal_rows(Purpose::Report, VIEWS + 3, 0..1, one.rank());
@@ -58,7 +58,7 @@ pub(super) fn views(model: &Autoencoder, noise: &Noise, image: ImageShape) -> Re
         })
         .collect::<Result<Vec<_>>>()?;
     let views: Vec<_> = sweeps.iter().map(|part| part.view()).collect();
-    let sweeps = as_images(ndarray::concatenate(ndarray::Axis(0), &views)?, image)?;
+    let sweeps = as_images(&ndarray::concatenate(ndarray::Axis(0), &views)?, image)?;
     let spectrum = one.principal_components()?.standard_deviations.iter().map(|s| f64::from(*s)).collect();
     Ok(Views { grids, sweeps, spectrum })
 }

@@ -107,15 +107,13 @@ pub(super) fn train_all(
     let width = Variant::ALL.len() + 1;
     let trained = session.side_by_side(seeds.len() * width, |i| {
         let (seed, parts) = (seeds[i / width], &parts[i / width]);
-        match Variant::ALL.get(i % width) {
-            Some(&variant) => Ok(train_variant(session, folder, config, parts, seed, variant)?
-                .map(|t| Job::Autoencoder(Box::new(t)))),
-            None => {
-                let settings = (&config.classifier, &config.training, data);
-                let classifier = train_classifier(session, folder, settings, parts, seed)?;
-                Ok(classifier.map(|c| Job::Classifier(Box::new(c))))
-            }
+        if let Some(&variant) = Variant::ALL.get(i % width) {
+            let trained = train_variant(session, folder, config, parts, seed, variant)?;
+            return Ok(trained.map(|t| Job::Autoencoder(Box::new(t))));
         }
+        let settings = (&config.classifier, &config.training, data);
+        let classifier = train_classifier(session, folder, settings, parts, seed)?;
+        Ok(classifier.map(|c| Job::Classifier(Box::new(c))))
     })?;
     let Some(trained) = trained else { return Ok(None) };
     let mut sets = Vec::with_capacity(seeds.len());
