@@ -49,7 +49,7 @@ pub enum ObservationConfig {
     },
     /// Normal with covariance P·Pᵀ + D: SOS-VAE.
     LowRankNormal {
-        /// Columns of P.
+        /// Columns of P; 0 for independent pixels, whose mean and variance are then as those of the others.
         rank: i64,
         /// D.
         diagonal: LowRankDiagonal,
@@ -71,8 +71,8 @@ impl ObservationConfig {
             Self::Normal { scale: Scale::Fixed { value } } if !(1e-6..=1e6).contains(&value) => {
                 refuse("observation.scale.value", value.to_string(), "in [1e-6, 1e6]")
             }
-            Self::LowRankNormal { rank, .. } if !(1..=4096).contains(&rank) => {
-                refuse("observation.rank", rank.to_string(), "in 1..=4096")
+            Self::LowRankNormal { rank, .. } if !(0..=4096).contains(&rank) => {
+                refuse("observation.rank", rank.to_string(), "in 0..=4096")
             }
             Self::LowRankNormal {
                 diagonal: LowRankDiagonal::Fixed { value } | LowRankDiagonal::Learned { floor: value },

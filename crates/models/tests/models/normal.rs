@@ -155,6 +155,30 @@ fn a_factor_starts_at_nothing_and_the_entropy_at_its_floor() {
     assert!(numbers(cov_diag).iter().all(|d| (d / 1.1e-4 - 1.0).abs() < 1e-2));
 }
 
+/// Rank 0 is the paper's β-VAE: independent pixels.
+#[test]
+fn rank_nought_is_an_independent_normal() {
+    let diagonal = LowRankDiagonal::Learned { floor: 1e-2 };
+    let seen =
+        shaken(ObservationConfig::LowRankNormal { rank: 0, diagonal }).decode(&codes(3), None).unwrap();
+    let Observation::LowRankNormal { mean, cov_factor, cov_diag } = &seen else { panic!("{seen:?}") };
+    assert_eq!(cov_factor.size(), [3, 64, 0]);
+    let other =
+        Observation::Normal { mean: mean.shallow_clone(), log_variance: cov_diag.log().view_as(mean) };
+    let x = images(3);
+    let (a, b) = (seen.distortion_and_entropy(&x).unwrap(), other.distortion_and_entropy(&x).unwrap());
+    // The variance is rounded once more on its way through the logarithm.
+    for (a, b) in numbers(&a.0).iter().zip(numbers(&b.0)).chain(numbers(&a.1).iter().zip(numbers(&b.1))) {
+        assert!((a - b).abs() < 1e-5 * (1.0 + b.abs()), "{a} and {b}");
+    }
+    let train = loader(16, 16);
+    let batch = train.epoch(variata_datasets::Position::default()).unwrap().next().unwrap().unwrap();
+    let model = model(ObservationConfig::LowRankNormal { rank: 0, diagonal }, 0);
+    let context = StepContext { step: 1, draw: 0, noise: Noise::new(0) };
+    model.objective(&batch, &context).unwrap().loss(&[1.0, 1.0, 0.5]).unwrap().backward();
+    assert!(model.parameters().trained().all(|(_, p)| p.grad().defined()));
+}
+
 /// Colours: the planes of the first column of P come first, channel after channel.
 #[test]
 fn planes_are_columns_before_channels() {
@@ -220,7 +244,7 @@ fn settings_of_normals_are_checked() {
     let held = |c| EntropyConfig { constraint: Some(c), ..EntropyConfig::default() };
     let floor = EntropyConfig { origin: EntropyOrigin::Floor, ..EntropyConfig::default() };
     let cases: Vec<(AutoencoderConfig, &str)> = vec![
-        (with(ObservationConfig::LowRankNormal { rank: 0, diagonal: FIXED }), "observation.rank"),
+        (with(ObservationConfig::LowRankNormal { rank: -1, diagonal: FIXED }), "observation.rank"),
         (
             with(ObservationConfig::LowRankNormal {
                 rank: 2,

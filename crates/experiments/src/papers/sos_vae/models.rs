@@ -4,7 +4,7 @@ use anyhow::Result;
 use variata_models::train::{Constraint, EpochRecord};
 use variata_models::{
     Autoencoder, AutoencoderConfig, Classifier, DirectNormal, EntropyConfig, EntropyOrigin, KlConfig,
-    LowRankDiagonal, ObservationConfig, Scale,
+    LowRankDiagonal, ObservationConfig,
 };
 use variata_report::OutputDir;
 
@@ -142,7 +142,8 @@ fn settings(config: &SosVaeConfig, variant: Variant) -> AutoencoderConfig {
     let low_rank = |rank, diagonal| ObservationConfig::LowRankNormal { rank, diagonal };
     let fixed = LowRankDiagonal::Fixed { value: config.epsilon };
     let observation = match variant {
-        Variant::Beta => ObservationConfig::Normal { scale: Scale::Head },
+        // As the authors' code has it: a linear mean, and softplus of a head above ε.
+        Variant::Beta => low_rank(0, LowRankDiagonal::Learned { floor: config.epsilon }),
         Variant::Sparse => ObservationConfig::SparsePrecision { neighbourhood: config.neighbourhood },
         Variant::Sos | Variant::Free => low_rank(config.rank, fixed),
         Variant::Loose => low_rank(config.rank, LowRankDiagonal::Learned { floor: config.epsilon }),
