@@ -89,7 +89,7 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     folder.write_metrics(&metrics)?;
     let report = Report {
         title: "SOS-VAE: structured observation spaces".to_owned(),
-        subtitle: format!("{} · preset {} · {} seeds", session.data.name(), preset.name, seeds.len()),
+        subtitle: format!("{} · preset {} · seeds: {}", session.data.name(), preset.name, seeds.len()),
         paper: "Structured observation space VAE (Langley, Monteiro, Jones, Pawlowski, Glocker)".to_owned(),
         summary: figures::summary(&results, &claims, &preset.config, extractor.as_ref()),
         lead: Some(figures::lead(&results[0])?),

@@ -58,7 +58,7 @@ pub(super) fn summary(
         |e| format!("FIDs are measured with the user's extractor (SHA-256 {}).", &e.sha256[..16.min(e.sha256.len())]),
     );
     format!(
-        "{} autoencoders, a normal without a network and a classifier were trained for each of {} seeds. **{held} of {} claims held.** \
+        "{} autoencoders, a normal without a network and a classifier were trained for each of the seeds ({} of them). **{held} of {} claims held.** \
          {features} The distance of {} samples to the test images is {:.2} for SOS-VAE, {:.2} for the β-VAE and {:.2} for the sparse-precision model; \
          between training and test images it is {:.2}.",
         results.first().map_or(0, |r| r.models.len()),
@@ -90,16 +90,16 @@ fn numbers(results: &[SeedResult], config: &SosVaeConfig) -> Result<Section> {
     let mut table = Table::new(
         "numbers",
         format!(
-            "{distance} of {} images to {} test images at the most; bound on log p(x) of test images with {} weights, nats per image; entropy above that of the diagonal alone. Mean ± standard deviation over seeds.",
+            "{distance} of {} means, and of as many samples, to {} test images at the most; bound on log p(x) of test images with {} weights, nats per image; entropy above that at P = 0, nats; mean variance of a pixel.",
             config.measure.samples, config.measure.images, config.measure.importance_samples
         ),
         vec![
             Column::text("model"),
-            Column::number(format!("{distance}, means"), Digits::Significant(4)).best(Best::Lowest),
-            Column::number(format!("{distance}, samples"), Digits::Significant(4)).best(Best::Lowest),
+            Column::number("means", Digits::Significant(4)).best(Best::Lowest),
+            Column::number("samples", Digits::Significant(4)).best(Best::Lowest),
             Column::number("log p(x) ≥", Digits::Decimals(1)).best(Best::Highest),
-            Column::number("entropy − floor", Digits::Decimals(1)),
-            Column::number("pixel variance", Digits::Significant(3)),
+            Column::number("entropy", Digits::Decimals(1)),
+            Column::number("variance", Digits::Significant(3)),
         ],
     );
     for m in &results[0].models {
@@ -138,7 +138,8 @@ fn numbers(results: &[SeedResult], config: &SosVaeConfig) -> Result<Section> {
     }
     Ok(Section::new("The models in numbers")
         .text("All autoencoders have the same networks but for the heads, and the same target of the KL term; they differ in what the decoder says about a pixel. The bound on log p(x) is not in the paper. A density of images of continuous values may exceed 1, and its logarithm 0.")
-        .formula("x | z ~ N(μ(z), P(z)·P(z)ᵀ + ε·I)        max E log p(x | z)  with  KL(q(z | x) ‖ N(0, I)) = ξ_KL  and  H(p(x | z)) = ξ_H")
+        .formula("x | z ~ N(μ(z), P(z)·P(z)ᵀ + ε·I)")
+        .formula("max E log p(x | z)   with   KL(q(z | x) ‖ N(0, I)) = ξ_KL,   H(p(x | z)) = ξ_H")
         .table(table)
         .table(paper))
 }
@@ -209,11 +210,12 @@ fn space(result: &SeedResult) -> Result<Section> {
         y: Axis::new("standard deviation"),
         categories: (1..=views.spectrum.len()).map(|k| k.to_string()).collect(),
         groups: vec![BarGroup::new("P", views.spectrum.clone())],
-        size: SMALL,
+        ..BarPlot::default()
     };
     Ok(Section::new("Ways through the observation space")
         .text("The paper's figures 4 and 5. No network runs between these images: they are samples of one distribution, whose noise of the factor changes (eq. 4), or whose components are scaled (eq. 5).")
-        .formula("x(t) = μ + P·slerp(ω_a, ω_b; t) + √ε·ω_d        P·diag(a) in the basis of its singular vectors")
+        .formula("x(t) = μ + P·slerp(ω_a, ω_b; t) + √ε·ω_d")
+        .formula("P(a) = U·diag(a)·S·Vᵀ")
         .figures(grids.collect::<Result<_>>()?)
         .figure(sweeps)
         .figure(Figure::plot("spectrum", "Standard deviations of the components of this code.", &spectrum)))
@@ -231,7 +233,7 @@ fn editing(results: &[SeedResult], first: &SeedResult) -> Result<Section> {
                 Column::text("painted region"),
                 Column::number("the region follows", Digits::Decimals(3)),
                 Column::number("the rest follows", Digits::Decimals(3)),
-                Column::number("faces", Digits::Decimals(0)),
+                Column::text("faces"),
             ],
         );
         for (k, f) in first.edits.following.iter().enumerate() {
@@ -242,7 +244,7 @@ fn editing(results: &[SeedResult], first: &SeedResult) -> Result<Section> {
                 format!("{:?}", f.region).to_lowercase().into(),
                 at(|f| f.inside),
                 at(|f| f.outside),
-                at(|f| f.faces as f64),
+                f.faces.to_string().into(),
             ])?;
         }
         section = section.table(table);
@@ -251,7 +253,7 @@ fn editing(results: &[SeedResult], first: &SeedResult) -> Result<Section> {
         "dense",
         "Largest error of the conditional mean, relative to the largest change, against the dense formula in f64. The authors' code inverts the covariance of the edited values in f32.",
         vec![
-            Column::number("edited values", Digits::Decimals(0)),
+            Column::text("edited values"),
             Column::number("ours, f32 in and out", Digits::Significant(2)).best(Best::Lowest),
             Column::number("dense formula, f32", Digits::Significant(2)).best(Best::Lowest),
         ],
@@ -259,7 +261,7 @@ fn editing(results: &[SeedResult], first: &SeedResult) -> Result<Section> {
     for (k, c) in first.edits.dense.iter().enumerate() {
         let at =
             |which: usize| seeds(results, |r| r.edits.dense.get(k).map_or(f64::NAN, |c| c.errors[which]));
-        dense.row(vec![Cell::Seeds(vec![c.edits as f64]), at(0), at(1)])?;
+        dense.row(vec![c.edits.to_string().into(), at(0), at(1)])?;
     }
     Ok(section.table(dense))
 }
