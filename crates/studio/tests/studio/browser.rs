@@ -222,7 +222,6 @@ fn it_works_by_keyboard_in_a_narrow_window_and_says_what_is_wrong() {
         until(&client, "true").await;
         let wide = run(&client, "return document.documentElement.scrollWidth > window.innerWidth;").await;
         assert_eq!(wide, json!(false), "nothing sticks out");
-        screenshot(&client, "studio-narrow.png").await;
 
         let before = pixels(&client).await;
         run(&client, "document.getElementById('cursor').focus();").await;
