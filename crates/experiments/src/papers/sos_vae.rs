@@ -66,6 +66,7 @@ pub(crate) fn train_for_studio(session: &Session) -> Result<Option<PathBuf>> {
 pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>> {
     let preset = preset(preset_name)?;
     preset.config.check()?;
+    preset.config.measure.pixel_in(session.image())?;
     let extractor =
         session.options.features.as_deref().map(|f| Extractor::load(f, session.device)).transpose()?;
     let seeds = session.seeds(preset.config.seeds);

@@ -43,6 +43,7 @@ images = 60
 importance_samples = 4
 bound_images = 8
 edited = 12
+pixel = [5, 9]
 "#;
 
 const RUN: &str = "runs/sos-vae/tiny-faces-0";
@@ -63,6 +64,7 @@ fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
         "Claims",
         "Table 1",
         "Means, samples, covariances",
+        "row 5, column 9",
         "Spatial coherence",
         "Ways through the observation space",
         "Editing by conditioning",
@@ -116,6 +118,10 @@ fn presets_are_valid_and_wrong_settings_are_named() {
         ("damping = -1.0", "constraint.damping"),
         ("[architecture]\nkind = \"residual\"\nwidths = []", "widths"),
         ("[measure]\nsamples = 1", "measure.samples"),
+        (
+            "[measure]\npixel = [0, 8]",
+            "`measure.pixel` is [0, 8], must be a row below 8 and a column below 8",
+        ),
     ] {
         let output = of_paper("sos-vae", folder.path(), text, 1, &["--data", "faces:8", "--restart"])
             .output()

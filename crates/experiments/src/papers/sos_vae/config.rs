@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
-use variata_models::{Architecture, BottleneckConfig};
+use variata_models::{Architecture, BottleneckConfig, Error, ImageShape};
 
 use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts};
 
@@ -66,11 +66,39 @@ pub struct MeasureConfig {
     pub bound_images: usize,
     /// Test images that are edited; 64.
     pub edited: usize,
+    /// Row and column, from 0, of the pixel whose covariance with all others is shown; the one in the middle.
+    pub pixel: Option<[usize; 2]>,
 }
 
 impl Default for MeasureConfig {
     fn default() -> Self {
-        Self { samples: 2000, images: 600, importance_samples: 64, bound_images: 100, edited: 64 }
+        Self {
+            samples: 2000,
+            images: 600,
+            importance_samples: 64,
+            bound_images: 100,
+            edited: 64,
+            pixel: None,
+        }
+    }
+}
+
+impl MeasureConfig {
+    /// Row and column of the pixel whose covariance is shown.
+    ///
+    /// # Errors
+    /// It is outside of the image ([`Error::Config`]).
+    pub(super) fn pixel_in(&self, image: ImageShape) -> Result<[usize; 2], Error> {
+        let [height, width] = [image.height, image.width].map(|n| n as usize);
+        let [row, column] = self.pixel.unwrap_or([height / 2, width / 2]);
+        if row < height && column < width {
+            return Ok([row, column]);
+        }
+        Err(Error::Config {
+            setting: "measure.pixel",
+            value: format!("[{row}, {column}]"),
+            must: format!("a row below {height} and a column below {width}"),
+        })
     }
 }
 
@@ -124,5 +152,25 @@ impl SosVaeConfig {
             bail!("`rank` is {}, `other_ranks` {:?}, must be at least 1", self.rank, self.other_ranks);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ImageShape, MeasureConfig};
+
+    #[test]
+    fn the_pixel_is_the_middle_or_the_chosen_one_and_lies_in_the_image() {
+        let image = ImageShape { channels: 3, height: 6, width: 9 };
+        let at = |pixel| MeasureConfig { pixel, ..MeasureConfig::default() }.pixel_in(image);
+        assert_eq!(at(None).ok(), Some([3, 4]));
+        assert_eq!(at(Some([5, 8])).ok(), Some([5, 8]));
+        for outside in [[6, 0], [0, 9]] {
+            let message = at(Some(outside)).map_err(|e| e.to_string()).unwrap_err();
+            assert_eq!(
+                message,
+                format!("`measure.pixel` is {outside:?}, must be a row below 6 and a column below 9")
+            );
+        }
     }
 }

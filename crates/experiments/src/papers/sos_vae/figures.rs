@@ -165,8 +165,9 @@ fn comparison(result: &SeedResult) -> Result<Section> {
             &grid(images, 10, 36).render(&clipped(images))?,
         )?)
     };
+    let [row, column] = result.pixel;
     Ok(Section::new("Means, samples, covariances")
-        .text("The paper's figure 2. Sample − mean is around grey; variances and covariances are averaged over channels and scaled to the largest of a row of images. Covariances are those with the first channel of the pixel in the middle, without its own variance.")
+        .text(format!("The paper's figure 2. Sample − mean is around grey; variances and covariances are averaged over channels and scaled to the largest of a row of images. Covariances are those with the first channel of the pixel in row {row}, column {column} (from 0), without its own variance."))
         .figures(vec![panel(Variant::Beta)?, panel(Variant::Sos)?])
         .figure(panel(Variant::Sparse)?)
         .text("The paper's figure 3, and the β-VAE beside it.")

@@ -68,6 +68,8 @@ pub(super) struct SeedResult {
     pub(super) frechet_of_data: f64,
     /// Entropy at P = 0.
     pub(super) floor: f64,
+    /// Row and column of the pixel whose covariance is shown.
+    pub(super) pixel: [usize; 2],
 }
 
 impl SeedResult {
@@ -185,21 +187,26 @@ fn measure_model(
         variance: draws.variance / draws.count,
         entropy: draws.entropy / draws.count,
         variation: variation(&means),
-        panels: panels(model, noise, judge.image)?,
+        panels: panels(model, noise, judge.image, config.measure.pixel_in(judge.image)?)?,
         samples: as_images(&samples.slice(s![..100.min(samples.nrows()), ..]).to_owned(), judge.image)?,
     })
 }
 
-/// The rows of the paper's figure 2.
-fn panels(model: &Autoencoder, noise: Noise, image: ImageShape) -> Result<Vec<Array4<f32>>> {
+/// The rows of the paper's figure 2, with the covariance to a pixel.
+fn panels(
+    model: &Autoencoder,
+    noise: Noise,
+    image: ImageShape,
+    [row, column]: [usize; 2],
+) -> Result<Vec<Array4<f32>>> {
     let latent = model.config().latent as usize;
     let z = noise.normal_rows(Purpose::Report, PRIOR, 0..SHOWN as u64, latent);
     let p = decode(model, Array2::from_shape_vec((SHOWN, latent), z)?)?;
     let (mean, sample) = (p.mean(), p.sample(&mut noise.stream(Purpose::Report, DRAWS, 0))?);
-    let centre = (image.height / 2 * image.width + image.width / 2) as usize;
-    let mut covariance = p.covariance_row(centre)?;
+    let value = row * image.width as usize + column;
+    let mut covariance = p.covariance_row(value)?;
     // Its own variance would outshine the rest.
-    covariance.column_mut(centre).fill(0.0);
+    covariance.column_mut(value).fill(0.0);
     let apart = &sample - &mean;
     let scaled = |rows: Array2<f32>, grey: bool| -> Result<Array4<f32>> {
         let images = as_images(&rows, image)?;
@@ -257,6 +264,7 @@ pub(super) fn measure(
             distance,
             frechet_of_data,
             floor: entropy_floor(session.image().numel(), config.epsilon),
+            pixel: config.measure.pixel_in(session.image())?,
         })
     })
 }
