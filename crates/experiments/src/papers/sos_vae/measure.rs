@@ -268,3 +268,33 @@ pub(super) fn measure(
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use variata_models::tch::Device;
+    use variata_models::{
+        Architecture, Autoencoder, AutoencoderConfig, ImageShape, LowRankDiagonal, Noise, ObservationConfig,
+    };
+
+    use super::panels;
+
+    #[test]
+    fn covariances_are_those_of_the_chosen_pixel() {
+        let image = ImageShape { channels: 1, height: 4, width: 6 };
+        let config = AutoencoderConfig {
+            architecture: Architecture::Mlp { hidden: vec![5] },
+            observation: ObservationConfig::LowRankNormal {
+                rank: 3,
+                diagonal: LowRankDiagonal::Fixed { value: 1e-3 },
+            },
+            ..AutoencoderConfig::default()
+        };
+        let model = Autoencoder::new(&config, image, 1, 0, Device::Cpu).unwrap();
+        let panels = panels(&model, Noise::new(0), image, [1, 5]).unwrap();
+        let covariance = &panels[4] + &panels[5];
+        // Its own variance is left out, and no other pixel has nothing in common with it.
+        for ((_, _, row, column), v) in covariance.indexed_iter() {
+            assert_eq!(*v == 0.0, [row, column] == [1, 5], "{row}, {column}");
+        }
+    }
+}
