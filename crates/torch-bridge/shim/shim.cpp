@@ -1,8 +1,9 @@
 // What tch 0.24 cannot reach of libtorch: a graph node with a gradient of our own, the fused Adam update, tensors
-// that own foreign memory, and the version counter. Plain C interface; every entry catches, and reports by a
+// that own foreign memory, memory formats, autocast, and the version counter. Plain C interface; every entry catches, and reports by a
 // message that `vb_take_error` hands over.
 
 #include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <torch/csrc/autograd/function.h>
@@ -153,6 +154,38 @@ at::Tensor* vb_from_owned(void* data, const int64_t* sizes, size_t dims, int8_t 
       nullptr);
   if (!owned) drop(state);
   return out;
+}
+
+// A tensor of four axes whose channels lie next to each other in memory; null on failure. Not by `contiguous`: that leaves
+// alone what both formats describe, as an image of one channel, and convolutions take it for the ordinary one.
+at::Tensor* vb_channels_last(at::Tensor* t) {
+  return guarded(
+      [&]() -> at::Tensor* {
+        return new at::Tensor(t->to(t->options(), /*non_blocking=*/false, /*copy=*/false, at::MemoryFormat::ChannelsLast));
+      },
+      nullptr);
+}
+
+// Swaps this thread's autocast of a type of device with what `enabled` and `dtype` hold. `entering` 1 begins a scope, 0 ends it;
+// the copies of weights that it keeps are dropped with the outermost one.
+int vb_set_autocast(int8_t device, int* enabled, int8_t* dtype, int entering) {
+  return guarded(
+      [&] {
+        const auto type = static_cast<at::DeviceType>(device);
+        const bool was_enabled = at::autocast::is_autocast_enabled(type);
+        const auto was_dtype = at::autocast::get_autocast_dtype(type);
+        at::autocast::set_autocast_dtype(type, static_cast<at::ScalarType>(*dtype));
+        at::autocast::set_autocast_enabled(type, *enabled != 0);
+        *enabled = static_cast<int>(was_enabled);
+        *dtype = static_cast<int8_t>(was_dtype);
+        if (entering) {
+          at::autocast::increment_nesting();
+        } else if (at::autocast::decrement_nesting() == 0) {
+          at::autocast::clear_cache();
+        }
+        return 0;
+      },
+      1);
 }
 
 // How often the tensor's memory was written in place; -1 for tensors that do not count (inference mode).

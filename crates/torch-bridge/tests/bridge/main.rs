@@ -6,4 +6,5 @@
 
 mod gradients;
 mod lending;
+mod mixed;
 mod traps;
