@@ -291,4 +291,23 @@ mod tests {
             }
         }
     }
+
+    /// Neither C⁻¹ nor what the scratch held is seen then: NaN in both stays there.
+    #[test]
+    fn the_product_is_left_out_where_no_output_takes_it() {
+        for r in [8usize, 16, 25, 33, 64] {
+            for rows in [1usize, 7, 128] {
+                let z: Vec<f64> = (0..r).map(|j| wave(j + 5)).collect();
+                let p: Vec<f32> = (0..rows * r).map(|at| wave(at + 7) as f32).collect();
+                let point: Vec<f32> = (0..rows).map(|i| wave(i + 9) as f32).collect();
+                let (none, mut to, mut dots) = (vec![0.0; rows], vec![9.0; rows * r], vec![9.0; rows]);
+                let mut outputs = [Output { of_point: &point, of_solved: &none, to: &mut to }];
+                let mut scratch = vec![f32::NAN; rows * WIDE];
+                Rows::new(&vec![f64::NAN; r * r], &z, r).gradients(&p, &mut outputs, &mut dots, &mut scratch);
+                let want: Vec<f32> =
+                    point.iter().flat_map(|point| z.iter().map(move |z| point * *z as f32)).collect();
+                assert_eq!((to, dots), (want, none), "{r}, {rows}");
+            }
+        }
+    }
 }
