@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 use variata_datasets::Batch;
+use variata_torch_bridge::{autocast_bf16, channels_last};
 
 use crate::nn::{Decoder, Encoder, Pass};
 use crate::observation::ObservationModel;
@@ -79,7 +80,8 @@ impl Autoencoder {
                 must: ">= 1 for a conditional model".into(),
             });
         }
-        let mut parameters = Parameters::new(Noise::new(seed), device);
+        let mut parameters =
+            Parameters::new(Noise::new(seed), device).channels_last(config.compute.channels_last);
         let mut root = parameters.root();
         let encoder = Encoder::new(&mut root.sub("encoder"), &config.architecture, image, classes)?;
         let bottleneck = Bottleneck::new(
@@ -163,6 +165,14 @@ impl Autoencoder {
         }
     }
 
+    /// What a network gives, in f32.
+    fn run(&self, network: impl FnOnce() -> Tensor) -> Result<Tensor, Error> {
+        if !self.config.compute.bf16 {
+            return Ok(network());
+        }
+        Ok(autocast_bf16(self.device(), network)?.to_kind(Kind::Float))
+    }
+
     /// Images [batch, channels, height, width] to codes.
     ///
     /// # Errors
@@ -184,7 +194,8 @@ impl Autoencoder {
             });
         }
         self.check_condition(size[0], condition)?;
-        let features = self.encoder.forward(x, condition, pass);
+        let x = if self.config.compute.channels_last { channels_last(x)? } else { x.shallow_clone() };
+        let features = self.run(|| self.encoder.forward(&x, condition, pass))?;
         Ok(Encoding { code: self.bottleneck.forward(&features)? })
     }
 
@@ -217,7 +228,8 @@ impl Autoencoder {
             Some(c) => Tensor::cat(&[z, c.tensor()], 1),
             None => z.shallow_clone(),
         };
-        Ok(self.observation.observe(&self.decoder.forward(&input, pass), frozen))
+        let output = self.run(|| self.decoder.forward(&input, pass))?;
+        Ok(self.observation.observe(&output, frozen))
     }
 
     /// The constraint on the entropy with its target in nats.

@@ -165,6 +165,24 @@ pub struct EntropyConfig {
     pub origin: EntropyOrigin,
 }
 
+/// How the networks compute. The latent distribution, the distribution of the pixels and the objective are as exact as without.
+///
+/// ```
+/// let config: variata_models::AutoencoderConfig = serde_json::from_str(r#"{ "compute": { "bf16": true } }"#)?;
+/// assert!(config.compute.bf16 && !config.compute.channels_last);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ComputeConfig {
+    /// Images and weights of convolutions with the channels of a pixel next to each other in memory: the same sums in another
+    /// order. On the CPU, residual networks must then have 16 channels at least on all levels but the last.
+    pub channels_last: bool,
+    /// Operands of convolutions and matrix products of encoder and decoder rounded to bf16, which has 8 bits; parameters, their
+    /// gradients and what the networks give are f32.
+    pub bf16: bool,
+}
+
 /// An autoencoder, put together from parts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -187,6 +205,8 @@ pub struct AutoencoderConfig {
     pub entropy: Option<EntropyConfig>,
     /// Steps at the beginning in which no gradient reaches what the decoder says about variances.
     pub pretrain_steps: u64,
+    /// How the networks compute.
+    pub compute: ComputeConfig,
 }
 
 impl Default for AutoencoderConfig {
@@ -201,6 +221,7 @@ impl Default for AutoencoderConfig {
             kl: KlConfig::default(),
             entropy: None,
             pretrain_steps: 0,
+            compute: ComputeConfig::default(),
         }
     }
 }

@@ -20,7 +20,9 @@ pub use autoencoder::{Autoencoder, Encoding, entropy_floor};
 pub use bottleneck::{Bottleneck, BottleneckConfig, Code, LogVariance};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use condition::Condition;
-pub use config::{Architecture, AutoencoderConfig, EntropyConfig, EntropyOrigin, ImageShape, KlConfig};
+pub use config::{
+    Architecture, AutoencoderConfig, ComputeConfig, EntropyConfig, EntropyOrigin, ImageShape, KlConfig,
+};
 pub use direct::DirectNormal;
 pub use error::Error;
 pub use evaluate::{Bounds, bounds, log_weights};

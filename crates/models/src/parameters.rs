@@ -45,12 +45,21 @@ pub struct Parameters {
     entries: Vec<Entry>,
     noise: Noise,
     device: Device,
+    channels_last: bool,
 }
 
 impl Parameters {
     /// No tensors yet.
     pub fn new(noise: Noise, device: Device) -> Self {
-        Self { entries: Vec::new(), noise, device }
+        Self { entries: Vec::new(), noise, device, channels_last: false }
+    }
+
+    /// With `true`, tensors of four axes that are made from here on have the memory format channels-last, as weights of convolutions
+    /// of such images should; their values are the same.
+    #[must_use]
+    pub fn channels_last(mut self, channels_last: bool) -> Self {
+        self.channels_last = channels_last;
+        self
     }
 
     /// Where the tensors live.
@@ -98,9 +107,11 @@ impl Parameters {
             Init::Uniform(a) => (0..n).map(|_| (a * (2.0 * rng.random::<f64>() - 1.0)) as f32).collect(),
         };
         let size: Vec<usize> = shape.iter().map(|&n| n as usize).collect();
-        let tensor = variata_torch_bridge::tensor_from_slice(&data, &size)?
-            .to_device(self.device)
-            .set_requires_grad(trained);
+        let mut tensor = variata_torch_bridge::tensor_from_slice(&data, &size)?.to_device(self.device);
+        if self.channels_last && size.len() == 4 {
+            tensor = variata_torch_bridge::channels_last(&tensor)?;
+        }
+        let tensor = tensor.set_requires_grad(trained);
         self.entries.push(Entry { name, tensor: tensor.shallow_clone(), trained });
         Ok(tensor)
     }
@@ -118,6 +129,11 @@ impl Path<'_> {
     pub fn sub(&mut self, name: &str) -> Path<'_> {
         let prefix = self.full(name);
         Path { parameters: self.parameters, prefix }
+    }
+
+    /// Whether the parameters here are used by the CPU, with channels last.
+    pub(crate) fn is_channels_last_on_cpu(&self) -> bool {
+        self.parameters.channels_last && self.parameters.device == Device::Cpu
     }
 
     /// A trained parameter.

@@ -11,6 +11,25 @@ use crate::{Condition, Error, ImageShape, Init, Path};
 const MOMENTUM: f64 = 0.1;
 const EPSILON: f64 = 1e-5;
 
+/// Fewest channels of a 1×1 convolution with stride 2 and channels last whose gradient oneDNN finds in all its kernels. With
+/// fewer it writes beyond its memory: <https://github.com/uxlfoundation/oneDNN/issues/6035>.
+const FEWEST: i64 = 16;
+
+/// Refuses widths for which libtorch's gradients would be wrong.
+fn check_widths(path: &Path<'_>, widths: &[i64]) -> Result<(), Error> {
+    let halved = &widths[..widths.len() - 1];
+    if !path.is_channels_last_on_cpu() || halved.iter().all(|&width| width >= FEWEST) {
+        return Ok(());
+    }
+    Err(Error::Config {
+        setting: "widths",
+        value: format!("{widths:?}"),
+        must: format!(
+            "at least {FEWEST}, but for the last, with channels last: oneDNN has no gradient for fewer"
+        ),
+    })
+}
+
 /// A number per output: ±1/√fan_in, torch's default.
 fn start(fan_in: i64) -> Init {
     Init::Uniform(1.0 / (fan_in.max(1) as f64).sqrt())
@@ -182,6 +201,7 @@ impl ResidualEncoder {
         image: ImageShape,
         classes: i64,
     ) -> Result<Self, Error> {
+        check_widths(path, widths)?;
         let (first, last) = (widths[0], widths[widths.len() - 1]);
         let stem = Convolution::down(&mut path.sub("stem"), [image.channels + classes, first], 3, 1)?;
         let stem = Activated::new(&mut path.sub("stem"), stem)?;
@@ -230,6 +250,7 @@ impl ResidualDecoder {
         (planes, output): (i64, fn(i64) -> Init),
         code: i64,
     ) -> Result<Self, Error> {
+        check_widths(path, widths)?;
         let sizes = pyramid(image, widths.len());
         let (first, last) = (widths[0], widths[widths.len() - 1]);
         let [h, w] = sizes[sizes.len() - 1];

@@ -4,6 +4,7 @@
 
 mod checkpoints;
 mod composition;
+mod compute;
 mod constraints;
 mod crash;
 mod errata;
