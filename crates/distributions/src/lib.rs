@@ -22,6 +22,11 @@ mod uniform;
 
 pub mod check;
 pub mod kl;
+/// Branch-free functions for vectorised loops of the other crates of this workspace; no promise is made to others.
+#[doc(hidden)]
+pub mod lanes {
+    pub use crate::simd::functions::{Comparison, compare, exp, upper_tail_and_density};
+}
 #[doc(hidden)]
 pub mod linalg;
 #[doc(hidden)]
