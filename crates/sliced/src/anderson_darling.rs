@@ -12,9 +12,10 @@ use crate::target::Target;
 const FAR: f64 = 20.0;
 
 /// ∫ (Fₙ − F)²/(F(1 − F)) dF as a sum of positive terms: 2 Σ wₖ KL(cₖ‖zₖ) between Bernoulli laws, plus what the step
-/// function cannot do better than, a function of the weights alone.
+/// function cannot do better than, a function of the weights alone: `equal_floor`, where they are equal.
 pub(crate) fn run<T: Compute>(
     y: &[T],
+    equal_floor: f64,
     against: Against<'_>,
     mut gradient: Option<Gradient<'_, T>>,
     scratch: &mut Scratch,
@@ -23,11 +24,12 @@ pub(crate) fn run<T: Compute>(
     let n = y.len();
     let Scratch { places, sorted, first, second, third, .. } = scratch;
     third.clear();
-    let mut floor = 0.0;
-    for (_, step) in steps(places, against.weights) {
-        third.push(step.middle());
-        floor += step_floor(step);
-    }
+    third.extend(steps(places, against.weights).map(|(_, step)| step.middle()));
+    // Unequal steps come in the order of the points.
+    let floor = match against.weights {
+        None => equal_floor,
+        Some(_) => steps(places, against.weights).map(|(_, step)| step_floor(step)).sum(),
+    };
     first.resize(n, 0.0);
     second.resize(n, 0.0);
     match against.target {
@@ -47,6 +49,13 @@ pub(crate) fn run<T: Compute>(
         }
     }
     sum + floor
+}
+
+/// The floor of n equal steps.
+pub(crate) fn equal_floor(n: usize) -> f64 {
+    let each = 1.0 / n as f64;
+    let step = |k: usize| Step { before: k as f64 * each, after: (k + 1) as f64 * each, weight: each };
+    (0..n).map(|k| step_floor(step(k))).sum()
 }
 
 /// 2 ∫ over the step of H(c) − H(u) du, with H the entropy of a coin and c the middle: 0 only for a step of width 0.

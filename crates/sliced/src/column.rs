@@ -5,6 +5,7 @@ use variata_distributions::lanes::upper_tail_and_density;
 
 use crate::order::Order;
 use crate::sample::Compute;
+use crate::table;
 use crate::target::Target;
 
 /// Elements per block of the vector loops.
@@ -70,13 +71,17 @@ impl Scratch {
         self.sorted.extend(self.places.iter().map(|&i| y[i as usize].to_f64()));
     }
 
-    /// `first` and `second`: distribution function and density of the target at the sorted points.
-    pub(crate) fn distribution(&mut self, target: Option<&dyn Target>) {
+    /// `first` and `second`: distribution function and density of the target at the sorted points, which are of type `T`.
+    pub(crate) fn distribution<T: Compute>(&mut self, target: Option<&dyn Target>) {
         let n = self.sorted.len();
         self.first.resize(n, 0.0);
         self.second.resize(n, 0.0);
         let Some(target) = target else {
-            normal_distribution(&self.sorted, &mut self.first, &mut self.second);
+            if T::SINGLE {
+                table::look_up(&self.sorted, &mut self.first, &mut self.second);
+            } else {
+                normal_distribution(&self.sorted, &mut self.first, &mut self.second);
+            }
             return;
         };
         for ((&x, cdf), pdf) in self.sorted.iter().zip(&mut self.first).zip(&mut self.second) {
@@ -86,18 +91,19 @@ impl Scratch {
 }
 
 /// The steps of the empirical distribution function at the sorted points, given the weights of the points in that order.
-/// Equal weights give exact multiples of 1/n, others a compensated sum.
+/// Equal weights give multiples of 1/n, others a compensated sum.
 pub(crate) fn steps<'a>(
     places: &'a [u32],
     weights: Option<&'a [f64]>,
 ) -> impl ExactSizeIterator<Item = (usize, Step)> + use<'a> {
     let n = places.len();
+    let each = 1.0 / n as f64;
     let (mut sum, mut rest) = (0.0f64, 0.0f64);
     places.iter().enumerate().map(move |(k, &place)| {
         let place = place as usize;
         let step = match weights {
             None => {
-                Step { before: k as f64 / n as f64, after: (k + 1) as f64 / n as f64, weight: 1.0 / n as f64 }
+                Step { before: k as f64 * each, after: (k + 1) as f64 * each, weight: each }
             }
             Some(weights) => {
                 let (weight, before) = (weights[place], sum + rest);
@@ -114,7 +120,7 @@ pub(crate) fn steps<'a>(
 }
 
 /// Φ and φ of every x.
-fn normal_distribution(x: &[f64], cdf: &mut [f64], pdf: &mut [f64]) {
+pub(crate) fn normal_distribution(x: &[f64], cdf: &mut [f64], pdf: &mut [f64]) {
     Arch::new().dispatch(
         #[inline(always)]
         || {

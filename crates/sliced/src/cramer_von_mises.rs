@@ -11,7 +11,7 @@ pub(crate) fn run<T: Compute>(
     scratch: &mut Scratch,
 ) -> f64 {
     scratch.sort(y);
-    scratch.distribution(against.target);
+    scratch.distribution::<T>(against.target);
     let (mut squares, mut cubes) = (0.0, 0.0);
     let values = scratch.first.iter().zip(&scratch.second);
     for ((place, step), (z, density)) in steps(&scratch.places, against.weights).zip(values) {

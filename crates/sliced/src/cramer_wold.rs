@@ -6,11 +6,12 @@
 //! about the cell's centre, the moments make r on the grid of centres by the Taylor series of the Gaussian, and the
 //! derivative comes back from r as one polynomial per cell: O(n) with a small constant, no sort, no pairs.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use pulp::Arch;
+use variata_distributions::special::norm_pdf;
 
-use crate::column::{Against, Gradient, Scratch};
+use crate::column::{Gradient, Scratch};
 use crate::sample::Compute;
 
 /// Points per vector pass.
@@ -35,7 +36,7 @@ impl<const P: usize, const W: usize> Series<P, W> {
         for o in 0..W {
             let z = (o as f64 - Self::reach() as f64) * step;
             // φ(z − s) = φ(z) Σ Heₚ(z)/p! sᵖ, with Heₚ₊₁ = z Heₚ − p Heₚ₋₁.
-            let (mut before, mut now) = (0.0, variata_distributions::special::norm_pdf(z));
+            let (mut before, mut now) = (0.0, norm_pdf(z));
             for p in 0..P {
                 (by_power[p][o], by_offset[o][p]) = (now, now);
                 let next = p as f64 + 1.0;
@@ -56,36 +57,25 @@ static FINE: LazyLock<Series<16, 48>> = LazyLock::new(|| Series::new(0.4));
 /// f32: 5e-9, 2e-7 and 5e-10.
 static COARSE: LazyLock<Series<8, 40>> = LazyLock::new(|| Series::new(0.35));
 
-/// d² of a sample to N(0, 1) or to the nodes of another law.
-pub(crate) fn run<T: Compute>(
-    y: &[T],
-    smoothing: f64,
-    against: Against<'_>,
-    nodes: Option<&[(f64, f64)]>,
-    gradient: Option<Gradient<'_, T>>,
-    scratch: &mut Scratch,
-) -> f64 {
-    let problem = Problem { smoothing, weights: against.weights, nodes };
-    if T::KEY_IS_EXACT {
-        problem.solve(&COARSE, y, gradient, scratch)
-    } else {
-        problem.solve(&FINE, y, gradient, scratch)
-    }
-}
-
 /// The bandwidth γ, a variance, that Silverman's rule gives for n points. Source: paper sliced, SCWAE.
 pub(crate) fn silverman(n: f64) -> f64 {
     libm::pow(4.0 / (3.0 * n), 0.4)
 }
 
-struct Problem<'a> {
+/// What a sample is compared with, smoothed.
+#[derive(Debug)]
+pub(crate) struct Smoothed {
     smoothing: f64,
-    weights: Option<&'a [f64]>,
+    /// Standard deviation of N(0, 1) smoothed, in smoothing widths.
+    spread: f64,
     /// Nodes and masses that stand for a target other than N(0, 1).
-    nodes: Option<&'a [(f64, f64)]>,
+    nodes: Option<Vec<(f64, f64)>>,
+    /// N(0, 1) smoothed, on the grid of either series, from 0 on.
+    fine: OnceLock<Vec<f64>>,
+    coarse: OnceLock<Vec<f64>>,
 }
 
-/// A run of cells: `origin` is the centre of the first, in smoothing widths.
+/// A run of cells: the centre of its k-th is at (`origin` + k) steps.
 #[derive(Debug, Clone, Copy)]
 struct Window {
     origin: f64,
@@ -95,11 +85,33 @@ struct Window {
     cells: usize,
 }
 
-impl Problem<'_> {
+impl Smoothed {
+    pub(crate) fn new(smoothing: f64, nodes: Option<Vec<(f64, f64)>>) -> Self {
+        let spread = libm::sqrt((1.0 + smoothing) / smoothing);
+        Self { smoothing, spread, nodes, fine: OnceLock::new(), coarse: OnceLock::new() }
+    }
+
+    /// d² of a sample.
+    pub(crate) fn run<T: Compute>(
+        &self,
+        y: &[T],
+        weights: Option<&[f64]>,
+        gradient: Option<Gradient<'_, T>>,
+        scratch: &mut Scratch,
+    ) -> f64 {
+        if T::SINGLE {
+            self.solve(&COARSE, &self.coarse, y, weights, gradient, scratch)
+        } else {
+            self.solve(&FINE, &self.fine, y, weights, gradient, scratch)
+        }
+    }
+
     fn solve<T: Compute, const P: usize, const W: usize>(
         &self,
         series: &Series<P, W>,
+        target: &OnceLock<Vec<f64>>,
         y: &[T],
+        weights: Option<&[f64]>,
         mut gradient: Option<Gradient<'_, T>>,
         scratch: &mut Scratch,
     ) -> f64 {
@@ -108,9 +120,7 @@ impl Problem<'_> {
         let v = &mut scratch.sorted;
         v.clear();
         v.extend(y.iter().map(|&y| y.to_f64() * scale));
-        // Variance of the smoothed target.
-        let spread = libm::sqrt((1.0 + self.smoothing) / self.smoothing);
-        let windows = self.windows::<P, W>(series, v, spread * TARGET_REACH, scale);
+        let windows = self.windows::<P, W>(series, v, scale);
         let cells = windows.last().map_or(0, |w| w.first + w.cells);
         let moments = &mut scratch.first;
         moments.clear();
@@ -118,10 +128,10 @@ impl Problem<'_> {
         let equal = 1.0 / y.len() as f64;
         let each = Cells { series, windows: &windows };
         each.visit(v, |i, cell, s| {
-            let weight = self.weights.map_or(equal, |weights| weights[i]);
+            let weight = weights.map_or(equal, |weights| weights[i]);
             add_powers::<P>(&mut moments[cell * P..], weight, s);
         });
-        if let Some(nodes) = self.nodes {
+        if let Some(nodes) = &self.nodes {
             let at: Vec<f64> = nodes.iter().map(|node| node.0 * scale).collect();
             each.visit(&at, |i, cell, s| add_powers::<P>(&mut moments[cell * P..], -nodes[i].1, s));
         }
@@ -129,10 +139,17 @@ impl Problem<'_> {
         residual.clear();
         residual.resize(cells, 0.0);
         if self.nodes.is_none() {
+            let target = target.get_or_init(|| {
+                let count = (self.spread * TARGET_REACH / series.step) as usize + 2;
+                let density = |k: usize| norm_pdf(k as f64 * series.step / self.spread) / self.spread;
+                (0..count).map(density).collect()
+            });
             for window in &windows {
-                for k in 0..window.cells {
-                    let z = (window.origin + series.step * k as f64) / spread;
-                    residual[window.first + k] = -variata_distributions::special::norm_pdf(z) / spread;
+                // Far windows are beyond what integers of this size and the table reach.
+                let origin = window.origin as i64;
+                for (k, r) in residual[window.first..window.first + window.cells].iter_mut().enumerate() {
+                    let at = origin.saturating_add(k as i64).unsigned_abs() as usize;
+                    *r = -target.get(at).copied().unwrap_or(0.0);
                 }
             }
         }
@@ -143,7 +160,7 @@ impl Problem<'_> {
             slopes(series, residual, moments);
             let factor = 2.0 * series.step * scale * scale;
             each.visit(v, |i, cell, s| {
-                let weight = self.weights.map_or(equal, |weights| weights[i]);
+                let weight = weights.map_or(equal, |weights| weights[i]);
                 gradient.set(i, factor * weight * polynomial::<P>(&moments[cell * P..], s));
             });
         }
@@ -156,10 +173,10 @@ impl Problem<'_> {
         &self,
         series: &Series<P, W>,
         v: &[f64],
-        target: f64,
         scale: f64,
     ) -> Vec<Window> {
-        let (mut low, mut high) = match self.nodes {
+        let target = self.spread * TARGET_REACH;
+        let (mut low, mut high) = match &self.nodes {
             None => (-target, target),
             Some(nodes) => nodes.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), node| {
                 (low.min(node.0 * scale), high.max(node.0 * scale))
@@ -174,7 +191,7 @@ impl Problem<'_> {
         if !((high - low) / series.step <= DENSE.max(4.0 * v.len() as f64)) {
             let mut points = v.to_vec();
             points.extend([inner.0, inner.1]);
-            if let Some(nodes) = self.nodes {
+            if let Some(nodes) = &self.nodes {
                 points.extend(nodes.iter().map(|node| node.0 * scale));
             }
             points.sort_by(f64::total_cmp);
@@ -196,8 +213,9 @@ impl Problem<'_> {
         bounds
             .into_iter()
             .map(|(low, high)| {
-                let origin = low - margin;
-                let cells = ((high - low + 2.0 * margin) / series.step) as usize + 4;
+                // On the common grid of multiples of the step.
+                let origin = libm::floor((low - margin) / series.step);
+                let cells = ((high - low + 2.0 * margin) / series.step) as usize + 5;
                 let window = Window { origin, low, high, first, cells };
                 first += cells;
                 window
@@ -220,7 +238,7 @@ impl<const P: usize, const W: usize> Cells<'_, P, W> {
                 let after = self.windows.partition_point(|window| window.low <= v);
                 let window = &self.windows[after.max(1) - 1];
                 debug_assert!(v <= window.high);
-                let u = (v - window.origin) / self.series.step;
+                let u = v / self.series.step - window.origin;
                 let cell = (u + 0.5) as usize;
                 visit(i, window.first + cell, (u - cell as f64) * self.series.step);
             }
@@ -233,7 +251,7 @@ impl<const P: usize, const W: usize> Cells<'_, P, W> {
                 #[inline(always)]
                 || {
                     for ((&v, cell), offset) in v.iter().zip(&mut cells).zip(&mut offsets) {
-                        let u = (v - window.origin) * inverse;
+                        let u = v * inverse - window.origin;
                         let k = (u + 0.5) as i32;
                         *cell = k as u32;
                         *offset = (u - f64::from(k)) * self.series.step;

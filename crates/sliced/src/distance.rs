@@ -7,6 +7,7 @@ use variata_distributions::{ArgumentError, check};
 
 use crate::cells::NormalCells;
 use crate::column::{Against, Gradient, Scratch};
+use crate::cramer_wold::Smoothed;
 use crate::error::Error;
 use crate::sample::{Compute, Sample};
 use crate::target::{Target, sound};
@@ -39,6 +40,13 @@ impl Bandwidth {
             Self::Silverman => cramer_wold::silverman(n),
             Self::Given(gamma) => gamma,
         }
+    }
+
+    /// The same, refused where it is narrower than grids that fit into memory, or so wide that nothing is left.
+    pub(crate) fn checked(self, n: f64) -> Result<f64, ArgumentError> {
+        let gamma = self.variance(n);
+        check::scalar("bandwidth", gamma, "in [1e-8, 1e8]", (1e-8..=1e8).contains(&gamma))?;
+        Ok(gamma)
     }
 }
 
@@ -206,8 +214,8 @@ impl<'a> Discrepancy<'a> {
         self.distance
     }
 
-    pub(crate) fn parts(&self) -> (Option<&'a dyn Target>, Option<&'a [f64]>) {
-        (self.target, self.weights)
+    pub(crate) fn is_weighted(&self) -> bool {
+        self.weights.is_some()
     }
 
     /// The distance of `y` `[n]`, n ≥ 1; > 0.
@@ -259,15 +267,8 @@ impl<'a> Discrepancy<'a> {
             Distance::CramerWold { bandwidth } => {
                 let effective =
                     weights.as_ref().map_or(n as f64, |w| 1.0 / w.iter().map(|w| w * w).sum::<f64>());
-                let smoothing = bandwidth.variance(effective);
-                // Narrower ones make grids that do not fit into memory, wider ones a difference of equal numbers.
-                check::scalar(
-                    "bandwidth",
-                    smoothing,
-                    "in [1e-8, 1e8]",
-                    (1e-8..=1e8).contains(&smoothing),
-                )?;
-                Plan::CramerWold { smoothing, nodes: self.target.map(nodes).transpose()? }
+                let nodes = self.target.map(nodes).transpose()?;
+                Plan::CramerWold(Smoothed::new(bandwidth.checked(effective)?, nodes))
             }
             Distance::CramerVonMises => Plan::CramerVonMises,
             Distance::KolmogorovSmirnov => Plan::KolmogorovSmirnov,
@@ -280,7 +281,7 @@ impl<'a> Discrepancy<'a> {
                 )?;
                 Plan::Smooth(temperature)
             }
-            Distance::AndersonDarling => Plan::AndersonDarling,
+            Distance::AndersonDarling => Plan::AndersonDarling(anderson_darling::equal_floor(n)),
         };
         Ok(Prepared { plan, target: self.target, weights })
     }
@@ -298,11 +299,11 @@ pub(crate) struct Prepared<'a> {
 enum Plan {
     NormalSquared(Arc<NormalCells>),
     Wasserstein(f64),
-    CramerWold { smoothing: f64, nodes: Option<Vec<(f64, f64)>> },
+    CramerWold(Smoothed),
     CramerVonMises,
     KolmogorovSmirnov,
     Smooth(f64),
-    AndersonDarling,
+    AndersonDarling(f64),
 }
 
 impl Prepared<'_> {
@@ -317,13 +318,11 @@ impl Prepared<'_> {
         match &self.plan {
             Plan::NormalSquared(cells) => wasserstein::run_normal_squared(y, cells, gradient, scratch),
             Plan::Wasserstein(p) => wasserstein::run(y, *p, against, gradient, scratch),
-            Plan::CramerWold { smoothing, nodes } => {
-                cramer_wold::run(y, *smoothing, against, nodes.as_deref(), gradient, scratch)
-            }
+            Plan::CramerWold(smoothed) => smoothed.run(y, against.weights, gradient, scratch),
             Plan::CramerVonMises => cramer_von_mises::run(y, against, gradient, scratch),
             Plan::KolmogorovSmirnov => kolmogorov_smirnov::run(y, against, gradient, scratch),
             Plan::Smooth(t) => kolmogorov_smirnov::run_smooth(y, *t, against, gradient, scratch),
-            Plan::AndersonDarling => anderson_darling::run(y, against, gradient, scratch),
+            Plan::AndersonDarling(floor) => anderson_darling::run(y, *floor, against, gradient, scratch),
         }
     }
 }

@@ -11,7 +11,7 @@ pub(crate) fn run<T: Compute>(
     scratch: &mut Scratch,
 ) -> f64 {
     scratch.sort(y);
-    scratch.distribution(against.target);
+    scratch.distribution::<T>(against.target);
     let (mut largest, mut at) = (f64::NEG_INFINITY, (0, 0.0));
     let values = scratch.first.iter().zip(&scratch.second);
     for ((place, step), (z, density)) in steps(&scratch.places, against.weights).zip(values) {
@@ -40,7 +40,7 @@ pub(crate) fn run_smooth<T: Compute>(
     scratch: &mut Scratch,
 ) -> f64 {
     scratch.sort(y);
-    scratch.distribution(against.target);
+    scratch.distribution::<T>(against.target);
     let gaps = |step: Step, z: f64| [step.after - z, z - step.before];
     let terms = || {
         let values = scratch.first.iter().zip(&scratch.second);

@@ -4,22 +4,41 @@
 //! step holds sums for a few directions and two vectors of rows in registers. In f32 a sum runs over at most [`DEPTH`]
 //! dimensions before it is added up in f64.
 
-use ndarray::ArrayRef2;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{ArrayRef2, s};
 use pulp::{Arch, Simd, WithSimd};
 use variata_distributions::parallel::for_each;
 
+use crate::distance::LARGEST;
 use crate::sample::{Compute, Sample};
 
 /// Rows of a panel: two vectors of the widest f32.
 const ROWS: usize = 32;
+/// Dimensions that are transposed together.
+const SIDE: usize = 8;
 /// Dimensions per run of sums.
 const DEPTH: usize = 128;
 /// Panels per task.
 const TASK: usize = 32;
 /// Groups that directions are handed out in.
 const GROUPS: usize = 16;
-/// Directions per step at most.
+/// Directions per step at most, where there are 32 vector registers and where there are 16.
 const STEP: usize = 12;
+const NARROW: usize = 6;
+
+/// The number of directions per step for which the registers suffice.
+struct Widest;
+
+impl WithSimd for Widest {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> usize {
+        if V::F32_LANES >= 16 { STEP } else { NARROW }
+    }
+}
 
 /// A sample [n, d] in panels: [panel][dimension][row], padded with zeros.
 #[derive(Debug)]
@@ -30,24 +49,33 @@ pub(crate) struct Panels<T> {
 }
 
 impl<T: Compute> Panels<T> {
-    pub(crate) fn new<S: Sample<Compute = T>>(x: &ArrayRef2<S>) -> Self {
+    /// `None` where a value is not finite or too large.
+    pub(crate) fn new<S: Sample<Compute = T>>(x: &ArrayRef2<S>) -> Option<Self> {
         let (rows, depth) = x.dim();
         let mut data = vec![T::ZERO; rows.div_ceil(ROWS) * ROWS * depth];
         let panels: Vec<_> = data.chunks_mut((ROWS * depth * TASK).max(1)).enumerate().collect();
+        let fine = AtomicBool::new(true);
         for_each(panels, |(task, panels)| {
+            let mut buffer = vec![T::ZERO; if x.is_standard_layout() { 0 } else { ROWS * depth }];
             for (k, panel) in panels.chunks_mut((ROWS * depth).max(1)).enumerate() {
                 let first = (task * TASK + k) * ROWS;
-                for row in first..rows.min(first + ROWS) {
-                    let from = x.row(row);
-                    let to = panel.iter_mut().skip(row - first).step_by(ROWS);
-                    match from.as_slice() {
-                        Some(from) => to.zip(from).for_each(|(to, v)| *to = v.compute()),
-                        None => to.zip(from).for_each(|(to, v)| *to = v.compute()),
+                let part = x.slice(s![first..rows.min(first + ROWS), ..]);
+                let ok = match part.as_slice() {
+                    Some(part) => transpose(part, depth, |v: S| v.compute(), panel),
+                    None => {
+                        buffer.iter_mut().zip(&part).for_each(|(to, v)| *to = v.compute());
+                        transpose(&buffer[..part.len()], depth, |v: T| v, panel)
                     }
+                };
+                if !ok {
+                    fine.store(false, Ordering::Relaxed);
                 }
             }
         });
-        Self { rows, depth, data }
+        if !fine.into_inner() {
+            return None;
+        }
+        Some(Self { rows, depth, data })
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -77,12 +105,26 @@ impl<T: Compute> Panels<T> {
     }
 }
 
+/// Row-major rows into a panel; whether all values are fine.
+fn transpose<S: Copy, T: Compute>(rows: &[S], depth: usize, compute: impl Fn(S) -> T, panel: &mut [T]) -> bool {
+    let fine = rows.iter().fold(true, |fine, &v| fine & (compute(v).to_f64().abs() <= LARGEST));
+    for (d, columns) in panel.chunks_mut(SIDE * ROWS).enumerate() {
+        let mut square = [[T::ZERO; SIDE]; ROWS];
+        for (square, row) in square.iter_mut().zip(rows.chunks_exact(depth)) {
+            square.iter_mut().zip(&row[d * SIDE..]).for_each(|(to, &v)| *to = compute(v));
+        }
+        for (k, column) in columns.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
+            *column = std::array::from_fn(|r| square[r][k]);
+        }
+    }
+    fine
+}
+
 /// Directions in groups of `step` at most, [group][dimension][direction], the last group padded with zeros.
 #[derive(Debug)]
 pub(crate) struct Packed<T> {
     count: usize,
     step: usize,
-    depth: usize,
     data: Vec<T>,
 }
 
@@ -91,7 +133,8 @@ impl<T: Compute> Packed<T> {
     pub(crate) fn new(rows: &[f64], depth: usize) -> Self {
         let count = rows.len() / depth.max(1);
         // Groups of equal size, so that padding is rare.
-        let step = count.div_ceil(count.div_ceil(STEP).max(1)).next_multiple_of(2).max(2);
+        let step = count.div_ceil(count.div_ceil(Arch::new().dispatch(Widest)).max(1));
+        let step = step.next_multiple_of(2).max(2);
         let mut data = vec![T::ZERO; count.div_ceil(step) * step * depth];
         for (j, row) in rows.chunks(depth.max(1)).enumerate() {
             let group = j / step * step * depth;
@@ -99,7 +142,7 @@ impl<T: Compute> Packed<T> {
                 data[group + d * step + j % step] = T::from_f64(v);
             }
         }
-        Self { count, step, depth, data }
+        Self { count, step, data }
     }
 }
 
@@ -219,33 +262,57 @@ impl<T: Compute> WithSimd for Adjoint<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<V: Simd>(mut self, simd: V) {
+    fn with_simd<V: Simd>(self, simd: V) {
+        if V::F32_LANES >= 16 { self.tiles::<V, STEP>(simd) } else { self.tiles::<V, NARROW>(simd) }
+    }
+}
+
+impl<T: Compute> Adjoint<'_, T> {
+    #[inline(always)]
+    fn tiles<V: Simd, const R: usize>(self, simd: V) {
         let here = self.out.len() / self.depth.max(1);
-        for row in (0..here).step_by(STEP) {
-            match STEP.min(here - row) {
-                STEP => self.tile::<V, STEP>(simd, row),
-                left => {
-                    for k in 0..left {
-                        self.tile::<V, 1>(simd, row + k);
-                    }
-                }
+        // Slopes of a few rows, side by side: in place they are a power of two apart, which defeats caches.
+        let mut near = vec![[T::ZERO; NEAR]; self.slopes.len() / self.rows.max(1)];
+        for (k, out) in self.out.chunks_mut(NEAR * self.depth).enumerate() {
+            let first = k * NEAR;
+            let count = NEAR.min(here - first);
+            for (near, slopes) in near.iter_mut().zip(self.slopes.chunks_exact(self.rows)) {
+                let from = self.first + first;
+                near[..count].copy_from_slice(&slopes[from..from + count]);
+            }
+            let tile = Tile { slopes: &near, theta: self.theta, depth: self.depth, padded: self.padded };
+            let whole = count / R * R;
+            for row in (0..whole).step_by(R) {
+                tile.add::<V, R>(simd, row, out);
+            }
+            for row in whole..count {
+                tile.add::<V, 1>(simd, row, out);
             }
         }
     }
 }
 
-impl<T: Compute> Adjoint<'_, T> {
-    /// Rows [row, row + R) of the task, all dimensions.
+/// Rows of slopes held side by side; a multiple of both steps.
+const NEAR: usize = 48;
+
+struct Tile<'a, T> {
+    slopes: &'a [[T; NEAR]],
+    theta: &'a [T],
+    depth: usize,
+    padded: usize,
+}
+
+impl<T: Compute> Tile<'_, T> {
+    /// Rows [row, row + R), all dimensions.
     #[inline(always)]
-    fn tile<V: Simd, const R: usize>(&mut self, simd: V, row: usize) {
+    fn add<V: Simd, const R: usize>(&self, simd: V, row: usize, out: &mut [T]) {
         let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
         for d in (0..self.depth).step_by(2 * lanes) {
             let zero = T::splat(simd, T::ZERO);
             let mut acc = [[zero; 2]; R];
-            let slopes = self.slopes.chunks_exact(self.rows);
-            for (theta, slopes) in self.theta.chunks_exact(self.padded).zip(slopes) {
+            for (theta, slopes) in self.theta.chunks_exact(self.padded).zip(self.slopes) {
                 let t = T::vectors::<V>(&theta[d..d + 2 * lanes]);
-                let Some(slopes) = slopes[self.first + row..].first_chunk::<R>() else { continue };
+                let Some(slopes) = slopes[row..].first_chunk::<R>() else { continue };
                 let (a, b) = (t[0], t[1]);
                 for r in 0..R {
                     let s = T::splat(simd, slopes[r]);
@@ -258,8 +325,8 @@ impl<T: Compute> Adjoint<'_, T> {
                 let mut sums = [T::ZERO; ROWS];
                 T::vectors_mut::<V>(&mut sums)[..2].copy_from_slice(acc);
                 let at = (row + r) * self.depth + d;
-                for (out, sum) in self.out[at..at + width].iter_mut().zip(&sums) {
-                    *out = T::from_f64(out.to_f64() + sum.to_f64());
+                for (out, sum) in out[at..at + width].iter_mut().zip(&sums) {
+                    *out = *out + *sum;
                 }
             }
         }
@@ -276,20 +343,22 @@ pub(crate) fn column<T: Compute>(projections: &[T], count: usize, j: usize, rows
     out.truncate(rows);
 }
 
-/// What `f` gives for every item, in order, its scratch memory kept between neighbours.
-pub(crate) fn per_direction<I: Send, R: Send, C>(
+/// What `f` gives for every item, in order; scratch memory comes from the pool and returns to it.
+pub(crate) fn per_direction<I: Send, R: Send, C: Default + Send>(
     items: &mut [I],
-    scratch: impl Fn() -> C + Sync + Send,
+    pool: &Mutex<Vec<C>>,
     f: impl Fn(&mut C, usize, &mut I) -> R + Sync + Send,
 ) -> Vec<R> {
     let group = items.len().div_ceil(GROUPS).max(1);
     let mut found: Vec<Option<R>> = items.iter().map(|_| None).collect();
     let tasks: Vec<_> = items.chunks_mut(group).zip(found.chunks_mut(group)).enumerate().collect();
+    let open = || pool.lock().unwrap_or_else(PoisonError::into_inner);
     for_each(tasks, |(g, (items, found))| {
-        let mut memory = scratch();
+        let mut memory = open().pop().unwrap_or_default();
         for (k, (item, found)) in items.iter_mut().zip(found).enumerate() {
             *found = Some(f(&mut memory, g * group + k, item));
         }
+        open().push(memory);
     });
     found.into_iter().flatten().collect()
 }
@@ -316,7 +385,7 @@ mod tests {
         // Reversed columns: not contiguous.
         let strided = x.slice(s![.., ..;-1]).to_owned();
         for x in [x.view(), strided.slice(s![.., ..;-1])] {
-            let panels = Panels::new(&x);
+            let panels = Panels::new(&x).unwrap();
             let mut out = vec![T::ZERO; n.div_ceil(ROWS) * ROWS * count];
             panels.project(&Packed::new(flat, depth), &mut out);
             let want = exact.dot(&theta.t());
@@ -350,6 +419,61 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+}
+#[cfg(test)]
+mod timing {
+    use super::*;
+    use std::time::Instant;
+    #[test]
+    #[ignore]
+    fn phases() {
+        let (n, d, l) = (16384usize, 128usize, 50usize);
+        let mut s = 1u64;
+        let mut r = || { let mut t = 0.0f32; for _ in 0..12 { s = s.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407); t += (s >> 40) as f32 / (1u64 << 24) as f32; } t - 6.0 };
+        let x = ndarray::Array2::<f32>::from_shape_simple_fn((n, d), &mut r);
+        let dirs = crate::Directions::uniform(l, d, 1).unwrap();
+        let rows = dirs.vectors().as_slice().unwrap();
+        for _ in 0..4 {
+            let t = Instant::now();
+            let panels = Panels::new(&x).unwrap();
+            let t1 = t.elapsed();
+            let mut out = vec![0f32; n * l];
+            let t = Instant::now();
+            panels.project(&Packed::new(rows, d), &mut out);
+            let t2 = t.elapsed();
+            let t = Instant::now();
+            let mut y = Vec::new();
+            let mut sc = crate::column::Scratch::default();
+            let mut sum = 0;
+            for j in 0..l { column(&out, l, j, n, &mut y); sum += sc.order.sort(&y).map(|i| i & 1).sum::<usize>(); }
+            let t3 = t.elapsed();
+            let cells = crate::cells::NormalCells::of(n);
+            let mut g = vec![0f32; n];
+            let t = Instant::now();
+            let mut v = 0.0;
+            for j in 0..l { column(&out, l, j, n, &mut y); v += crate::wasserstein::run_normal_squared(&y, &cells, Some(crate::column::Gradient { out: &mut g, scale: 1.0 }), &mut sc); }
+            let t4 = t.elapsed();
+            let t = Instant::now();
+            let against = crate::column::Against { target: None, weights: None };
+            for j in 0..l { column(&out, l, j, n, &mut y); v += crate::cramer_wold::Smoothed::new(crate::cramer_wold::silverman(n as f64), None).run(&y, None, Some(crate::column::Gradient { out: &mut g, scale: 1.0 }), &mut sc); }
+            let t6 = t.elapsed();
+            let (mut cdf, mut pdf) = (vec![0.0; n], vec![0.0; n]);
+            let yy: Vec<f64> = y.iter().map(|&v| f64::from(v)).collect();
+            let t = Instant::now();
+            for _ in 0..l { crate::column::normal_distribution(&yy, &mut cdf, &mut pdf); v += cdf[7]; }
+            println!("phi {:?}", t.elapsed());
+            let t = Instant::now();
+            for j in 0..l { column(&out, l, j, n, &mut y); v += crate::cramer_von_mises::run(&y, against, Some(crate::column::Gradient { out: &mut g, scale: 1.0 }), &mut sc); }
+            let t7 = t.elapsed();
+            let (w, th) = padded::<f32>(rows, d);
+            let mut grad = vec![0f32; n * d];
+            let slopes = vec![1f32; n * l];
+            let t = Instant::now();
+            add_adjoint(&slopes, &th, d, w, &mut grad);
+            let t5 = t.elapsed();
+            println!("panels {t1:?} project {t2:?} ({:.1} GF) sort1T {t3:?} w2-1T {t4:?} cw-1T {t6:?} cvm-1T {t7:?} adjoint {t5:?} ({:.1} GF) {sum} {v}", 2e-9 * (n * d * l) as f64 / t2.as_secs_f64(), 2e-9 * (n * d * l) as f64 / t5.as_secs_f64());
         }
     }
 }

@@ -56,14 +56,11 @@ impl Sample for half::bf16 {
     }
 }
 
-/// `f32` or `f64`: its place in a total order, and its vectors.
-pub trait Compute: Real + Sample<Compute = Self> {
-    /// The upper 32 bits of the number as an integer that is ordered as the numbers are. −0 and +0 must have been made one.
+/// `f32` or `f64`, with its vectors.
+pub trait Compute: Real + Sample<Compute = Self> + std::ops::Add<Output = Self> {
+    /// Whether this is `f32`.
     #[doc(hidden)]
-    fn key(self) -> u32;
-    /// Whether the key tells all numbers apart.
-    #[doc(hidden)]
-    const KEY_IS_EXACT: bool;
+    const SINGLE: bool;
     /// A vector of an instruction set.
     #[doc(hidden)]
     type Vector<S: Simd>: Copy + Send + Sync + std::fmt::Debug;
@@ -82,14 +79,10 @@ pub trait Compute: Real + Sample<Compute = Self> {
 }
 
 macro_rules! compute {
-    ($type:ty, $vector:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $mul_add:ident, $exact:literal, $key:expr) => {
+    ($type:ty, $vector:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $mul_add:ident, $single:literal) => {
         impl Compute for $type {
-            const KEY_IS_EXACT: bool = $exact;
+            const SINGLE: bool = $single;
             type Vector<S: Simd> = S::$vector;
-            #[inline(always)]
-            fn key(self) -> u32 {
-                $key(self)
-            }
             #[inline(always)]
             fn vectors<S: Simd>(x: &[Self]) -> &[S::$vector] {
                 S::$as_simd(x).0
@@ -110,12 +103,5 @@ macro_rules! compute {
     };
 }
 
-compute!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, mul_add_f32s, true, |x: f32| {
-    let bits = x.to_bits();
-    // Negative numbers: all bits flipped; others: the sign.
-    bits ^ (((bits as i32 >> 31) as u32) | 0x8000_0000)
-});
-compute!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, mul_add_f64s, false, |x: f64| {
-    let bits = x.to_bits();
-    ((bits ^ (((bits as i64 >> 63) as u64) | 1 << 63)) >> 32) as u32
-});
+compute!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, mul_add_f32s, true);
+compute!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, mul_add_f64s, false);

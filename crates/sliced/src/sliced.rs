@@ -1,11 +1,13 @@
 //! Distances of D-dimensional samples through their projections.
 
+use std::sync::Mutex;
+
 use ndarray::{Array1, Array2, ArrayRef2};
 use variata_distributions::Real;
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
-use crate::distance::{Discrepancy, LARGEST, Prepared, none, sizes};
+use crate::distance::{Discrepancy, LARGEST, none, sizes};
 use crate::error::Error;
 use crate::project::{Packed, Panels, add_adjoint, column, padded, per_direction};
 use crate::sample::{Compute, Sample};
@@ -80,10 +82,11 @@ impl Discrepancy<'_> {
         let panels = checked("x", x, directions)?;
         let prepared = self.prepare(panels.rows())?;
         let mut grad = vec![S::Compute::ZERO; if wanted { x.len() } else { 0 }];
-        let kernel = |y: &[S::Compute], gradient: Option<Gradient<'_, _>>, memory: &mut Scratch| {
-            Prepared::run(&prepared, y, gradient, memory)
+        let kernel = |y: &[S::Compute], gradient: Option<Gradient<'_, _>>, memory: &mut Scratch, (): &(), _| {
+            prepared.run(y, gradient, memory)
         };
-        let values = blocks(&panels, directions, wanted.then_some(&mut grad[..]), kernel)?;
+        let grads = wanted.then_some(&mut grad[..]);
+        let values = blocks(&panels, directions, grads, |_, _| (), kernel)?;
         let sliced = Sliced::new(directions, values);
         if !sliced.mean.is_finite() {
             return Err(Error::Overflow { quantity: self.distance().name(), element: "f64" });
@@ -102,43 +105,49 @@ pub(crate) fn checked<S: Sample>(
     if x.nrows() == 0 || x.ncols() != d || u32::try_from(x.nrows()).is_err() {
         return Err(none(argument, x.shape(), &format!("[n, {d}] with 1 <= n < 2^32")));
     }
+    if let Some(panels) = Panels::new(x) {
+        return Ok(panels);
+    }
     sizes(argument, x.iter().map(|v| v.compute().to_f64()))?;
-    Ok(Panels::new(x))
+    Err(Error::Overflow { quantity: "x", element: S::Compute::NAME })
 }
 
-/// The kernel's value along each direction, and, when asked for, the gradient of their mean added to `grad`.
-pub(crate) fn blocks<T: Compute>(
+/// The kernel's value along each direction, and, when asked for, the gradient of their mean added to `grad`. `prepare` makes
+/// what the directions of a block share; the kernel is also told how many they are and which it is.
+pub(crate) fn blocks<T: Compute, B: Sync, C: Default + Send>(
     panels: &Panels<T>,
     directions: &Directions,
     mut grad: Option<&mut [T]>,
-    kernel: impl Fn(&[T], Option<Gradient<'_, T>>, &mut Scratch) -> f64 + Sync + Send,
+    prepare: impl Fn(&[f64], usize) -> B,
+    kernel: impl Fn(&[T], Option<Gradient<'_, T>>, &mut C, &B, (usize, usize)) -> f64 + Sync + Send,
 ) -> Result<Vec<f64>, Error> {
     let (n, depth, total) = (panels.rows(), directions.dimensions(), directions.count());
     let rows = directions.vectors().as_slice().unwrap_or_default();
-    let held = (HELD / n).clamp(1, total).max(8.min(total));
+    let held = (HELD / n).max(8).min(total);
     // Equal blocks.
     let held = total.div_ceil(total.div_ceil(held));
     let mut projections = vec![T::ZERO; panels.padded_rows() * held];
     let mut slopes = vec![T::ZERO; if grad.is_some() { n * held } else { 0 }];
     let mut values = Vec::with_capacity(total);
-    let scale = 1.0 / total as f64;
+    let (scale, pool) = (1.0 / total as f64, Mutex::default());
     for block in rows.chunks(held * depth) {
         let count = block.len() / depth;
         let projections = &mut projections[..panels.padded_rows() * count];
         panels.project(&Packed::new(block, depth), projections);
-        let projections = &*projections;
+        let (projections, shared) = (&*projections, prepare(block, count));
         let mut columns: Vec<Option<&mut [T]>> = if grad.is_some() {
             slopes[..n * count].chunks_mut(n).map(Some).collect()
         } else {
             (0..count).map(|_| None).collect()
         };
-        let found = per_direction(&mut columns, || (Vec::new(), Scratch::default()), |(y, memory), j, out| {
+        let found = per_direction(&mut columns, &pool, |(y, memory): &mut (Vec<T>, C), j, out| {
             column(projections, count, j, n, y);
             // Infinite or NaN where the sum overflowed.
-            if !y.iter().all(|v| v.to_f64().abs() <= LARGEST) {
+            if !y.iter().fold(true, |fine, v| fine & (v.to_f64().abs() <= LARGEST)) {
                 return f64::NAN;
             }
-            kernel(y, out.as_deref_mut().map(|out| Gradient { out, scale }), memory)
+            let gradient = out.as_deref_mut().map(|out| Gradient { out, scale });
+            kernel(y, gradient, memory, &shared, (count, j))
         });
         if found.iter().any(|value| value.is_nan()) {
             return Err(Error::Overflow { quantity: "projection", element: T::NAME });
