@@ -35,7 +35,8 @@ pub(crate) fn run<T: Compute>(
     match against.target {
         None => normal_terms(sorted, third, first, second),
         Some(target) => {
-            for (((&x, &c), kl), slope) in sorted.iter().zip(&*third).zip(first.iter_mut()).zip(&mut *second) {
+            for (((&x, &c), kl), slope) in sorted.iter().zip(&*third).zip(first.iter_mut()).zip(&mut *second)
+            {
                 (*kl, *slope) = target_term(target, x, c);
             }
         }
@@ -130,7 +131,8 @@ mod tests {
     #[test]
     fn both_forms_of_the_gap_meet() {
         for a in [0.3, 0.4999999, 0.5] {
-            let closed = 0.5 * ((1.0 + a) * (1.0 + a) * f64::ln_1p(a) - (1.0 - a) * (1.0 - a) * f64::ln_1p(-a)) - a;
+            let closed =
+                0.5 * ((1.0 + a) * (1.0 + a) * f64::ln_1p(a) - (1.0 - a) * (1.0 - a) * f64::ln_1p(-a)) - a;
             assert!((double_entropy_gap(a) / closed - 1.0).abs() < 1e-14, "{a}");
         }
         assert!((double_entropy_gap(1.0) / (2.0 * 2f64.ln() - 1.0) - 1.0).abs() < 1e-15);

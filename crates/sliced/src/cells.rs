@@ -118,9 +118,8 @@ impl Cell {
         let offset = first / mass;
         let mut second = 0.0;
         Self::pieces(self.low, self.high, |a, b| {
-            let [s] = smooth(a - centre, b - centre, |t| {
-                [(t - offset) * (t - offset) * self.density(centre + t)]
-            });
+            let [s] =
+                smooth(a - centre, b - centre, |t| [(t - offset) * (t - offset) * self.density(centre + t)]);
             second += s;
         });
         (centre + offset, second / mass)

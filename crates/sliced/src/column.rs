@@ -102,9 +102,7 @@ pub(crate) fn steps<'a>(
     places.iter().enumerate().map(move |(k, &place)| {
         let place = place as usize;
         let step = match weights {
-            None => {
-                Step { before: k as f64 * each, after: (k + 1) as f64 * each, weight: each }
-            }
+            None => Step { before: k as f64 * each, after: (k + 1) as f64 * each, weight: each },
             Some(weights) => {
                 let (weight, before) = (weights[place], sum + rest);
                 let next = sum + weight;

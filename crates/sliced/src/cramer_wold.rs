@@ -14,6 +14,8 @@ use variata_distributions::special::norm_pdf;
 use crate::column::{Gradient, Scratch};
 use crate::sample::Compute;
 
+/// Windows that begin within this many steps may meet the target: 1e8 in bandwidth leaves it a few hundred thousand.
+const MEETS_TARGET: f64 = 1e9;
 /// Points per vector pass.
 const BLOCK: usize = 64;
 /// Standard deviations of the target's smoothed density that the grid covers; e^(−7.5²) = 4e-25 is what r² has beyond.
@@ -75,12 +77,12 @@ pub(crate) struct Smoothed {
     coarse: OnceLock<Vec<f64>>,
 }
 
-/// A run of cells: the centre of its k-th is at (`origin` + k) steps.
+/// A run of cells: `low` lies `lead` steps after the centre of the first, which is at `origin` steps.
 #[derive(Debug, Clone, Copy)]
 struct Window {
     origin: f64,
     low: f64,
-    high: f64,
+    lead: f64,
     first: usize,
     cells: usize,
 }
@@ -213,10 +215,12 @@ impl Smoothed {
         bounds
             .into_iter()
             .map(|(low, high)| {
-                // On the common grid of multiples of the step.
+                // On the common grid of multiples of the step, unless that is too far out to matter or to be told apart.
                 let origin = libm::floor((low - margin) / series.step);
+                let near = origin.abs() < MEETS_TARGET;
+                let lead = if near { low / series.step - origin } else { margin / series.step };
                 let cells = ((high - low + 2.0 * margin) / series.step) as usize + 5;
-                let window = Window { origin, low, high, first, cells };
+                let window = Window { origin, low, lead, first, cells };
                 first += cells;
                 window
             })
@@ -237,8 +241,7 @@ impl<const P: usize, const W: usize> Cells<'_, P, W> {
             for (i, &v) in v.iter().enumerate() {
                 let after = self.windows.partition_point(|window| window.low <= v);
                 let window = &self.windows[after.max(1) - 1];
-                debug_assert!(v <= window.high);
-                let u = v / self.series.step - window.origin;
+                let u = (v - window.low) / self.series.step + window.lead;
                 let cell = (u + 0.5) as usize;
                 visit(i, window.first + cell, (u - cell as f64) * self.series.step);
             }
@@ -251,7 +254,7 @@ impl<const P: usize, const W: usize> Cells<'_, P, W> {
                 #[inline(always)]
                 || {
                     for ((&v, cell), offset) in v.iter().zip(&mut cells).zip(&mut offsets) {
-                        let u = v * inverse - window.origin;
+                        let u = (v - window.low) * inverse + window.lead;
                         let k = (u + 0.5) as i32;
                         *cell = k as u32;
                         *offset = (u - f64::from(k)) * self.series.step;
@@ -304,7 +307,8 @@ fn convolve<const P: usize, const W: usize>(series: &Series<P, W>, moments: &[f6
             for (cell, moments) in moments.chunks_exact(P).enumerate() {
                 // Points lie where the whole reach is inside; the margins hold none.
                 let Some(start) = cell.checked_sub(Series::<P, W>::reach()) else { continue };
-                let Some(around) = grid.get_mut(start..start + W).and_then(|g| g.first_chunk_mut::<W>()) else {
+                let Some(around) = grid.get_mut(start..start + W).and_then(|g| g.first_chunk_mut::<W>())
+                else {
                     continue;
                 };
                 if moments[0] == 0.0 && moments[2] == 0.0 {

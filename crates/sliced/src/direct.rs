@@ -57,7 +57,7 @@ impl CramerWold {
     /// The distance of `x` [n, dimensions].
     ///
     /// # Numerics
-    /// f64; the terms are of order 1, so that the error is some 1e-16 absolute. With [`SphereMean::Asymptotic`] the result may be
+    /// f64; the terms are of order 1, so that the error is some 1e-15 absolute. With [`SphereMean::Asymptotic`] the result may be
     /// slightly negative.
     ///
     /// # Errors

@@ -214,6 +214,12 @@ impl<'a> Discrepancy<'a> {
         self.distance
     }
 
+    /// Whether it is with weights or against another law than N(0, 1).
+    #[cfg(feature = "torch")]
+    pub(crate) fn is_special(&self) -> bool {
+        self.weights.is_some() || self.target.is_some()
+    }
+
     pub(crate) fn is_weighted(&self) -> bool {
         self.weights.is_some()
     }

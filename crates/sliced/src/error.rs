@@ -36,5 +36,9 @@ pub enum Error {
     /// A tensor could not be used.
     #[cfg(feature = "torch")]
     #[error(transparent)]
-    Tensor(#[from] variata_distributions::Error),
+    Bridge(#[from] variata_torch_bridge::Error),
+    /// A function of `variata_distributions` failed on a tensor.
+    #[cfg(feature = "torch")]
+    #[error(transparent)]
+    Distributions(#[from] variata_distributions::Error),
 }

@@ -46,9 +46,7 @@ pub(crate) fn run_smooth<T: Compute>(
         let values = scratch.first.iter().zip(&scratch.second);
         steps(&scratch.places, against.weights).zip(values).filter(|((_, step), _)| step.weight > 0.0)
     };
-    let largest = terms()
-        .flat_map(|((_, step), (&z, _))| gaps(step, z))
-        .fold(f64::NEG_INFINITY, f64::max);
+    let largest = terms().flat_map(|((_, step), (&z, _))| gaps(step, z)).fold(f64::NEG_INFINITY, f64::max);
     let soft = |gap: f64| libm::exp((gap - largest) / temperature);
     let sum: f64 = terms().flat_map(|((_, step), (&z, _))| gaps(step, z).map(soft)).sum();
     if let Some(gradient) = &mut gradient {

@@ -24,6 +24,8 @@ mod sample;
 mod sliced;
 mod table;
 mod target;
+#[cfg(feature = "torch")]
+pub mod torch;
 mod two_sample;
 mod wasserstein;
 

@@ -109,11 +109,12 @@ fn by_pairs(x: &Array2<f64>) -> f64 {
     let blocks = n.div_ceil(BLOCK);
     let rows = |b: usize| x.slice(s![b * BLOCK..n.min((b + 1) * BLOCK), ..]);
     let parts = collect(blocks, |i| {
-        (i..blocks).map(|j| {
-            let cubes: f64 = rows(i).dot(&rows(j).t()).iter().map(|g| g * g * g).sum();
-            if i == j { cubes } else { 2.0 * cubes }
-        })
-        .sum::<f64>()
+        (i..blocks)
+            .map(|j| {
+                let cubes: f64 = rows(i).dot(&rows(j).t()).iter().map(|g| g * g * g).sum();
+                if i == j { cubes } else { 2.0 * cubes }
+            })
+            .sum::<f64>()
     });
     parts.into_iter().sum::<f64>() / (n as f64 * n as f64)
 }

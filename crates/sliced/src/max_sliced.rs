@@ -70,12 +70,7 @@ impl Discrepancy<'_> {
     ) -> Result<MaxSliced<S::Compute>, Error> {
         let x = points("x", x)?;
         let angle = options.angle;
-        check::scalar(
-            "candidates",
-            options.candidates as f64,
-            "at least 1",
-            options.candidates > 0,
-        )?;
+        check::scalar("candidates", options.candidates as f64, "at least 1", options.candidates > 0)?;
         let quarter = std::f64::consts::FRAC_PI_2;
         check::scalar("angle", angle, "in (0, pi/2]", angle > 0.0 && angle <= quarter)?;
         let candidates = Directions::uniform(options.candidates, x.ncols(), options.seed)?;

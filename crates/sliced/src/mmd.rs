@@ -102,6 +102,16 @@ impl Mmd {
         Self::new(scales.map(kernel).to_vec(), estimator)
     }
 
+    #[cfg(feature = "torch")]
+    pub(crate) fn kernels(&self) -> &[Kernel] {
+        &self.kernels
+    }
+
+    #[cfg(feature = "torch")]
+    pub(crate) fn estimator(&self) -> Estimator {
+        self.estimator
+    }
+
     /// MMD² between `x` [n, dimensions] and `y` [m, dimensions].
     ///
     /// # Errors
@@ -146,7 +156,9 @@ impl Mmd {
             let (pairs, mut grad) = sum(own, own, wanted, kernel);
             value += match self.estimator {
                 Estimator::Biased => pairs / (n * n),
-                Estimator::Unbiased if n < 2.0 => return Err(none(argument, own.shape(), "[n, d] with n >= 2")),
+                Estimator::Unbiased if n < 2.0 => {
+                    return Err(none(argument, own.shape(), "[n, d] with n >= 2"));
+                }
                 Estimator::Unbiased => (pairs - n * at_zero) / (n * (n - 1.0)),
             };
             grad *= 2.0 / (n * if self.estimator == Estimator::Biased { n } else { n - 1.0 });

@@ -98,7 +98,8 @@ fn finish<T: Compute>(words: &mut [u64], y: &[T], shift: u32) {
             continue;
         }
         let run = words[at..].iter().take_while(|&&word| word >> shift == words[at] >> shift).count();
-        words[at..at + run].sort_unstable_by(|&a, &b| value(a).total_cmp(&value(b)).then(place(a).cmp(&place(b))));
+        words[at..at + run]
+            .sort_unstable_by(|&a, &b| value(a).total_cmp(&value(b)).then(place(a).cmp(&place(b))));
         at += run;
     }
 }
@@ -129,7 +130,9 @@ mod tests {
             check(&(0..n).map(|i| (i % 5) as f32).collect::<Vec<_>>());
             check(&(0..n).map(|i| i as f32 - 300.0).collect::<Vec<_>>());
             check(&(0..n).map(|i| -(i as f64)).collect::<Vec<_>>());
-            check(&(0..n).map(|i| if i == 7 { 1e150 } else { (i * 7919 % 10007) as f64 }).collect::<Vec<_>>());
+            check(
+                &(0..n).map(|i| if i == 7 { 1e150 } else { (i * 7919 % 10007) as f64 }).collect::<Vec<_>>(),
+            );
         }
     }
 }

@@ -106,7 +106,12 @@ impl<T: Compute> Panels<T> {
 }
 
 /// Row-major rows into a panel; whether all values are fine.
-fn transpose<S: Copy, T: Compute>(rows: &[S], depth: usize, compute: impl Fn(S) -> T, panel: &mut [T]) -> bool {
+fn transpose<S: Copy, T: Compute>(
+    rows: &[S],
+    depth: usize,
+    compute: impl Fn(S) -> T,
+    panel: &mut [T],
+) -> bool {
     let fine = rows.iter().fold(true, |fine, &v| fine & (compute(v).to_f64().abs() <= LARGEST));
     for (d, columns) in panel.chunks_mut(SIDE * ROWS).enumerate() {
         let mut square = [[T::ZERO; SIDE]; ROWS];
@@ -431,7 +436,14 @@ mod timing {
     fn phases() {
         let (n, d, l) = (16384usize, 128usize, 50usize);
         let mut s = 1u64;
-        let mut r = || { let mut t = 0.0f32; for _ in 0..12 { s = s.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407); t += (s >> 40) as f32 / (1u64 << 24) as f32; } t - 6.0 };
+        let mut r = || {
+            let mut t = 0.0f32;
+            for _ in 0..12 {
+                s = s.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                t += (s >> 40) as f32 / (1u64 << 24) as f32;
+            }
+            t - 6.0
+        };
         let x = ndarray::Array2::<f32>::from_shape_simple_fn((n, d), &mut r);
         let dirs = crate::Directions::uniform(l, d, 1).unwrap();
         let rows = dirs.vectors().as_slice().unwrap();
@@ -447,25 +459,55 @@ mod timing {
             let mut y = Vec::new();
             let mut sc = crate::column::Scratch::default();
             let mut sum = 0;
-            for j in 0..l { column(&out, l, j, n, &mut y); sum += sc.order.sort(&y).map(|i| i & 1).sum::<usize>(); }
+            for j in 0..l {
+                column(&out, l, j, n, &mut y);
+                sum += sc.order.sort(&y).map(|i| i & 1).sum::<usize>();
+            }
             let t3 = t.elapsed();
             let cells = crate::cells::NormalCells::of(n);
             let mut g = vec![0f32; n];
             let t = Instant::now();
             let mut v = 0.0;
-            for j in 0..l { column(&out, l, j, n, &mut y); v += crate::wasserstein::run_normal_squared(&y, &cells, Some(crate::column::Gradient { out: &mut g, scale: 1.0 }), &mut sc); }
+            for j in 0..l {
+                column(&out, l, j, n, &mut y);
+                v += crate::wasserstein::run_normal_squared(
+                    &y,
+                    &cells,
+                    Some(crate::column::Gradient { out: &mut g, scale: 1.0 }),
+                    &mut sc,
+                );
+            }
             let t4 = t.elapsed();
             let t = Instant::now();
             let against = crate::column::Against { target: None, weights: None };
-            for j in 0..l { column(&out, l, j, n, &mut y); v += crate::cramer_wold::Smoothed::new(crate::cramer_wold::silverman(n as f64), None).run(&y, None, Some(crate::column::Gradient { out: &mut g, scale: 1.0 }), &mut sc); }
+            for j in 0..l {
+                column(&out, l, j, n, &mut y);
+                v += crate::cramer_wold::Smoothed::new(crate::cramer_wold::silverman(n as f64), None).run(
+                    &y,
+                    None,
+                    Some(crate::column::Gradient { out: &mut g, scale: 1.0 }),
+                    &mut sc,
+                );
+            }
             let t6 = t.elapsed();
             let (mut cdf, mut pdf) = (vec![0.0; n], vec![0.0; n]);
             let yy: Vec<f64> = y.iter().map(|&v| f64::from(v)).collect();
             let t = Instant::now();
-            for _ in 0..l { crate::column::normal_distribution(&yy, &mut cdf, &mut pdf); v += cdf[7]; }
+            for _ in 0..l {
+                crate::column::normal_distribution(&yy, &mut cdf, &mut pdf);
+                v += cdf[7];
+            }
             println!("phi {:?}", t.elapsed());
             let t = Instant::now();
-            for j in 0..l { column(&out, l, j, n, &mut y); v += crate::cramer_von_mises::run(&y, against, Some(crate::column::Gradient { out: &mut g, scale: 1.0 }), &mut sc); }
+            for j in 0..l {
+                column(&out, l, j, n, &mut y);
+                v += crate::cramer_von_mises::run(
+                    &y,
+                    against,
+                    Some(crate::column::Gradient { out: &mut g, scale: 1.0 }),
+                    &mut sc,
+                );
+            }
             let t7 = t.elapsed();
             let (w, th) = padded::<f32>(rows, d);
             let mut grad = vec![0f32; n * d];
@@ -473,7 +515,11 @@ mod timing {
             let t = Instant::now();
             add_adjoint(&slopes, &th, d, w, &mut grad);
             let t5 = t.elapsed();
-            println!("panels {t1:?} project {t2:?} ({:.1} GF) sort1T {t3:?} w2-1T {t4:?} cw-1T {t6:?} cvm-1T {t7:?} adjoint {t5:?} ({:.1} GF) {sum} {v}", 2e-9 * (n * d * l) as f64 / t2.as_secs_f64(), 2e-9 * (n * d * l) as f64 / t5.as_secs_f64());
+            println!(
+                "panels {t1:?} project {t2:?} ({:.1} GF) sort1T {t3:?} w2-1T {t4:?} cw-1T {t6:?} cvm-1T {t7:?} adjoint {t5:?} ({:.1} GF) {sum} {v}",
+                2e-9 * (n * d * l) as f64 / t2.as_secs_f64(),
+                2e-9 * (n * d * l) as f64 / t5.as_secs_f64()
+            );
         }
     }
 }

@@ -82,9 +82,10 @@ impl Discrepancy<'_> {
         let panels = checked("x", x, directions)?;
         let prepared = self.prepare(panels.rows())?;
         let mut grad = vec![S::Compute::ZERO; if wanted { x.len() } else { 0 }];
-        let kernel = |y: &[S::Compute], gradient: Option<Gradient<'_, _>>, memory: &mut Scratch, (): &(), _| {
-            prepared.run(y, gradient, memory)
-        };
+        let kernel =
+            |y: &[S::Compute], gradient: Option<Gradient<'_, _>>, memory: &mut Scratch, (): &(), _| {
+                prepared.run(y, gradient, memory)
+            };
         let grads = wanted.then_some(&mut grad[..]);
         let values = blocks(&panels, directions, grads, |_, _| (), kernel)?;
         let sliced = Sliced::new(directions, values);

@@ -69,6 +69,22 @@ impl<'a> TwoSample<'a> {
         Self { x_weights: x, y_weights: y, ..self }
     }
 
+    #[cfg(feature = "torch")]
+    pub(crate) fn power(&self) -> f64 {
+        self.p
+    }
+
+    #[cfg(feature = "torch")]
+    pub(crate) fn is_weighted(&self) -> bool {
+        self.x_weights.is_some() || self.y_weights.is_some()
+    }
+
+    /// With the samples in the other order.
+    #[cfg(feature = "torch")]
+    pub(crate) fn exchanged(&self) -> Self {
+        Self { x_weights: self.y_weights, y_weights: self.x_weights, ..*self }
+    }
+
     /// The distance between `x` `[n]` and `y` `[m]`.
     ///
     /// # Errors

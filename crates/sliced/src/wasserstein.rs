@@ -84,8 +84,7 @@ fn target_cost(target: &dyn Target, step: Step, y: f64, p: f64) -> (f64, f64) {
             continue;
         }
         let upper = a >= 0.5;
-        let quantile =
-            |u: f64| if upper { target.upper_quantile(1.0 - u) } else { target.quantile(u) };
+        let quantile = |u: f64| if upper { target.upper_quantile(1.0 - u) } else { target.quantile(u) };
         if a == 0.0 {
             add(singular_end(b, |t| term(target.quantile(t))));
         } else if b == 1.0 {
