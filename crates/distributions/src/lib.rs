@@ -22,9 +22,10 @@ mod uniform;
 
 pub mod check;
 pub mod kl;
-/// Branch-free functions for vectorised loops of the other crates of this workspace; no promise is made to others.
+/// What vectorised loops of the other crates of this workspace need; no promise is made to others.
 #[doc(hidden)]
 pub mod lanes {
+    pub use crate::memory::keep_together;
     pub use crate::simd::functions::{Comparison, compare, exp, upper_tail_and_density};
 }
 #[doc(hidden)]

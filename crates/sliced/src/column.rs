@@ -118,7 +118,7 @@ pub(crate) fn steps<'a>(
 }
 
 /// Φ and φ of every x.
-pub(crate) fn normal_distribution(x: &[f64], cdf: &mut [f64], pdf: &mut [f64]) {
+fn normal_distribution(x: &[f64], cdf: &mut [f64], pdf: &mut [f64]) {
     Arch::new().dispatch(
         #[inline(always)]
         || {

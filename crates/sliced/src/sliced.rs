@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use ndarray::{Array1, Array2, ArrayRef2};
 use variata_distributions::Real;
+use variata_distributions::lanes::keep_together;
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
@@ -12,6 +13,8 @@ use crate::error::Error;
 use crate::project::{Packed, Panels, add_adjoint, column, padded, per_direction};
 use crate::sample::{Compute, Sample};
 
+/// Elements of f64 in 15 MiB, twice which is the most that an allocator can be told to keep.
+const KEPT: usize = 15 << 17;
 /// Projections held at once.
 const HELD: usize = 1 << 20;
 
@@ -106,6 +109,8 @@ pub(crate) fn checked<S: Sample>(
     if x.nrows() == 0 || x.ncols() != d || u32::try_from(x.nrows()).is_err() {
         return Err(none(argument, x.shape(), &format!("[n, {d}] with 1 <= n < 2^32")));
     }
+    // Panels, gradient and a block of projections, made and dropped call after call: together at most what glibc keeps.
+    keep_together::<S::Compute>(1, (3 * x.len()).min(KEPT));
     if let Some(panels) = Panels::new(x) {
         return Ok(panels);
     }
