@@ -50,6 +50,18 @@ impl Standard for StandardGumbel {
         -libm::log(-log_p)
     }
 
+    fn sf(z: f64) -> f64 {
+        -libm::expm1(-libm::exp(-z))
+    }
+
+    fn isf(p: f64) -> f64 {
+        -libm::log(-libm::log1p(-p))
+    }
+
+    fn log_cdf(z: f64) -> f64 {
+        -libm::exp(-z)
+    }
+
     fn draw(rng: &mut impl Rng) -> f64 {
         noise::gumbel(rng)
     }

@@ -48,6 +48,14 @@ impl Standard for StandardLaplace {
         if p < 0.5 { libm::log(2.0 * p) } else { -libm::log(2.0 * (1.0 - p)) }
     }
 
+    fn sf(z: f64) -> f64 {
+        Self::cdf(-z)
+    }
+
+    fn isf(p: f64) -> f64 {
+        -Self::icdf(p)
+    }
+
     fn draw(rng: &mut impl Rng) -> f64 {
         noise::laplace(rng)
     }

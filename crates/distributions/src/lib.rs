@@ -22,6 +22,12 @@ mod uniform;
 
 pub mod check;
 pub mod kl;
+/// What vectorised loops of the other crates of this workspace need; no promise is made to others.
+#[doc(hidden)]
+pub mod lanes {
+    pub use crate::memory::keep_together;
+    pub use crate::simd::functions::{Comparison, compare, exp, upper_tail_and_density};
+}
 #[doc(hidden)]
 pub mod linalg;
 #[doc(hidden)]

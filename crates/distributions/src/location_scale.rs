@@ -27,6 +27,22 @@ pub trait Standard: Copy + Default + std::fmt::Debug + Send + Sync + 'static {
     fn cdf(z: f64) -> f64;
     /// Quantile of p in [0, 1].
     fn icdf(p: f64) -> f64;
+    /// Upper tail, 1 − the distribution function.
+    fn sf(z: f64) -> f64 {
+        1.0 - Self::cdf(z)
+    }
+    /// Point with upper tail p in [0, 1].
+    fn isf(p: f64) -> f64 {
+        Self::icdf(1.0 - p)
+    }
+    /// Logarithm of the distribution function.
+    fn log_cdf(z: f64) -> f64 {
+        libm::log(Self::cdf(z))
+    }
+    /// Logarithm of the upper tail.
+    fn log_sf(z: f64) -> f64 {
+        libm::log(Self::sf(z))
+    }
     /// One draw, in f64.
     fn draw(rng: &mut impl Rng) -> f64;
 }

@@ -46,6 +46,14 @@ impl Standard for StandardLogistic {
         logit(p)
     }
 
+    fn sf(z: f64) -> f64 {
+        Self::cdf(-z)
+    }
+
+    fn isf(p: f64) -> f64 {
+        -Self::icdf(p)
+    }
+
     fn draw(rng: &mut impl Rng) -> f64 {
         noise::logistic(rng)
     }

@@ -11,7 +11,7 @@ const LARGE: usize = 32 << 20;
 /// next result faults, which costs more than the arithmetic: 3.2 ms against 0.6 ms for the gradients of a divergence of
 /// [4096, 128]. The threshold grows with the largest single block that was ever freed, so one block larger than all results,
 /// never touched, keeps them. With other allocators this does nothing but ask and return.
-pub(crate) fn keep_together<T>(arrays: usize, len: usize) {
+pub fn keep_together<T>(arrays: usize, len: usize) {
     // Twice their size, because other memory is freed beside them.
     let elements = arrays.saturating_mul(len).saturating_mul(2);
     if (SMALL..=LARGE).contains(&elements.saturating_mul(size_of::<T>())) {

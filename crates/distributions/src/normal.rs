@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use crate::special::{HALF_LOG_TWO_PI, ndtr, ndtri, norm_log_pdf};
+use crate::special::{self, HALF_LOG_TWO_PI, log_ndtr, ndtr, ndtri, norm_log_pdf};
 use crate::{LocationScale, Standard, noise};
 
 /// Normal (Gaussian) distributions; `scale` is the standard deviation.
@@ -42,6 +42,22 @@ impl Standard for StandardNormal {
 
     fn icdf(p: f64) -> f64 {
         ndtri(p)
+    }
+
+    fn sf(z: f64) -> f64 {
+        special::sf(z)
+    }
+
+    fn isf(p: f64) -> f64 {
+        special::isf(p)
+    }
+
+    fn log_cdf(z: f64) -> f64 {
+        log_ndtr(z)
+    }
+
+    fn log_sf(z: f64) -> f64 {
+        log_ndtr(-z)
     }
 
     fn draw(rng: &mut impl Rng) -> f64 {

@@ -11,7 +11,7 @@
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-mod functions;
+pub(crate) mod functions;
 
 use ndarray::{Array1, Array2};
 

@@ -8,7 +8,7 @@
 mod exponential;
 mod gamma;
 mod log_sum_exp;
-mod ndtr;
+pub(crate) mod ndtr;
 mod ndtri;
 mod softplus;
 

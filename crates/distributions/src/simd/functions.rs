@@ -1,5 +1,7 @@
 //! The functions of the kernels: f64, branch-free, without fused multiply-adds.
 
+use crate::special::ndtr::{INV_SQRT_TWO_PI, scaled_tail_from};
+
 /// 1.5·2⁵²: adding it rounds to an integer and leaves that in the low bits.
 const ROUND: f64 = 6755399441055744.0;
 /// log 2 in two parts; multiples of the first by integers below 2¹¹ are exact.
@@ -19,9 +21,23 @@ pub(crate) fn expm1_expm1mx(x: f64) -> (f64, f64) {
 
 /// eˣ for |x| < 700, branch-free; ≤ 2 ulp.
 #[inline(always)]
-pub(crate) fn exp(x: f64) -> f64 {
+pub fn exp(x: f64) -> f64 {
     let (power, r, m) = split_exp(x);
     power * (1.0 + (r + m))
+}
+
+/// Φ(−|x|) and φ(x), branch-free; ≤ 8 ulp for |x| ≤ 37. Beyond, both keep the value they have there, some 1e-300.
+#[inline(always)]
+pub fn upper_tail_and_density(x: f64) -> (f64, f64) {
+    let x = x.abs().min(37.0);
+    // x² in two parts, of which the larger is exact.
+    let high = f64::from_bits(x.to_bits() & !0x7FF_FFFF);
+    let (large, small) = (0.5 * high * high, 0.5 * (x - high) * (x + high));
+    let gauss = exp(-large);
+    let gauss = gauss - gauss * small * (1.0 - small * (0.5 - small * (1.0 / 6.0)));
+    let inverse = 1.0 / ((x + 6.0) * (x + 1.0));
+    let scaled = scaled_tail_from((x - 6.0) * (x + 1.0) * inverse) * ((x + 6.0) * inverse);
+    (scaled * gauss, INV_SQRT_TWO_PI * gauss)
 }
 
 /// 2ᵏ, r and eʳ − 1 − r with x = k log 2 + r and |r| ≤ ½ log 2.
@@ -55,7 +71,8 @@ const INVERSE_FACTORIALS: [f64; 12] = [
 ];
 
 /// Two positive numbers compared: see [`compare`].
-pub(crate) struct Comparison {
+#[derive(Debug, Clone, Copy)]
+pub struct Comparison {
     /// a/b − 1.
     pub excess: f64,
     /// log(a/b) − (a/b − 1).
@@ -72,7 +89,7 @@ pub(crate) struct Comparison {
 /// With e near log₂(a/b) and a′ = a·2⁻ᵉ, log(a′/b) = 2 artanh s of s = (a′ − b)/(a′ + b), |s| < 0.21, and
 /// log(a′/b) − (a′/b − 1) as in `special::log1pmx`.
 #[inline(always)]
-pub(crate) fn compare(a: f64, b: f64) -> Comparison {
+pub fn compare(a: f64, b: f64) -> Comparison {
     // The difference of the bit patterns is log₂(a/b) in units of 2⁻⁵², off by less than 0.09.
     let biased = a.to_bits().wrapping_sub(b.to_bits()).wrapping_add(ROUND_AND_BIAS) >> 52;
     let near = a * f64::from_bits(2047u64.wrapping_sub(biased) << 52);
@@ -126,6 +143,19 @@ mod tests {
             }
         }
         assert_eq!(expm1_expm1mx(0.0), (0.0, 0.0));
+    }
+
+    #[test]
+    fn tails_agree_with_the_scalar_ones() {
+        let relative = |got: f64, want: f64| ((got - want) / want).abs() / f64::EPSILON;
+        for size in [1e-9, 0.5, 1.5, 6.0, 12.0, 37.0] {
+            for x in numbers(5, 4000).iter().map(|x| x * size) {
+                let (tail, density) = upper_tail_and_density(x);
+                assert!(relative(tail, special::sf(x.abs())) <= 8.0, "tail of {x}");
+                assert!(relative(density, special::norm_pdf(x)) <= 8.0, "density at {x}");
+            }
+        }
+        assert_eq!(upper_tail_and_density(40.0), upper_tail_and_density(-37.0));
     }
 
     #[test]

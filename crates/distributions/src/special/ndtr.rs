@@ -3,43 +3,43 @@
 //! ½ erfc(−x/√2) loses x²u of the tail, because x/√2 is rounded before it is squared (1,046 ulp at −26). Here
 //! e^(−x²/2) is evaluated with x² in two exact parts and multiplied by the rest of the tail, which varies slowly.
 
-use super::{HALF_LOG_TWO_PI, chebyshev};
+use super::HALF_LOG_TWO_PI;
 
 /// 1/√(2π).
-const INV_SQRT_TWO_PI: f64 = 0.3989422804014326779399461;
+pub(crate) const INV_SQRT_TWO_PI: f64 = 0.3989422804014326779399461;
 /// e^(−700), for results below the normal range.
 const EXP_MINUS_700: f64 = 9.859676543759770e-305;
 /// Below this |x| the erf form keeps all digits; above, the tail form is used.
 pub(super) const CENTRE: f64 = 1.0;
 
-/// Chebyshev coefficients of (x + 1)·Φ(−x)·e^(x²/2), t = (x − 6)/(x + 6), on [0, ∞). Computed for this crate by
-/// `tests/golden/coefficients.py`; the first omitted one is 4e-18.
-const SCALED_TAIL: [f64; 25] = [
-    0.45899582130150938904,
-    -0.065452274567615990998,
-    -0.00085975394116571380468,
-    0.011307455306719202262,
-    -0.0074619128538216506836,
-    0.0032887085480908169871,
-    -0.0011308350853138460936,
-    0.00031491351451331432875,
-    -0.000070761228510768758468,
-    0.00001229792365615434299,
-    -1.4411857069209221494e-6,
-    4.4236019932286587665e-8,
-    2.3033645959342358715e-8,
-    -4.8591125856678333429e-9,
-    1.7640634916379568316e-10,
-    9.935954396102809736e-11,
-    -1.6884832628144303761e-11,
-    -8.9241731017841964328e-13,
-    5.739070084476006846e-13,
-    -2.3360167143317594609e-14,
-    -1.5942731871883189857e-14,
-    1.8072063636444068557e-15,
-    4.2114825563939532585e-16,
-    -8.1400702689248912357e-17,
-    -1.1444082964753148514e-17,
+/// Coefficients in powers of t, the highest first, of (x + 1)·Φ(−x)·e^(x²/2), t = (x − 6)/(x + 6), on [0, ∞). Computed for this crate by
+/// `tests/golden/coefficients.py`; what is left out is below 4e-18.
+const REVERSED_SCALED_TAIL: [f64; 25] = [
+    -9.5999925910791979651e-11,
+    -3.4141929289232747009e-10,
+    1.4592114620754210643e-9,
+    3.8581541540956805162e-9,
+    -1.4728247327099548048e-8,
+    -2.098034439576024211e-8,
+    1.3083300821995656191e-7,
+    -1.9386236992692281519e-11,
+    -9.9826032442100071532e-7,
+    1.7838489644739711089e-6,
+    4.4117072938493118087e-6,
+    -0.000026353518724063330661,
+    0.000037795134908269738969,
+    0.00011948971779801130299,
+    -0.00086899471563358186673,
+    0.002935655502172199932,
+    -0.0070598194143933522303,
+    0.013246864156245518567,
+    -0.019766479220487222129,
+    0.022592467062614210185,
+    -0.016141517332177097505,
+    -0.0043733867795874633847,
+    0.039811424562429519659,
+    -0.085025362305770779862,
+    0.45345520027112794564,
 ];
 
 /// Standard normal density.
@@ -174,7 +174,17 @@ fn scaled_tail(x: f64) -> f64 {
     if x.is_infinite() {
         return 0.0;
     }
-    chebyshev(&SCALED_TAIL, (x - 6.0) / (x + 6.0)) / (x + 1.0)
+    scaled_tail_from((x - 6.0) / (x + 6.0)) / (x + 1.0)
+}
+
+/// (x + 1)·Φ(−x)·e^(x²/2) of t = (x − 6)/(x + 6) in [−1, 1).
+#[inline(always)]
+pub(crate) fn scaled_tail_from(t: f64) -> f64 {
+    let [mut sum, rest @ ..] = REVERSED_SCALED_TAIL;
+    for c in rest {
+        sum = sum * t + c;
+    }
+    sum
 }
 
 /// `factor`·e^(−x²/2), rounded into the subnormal range once.

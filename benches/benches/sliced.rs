@@ -1,0 +1,45 @@
+//! Sliced distances with their gradients, f32, on normal samples. The peers' side is benches/peers/sliced.py.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use ndarray::Array2;
+use variata_benches::normal;
+use variata_sliced::{Directions, Discrepancy, Distance, TwoSample};
+
+/// What stops a bench: there is nobody to hand an error to.
+fn given<T>(result: Result<T, impl std::fmt::Display>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
+}
+
+const SIZES: [(usize, usize, usize); 3] = [(128, 64, 50), (1024, 64, 200), (16384, 128, 200)];
+
+fn sliced(c: &mut Criterion) {
+    let mut group = c.benchmark_group("sliced");
+    group.sample_size(10).measurement_time(Duration::from_secs(2));
+    for (n, d, l) in SIZES {
+        let (x, y): (Array2<f32>, Array2<f32>) = (normal(n, d, 1), normal(n, d, 2));
+        let directions = given(Directions::uniform(l, d, 3));
+        let of = |distance: Distance| Discrepancy::new(distance);
+        let rows = [
+            ("wasserstein2", of(Distance::WASSERSTEIN_2)),
+            ("cramer_wold", of(Distance::CRAMER_WOLD)),
+            ("cramer_von_mises", of(Distance::CRAMER_VON_MISES)),
+            ("kolmogorov_smirnov", of(Distance::KOLMOGOROV_SMIRNOV)),
+            ("anderson_darling", of(Distance::ANDERSON_DARLING)),
+        ];
+        for (name, discrepancy) in rows {
+            group.bench_function(format!("{name}/{n}x{d}x{l}"), |b| {
+                b.iter(|| given(discrepancy.sliced_with_grad(black_box(&x), &directions)));
+            });
+        }
+        group.bench_function(format!("two_sample_wasserstein2/{n}x{d}x{l}"), |b| {
+            b.iter(|| given(TwoSample::SQUARED.sliced_with_grad(black_box(&x), &y, &directions)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, sliced);
+criterion_main!(benches);

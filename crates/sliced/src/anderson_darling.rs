@@ -1,0 +1,147 @@
+//! Anderson–Darling: the gap between the distribution functions, weighted up in the tails.
+
+use pulp::Arch;
+use variata_distributions::lanes::{compare, upper_tail_and_density};
+use variata_distributions::special::{log_ndtr, log_ndtr_grad};
+
+use crate::column::{Against, Gradient, Scratch, Step, steps};
+use crate::sample::Compute;
+use crate::target::Target;
+
+/// Beyond this the vector form leaves the range of `compare`.
+const FAR: f64 = 20.0;
+
+/// ∫ (Fₙ − F)²/(F(1 − F)) dF as a sum of positive terms: 2 Σ wₖ KL(cₖ‖zₖ) between Bernoulli laws, plus what the step
+/// function cannot do better than, a function of the weights alone: `equal_floor`, where they are equal.
+pub(crate) fn run<T: Compute>(
+    y: &[T],
+    equal_floor: f64,
+    against: Against<'_>,
+    mut gradient: Option<Gradient<'_, T>>,
+    scratch: &mut Scratch,
+) -> f64 {
+    scratch.sort(y);
+    let n = y.len();
+    let Scratch { places, sorted, first, second, third, .. } = scratch;
+    third.clear();
+    third.extend(steps(places, against.weights).map(|(_, step)| step.middle()));
+    // Unequal steps come in the order of the points.
+    let floor = match against.weights {
+        None => equal_floor,
+        Some(_) => steps(places, against.weights).map(|(_, step)| step_floor(step)).sum(),
+    };
+    first.resize(n, 0.0);
+    second.resize(n, 0.0);
+    match against.target {
+        None => normal_terms(sorted, third, first, second),
+        Some(target) => {
+            for (((&x, &c), kl), slope) in sorted.iter().zip(&*third).zip(first.iter_mut()).zip(&mut *second)
+            {
+                (*kl, *slope) = target_term(target, x, c);
+            }
+        }
+    }
+    let mut sum = 0.0;
+    for ((place, step), (kl, slope)) in steps(places, against.weights).zip(first.iter().zip(&*second)) {
+        let terms = if step.weight > 0.0 { (*kl, *slope) } else { (0.0, 0.0) };
+        sum += 2.0 * step.weight * terms.0;
+        if let Some(gradient) = &mut gradient {
+            gradient.set(place, 2.0 * step.weight * terms.1);
+        }
+    }
+    sum + floor
+}
+
+/// The floor of n equal steps.
+pub(crate) fn equal_floor(n: usize) -> f64 {
+    let each = 1.0 / n as f64;
+    let step = |k: usize| Step { before: k as f64 * each, after: (k + 1) as f64 * each, weight: each };
+    (0..n).map(|k| step_floor(step(k))).sum()
+}
+
+/// 2 ∫ over the step of H(c) − H(u) du, with H the entropy of a coin and c the middle: 0 only for a step of width 0.
+fn step_floor(step: Step) -> f64 {
+    if !(step.weight > 0.0) {
+        return 0.0;
+    }
+    let (c, half) = (step.middle(), 0.5 * step.weight);
+    let side = |c: f64| c * c * double_entropy_gap((half / c).min(1.0));
+    2.0 * (side(c) + side(1.0 - c))
+}
+
+/// ∫₀ᴬ (1 + a) log(1 + a) + (1 − a) log(1 − a) da for 0 ≤ A ≤ 1.
+fn double_entropy_gap(a: f64) -> f64 {
+    if a > 0.5 {
+        let (up, down) = (1.0 + a, 1.0 - a);
+        let lower = if down > 0.0 { down * down * libm::log(down) } else { 0.0 };
+        return 0.5 * (up * up * libm::log1p(a) - lower) - a;
+    }
+    // Σ 2 a^(2j+1)/(2j(2j − 1)(2j + 1)); the 22nd term is below 2⁻⁵³ of the sum.
+    let square = a * a;
+    let mut sum = 0.0;
+    for j in (1..=22).rev() {
+        let k = 2.0 * f64::from(j);
+        sum = sum * square + 2.0 / (k * (k - 1.0) * (k + 1.0));
+    }
+    sum * square * a
+}
+
+/// KL between the coins c and Φ(x), and its derivative in x, for every point.
+fn normal_terms(x: &[f64], c: &[f64], kl: &mut [f64], slope: &mut [f64]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (((&x, &c), kl), slope) in x.iter().zip(c).zip(kl.iter_mut()).zip(slope.iter_mut()) {
+                let (tail, density) = upper_tail_and_density(x.clamp(-FAR, FAR));
+                // The tail of the near end, and the coin's side that it belongs to.
+                let near = if x < 0.0 { c } else { 1.0 - c };
+                let far = 1.0 - near;
+                let (a, b) = (compare(tail, near), compare(1.0 - tail, far));
+                *kl = -(near * a.log1pmx + far * b.log1pmx);
+                let gap = (tail - near) * density / (tail * (1.0 - tail));
+                *slope = if x < 0.0 { gap } else { -gap };
+            }
+        },
+    );
+    for (((&x, &c), kl), slope) in x.iter().zip(c).zip(kl).zip(slope) {
+        if !(x.abs() < FAR) {
+            let (log_cdf, log_sf) = (log_ndtr(x), log_ndtr(-x));
+            *kl = c * (libm::log(c) - log_cdf) + (1.0 - c) * (libm::log1p(-c) - log_sf);
+            *slope = (1.0 - c) * log_ndtr_grad(-x) - c * log_ndtr_grad(x);
+        }
+    }
+}
+
+/// The same for any target.
+fn target_term(target: &dyn Target, x: f64, c: f64) -> (f64, f64) {
+    let (z, rest, density) = (target.cdf(x), target.sf(x), target.pdf(x));
+    let slope = (z - c) * density / (z * rest);
+    if z > 1e-90 && rest > 1e-90 && c > 1e-90 && c < 1.0 {
+        let kl = -(c * compare(z, c).log1pmx + (1.0 - c) * compare(rest, 1.0 - c).log1pmx);
+        return (kl, slope);
+    }
+    let part = |c: f64, log: f64| if c > 0.0 { c * (libm::log(c) - log) } else { 0.0 };
+    (part(c, target.log_cdf(x)) + part(1.0 - c, target.log_sf(x)), slope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_the_gap_meet() {
+        for a in [0.3, 0.4999999, 0.5] {
+            let closed =
+                0.5 * ((1.0 + a) * (1.0 + a) * f64::ln_1p(a) - (1.0 - a) * (1.0 - a) * f64::ln_1p(-a)) - a;
+            assert!((double_entropy_gap(a) / closed - 1.0).abs() < 1e-14, "{a}");
+        }
+        assert!((double_entropy_gap(1.0) / (2.0 * 2f64.ln() - 1.0) - 1.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn the_floor_of_one_step_is_that_of_the_median() {
+        // n = 1 at the median: −1 − (log ½ + log ½).
+        let step = Step { before: 0.0, after: 1.0, weight: 1.0 };
+        assert!((step_floor(step) / (2.0 * 2f64.ln() - 1.0) - 1.0).abs() < 1e-15);
+    }
+}

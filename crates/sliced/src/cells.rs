@@ -1,0 +1,212 @@
+//! The pieces into which a sample cuts the standard normal: the part of the law that is nearest to each sorted point in the
+//! optimal plan.
+//!
+//! All is computed in offsets from a point of the cell, as sums of positive terms: differences of densities at the ends, the
+//! textbook's form, leave no digits for the spread within narrow cells.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use variata_distributions::parallel::collect;
+use variata_distributions::special::ndtri;
+
+use crate::quadrature::{power_end, smooth};
+
+/// e^(−45) is what is cut off.
+const REACH: f64 = 45.0;
+/// Tables kept for the next call.
+const KEPT: usize = 8;
+/// Cells per task.
+const TASK: usize = 512;
+
+/// Means of the n cells of mass 1/n, and the mean variance within them.
+#[derive(Debug)]
+pub(crate) struct NormalCells {
+    /// Mean of each cell, ascending: the expected position of each sorted point in the optimal plan.
+    pub means: Vec<f64>,
+    /// (1/n) Σ variance of the cell: what a sample of n points cannot do better than.
+    pub within: f64,
+}
+
+impl NormalCells {
+    /// For n ≥ 1 points of equal weight. Recent tables are kept.
+    pub(crate) fn of(n: usize) -> Arc<Self> {
+        static RECENT: Mutex<Vec<Arc<NormalCells>>> = Mutex::new(Vec::new());
+        let found = |recent: &[Arc<Self>]| recent.iter().find(|cells| cells.means.len() == n).cloned();
+        if let Some(cells) = found(&RECENT.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return cells;
+        }
+        // Not under the lock: others need not wait.
+        let cells = Arc::new(Self::new(n));
+        let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() == KEPT {
+            recent.remove(0);
+        }
+        recent.push(cells.clone());
+        cells
+    }
+
+    fn new(n: usize) -> Self {
+        let half = n.div_ceil(2);
+        let edge = |k: usize| ndtri(k as f64 / n as f64);
+        let parts = collect(half.div_ceil(TASK), |task| {
+            let cells = task * TASK..half.min((task + 1) * TASK);
+            // The middle cell of an odd number is symmetric.
+            cells.map(|k| Cell::new(edge(k), if 2 * k + 1 == n { -edge(k) } else { edge(k + 1) }).moments())
+        });
+        let (mut means, mut within) = (vec![0.0; n], 0.0);
+        for (k, (mean, variance)) in parts.into_iter().flatten().enumerate() {
+            let other = n - 1 - k;
+            (means[k], means[other]) = (mean, -mean);
+            within += if other == k { variance } else { 2.0 * variance };
+        }
+        if n % 2 == 1 {
+            means[n / 2] = 0.0;
+        }
+        Self { means, within: within / n as f64 }
+    }
+}
+
+/// The standard normal between two quantiles, a < b, either of which may be infinite.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cell {
+    /// The bounds, with what is below e^(−45) of the largest density cut off.
+    low: f64,
+    high: f64,
+    /// Where the density is largest.
+    peak: f64,
+}
+
+impl Cell {
+    pub(crate) fn new(a: f64, b: f64) -> Self {
+        let peak = 0.0f64.clamp(a, b);
+        // peak·t + t²/2 = REACH.
+        let reach = 2.0 * REACH / (peak.abs() + libm::sqrt(peak * peak + 2.0 * REACH));
+        Self { low: a.max(peak - reach), high: b.min(peak + reach), peak }
+    }
+
+    /// Calls `visit` with pieces of [from, to] on which the density is smooth to the rule.
+    fn pieces(from: f64, to: f64, mut visit: impl FnMut(f64, f64)) {
+        let mut at = from;
+        while at < to {
+            let width = (2.5 / at.abs().max(1.0)).min(0.75);
+            // No sliver at the end.
+            let next = if to - at < 1.5 * width { to } else { at + width };
+            visit(at, next);
+            at = next;
+        }
+    }
+
+    /// Density relative to that at the peak.
+    fn density(&self, x: f64) -> f64 {
+        libm::exp(-0.5 * (x - self.peak) * (x + self.peak))
+    }
+
+    /// Mean and variance.
+    pub(crate) fn moments(&self) -> (f64, f64) {
+        if !(self.low < self.high) {
+            return (self.low, 0.0);
+        }
+        let (mut mass, mut first, mid) = (0.0, 0.0, 0.5 * (self.low + self.high));
+        let centre = if self.high - self.low < 1.0 { mid } else { self.peak };
+        Self::pieces(self.low, self.high, |a, b| {
+            let [m, f] = smooth(a - centre, b - centre, |t| {
+                let density = self.density(centre + t);
+                [density, t * density]
+            });
+            (mass, first) = (mass + m, first + f);
+        });
+        let offset = first / mass;
+        let mut second = 0.0;
+        Self::pieces(self.low, self.high, |a, b| {
+            let [s] =
+                smooth(a - centre, b - centre, |t| [(t - offset) * (t - offset) * self.density(centre + t)]);
+            second += s;
+        });
+        (centre + offset, second / mass)
+    }
+
+    /// Mean over the cell of |y − x|ᵖ and its derivative in y.
+    pub(crate) fn cost(&self, y: f64, p: f64) -> (f64, f64) {
+        if !(self.low < self.high) {
+            let gap = y - self.low;
+            return (power(gap.abs(), p), p * power(gap.abs(), p - 1.0) * gap.signum());
+        }
+        let mut sums = [0.0; 3];
+        let mut add = |part: [f64; 3]| sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        let term = |x: f64, gap: f64| {
+            let (density, power) = (self.density(x), power(gap.abs(), p - 1.0));
+            [density, density * power * gap.abs(), density * p * power * gap.signum()]
+        };
+        let integer = p == libm::floor(p);
+        // Below and above y, where |y − x| has its kink.
+        let (below, above) = (self.high.min(y), self.low.max(y));
+        Self::pieces(self.low, below, |a, b| {
+            if b == y && !integer {
+                add(power_end(b - a, |t| term(y - t, t)));
+            } else {
+                add(smooth(a, b, |x| term(x, y - x)));
+            }
+        });
+        let mut first = true;
+        Self::pieces(above, self.high, |a, b| {
+            if first && a == y && !integer {
+                add(power_end(b - a, |t| term(y + t, -t)));
+            } else {
+                add(smooth(a, b, |x| term(x, y - x)));
+            }
+            first = false;
+        });
+        (sums[1] / sums[0], sums[2] / sums[0])
+    }
+}
+
+/// xᵖ for x ≥ 0, exactly 1 for p = 0.
+pub(crate) fn power(x: f64, p: f64) -> f64 {
+    if p == 0.0 {
+        1.0
+    } else if p == 1.0 {
+        x
+    } else {
+        libm::pow(x, p)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_of_one_and_two_points_are_known() {
+        let one = NormalCells::of(1);
+        assert_eq!(one.means, [0.0]);
+        assert!((one.within - 1.0).abs() < 1e-14);
+        let two = NormalCells::of(2);
+        let mean = libm::sqrt(2.0 / std::f64::consts::PI);
+        assert!((two.means[1] - mean).abs() < 1e-15 && two.means[0] == -two.means[1]);
+        assert!((two.within - (1.0 - mean * mean)).abs() < 1e-14);
+    }
+
+    #[test]
+    fn the_law_of_total_variance_holds() {
+        for n in [3, 10, 101, 1000] {
+            let cells = NormalCells::of(n);
+            let between = cells.means.iter().map(|m| m * m).sum::<f64>() / n as f64;
+            assert!((between + cells.within - 1.0).abs() < 1e-14, "{n}: {}", between + cells.within);
+            assert_eq!(cells.means.len(), n);
+        }
+    }
+
+    #[test]
+    fn costs_of_the_whole_law_are_absolute_moments() {
+        let whole = Cell::new(f64::NEG_INFINITY, f64::INFINITY);
+        for p in [1.0, 1.5, 2.0, 2.25, 3.0, 7.3] {
+            let want = 2f64.powf(p / 2.0) * libm::tgamma((p + 1.0) / 2.0) / std::f64::consts::PI.sqrt();
+            let (cost, slope) = whole.cost(0.0, p);
+            assert!((cost / want - 1.0).abs() < 1e-12 && slope.abs() < 1e-12, "{p}: {cost} {want} {slope}");
+        }
+        let (cost, slope) = Cell::new(3.0, f64::INFINITY).cost(-1.0, 2.0);
+        let (mean, variance) = Cell::new(3.0, f64::INFINITY).moments();
+        assert!((cost / ((mean + 1.0) * (mean + 1.0) + variance) - 1.0).abs() < 1e-14);
+        assert!((slope / (-2.0 * (mean + 1.0)) - 1.0).abs() < 1e-14);
+    }
+}

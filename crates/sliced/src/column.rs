@@ -1,0 +1,134 @@
+//! One projected sample: its sorted order, its weights, and where its gradient goes.
+
+use pulp::Arch;
+use variata_distributions::lanes::upper_tail_and_density;
+
+use crate::order::Order;
+use crate::sample::Compute;
+use crate::table;
+use crate::target::Target;
+
+/// Elements per block of the vector loops.
+const BLOCK: usize = 64;
+
+/// What a sample is compared with, and how its points count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Against<'a> {
+    /// `None` is N(0, 1), which has kernels of its own.
+    pub target: Option<&'a dyn Target>,
+    /// ≥ 0 and adding to 1; `None` is 1/n each.
+    pub weights: Option<&'a [f64]>,
+}
+
+/// Where the gradient goes: `out[i]` becomes `scale`·∂/∂yᵢ.
+#[derive(Debug)]
+pub(crate) struct Gradient<'a, T> {
+    pub out: &'a mut [T],
+    pub scale: f64,
+}
+
+impl<T: Compute> Gradient<'_, T> {
+    #[inline(always)]
+    pub(crate) fn set(&mut self, i: usize, slope: f64) {
+        self.out[i] = T::from_f64(self.scale * slope);
+    }
+}
+
+/// Memory kept between columns.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub order: Order,
+    /// Positions in ascending order of the values.
+    pub places: Vec<u32>,
+    /// The values in that order, and what is made of them.
+    pub sorted: Vec<f64>,
+    pub first: Vec<f64>,
+    pub second: Vec<f64>,
+    pub third: Vec<f64>,
+}
+
+/// The empirical distribution function around a sorted point: below it, at it, and its weight.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    pub before: f64,
+    pub after: f64,
+    pub weight: f64,
+}
+
+impl Step {
+    /// Middle of the step.
+    pub(crate) fn middle(&self) -> f64 {
+        0.5 * (self.before + self.after)
+    }
+}
+
+impl Scratch {
+    /// Sorts the column into `places` and `sorted`.
+    pub(crate) fn sort<T: Compute>(&mut self, y: &[T]) {
+        self.places.clear();
+        self.places.extend(self.order.sort(y).map(|i| i as u32));
+        self.sorted.clear();
+        self.sorted.extend(self.places.iter().map(|&i| y[i as usize].to_f64()));
+    }
+
+    /// `first` and `second`: distribution function and density of the target at the sorted points, which are of type `T`.
+    pub(crate) fn distribution<T: Compute>(&mut self, target: Option<&dyn Target>) {
+        let n = self.sorted.len();
+        self.first.resize(n, 0.0);
+        self.second.resize(n, 0.0);
+        let Some(target) = target else {
+            if T::SINGLE {
+                table::look_up(&self.sorted, &mut self.first, &mut self.second);
+            } else {
+                normal_distribution(&self.sorted, &mut self.first, &mut self.second);
+            }
+            return;
+        };
+        for ((&x, cdf), pdf) in self.sorted.iter().zip(&mut self.first).zip(&mut self.second) {
+            (*cdf, *pdf) = (target.cdf(x), target.pdf(x));
+        }
+    }
+}
+
+/// The steps of the empirical distribution function at the sorted points, given the weights of the points in that order.
+/// Equal weights give multiples of 1/n, others a compensated sum.
+pub(crate) fn steps<'a>(
+    places: &'a [u32],
+    weights: Option<&'a [f64]>,
+) -> impl ExactSizeIterator<Item = (usize, Step)> + use<'a> {
+    let n = places.len();
+    let each = 1.0 / n as f64;
+    let (mut sum, mut rest) = (0.0f64, 0.0f64);
+    places.iter().enumerate().map(move |(k, &place)| {
+        let place = place as usize;
+        let step = match weights {
+            None => Step { before: k as f64 * each, after: (k + 1) as f64 * each, weight: each },
+            Some(weights) => {
+                let (weight, before) = (weights[place], sum + rest);
+                let next = sum + weight;
+                rest += if sum >= weight { (sum - next) + weight } else { (weight - next) + sum };
+                sum = next;
+                // Rounding must not leave the last step short of 1 or beyond it.
+                let after = if k + 1 == n { 1.0 } else { (sum + rest).min(1.0) };
+                Step { before: before.min(after), after, weight }
+            }
+        };
+        (place, step)
+    })
+}
+
+/// Φ and φ of every x.
+fn normal_distribution(x: &[f64], cdf: &mut [f64], pdf: &mut [f64]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for ((x, cdf), pdf) in x.chunks(BLOCK).zip(cdf.chunks_mut(BLOCK)).zip(pdf.chunks_mut(BLOCK)) {
+                for ((&x, cdf), pdf) in x.iter().zip(cdf).zip(pdf) {
+                    let (tail, density) = upper_tail_and_density(x);
+                    *cdf = if x < 0.0 { tail } else { 1.0 - tail };
+                    *pdf = density;
+                }
+            }
+        },
+    );
+}

@@ -1,0 +1,207 @@
+//! Kummer's function ₁F₁(½; D/2; −s): the mean of e^(−s v²) over a coordinate v of the unit sphere in D dimensions.
+//!
+//! By Kummer's transformation it is E[(a)_K/(b)_K] with K Poisson of mean s, a = (D − 1)/2 and b = D/2, a sum of positive
+//! terms, and so is each derivative with b one larger. A table of these in log(1 + s/b) and quintic interpolation serve pairs
+//! of points; it depends on D alone and is kept.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use variata_distributions::parallel::collect;
+
+/// Pieces of the table.
+const PIECES: usize = 1024;
+/// Tables kept for the next call.
+const KEPT: usize = 4;
+
+/// ₁F₁(½; D/2; −s) and its derivative, for one D.
+#[derive(Debug)]
+pub(crate) struct Kummer {
+    dimensions: usize,
+    /// Coefficients in the fraction of a piece, of the value and of the derivative in s: differentiating the first would lose
+    /// digits.
+    pieces: Vec<[[f64; 6]; 2]>,
+    /// Pieces per unit of log(1 + s/b).
+    per_unit: f64,
+    /// Beyond this s the asymptotic series holds.
+    far: f64,
+    /// Γ(b)/Γ(b − ½).
+    leading: f64,
+}
+
+impl Kummer {
+    /// For D ≥ 1. Recent tables are kept.
+    pub(crate) fn of(dimensions: usize) -> Arc<Self> {
+        static RECENT: Mutex<Vec<Arc<Kummer>>> = Mutex::new(Vec::new());
+        let recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = recent.iter().find(|k| k.dimensions == dimensions) {
+            return found.clone();
+        }
+        drop(recent);
+        let made = Arc::new(Self::new(dimensions));
+        let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() == KEPT {
+            recent.remove(0);
+        }
+        recent.push(made.clone());
+        made
+    }
+
+    fn new(dimensions: usize) -> Self {
+        let b = 0.5 * dimensions as f64;
+        let far = 50.0 * (dimensions as f64 + 8.0);
+        let width = libm::log1p(far / b) / PIECES as f64;
+        // Value and two derivatives in u = log(1 + s/b), scaled to the width of a piece.
+        let ends = collect(PIECES + 1, |k| {
+            let s = b * libm::expm1(k as f64 * width);
+            let [f0, f1, f2, f3] = [0, 1, 2, 3].map(|m| derivative(dimensions, m, s));
+            let stretch = (s + b) * width;
+            let along = |f: f64, first: f64, second: f64| {
+                [f, first * stretch, (second * (s + b) + first) * stretch * width]
+            };
+            [along(f0, f1, f2), along(f1, f2, f3)]
+        });
+        let pieces = ends.windows(2).map(|ends| std::array::from_fn(|m| quintic(ends[0][m], ends[1][m])));
+        let pieces = pieces.collect();
+        let leading = gamma_ratio(b);
+        Self { dimensions, pieces, per_unit: 1.0 / width, far, leading }
+    }
+
+    /// Value and derivative at s ≥ 0.
+    pub(crate) fn at(&self, s: f64) -> (f64, f64) {
+        let b = 0.5 * self.dimensions as f64;
+        if self.dimensions == 1 {
+            let value = libm::exp(-s);
+            return (value, -value);
+        }
+        if s > self.far {
+            // Σ (½)ₖ(3/2 − b)ₖ/(k! sᵏ), for even and odd D: it ends, or its terms fall for more terms than are needed.
+            let (mut term, mut sum, mut slope) = (1.0, 0.0, 0.0);
+            for k in 0..24 {
+                let k = f64::from(k);
+                sum += term;
+                slope -= (0.5 + k) * term;
+                term *= (k + 0.5) * (k + 1.5 - b) / ((k + 1.0) * s);
+            }
+            let power = self.leading / libm::sqrt(s);
+            return (power * sum, power * slope / s);
+        }
+        let at = libm::log1p(s / b) * self.per_unit;
+        let k = (at as usize).min(PIECES - 1);
+        let t = at - k as f64;
+        let [value, slope] = self.pieces[k].map(|c| c.iter().rev().fold(0.0, |sum, c| sum * t + c));
+        (value, slope)
+    }
+}
+
+/// The polynomial on [0, 1] with these values and two derivatives at its ends.
+fn quintic([f, d, e]: [f64; 3], [g, h, i]: [f64; 3]) -> [f64; 6] {
+    let (rise, e, i) = (g - f, 0.5 * e, 0.5 * i);
+    [
+        f,
+        d,
+        e,
+        10.0 * rise - 6.0 * d - 4.0 * h - 3.0 * e + i,
+        -15.0 * rise + 8.0 * d + 7.0 * h + 3.0 * e - 2.0 * i,
+        6.0 * rise - 3.0 * (d + h) - e + i,
+    ]
+}
+
+/// Γ(b)/Γ(b − ½) for 2b a natural number, by recurrence from Γ(1)/Γ(½) or Γ(½)/Γ(0).
+fn gamma_ratio(b: f64) -> f64 {
+    let root_pi = libm::sqrt(std::f64::consts::PI);
+    // Γ(x + 1)/Γ(x + ½) = x/(x − ½)·Γ(x)/Γ(x − ½).
+    let (mut x, mut ratio) = if b == libm::floor(b) { (1.0, 1.0 / root_pi) } else { (1.5, 0.5 * root_pi) };
+    while x < b {
+        ratio *= x / (x - 0.5);
+        x += 1.0;
+    }
+    ratio
+}
+
+/// The m-th derivative of ₁F₁(½; D/2; −s): (−1)ᵐ (½)ₘ/(D/2)ₘ E[(a)_K/(D/2 + m)_K].
+fn derivative(dimensions: usize, m: usize, s: f64) -> f64 {
+    let (a, b) = (0.5 * (dimensions as f64 - 1.0), 0.5 * dimensions as f64 + m as f64);
+    let mut factor = 1.0;
+    for k in 0..m {
+        let k = k as f64;
+        factor *= -(0.5 + k) / (0.5 * dimensions as f64 + k);
+    }
+    // Poisson probabilities relative to the largest, from where they matter.
+    let mode = libm::floor(s);
+    let reach = 12.0 * libm::sqrt(s) + 40.0;
+    let first = libm::fmax(0.0, mode - reach);
+    let mut ratio = 1.0;
+    let mut k = 0.0;
+    while k < first {
+        ratio *= (a + k) / (b + k);
+        k += 1.0;
+    }
+    // From below the mode upwards: the recurrence P(k + 1) = P(k)·s/(k + 1) is stable. Up to the mode it grows by e²⁰⁰ at most.
+    let (mut weight, mut sum, mut total) = (1e-100, 0.0, 0.0);
+    while k <= mode + reach {
+        sum += weight * ratio;
+        total += weight;
+        weight *= s / (k + 1.0);
+        ratio *= (a + k) / (b + k);
+        k += 1.0;
+    }
+    factor * sum / total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_dimensions_agree_with_their_closed_forms() {
+        let two = |s: f64| {
+            // e^(−s/2) I₀(s/2), by the integral over the circle.
+            let n = 4000;
+            (0..n)
+                .map(|k| (-s * (std::f64::consts::TAU * k as f64 / n as f64).cos().powi(2)).exp())
+                .sum::<f64>()
+                / n as f64
+        };
+        let three = |s: f64| 0.5 * (std::f64::consts::PI / s).sqrt() * libm::erf(s.sqrt());
+        for s in [1e-6, 1e-3, 0.2, 1.0, 3.7, 20.0, 111.0, 499.0, 501.0, 549.0, 551.0, 3000.0, 1e6] {
+            let (value, _) = Kummer::of(3).at(s);
+            assert!((value / three(s) - 1.0).abs() < 2e-14, "{s}: {value} {}", three(s));
+            if s < 1e4 {
+                let (value, _) = Kummer::of(2).at(s);
+                assert!((value / two(s) - 1.0).abs() < 2e-14, "{s}: {value} {}", two(s));
+            }
+            assert_eq!(Kummer::of(1).at(s).0, libm::exp(-s));
+        }
+    }
+
+    #[test]
+    fn table_of_mpmath_is_met() {
+        let table =
+            variata_testkit::golden::Table::parse(include_str!("../tests/golden/kummer.tsv")).unwrap();
+        for row in table.rows() {
+            let (value, slope) = Kummer::of(row[0] as usize).at(row[1]);
+            let relative =
+                |got: f64, want: f64| if want == 0.0 { got.abs() } else { (got / want - 1.0).abs() };
+            // e⁻²⁰⁰⁰ is 0.
+            if row[2] > 1e-300 {
+                assert!(relative(value, row[2]) < 2e-14, "{row:?}: {value}");
+                assert!(relative(slope, row[3]) < 2e-14, "{row:?}: {slope}");
+            }
+        }
+    }
+
+    #[test]
+    fn slopes_are_those_of_the_values() {
+        for dimensions in [2, 3, 8, 64, 513] {
+            let kummer = Kummer::of(dimensions);
+            for s in [0.1, 1.0, 17.0, 300.0, 0.999 * kummer.far, 1.001 * kummer.far, 1e7] {
+                let want =
+                    variata_testkit::finite_difference::derivative(|s| kummer.at(s).0, s, 0.3 * s.max(0.3));
+                let (value, slope) = kummer.at(s);
+                assert!((slope - want).abs() < 1e-10 * value / s, "{dimensions} {s}: {slope} {want}");
+            }
+            assert_eq!(kummer.at(0.0).0, 1.0);
+            assert!((kummer.at(0.0).1 + 1.0 / dimensions as f64).abs() < 1e-14);
+        }
+    }
+}

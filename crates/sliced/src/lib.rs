@@ -1,0 +1,44 @@
+#![doc = include_str!("../README.md")]
+
+mod anderson_darling;
+mod cells;
+mod column;
+mod cramer_von_mises;
+mod cramer_wold;
+mod direct;
+mod directions;
+mod distance;
+mod error;
+mod kolmogorov_smirnov;
+mod kummer;
+mod loss;
+mod mardia;
+mod max_sliced;
+mod mmd;
+mod null;
+mod order;
+mod pairs;
+mod project;
+mod quadrature;
+mod sample;
+mod sliced;
+mod table;
+mod target;
+#[cfg(feature = "torch")]
+pub mod torch;
+mod two_sample;
+mod wasserstein;
+
+pub use direct::{CramerWold, SphereMean};
+pub use directions::Directions;
+pub use distance::{Bandwidth, Discrepancy, Distance};
+pub use error::Error;
+pub use loss::Loss;
+pub use mardia::{Mardia, mardia, mardia_standardised};
+pub use max_sliced::{MaxSliced, MaxSlicedOptions};
+pub use mmd::{Estimator, Kernel, Mmd};
+pub use null::GoodnessOfFit;
+pub use sample::{Compute, Sample};
+pub use sliced::Sliced;
+pub use target::{Affine, Target};
+pub use two_sample::{TwoSample, TwoSampleGrad};

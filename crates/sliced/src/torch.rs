@@ -1,0 +1,157 @@
+//! The tensor home: the same distances on `tch::Tensor`, differentiable, on the CPU or a GPU.
+//!
+//! On plain CPU tensors of kind `Float` or `Double` value and gradient come from the native kernels; elsewhere from the
+//! `_composed` forms, which autograd differentiates to any order, block by block of directions and never with a matrix of
+//! pairs per direction. What has no composed form (weights, other targets, powers other than 2) is computed natively in f64
+//! wherever the tensor lives, and its gradient returned to the tensor's device.
+//!
+//! Values are scalars of kind `Double`. Shapes, kinds and devices are checked; values are not, and what the native home
+//! refuses (NaN, infinities) propagates.
+//!
+//! ```
+//! use variata_sliced::{Directions, Discrepancy, Distance, Loss, torch};
+//! use variata_torch_bridge::tch::{Device, Kind, Tensor};
+//!
+//! let latents = Tensor::randn([64, 8], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+//! let directions = Directions::uniform(50, 8, 1)?;
+//! let distance = torch::sliced(&Discrepancy::new(Distance::CRAMER_WOLD), &latents, &directions)?;
+//! torch::loss(Loss::Log, &distance).backward();
+//! assert_eq!(latents.grad().size(), [64, 8]);
+//! # Ok::<(), variata_sliced::Error>(())
+//! ```
+
+mod direct;
+mod line;
+mod sliced;
+
+use ndarray::{ArrayView2, ArrayViewD, Ix2};
+use tch::{Device, Kind, Tensor};
+use variata_distributions::torch::support::size;
+use variata_torch_bridge::{
+    Element, Route, attach_backward, grad_is_enabled, lend, route, tensor_from_array,
+};
+
+use crate::distance::none;
+use crate::error::Error;
+use crate::loss::Loss;
+use crate::sample::{Compute, Sample};
+
+pub use direct::{cramer_wold, cramer_wold_composed, mmd, mmd_composed};
+pub use sliced::{sliced, sliced_composed, two_sample, two_sample_composed};
+
+/// Elements of tensors that native kernels read.
+trait Native: Element + Sample<Compute = Self> + Compute {}
+impl Native for f32 {}
+impl Native for f64 {}
+
+/// [`Loss::apply`] on a tensor of distances; differentiable.
+///
+/// ```
+/// use variata_sliced::{Loss, torch};
+/// use variata_torch_bridge::tch::Tensor;
+/// let d = Tensor::from_slice(&[0.5f64, 0.0]).set_requires_grad(true);
+/// torch::loss(Loss::Log, &d).sum(variata_torch_bridge::tch::Kind::Double).backward();
+/// assert_eq!((d.grad().double_value(&[0]), d.grad().double_value(&[1])), (2.0, 0.0));
+/// ```
+pub fn loss(loss: Loss, distance: &Tensor) -> Tensor {
+    match loss {
+        Loss::Weight(lambda) => distance * lambda,
+        // The derivative of the clamp is 0 below its bound.
+        Loss::Log => {
+            let tiny = distance.le(f64::MIN_POSITIVE);
+            distance.to_kind(Kind::Double).masked_fill(&tiny, f64::MIN_POSITIVE).log()
+        }
+    }
+}
+
+/// The shape is [n, dimensions], neither 0.
+fn matrix(argument: &'static str, x: &Tensor) -> Result<[usize; 2], Error> {
+    let got = size(x);
+    match <[usize; 2]>::try_from(&got[..]) {
+        Ok(shape) if !shape.contains(&0) => Ok(shape),
+        _ => Err(none(argument, &got, "[n, dimensions], neither 0")),
+    }
+}
+
+/// A native kernel of one or two samples: the value, and the gradient in each, if wanted.
+trait Kernel {
+    fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: bool) -> Found<F>;
+}
+
+type Found<F> = Result<(f64, Vec<ndarray::Array2<F>>), Error>;
+
+/// The kernel on the tensors' own memory; `None` where they are not plain CPU memory or the kernel refuses a value.
+fn native<K: Kernel>(
+    name: &'static str,
+    inputs: &[(&'static str, &Tensor)],
+    kernel: &K,
+) -> Result<Option<Tensor>, Error> {
+    let tensors: Vec<&Tensor> = inputs.iter().map(|(_, tensor)| *tensor).collect();
+    let found = match (route(&tensors, &[]), tensors[0].kind()) {
+        (Route::Native, Kind::Float) => attached::<f32, K>(name, inputs, kernel, &tensors),
+        (Route::Native, Kind::Double) => attached::<f64, K>(name, inputs, kernel, &tensors),
+        _ => return Ok(None),
+    };
+    match found {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::Argument(variata_distributions::ArgumentError::Value { .. })) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+/// The kernel on copies in f64 on the CPU, the gradients returned to where the tensors live.
+fn copied<K: Kernel>(
+    name: &'static str,
+    inputs: &[(&'static str, &Tensor)],
+    kernel: &K,
+) -> Result<Tensor, Error> {
+    let tensors: Vec<&Tensor> = inputs.iter().map(|(_, tensor)| *tensor).collect();
+    let copies: Vec<Tensor> = tensors
+        .iter()
+        .map(|t| t.detach().to_device(Device::Cpu).to_kind(Kind::Double).contiguous())
+        .collect();
+    let named: Vec<(&'static str, &Tensor)> =
+        inputs.iter().zip(&copies).map(|((argument, _), copy)| (*argument, copy)).collect();
+    Ok(attached::<f64, K>(name, &named, kernel, &tensors)?.to_device(tensors[0].device()))
+}
+
+/// Runs the kernel on lent memory and attaches its gradients to `tensors`.
+fn attached<F: Native, K: Kernel>(
+    name: &'static str,
+    inputs: &[(&'static str, &Tensor)],
+    kernel: &K,
+    tensors: &[&Tensor],
+) -> Result<Tensor, Error> {
+    let wanted = grad_is_enabled() && tensors.iter().any(|t| t.requires_grad());
+    let (value, grads) = lent::<F, K>(inputs, kernel, wanted, &mut Vec::new())?;
+    let value = Tensor::from(value);
+    if !wanted {
+        return Ok(value);
+    }
+    let mut placed = Vec::with_capacity(grads.len());
+    for (grad, tensor) in grads.into_iter().zip(tensors) {
+        placed.push(tensor_from_array(grad)?.to_device(tensor.device()).to_kind(tensor.kind()));
+    }
+    Ok(attach_backward(name, value, tensors, move |upstream| {
+        let scaled = |grad: &Tensor| grad * upstream.to_device(grad.device()).to_kind(grad.kind());
+        Ok(placed.iter().map(|grad| Some(scaled(grad))).collect())
+    })?)
+}
+
+/// Lends one tensor after the other, then runs the kernel.
+fn lent<F: Native, K: Kernel>(
+    inputs: &[(&'static str, &Tensor)],
+    kernel: &K,
+    wanted: bool,
+    views: &mut Vec<ArrayView2<'_, F>>,
+) -> Found<F> {
+    let Some(((argument, tensor), rest)) = inputs.split_first() else { return kernel.run(views, wanted) };
+    lend(argument, tensor, |view: ArrayViewD<'_, F>| {
+        let view = view
+            .into_dimensionality::<Ix2>()
+            .map_err(|_| none(argument, &size(tensor), "[n, dimensions]"))?;
+        let mut longer: Vec<ArrayView2<'_, F>> = views.iter().map(|v| v.view()).collect();
+        longer.push(view);
+        lent(rest, kernel, wanted, &mut longer)
+    })?
+}

@@ -1,0 +1,322 @@
+//! Identities, limits and invariances.
+
+use ndarray::{Array1, Array2, Axis, array, s};
+use proptest::prelude::*;
+use variata_distributions::special::ndtri;
+use variata_distributions::{StandardLaplace, StandardNormal};
+use variata_sliced::{
+    Affine, Bandwidth, CramerWold, Directions, Discrepancy, Distance, Estimator, Loss, MaxSlicedOptions, Mmd,
+    Target, TwoSample, mardia, mardia_standardised,
+};
+
+use crate::support::{all, grid, line, normal};
+
+fn close(name: &str, got: f64, want: f64, relative: f64) {
+    assert!((got - want).abs() <= relative * want.abs(), "{name}: {got} against {want}");
+}
+
+#[test]
+fn squared_distance_of_a_normal_law_is_that_of_its_moments() {
+    // W₂² of N(m, s²) is m² + (s − 1)²; the grid of 10⁵ quantiles adds the variance within cells, 1e-6.
+    let y = grid(100_000);
+    for (m, s) in [(0.0, 2.0), (1.5, 1.0), (-0.7, 0.3), (3.0, 4.0)] {
+        let got = Distance::WASSERSTEIN_2.value(&y.mapv(|v| m + s * v)).unwrap();
+        close("W2", got, m * m + (s - 1.0) * (s - 1.0), 1e-4);
+    }
+}
+
+#[test]
+fn all_fall_at_their_rates() {
+    // Means over samples of N(0, 1): 1/n for the quadratic ones, of known size for two.
+    for distance in [Distance::CRAMER_VON_MISES, Distance::ANDERSON_DARLING] {
+        for n in [100, 1600] {
+            let rounds = 400;
+            let total: f64 = (0..rounds).map(|k| distance.value(&line(n, 1000 + k as u64)).unwrap()).sum();
+            let mean = total / f64::from(rounds) * n as f64;
+            // E W² = 1/6 and E A² = 1; their standard deviations are some 0.15 and 0.76.
+            let (want, spread) =
+                if distance == Distance::ANDERSON_DARLING { (1.0, 0.76) } else { (1.0 / 6.0, 0.15) };
+            assert!((mean - want).abs() < 6.0 * spread / 20.0, "{distance:?} {n}: {mean}");
+        }
+    }
+    for distance in all() {
+        // The bound of the smooth maximum grows with n.
+        if matches!(distance, Distance::SmoothKolmogorovSmirnov { .. }) {
+            continue;
+        }
+        let at = |n: usize| (0..20).map(|k| distance.value(&line(n, 50 + k)).unwrap()).sum::<f64>() / 20.0;
+        assert!(at(6400) < 0.6 * at(400), "{distance:?}");
+    }
+}
+
+#[test]
+fn fixed_bandwidth_cramer_wold_has_its_known_mean() {
+    // E d² = (N(0; 0, 2γ) − N(0; 0, 2 + 2γ))/n for draws of the target.
+    let (gamma, n, rounds) = (0.3, 200, 2000);
+    let distance = Distance::CramerWold { bandwidth: Bandwidth::Given(gamma) };
+    let values: Vec<f64> = (0..rounds).map(|k| distance.value(&line(n, 77 + k)).unwrap()).collect();
+    let mean = values.iter().sum::<f64>() / rounds as f64;
+    let peak = |variance: f64| 1.0 / (2.0 * std::f64::consts::PI * variance).sqrt();
+    let want = (peak(2.0 * gamma) - peak(2.0 + 2.0 * gamma)) / n as f64;
+    let spread = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>().sqrt() / rounds as f64;
+    assert!((mean - want).abs() < 6.0 * spread, "{mean} {want} {spread}");
+}
+
+#[test]
+fn general_forms_agree_with_the_special_ones() {
+    let y = line(40, 5);
+    for distance in all() {
+        let special = distance.value(&y).unwrap();
+        let general = Discrepancy::new(distance).against(&StandardNormal).value(&y).unwrap();
+        close(&format!("{distance:?}"), general, special, 1e-10);
+        // N(m, s²) against itself, standardised: distances of distribution functions do not change.
+        let moved = Affine::new(StandardNormal, 2.0, 3.0).unwrap();
+        let there = Discrepancy::new(distance).against(&moved).value(&y.mapv(|v| 2.0 + 3.0 * v)).unwrap();
+        match distance {
+            Distance::Wasserstein { p } => close("scaled", there, special * 3f64.powf(p), 1e-10),
+            Distance::CramerWold { .. } => {}
+            _ => close("scaled", there, special, 1e-10),
+        }
+    }
+}
+
+#[test]
+fn wasserstein_to_a_law_is_the_limit_of_that_to_its_quantiles() {
+    let laplace: Array1<f64> =
+        (0..20_000).map(|k| StandardLaplace.quantile((k as f64 + 0.5) / 20_000.0)).collect();
+    let y = line(50, 9);
+    // What 20,000 quantiles leave out of the exponential tails counts more with each power.
+    for (p, bound) in [(1.0, 1e-3), (2.0, 3e-3), (3.0, 3e-2)] {
+        let law = Discrepancy::new(Distance::Wasserstein { p }).against(&StandardLaplace).value(&y).unwrap();
+        let sample = TwoSample::new(p).unwrap().value(&y, &laplace).unwrap();
+        close(&format!("p = {p}"), sample, law, bound);
+    }
+}
+
+#[test]
+fn slices_of_a_shift_are_known() {
+    // One point at μ: along v, W₂² = 1 + (v·μ)²; the mean over an orthonormal basis is 1 + ‖μ‖²/D.
+    let x = array![[3.0, -4.0, 12.0]];
+    let directions = Directions::orthogonal(9, 3, 4).unwrap();
+    let sliced = Discrepancy::new(Distance::WASSERSTEIN_2).sliced(&x, &directions).unwrap();
+    close("mean", sliced.mean, 1.0 + 169.0 / 3.0, 1e-13);
+    // Each block has that mean, so that the error of the mean is nothing.
+    assert!(sliced.standard_error.unwrap() < 1e-12);
+    let uniform = Directions::uniform(4000, 3, 4).unwrap();
+    let sliced = Discrepancy::new(Distance::WASSERSTEIN_2).sliced(&x, &uniform).unwrap();
+    let error = sliced.mean - (1.0 + 169.0 / 3.0);
+    assert!(error.abs() < 5.0 * sliced.standard_error.unwrap());
+    let quasi = Directions::quasi_random(4000, 3, 4).unwrap();
+    let better = Discrepancy::new(Distance::WASSERSTEIN_2).sliced(&x, &quasi).unwrap();
+    assert!(better.standard_error.unwrap() < 0.2 * sliced.standard_error.unwrap());
+}
+
+#[test]
+fn slices_are_the_distances_of_the_projections() {
+    let x = normal(33, 5, 1);
+    let directions = Directions::uniform(70, 5, 2).unwrap();
+    let y = x.dot(&directions.vectors().t());
+    for distance in all() {
+        let sliced = Discrepancy::new(distance).sliced(&x, &directions).unwrap();
+        for (got, y) in sliced.per_direction.iter().zip(y.columns()) {
+            close(&format!("{distance:?}"), *got, distance.value(&y).unwrap(), 1e-11);
+        }
+        close("mean", sliced.mean, sliced.per_direction.mean().unwrap(), 1e-15);
+    }
+    let z = normal(20, 5, 3);
+    let other = z.dot(&directions.vectors().t());
+    let sliced = TwoSample::SQUARED.sliced(&x, &z, &directions).unwrap();
+    for ((got, y), z) in sliced.per_direction.iter().zip(y.columns()).zip(other.columns()) {
+        close("two", *got, TwoSample::SQUARED.value(&y, &z).unwrap(), 1e-11);
+    }
+}
+
+#[test]
+fn the_direct_distance_is_the_mean_over_directions() {
+    let x = normal(30, 4, 8) * 1.3;
+    let sliced = Discrepancy::new(Distance::CRAMER_WOLD)
+        .sliced(&x, &Directions::uniform(20_000, 4, 1).unwrap())
+        .unwrap();
+    let direct = CramerWold::default().value(&x).unwrap();
+    assert!((sliced.mean - direct).abs() < 5.0 * sliced.standard_error.unwrap(), "{} {direct}", sliced.mean);
+}
+
+#[test]
+fn ascent_finds_the_direction_of_the_spread() {
+    let mut x = normal(300, 6, 2);
+    x.column_mut(4).mapv_inplace(|v| 3.0 * v + 1.0);
+    for distance in [Distance::WASSERSTEIN_2, Distance::CRAMER_WOLD, Distance::CRAMER_VON_MISES] {
+        let discrepancy = Discrepancy::new(distance);
+        let found = discrepancy.max_sliced(&x, &MaxSlicedOptions::default()).unwrap();
+        assert!(found.direction[4].abs() > 0.95, "{distance:?}: {}", found.direction);
+        let mean = discrepancy.sliced(&x, &Directions::uniform(50, 6, 1).unwrap()).unwrap();
+        assert!(found.value > mean.per_direction.iter().copied().fold(0.0, f64::max));
+        let unit = Directions::given(&found.direction.clone().insert_axis(Axis(0))).unwrap();
+        let (value, grad) = discrepancy.sliced_with_grad(&x, &unit).unwrap();
+        close("value", value.mean, found.value, 1e-12);
+        assert!((&grad - &found.grad).iter().all(|v| v.abs() < 1e-12));
+    }
+}
+
+#[test]
+fn mmd_of_equal_samples_is_nothing_and_is_unbiased_where_it_says() {
+    let x = normal(9, 3, 1);
+    let biased = Mmd::inverse_multiquadric(3, Estimator::Biased).unwrap();
+    assert!(biased.value(&x, &x).unwrap().abs() < 1e-15);
+    let unbiased = Mmd::inverse_multiquadric(3, Estimator::Unbiased).unwrap();
+    let values: Vec<f64> = (0..2000)
+        .map(|k| unbiased.value(&normal(6, 3, 2 * k + 100), &normal(8, 3, 2 * k + 101)).unwrap())
+        .collect();
+    let mean = values.iter().sum::<f64>() / 2000.0;
+    let error = (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>()).sqrt() / 2000.0;
+    assert!(mean.abs() < 5.0 * error && values.iter().any(|v| *v < 0.0), "{mean} {error}");
+}
+
+#[test]
+fn both_ways_to_the_skewness_agree() {
+    // 8 and 200 points in 6 dimensions: by pairs and by moments.
+    for n in [8, 200] {
+        let x = normal(n, 6, 3) + 0.3;
+        let gram = x.dot(&x.t());
+        let want = gram.mapv(|g| g * g * g).mean().unwrap();
+        let found = mardia(&x).unwrap();
+        close("skewness", found.skewness, want, 1e-12);
+        let fourth = x.rows().into_iter().map(|r| r.dot(&r).powi(2)).sum::<f64>() / n as f64;
+        close("kurtosis", found.kurtosis, fourth, 1e-13);
+        assert_eq!(found.normalised_kurtosis, found.kurtosis - 48.0);
+    }
+    // Affine maps do not change the standardised ones.
+    let x = normal(60, 3, 4);
+    let map = array![[2.0, 0.3, 0.0], [0.0, 0.5, -1.0], [1.0, 0.0, 3.0]];
+    let (a, b) = (mardia_standardised(&x).unwrap(), mardia_standardised(&(x.dot(&map) + 5.0)).unwrap());
+    close("skewness", a.skewness, b.skewness, 1e-10);
+    close("kurtosis", a.kurtosis, b.kurtosis, 1e-10);
+    let fifth = x.slice(s![..5, ..]);
+    assert!((mardia_standardised(&fifth).unwrap().kurtosis) < 15.0);
+}
+
+#[test]
+fn losses_of_the_paper() {
+    let weighted = Loss::weight(3.0).unwrap().apply(0.25);
+    assert_eq!(weighted, (0.75, 3.0));
+    let (value, slope) = Loss::Log.apply(1e-300);
+    assert!((value / -690.775_527_898_213_7 - 1.0).abs() < 1e-14 && (slope / 1e300 - 1.0).abs() < 1e-15);
+    for tiny in [0.0, f64::MIN_POSITIVE, -1e-17] {
+        assert_eq!(Loss::Log.apply(tiny), (f64::MIN_POSITIVE.ln(), 0.0));
+    }
+}
+
+proptest! {
+    #[test]
+    fn order_and_repetition_do_not_matter(y in prop::collection::vec(-6.0..6.0f64, 1..40), turn in 0usize..40) {
+        let mut turned = y.clone();
+        let by = turn % y.len();
+        turned.rotate_left(by);
+        let twice: Array1<f64> = y.iter().chain(&y).copied().collect();
+        let (y, turned) = (Array1::from(y), Array1::from(turned));
+        for distance in all() {
+            let value = distance.value(&y).unwrap();
+            prop_assert!(value > 0.0);
+            prop_assert_eq!(value.to_bits(), distance.value(&turned).unwrap().to_bits());
+            let (with, grad) = distance.value_with_grad(&y).unwrap();
+            prop_assert_eq!(value.to_bits(), with.to_bits());
+            prop_assert_eq!(grad.len(), y.len());
+            // The same law; the smooth maximum counts points, and Silverman's rule too.
+            let doubled = distance.value(&twice).unwrap();
+            if !matches!(distance, Distance::CramerWold { .. } | Distance::SmoothKolmogorovSmirnov { .. }) {
+                prop_assert!((doubled - value).abs() <= 1e-12 * value, "{distance:?} {doubled} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn mirrored_samples_are_as_far(y in prop::collection::vec(-6.0..6.0f64, 1..40)) {
+        let y = Array1::from(y);
+        for distance in all() {
+            let (a, b) = (distance.value(&y).unwrap(), distance.value(&y.mapv(|v| -v)).unwrap());
+            prop_assert!((a - b).abs() <= 1e-11 * a, "{distance:?} {a} {b}");
+        }
+    }
+
+    #[test]
+    fn weights_are_repetitions(y in prop::collection::vec((-4.0..4.0f64, 0u8..4), 1..20)) {
+        prop_assume!(y.iter().any(|p| p.1 > 0));
+        let weights: Vec<f64> = y.iter().map(|p| f64::from(p.1)).collect();
+        let points: Array1<f64> = y.iter().map(|p| p.0).collect();
+        let repeated: Array1<f64> = y.iter().flat_map(|p| std::iter::repeat_n(p.0, usize::from(p.1))).collect();
+        for distance in all() {
+            let bandwidth = Bandwidth::Given(0.2);
+            let distance = match distance {
+                Distance::CramerWold { .. } => Distance::CramerWold { bandwidth },
+                Distance::SmoothKolmogorovSmirnov { .. } => continue,
+                other => other,
+            };
+            let a = Discrepancy::new(distance).weighted(&weights).value(&points).unwrap();
+            let b = distance.value(&repeated).unwrap();
+            prop_assert!((a - b).abs() <= 1e-10 * b, "{distance:?} {a} {b}");
+        }
+        let other = points.mapv(|v| 0.5 - v * v);
+        for p in [1.0, 2.0, 3.0] {
+            let two = TwoSample::new(p).unwrap();
+            let a = two.weighted(Some(&weights), None).value(&points, &other).unwrap();
+            let b = two.value(&repeated, &other).unwrap();
+            prop_assert!((a - b).abs() <= 1e-10 * b.max(1e-10), "{p} {a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_smooth_maximum_is_above_by_its_bound(y in prop::collection::vec(-3.0..3.0f64, 1..30), t in 1e-3..1.0f64) {
+        let y = Array1::from(y);
+        let hard = Distance::KOLMOGOROV_SMIRNOV.value(&y).unwrap();
+        let soft = Distance::SmoothKolmogorovSmirnov { temperature: t }.value(&y).unwrap();
+        prop_assert!(hard <= soft && soft <= hard + t * (2.0 * y.len() as f64).ln() + 1e-15);
+    }
+
+    #[test]
+    fn two_sample_distances_are_metrics(
+        x in prop::collection::vec(-3.0..3.0f64, 1..12),
+        y in prop::collection::vec(-3.0..3.0f64, 1..12),
+        z in prop::collection::vec(-3.0..3.0f64, 1..12),
+        p in 1.0..4.0f64,
+    ) {
+        let two = TwoSample::new(p).unwrap();
+        let root = |a: &[f64], b: &[f64]| {
+            two.value(&Array1::from(a.to_vec()), &Array1::from(b.to_vec())).unwrap().powf(1.0 / p)
+        };
+        prop_assert_eq!(root(&x, &x), 0.0);
+        prop_assert!((root(&x, &y) - root(&y, &x)).abs() <= 1e-12);
+        prop_assert!(root(&x, &z) <= root(&x, &y) + root(&y, &z) + 1e-9);
+    }
+
+    #[test]
+    fn quantiles_of_the_target_are_nearest(n in 1usize..200, shift in -2.0..2.0f64) {
+        let y: Array1<f64> = (0..n).map(|k| ndtri((k as f64 + 0.5) / n as f64)).collect();
+        for distance in all() {
+            if matches!(distance, Distance::SmoothKolmogorovSmirnov { .. }) {
+                continue;
+            }
+            let away = distance.value(&y.mapv(|v| v + shift)).unwrap();
+            prop_assert!(distance.value(&y).unwrap() <= away * (1.0 + 1e-12), "{distance:?}");
+        }
+    }
+}
+
+#[test]
+fn far_outliers_cost_no_memory_and_keep_their_digits() {
+    // Clusters far apart do not interact: the double sum in closed form.
+    let bandwidth = Bandwidth::Given(0.1);
+    let distance = Distance::CramerWold { bandwidth };
+    let y = array![1e6, -3e8, 40.0, 0.0, 1e6 + 0.2, -1e140];
+    let g: f64 = 0.1;
+    let normal = |x: f64, v: f64| (-x * x / (2.0 * v)).exp() / (2.0 * std::f64::consts::PI * v).sqrt();
+    let mut want = normal(0.0, 2.0 + 2.0 * g);
+    for &a in &y {
+        want -= 2.0 / 6.0 * normal(a, 1.0 + 2.0 * g);
+        for &b in &y {
+            want += normal(a - b, 2.0 * g) / 36.0;
+        }
+    }
+    close("clusters", distance.value(&y).unwrap(), want, 1e-9);
+    let wide = Array2::from_shape_vec((6, 1), y.to_vec()).unwrap();
+    close("direct", CramerWold { bandwidth, ..CramerWold::default() }.value(&wide).unwrap(), want, 1e-9);
+}

@@ -1,0 +1,92 @@
+//! Directions: uniform on the sphere, orthonormal where they say so, and the same for a seed.
+
+use ndarray::{Array2, array};
+use variata_sliced::Directions;
+use variata_testkit::statistics::{assert_ks, assert_rejects, seed, try_ks};
+
+/// Projections of directions in three dimensions on a fixed unit vector are uniform on [−1, 1] (Archimedes).
+fn heights(directions: &Directions) -> Vec<f64> {
+    let axis = array![2.0 / 7.0, 3.0 / 7.0, 6.0 / 7.0];
+    directions.vectors().dot(&axis).to_vec()
+}
+
+fn uniform(x: f64) -> f64 {
+    (0.5 * (x + 1.0)).clamp(0.0, 1.0)
+}
+
+#[test]
+fn drawn_directions_are_uniform_on_the_sphere() {
+    let n = 1_000_000;
+    assert_ks("ks_directions", &heights(&Directions::uniform(n, 3, seed(1)).unwrap()), uniform);
+    // One of each block: within a block they depend on each other.
+    let mut firsts = Vec::new();
+    let mut seconds = Vec::new();
+    let blocks = Directions::orthogonal(3 * n, 3, seed(2)).unwrap();
+    for block in heights(&blocks).chunks(3) {
+        firsts.push(block[0]);
+        seconds.push(block[2]);
+    }
+    assert_ks("ks_directions", &firsts, uniform);
+    assert_ks("ks_directions", &seconds, uniform);
+    // Corners of the cube are too many when points of the cube are normalised.
+    let cube: Vec<f64> = (0..n)
+        .map(|k| {
+            let u = |root: f64| 2.0 * (k as f64 * root).fract() - 1.0;
+            let v = [u(0.819_172_513), u(0.671_043_607), u(0.549_700_478)];
+            let norm = v.iter().map(|v| v * v).sum::<f64>().sqrt();
+            (2.0 * v[0] + 3.0 * v[1] + 6.0 * v[2]) / 7.0 / norm
+        })
+        .collect();
+    assert_rejects("ks_directions", &try_ks("ks_directions", &cube, uniform));
+}
+
+#[test]
+fn single_quasi_random_directions_are_uniform_over_seeds() {
+    let heights: Vec<f64> = (0..1_000_000u64 / 8)
+        .flat_map(|k| heights(&Directions::quasi_random(8, 3, seed(3).wrapping_add(k)).unwrap()))
+        .collect();
+    assert_ks("ks_directions", &heights, uniform);
+}
+
+#[test]
+fn orthogonal_blocks_are_orthonormal() {
+    for (count, dimensions) in [(1, 1), (7, 3), (64, 64), (130, 64)] {
+        let directions = Directions::orthogonal(count, dimensions, 5).unwrap();
+        for block in directions.vectors().axis_chunks_iter(ndarray::Axis(0), dimensions) {
+            let gram = block.dot(&block.t());
+            let identity = Array2::<f64>::eye(block.nrows());
+            assert!((&gram - &identity).iter().all(|v| v.abs() < 1e-14));
+        }
+    }
+}
+
+#[test]
+fn every_kind_has_norm_one_and_repeats() {
+    for (count, dimensions) in [(1, 1), (5, 2), (9, 3), (100, 20)] {
+        let kinds = [Directions::uniform, Directions::orthogonal, Directions::quasi_random];
+        for kind in kinds {
+            let directions = kind(count, dimensions, 9).unwrap();
+            assert_eq!((directions.count(), directions.dimensions()), (count, dimensions));
+            assert_eq!(directions, kind(count, dimensions, 9).unwrap());
+            if dimensions > 1 {
+                assert_ne!(directions, kind(count, dimensions, 10).unwrap());
+            }
+            for row in directions.vectors().rows() {
+                assert!((row.dot(&row) - 1.0).abs() < 1e-14);
+            }
+        }
+    }
+    // Evenly spaced on the circle.
+    let circle = Directions::quasi_random(8 * 6, 2, 1).unwrap();
+    let neighbours = circle.vectors().row(0).dot(&circle.vectors().row(1));
+    assert!((neighbours - 0.5).abs() < 1e-12);
+}
+
+#[test]
+fn given_directions_are_normalised_in_double_precision() {
+    let single = array![[0.6f32, 0.8], [-0.6, 0.8]];
+    let directions = Directions::given(&single).unwrap();
+    for row in directions.vectors().rows() {
+        assert!((row.dot(&row) - 1.0).abs() < 1e-15);
+    }
+}

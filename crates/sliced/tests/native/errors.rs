@@ -1,0 +1,143 @@
+//! What is wrong is refused with a typed error that names it.
+
+use ndarray::{Array1, Array2, array};
+use variata_distributions::{ArgumentError, StandardNormal};
+use variata_sliced::{
+    Affine, Bandwidth, CramerWold, Directions, Discrepancy, Distance, Error, Estimator, Kernel, Loss,
+    MaxSlicedOptions, Mmd, SphereMean, TwoSample, mardia, mardia_standardised,
+};
+
+use crate::support::all;
+
+fn argument<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
+    match result {
+        Err(Error::Argument(
+            ArgumentError::Value { argument, .. } | ArgumentError::Shape { argument, .. },
+        )) => argument,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn samples_that_are_empty_or_not_finite() {
+    let none = Array1::<f64>::zeros(0);
+    for distance in all() {
+        assert_eq!(argument(distance.value(&none)), "y");
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e151, -1e308] {
+            assert_eq!(argument(distance.value(&array![0.0, bad])), "y", "{distance:?} {bad}");
+        }
+        assert_eq!(argument(distance.value(&array![f32::NAN])), "y");
+        let discrepancy = Discrepancy::new(distance);
+        let directions = Directions::uniform(3, 2, 0).unwrap();
+        for bad in
+            [Array2::zeros((0, 2)), Array2::zeros((4, 3)), array![[0.0, f64::NAN]], array![[1e200, 0.0]]]
+        {
+            assert_eq!(argument(discrepancy.sliced(&bad, &directions)), "x");
+            assert_eq!(argument(discrepancy.sliced_with_grad(&bad, &directions)), "x");
+        }
+        let bad = array![[0.0, f64::INFINITY]];
+        assert_eq!(argument(discrepancy.max_sliced(&bad, &MaxSlicedOptions::default())), "x");
+    }
+    let message = Distance::CRAMER_WOLD.value(&array![0.0, f64::NAN]).unwrap_err().to_string();
+    assert_eq!(message, "`y[1]` is NaN, must be finite, at most 1e150 in size");
+}
+
+#[test]
+fn parameters_out_of_range() {
+    let y = array![0.0, 1.0];
+    for p in [0.5, f64::NAN, f64::INFINITY, -1.0] {
+        assert_eq!(argument(Distance::Wasserstein { p }.value(&y)), "p");
+        assert_eq!(argument(TwoSample::new(p)), "p");
+    }
+    for gamma in [0.0, -1.0, f64::NAN, 1e-9, 1e9] {
+        let bandwidth = Bandwidth::Given(gamma);
+        assert_eq!(argument(Distance::CramerWold { bandwidth }.value(&y)), "bandwidth");
+        let direct = CramerWold { bandwidth, ..CramerWold::default() };
+        assert_eq!(argument(direct.value(&array![[0.0]])), "bandwidth");
+    }
+    let flat = CramerWold { sphere_mean: SphereMean::Asymptotic, ..CramerWold::default() };
+    assert_eq!(argument(flat.value(&array![[0.0]])), "dimensions");
+    for temperature in [0.0, f64::NAN, -1.0] {
+        assert_eq!(argument(Distance::SmoothKolmogorovSmirnov { temperature }.value(&y)), "temperature");
+    }
+    for lambda in [-1.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(argument(Loss::weight(lambda)), "lambda");
+    }
+    assert_eq!(argument(Affine::new(StandardNormal, f64::NAN, 1.0)), "loc");
+    assert_eq!(argument(Affine::new(StandardNormal, 0.0, 0.0)), "scale");
+    let x = array![[0.0, 1.0]];
+    let bad = [
+        MaxSlicedOptions { candidates: 0, ..MaxSlicedOptions::default() },
+        MaxSlicedOptions { angle: 0.0, ..MaxSlicedOptions::default() },
+    ];
+    for (options, name) in bad.iter().zip(["candidates", "angle"]) {
+        assert_eq!(argument(Discrepancy::new(Distance::WASSERSTEIN_2).max_sliced(&x, options)), name);
+    }
+}
+
+#[test]
+fn weights_that_are_none() {
+    let y = array![0.0, 1.0];
+    for bad in [vec![1.0], vec![1.0, -1.0], vec![0.0, 0.0], vec![f64::NAN, 1.0], vec![1.0; 3]] {
+        for distance in all() {
+            assert_eq!(argument(Discrepancy::new(distance).weighted(&bad).value(&y)), "weights");
+        }
+        assert_eq!(argument(TwoSample::SQUARED.weighted(None, Some(&bad)).value(&y, &y)), "weights");
+    }
+    // As large as numbers get is fine.
+    let huge = [f64::MAX, f64::MAX];
+    let equal = Discrepancy::new(Distance::CRAMER_VON_MISES).weighted(&huge).value(&y).unwrap();
+    assert!((equal / Distance::CRAMER_VON_MISES.value(&y).unwrap() - 1.0).abs() < 1e-14);
+}
+
+#[test]
+fn directions_that_are_none() {
+    for kind in [Directions::uniform, Directions::orthogonal, Directions::quasi_random] {
+        assert_eq!(argument(kind(0, 3, 1)), "directions");
+        assert_eq!(argument(kind(3, 0, 1)), "directions");
+        assert_eq!(argument(kind(usize::MAX, usize::MAX, 1)), "directions");
+    }
+    assert_eq!(argument(Directions::given(&array![[1.0, f64::NAN]])), "directions");
+    assert_eq!(argument(Directions::given(&array![[0.0, 0.0]])), "norm of directions");
+    assert_eq!(argument(Directions::given(&array![[1.0, 0.0], [1.0, 0.1]])), "norm of directions");
+    assert_eq!(argument(Directions::given(&Array2::<f64>::zeros((0, 2)))), "directions");
+}
+
+#[test]
+fn samples_that_do_not_fit_each_other() {
+    let (x, y) = (array![[0.0, 1.0]], array![[0.0, 1.0, 2.0]]);
+    let directions = Directions::uniform(2, 2, 0).unwrap();
+    assert_eq!(argument(TwoSample::SQUARED.sliced(&x, &y, &directions)), "y");
+    let mmd = Mmd::inverse_multiquadric(2, Estimator::Biased).unwrap();
+    assert_eq!(argument(mmd.value(&x, &y)), "y");
+    let unbiased = Mmd::inverse_multiquadric(2, Estimator::Unbiased).unwrap();
+    assert_eq!(argument(unbiased.value(&x, &x)), "x");
+    assert_eq!(argument(Mmd::new(vec![], Estimator::Biased)), "kernels");
+    assert_eq!(argument(Mmd::new(vec![Kernel::Rbf { variance: 0.0 }], Estimator::Biased)), "variance");
+    assert_eq!(argument(Mmd::inverse_multiquadric(0, Estimator::Biased)), "scale");
+    assert_eq!(argument(mardia(&Array2::<f64>::zeros((0, 3)))), "x");
+    assert_eq!(argument(mardia_standardised(&array![[1.0, 2.0], [3.0, 4.0]])), "x");
+    assert_eq!(argument(mardia_standardised(&array![[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])), "x");
+}
+
+#[test]
+fn what_is_not_known_is_said() {
+    let y = array![0.0, 1.0];
+    for distance in [Distance::WASSERSTEIN_2, Distance::CRAMER_WOLD] {
+        assert!(matches!(Discrepancy::new(distance).test(&y), Err(Error::UnknownNull { .. })));
+    }
+    let weighted = Discrepancy::new(Distance::KOLMOGOROV_SMIRNOV).weighted(&[1.0, 2.0]);
+    assert!(matches!(weighted.test(&y), Err(Error::UnknownNull { .. })));
+    assert_eq!(argument(Distance::KOLMOGOROV_SMIRNOV.p_value(f64::NAN, 3)), "value");
+    assert_eq!(argument(Distance::KOLMOGOROV_SMIRNOV.p_value(0.5, 0)), "y");
+}
+
+#[test]
+fn projections_that_overflow() {
+    let x = array![[f32::MAX, f32::MAX]];
+    let diagonal = Directions::given(&array![[0.5f64.sqrt(), 0.5f64.sqrt()]]).unwrap();
+    let found = Discrepancy::new(Distance::WASSERSTEIN_2).sliced(&x, &diagonal);
+    assert_eq!(found, Err(Error::Overflow { quantity: "projection", element: "f32" }));
+    let far = Distance::Wasserstein { p: 3.0 }.value(&array![1e149]);
+    assert!(matches!(far, Err(Error::Overflow { .. })));
+}

@@ -1,0 +1,120 @@
+//! The laws of the test statistics.
+
+use ndarray::Array1;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use variata_sliced::{Discrepancy, Distance};
+use variata_testkit::statistics::{assert_binomial, assert_rejects, seed, try_binomial};
+
+const LEVELS: [f64; 2] = [0.1, 0.01];
+
+/// The value whose p-value is the level, by bisection.
+fn critical(distance: Distance, n: usize, level: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    while distance.p_value(high, n).unwrap() > level {
+        high *= 2.0;
+    }
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if distance.p_value(middle, n).unwrap() > level { low = middle } else { high = middle }
+    }
+    high
+}
+
+#[test]
+fn one_test_reports_the_classical_statistic() {
+    let y = ndarray::array![-1.1, 0.3, 0.4, 2.2];
+    for (distance, factor) in [
+        (Distance::KOLMOGOROV_SMIRNOV, 1.0),
+        (Distance::CRAMER_VON_MISES, 4.0),
+        (Distance::ANDERSON_DARLING, 4.0),
+    ] {
+        let test = Discrepancy::new(distance).test(&y).unwrap();
+        let value = distance.value(&y).unwrap();
+        assert_eq!((test.statistic, test.p_value), (factor * value, distance.p_value(value, 4).unwrap()));
+    }
+}
+
+#[test]
+fn tests_of_normal_samples_reject_as_often_as_they_say() {
+    let trials = 200_000u64;
+    for (n, first) in [(5usize, 1u64), (40, 2)] {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed(first));
+        let mut counts = [[0u64; 2]; 3];
+        let distances =
+            [Distance::KOLMOGOROV_SMIRNOV, Distance::CRAMER_VON_MISES, Distance::ANDERSON_DARLING];
+        let critical = distances.map(|distance| LEVELS.map(|level| critical(distance, n, level)));
+        for _ in 0..trials {
+            let y: Array1<f64> = Array1::from_shape_simple_fn(n, || StandardNormal.sample(&mut rng));
+            for ((distance, critical), counts) in distances.iter().zip(critical).zip(&mut counts) {
+                let value = distance.value(&y).unwrap();
+                for (critical, count) in critical.into_iter().zip(counts) {
+                    *count += u64::from(value >= critical);
+                }
+            }
+        }
+        for (distance, counts) in distances.iter().zip(counts) {
+            for (count, level) in counts.into_iter().zip(LEVELS) {
+                let rate = count as f64 / trials as f64;
+                if *distance == Distance::KOLMOGOROV_SMIRNOV {
+                    assert_binomial("rate_of_tests", count, trials, level);
+                    assert_rejects(
+                        "rate_of_tests",
+                        &try_binomial("rate_of_tests", count, trials, 1.25 * level),
+                    );
+                } else {
+                    // Approximations: their stated error beside that of the simulation, six standard deviations.
+                    let stated = if *distance == Distance::CRAMER_VON_MISES { 3e-3 } else { 2e-4 };
+                    let noise = 6.0 * (level * (1.0 - level) / trials as f64).sqrt();
+                    assert!(
+                        (rate - level).abs() < stated + noise,
+                        "{distance:?} n = {n}: {rate} for {level}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn limiting_quantiles_are_those_of_the_tables() {
+    let n = 1_000_000;
+    let size = n as f64;
+    // Anderson and Darling 1952 for W²; for A² their 1954 paper, and Marsaglia's 1 % in place of its 3.857; Kolmogorov's λ.
+    let rows = [
+        (Distance::CRAMER_VON_MISES, 0.347_30 / size, 0.10),
+        (Distance::CRAMER_VON_MISES, 0.461_36 / size, 0.05),
+        (Distance::CRAMER_VON_MISES, 0.743_46 / size, 0.01),
+        (Distance::ANDERSON_DARLING, 1.933 / size, 0.10),
+        (Distance::ANDERSON_DARLING, 2.492 / size, 0.05),
+        (Distance::ANDERSON_DARLING, 3.878_1 / size, 0.01),
+        (Distance::KOLMOGOROV_SMIRNOV, 1.223_85 / size.sqrt(), 0.10),
+        (Distance::KOLMOGOROV_SMIRNOV, 1.358_10 / size.sqrt(), 0.05),
+        (Distance::KOLMOGOROV_SMIRNOV, 1.627_62 / size.sqrt(), 0.01),
+    ];
+    for (distance, value, want) in rows {
+        let got = distance.p_value(value, n).unwrap();
+        assert!((got / want - 1.0).abs() < 6e-3, "{distance:?}: {got} {want}");
+    }
+}
+
+#[test]
+fn p_values_fall_from_one_to_nothing() {
+    for distance in [Distance::KOLMOGOROV_SMIRNOV, Distance::CRAMER_VON_MISES, Distance::ANDERSON_DARLING] {
+        for n in [1usize, 3, 30, 200, 201, 5000] {
+            let top = if distance == Distance::KOLMOGOROV_SMIRNOV { 1.0 } else { 30.0 / n as f64 };
+            let mut last = 1.0;
+            for k in 0..=200 {
+                let p = distance.p_value(top * f64::from(k) / 200.0, n).unwrap();
+                // The approximations meet within their errors.
+                assert!(
+                    (0.0..=1.0).contains(&p) && p <= last + 2e-3,
+                    "{distance:?} {n} {k}: {p} after {last}"
+                );
+                last = p;
+            }
+            assert!(last < 1e-5, "{distance:?} {n}: {last}");
+        }
+    }
+}
