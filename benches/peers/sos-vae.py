@@ -1,6 +1,6 @@
 """Peers of benches/benches/sos-vae.rs: the same model, data and optimiser in PyTorch, with its own LowRankMultivariateNormal.
 
-Operations are those of the convolutions, three times for a step: forward, and both gradients.
+Channels last and bf16 are switched on as PyTorch's users do, for the networks alone, as on our side. Operations are those of the convolutions, three times for a step: forward, and both gradients.
 """
 
 PEERS = ["torch eager", "torch.compile"]
@@ -10,7 +10,7 @@ FEATURES = ["torch"]
 BATCH, SIDE, RANK, LATENT = 64, 64, 25, 128
 WIDTHS = [16, 32, 64, 128]
 EPSILON = 1e-5
-F32 = 4
+F32, BF16 = 4, 2
 N = SIDE * SIDE
 
 
@@ -28,12 +28,22 @@ def macs():
 
 
 GRAM = BATCH * N * (RANK * (RANK + 1) // 2 + RANK)
-ROWS = [
-    {
-        "id": "sos_vae/step/64x64x64",
-        "bytes": F32 * BATCH * N * (2 * RANK + 4 * WIDTHS[0]),
+
+
+def step_row(name, activation):
+    """A training step whose activations have this many bytes."""
+    return {
+        "id": f"sos_vae/{name}/64x64x64",
+        "bytes": BATCH * N * (F32 * 2 * RANK + activation * 4 * WIDTHS[0]),
+        # The rate that this is divided by is that of products in f32.
         "flops": 2 * (3 * BATCH * macs() + GRAM),
-    },
+    }
+
+
+ROWS = [
+    step_row("step", F32),
+    step_row("step_channels_last", F32),
+    step_row("step_bf16", BF16),
     {
         "id": "sos_vae/likelihood/64x64x64",
         "bytes": F32 * BATCH * N * (3 * RANK + 6),
@@ -42,7 +52,7 @@ ROWS = [
 ]
 
 
-def network():
+def network(bf16):
     import torch
     from torch import nn
     from torch.nn import functional
@@ -89,10 +99,14 @@ def network():
             nn.init.zeros_(self.decoder[-1].bias)
 
         def forward(self, x, noise):
-            features = self.encoder(x).amax((2, 3))
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                features = self.encoder(x).amax((2, 3))
+            features = features.float()
             mean, variance = self.mean(features), functional.softplus(self.spread(features)) + 1e-5
             kl = 0.5 * (variance + mean**2 - 1 - variance.log()).sum(-1).mean()
-            output = self.decoder((mean + variance.sqrt() * noise)[:, :, None, None])
+            with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                output = self.decoder((mean + variance.sqrt() * noise)[:, :, None, None])
+            output = output.float()
             loc = output[:, 0].flatten(1) + 0.5
             factor = output[:, 1:].flatten(2).mT
             return likelihood(x.flatten(1), loc, factor) + (kl,)
@@ -129,10 +143,12 @@ def make(row, peer):
         return once
 
     torch.manual_seed(0)
-    model = network()
+    model = network(bf16=row.startswith("sos_vae/step_bf16"))
+    x = torch.rand(BATCH, 1, SIDE, SIDE, generator=generator)
+    if row.startswith("sos_vae/step_channels_last"):
+        model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     function = compiled(model)
     adam = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
-    x = torch.rand(BATCH, 1, SIDE, SIDE, generator=generator)
     multipliers = {"kl": 0.0, "entropy": 0.0}
     floor = 0.5 * N * (1 + torch.log(torch.tensor(2 * torch.pi * EPSILON, dtype=torch.double)).item())
     targets = {"kl": 45.0, "entropy": floor + 5.5 * RANK}

@@ -228,7 +228,8 @@ impl Autoencoder {
             Some(c) => Tensor::cat(&[z, c.tensor()], 1),
             None => z.shallow_clone(),
         };
-        let output = self.run(|| self.decoder.forward(&input, pass))?;
+        // Planes one after the other, also of a network with channels last: a factor is read faster so.
+        let output = self.run(|| self.decoder.forward(&input, pass))?.contiguous();
         Ok(self.observation.observe(&output, frozen))
     }
 

@@ -179,7 +179,7 @@ pub struct ComputeConfig {
     /// order. On the CPU, residual networks must then have 16 channels at least on all levels but the last.
     pub channels_last: bool,
     /// Operands of convolutions and matrix products of encoder and decoder rounded to bf16, which has 8 bits; parameters, their
-    /// gradients and what the networks give are f32.
+    /// gradients and what the networks give are f32. Processors without instructions for it are slower with it by far.
     pub bf16: bool,
 }
 

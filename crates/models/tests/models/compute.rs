@@ -13,6 +13,8 @@ use crate::{DIGIT, bits, loader, tiny_config};
 const LAST: ComputeConfig = ComputeConfig { channels_last: true, bf16: false };
 const NARROW: ComputeConfig = ComputeConfig { channels_last: false, bf16: true };
 const BOTH: ComputeConfig = ComputeConfig { channels_last: true, bf16: true };
+const LOW_RANK: ObservationConfig =
+    ObservationConfig::LowRankNormal { rank: 9, diagonal: LowRankDiagonal::Fixed { value: 1e-2 } };
 
 fn residual(widths: &[i64]) -> AutoencoderConfig {
     AutoencoderConfig { architecture: Architecture::Residual { widths: widths.to_vec() }, ..tiny_config() }
@@ -43,8 +45,6 @@ fn step(config: &AutoencoderConfig, compute: ComputeConfig) -> (Vec<f64>, Tensor
 /// √20·√3e-3 ≈ 0.25 in bf16, with a quarter of the error above for a layer in the middle; the bounds are twice that and more.
 #[test]
 fn channels_last_and_bf16_give_the_same_up_to_their_digits() {
-    let low_rank =
-        ObservationConfig::LowRankNormal { rank: 9, diagonal: LowRankDiagonal::Fixed { value: 1e-2 } };
     let entropy = Some(EntropyConfig::default());
     for base in [
         residual(&[16, 6]),
@@ -54,7 +54,7 @@ fn channels_last_and_bf16_give_the_same_up_to_their_digits() {
         },
         tiny_config(),
     ] {
-        for config in [base.clone(), AutoencoderConfig { observation: low_rank, entropy, ..base.clone() }] {
+        for config in [base.clone(), AutoencoderConfig { observation: LOW_RANK, entropy, ..base.clone() }] {
             let (terms, gradient) = step(&config, ComputeConfig::default());
             for (compute, of_terms, of_gradient) in
                 [(LAST, 1e-5, 2e-2), (NARROW, 1e-2, 0.5), (BOTH, 1e-2, 0.5)]
@@ -91,6 +91,17 @@ fn weights_lie_with_channels_last_and_start_the_same() {
     assert_eq!(bits(&plain), bits(&last));
     let images: Vec<_> = last.parameters().iter().filter(|(_, t)| t.dim() == 4).collect();
     assert!(!images.is_empty() && images.iter().all(|(_, t)| t.stride()[1] == 1));
+}
+
+#[test]
+fn pixels_come_out_in_planes() {
+    for compute in [LAST, BOTH] {
+        let config = AutoencoderConfig { observation: LOW_RANK, ..residual(&[16, 4]) };
+        let codes = Tensor::zeros([2, 2], (Kind::Float, Device::Cpu));
+        let seen = model(&config, compute).unwrap().decode(&codes, None).unwrap();
+        let Observation::LowRankNormal { cov_factor, .. } = seen else { panic!("{seen:?}") };
+        assert_eq!((cov_factor.kind(), &cov_factor.stride()[1..]), (Kind::Float, &[1, 64][..]));
+    }
 }
 
 #[test]
