@@ -5,7 +5,7 @@ use variata_models::tch::{Device, Kind, Tensor};
 use variata_models::train::{CheckpointStore, RealFileSystem, StepContext, TrainConfig, Trainable, Trainer};
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, ComputeConfig, EntropyConfig, Error, LowRankDiagonal,
-    Noise, ObservationConfig,
+    Noise, Observation, ObservationConfig,
 };
 
 use crate::{DIGIT, bits, loader, tiny_config};
