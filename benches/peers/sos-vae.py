@@ -1,6 +1,7 @@
 """Peers of benches/benches/sos-vae.rs: the same model, data and optimiser in PyTorch, with its own LowRankMultivariateNormal.
 
-Channels last and bf16 are switched on as PyTorch's users do, for the networks alone, as on our side. Operations are those of the convolutions, three times for a step: forward, and both gradients.
+Channels last and bf16 are switched on as PyTorch's users do, for the networks alone, as on our side. Operations are those of the
+convolutions, three times for a step: forward, and both gradients.
 """
 
 PEERS = ["torch eager", "torch.compile"]
