@@ -106,7 +106,7 @@ impl Cell {
         if !(self.low < self.high) {
             return (self.low, 0.0);
         }
-        let (mut mass, mut first, mid) = (0.0, 0.0, 0.5 * (self.low + self.high));
+        let (mut mass, mut first, mid) = (0.0, 0.0, f64::midpoint(self.low, self.high));
         let centre = if self.high - self.low < 1.0 { mid } else { self.peak };
         Self::pieces(self.low, self.high, |a, b| {
             let [m, f] = smooth(a - centre, b - centre, |t| {
@@ -200,7 +200,7 @@ mod tests {
     fn costs_of_the_whole_law_are_absolute_moments() {
         let whole = Cell::new(f64::NEG_INFINITY, f64::INFINITY);
         for p in [1.0, 1.5, 2.0, 2.25, 3.0, 7.3] {
-            let want = 2f64.powf(p / 2.0) * libm::tgamma((p + 1.0) / 2.0) / std::f64::consts::PI.sqrt();
+            let want = 2f64.powf(p / 2.0) * libm::tgamma(f64::midpoint(p, 1.0)) / std::f64::consts::PI.sqrt();
             let (cost, slope) = whole.cost(0.0, p);
             assert!((cost / want - 1.0).abs() < 1e-12 && slope.abs() < 1e-12, "{p}: {cost} {want} {slope}");
         }

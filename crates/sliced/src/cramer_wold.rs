@@ -204,10 +204,11 @@ impl Smoothed {
                     Some((_, high)) if point <= *high + 2.0 * margin => *high = high.max(point),
                     _ => bounds.push((point, point)),
                 }
-                if self.nodes.is_none() && point == inner.0 {
-                    if let Some((_, high)) = bounds.last_mut() {
-                        *high = high.max(inner.1);
-                    }
+                if self.nodes.is_none()
+                    && point == inner.0
+                    && let Some((_, high)) = bounds.last_mut()
+                {
+                    *high = high.max(inner.1);
                 }
             }
         }

@@ -88,12 +88,12 @@ impl CramerWold {
             }
         };
         let steep = 4.0 / (2.0 * d as f64 - 3.0);
-        let mean = |s: f64| match &table {
-            Some(table) => table.at(s),
-            None => {
-                let value = 1.0 / libm::sqrt(1.0 + steep * s);
-                (value, -0.5 * steep * value * value * value)
+        let mean = |s: f64| {
+            if let Some(table) = &table {
+                return table.at(s);
             }
+            let value = 1.0 / libm::sqrt(1.0 + steep * s);
+            (value, -0.5 * steep * value * value * value)
         };
         let pi = std::f64::consts::PI;
         let (own, cross) =

@@ -75,7 +75,9 @@ impl Directions {
                         row.iter_mut().zip(other).for_each(|(a, b)| *a -= dot * b);
                     }
                     let norm = libm::sqrt(row.iter().map(|a| a * a).sum());
-                    row.iter_mut().for_each(|a| *a /= norm);
+                    for a in row.iter_mut() {
+                        *a /= norm;
+                    }
                 }
             }
         }

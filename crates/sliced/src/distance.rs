@@ -187,8 +187,8 @@ impl Distance {
 #[derive(Debug, Clone, Copy)]
 pub struct Discrepancy<'a> {
     distance: Distance,
-    target: Option<&'a dyn Target>,
-    weights: Option<&'a [f64]>,
+    pub(crate) target: Option<&'a dyn Target>,
+    pub(crate) weights: Option<&'a [f64]>,
 }
 
 impl<'a> Discrepancy<'a> {
@@ -212,16 +212,6 @@ impl<'a> Discrepancy<'a> {
     /// The distance.
     pub fn distance(&self) -> Distance {
         self.distance
-    }
-
-    /// Whether it is with weights or against another law than N(0, 1).
-    #[cfg(feature = "torch")]
-    pub(crate) fn is_special(&self) -> bool {
-        self.weights.is_some() || self.target.is_some()
-    }
-
-    pub(crate) fn is_weighted(&self) -> bool {
-        self.weights.is_some()
     }
 
     /// The distance of `y` `[n]`, n ≥ 1; > 0.

@@ -33,12 +33,8 @@ pub enum Error {
         /// What it needs.
         what: &'static str,
     },
-    /// A tensor could not be used.
+    /// A tensor could not be used, or a function of `variata_distributions` failed on it.
     #[cfg(feature = "torch")]
     #[error(transparent)]
-    Bridge(#[from] variata_torch_bridge::Error),
-    /// A function of `variata_distributions` failed on a tensor.
-    #[cfg(feature = "torch")]
-    #[error(transparent)]
-    Distributions(#[from] variata_distributions::Error),
+    Tensor(#[from] variata_distributions::Error),
 }

@@ -68,8 +68,8 @@ pub enum Estimator {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mmd {
-    kernels: Vec<Kernel>,
-    estimator: Estimator,
+    pub(crate) kernels: Vec<Kernel>,
+    pub(crate) estimator: Estimator,
 }
 
 impl Mmd {
@@ -100,16 +100,6 @@ impl Mmd {
         let scales = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
         let kernel = |s: f64| Kernel::InverseMultiquadric { scale: 2.0 * dimensions as f64 * s };
         Self::new(scales.map(kernel).to_vec(), estimator)
-    }
-
-    #[cfg(feature = "torch")]
-    pub(crate) fn kernels(&self) -> &[Kernel] {
-        &self.kernels
-    }
-
-    #[cfg(feature = "torch")]
-    pub(crate) fn estimator(&self) -> Estimator {
-        self.estimator
     }
 
     /// MMD² between `x` [n, dimensions] and `y` [m, dimensions].

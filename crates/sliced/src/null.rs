@@ -83,7 +83,7 @@ impl Discrepancy<'_> {
     /// ```
     pub fn test<S: Sample>(&self, y: &ArrayRef1<S>) -> Result<GoodnessOfFit, Error> {
         let distance = self.distance();
-        if self.is_weighted() {
+        if self.weights.is_some() {
             return Err(Error::UnknownNull { distance: distance.name(), why: "the points have weights" });
         }
         let value = self.value(y)?;
@@ -182,7 +182,9 @@ fn below(d: f64, n: usize) -> f64 {
 /// Divides by the largest element; its logarithm.
 fn rescale(a: &mut [f64]) -> f64 {
     let largest = a.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
-    a.iter_mut().for_each(|v| *v /= largest);
+    for v in a.iter_mut() {
+        *v /= largest;
+    }
     libm::log(largest)
 }
 

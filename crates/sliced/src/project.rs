@@ -60,12 +60,11 @@ impl<T: Compute> Panels<T> {
             for (k, panel) in panels.chunks_mut((ROWS * depth).max(1)).enumerate() {
                 let first = (task * TASK + k) * ROWS;
                 let part = x.slice(s![first..rows.min(first + ROWS), ..]);
-                let ok = match part.as_slice() {
-                    Some(part) => transpose(part, depth, |v: S| v.compute(), panel),
-                    None => {
-                        buffer.iter_mut().zip(&part).for_each(|(to, v)| *to = v.compute());
-                        transpose(&buffer[..part.len()], depth, |v: T| v, panel)
-                    }
+                let ok = if let Some(part) = part.as_slice() {
+                    transpose(part, depth, |v: S| v.compute(), panel)
+                } else {
+                    buffer.iter_mut().zip(&part).for_each(|(to, v)| *to = v.compute());
+                    transpose(&buffer[..part.len()], depth, |v: T| v, panel)
                 };
                 if !ok {
                     fine.store(false, Ordering::Relaxed);
@@ -385,7 +384,7 @@ mod tests {
     fn check<T: Compute>(n: usize, depth: usize, count: usize, tolerance: f64) {
         let (x, theta) = (numbers(n, depth, 1), numbers(count, depth, 2));
         let (x, theta) = (x.mapv(T::from_f64), theta.mapv(|v| T::from_f64(v).to_f64()));
-        let exact = x.mapv(|v| v.to_f64());
+        let exact = x.mapv(T::to_f64);
         let flat = theta.as_slice().unwrap();
         // Reversed columns: not contiguous.
         let strided = x.slice(s![.., ..;-1]).to_owned();
@@ -407,7 +406,7 @@ mod tests {
         let (padded, rows) = padded::<T>(flat, depth);
         let mut grad = vec![T::ONE; n * depth];
         add_adjoint(slopes.as_slice().unwrap(), &rows, depth, padded, &mut grad);
-        let want = slopes.mapv(|v| v.to_f64()).t().dot(&theta) + 1.0;
+        let want = slopes.mapv(T::to_f64).t().dot(&theta) + 1.0;
         for (got, want) in grad.iter().zip(&want) {
             assert!((got.to_f64() - want).abs() <= tolerance, "{n} {depth} {count}");
         }

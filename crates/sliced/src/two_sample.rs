@@ -31,9 +31,9 @@ const NAME: &str = "the Wasserstein distance";
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct TwoSample<'a> {
-    p: f64,
-    x_weights: Option<&'a [f64]>,
-    y_weights: Option<&'a [f64]>,
+    pub(crate) p: f64,
+    pub(crate) x_weights: Option<&'a [f64]>,
+    pub(crate) y_weights: Option<&'a [f64]>,
 }
 
 /// Derivatives of a two-sample distance.
@@ -67,22 +67,6 @@ impl<'a> TwoSample<'a> {
     #[must_use]
     pub fn weighted(self, x: Option<&'a [f64]>, y: Option<&'a [f64]>) -> Self {
         Self { x_weights: x, y_weights: y, ..self }
-    }
-
-    #[cfg(feature = "torch")]
-    pub(crate) fn power(&self) -> f64 {
-        self.p
-    }
-
-    #[cfg(feature = "torch")]
-    pub(crate) fn is_weighted(&self) -> bool {
-        self.x_weights.is_some() || self.y_weights.is_some()
-    }
-
-    /// With the samples in the other order.
-    #[cfg(feature = "torch")]
-    pub(crate) fn exchanged(&self) -> Self {
-        Self { x_weights: self.y_weights, y_weights: self.x_weights, ..*self }
     }
 
     /// The distance between `x` `[n]` and `y` `[m]`.

@@ -94,20 +94,19 @@ pub fn mmd_composed(mmd: &Mmd, x: &Tensor, y: &Tensor) -> Result<Tensor, Error> 
     let (x, y) = (x.to_kind(Kind::Double), y.to_kind(Kind::Double));
     let kernel = |square: Tensor| {
         let mut sum = square.zeros_like();
-        for kernel in mmd.kernels() {
-            sum = sum
-                + match *kernel {
-                    Kernel::Rbf { variance } => (&square * (-0.5 / variance)).exp(),
-                    Kernel::InverseMultiquadric { scale } => (&square + scale).reciprocal() * scale,
-                };
+        for kernel in &mmd.kernels {
+            sum += match *kernel {
+                Kernel::Rbf { variance } => (&square * (-0.5 / variance)).exp(),
+                Kernel::InverseMultiquadric { scale } => (&square + scale).reciprocal() * scale,
+            };
         }
         sum
     };
     let own = |x: &Tensor| {
         let (n, pairs) = (x.size()[0] as f64, over_pairs(x, x, kernel));
-        match mmd.estimator() {
+        match mmd.estimator {
             Estimator::Biased => pairs / (n * n),
-            Estimator::Unbiased => (pairs - n * mmd.kernels().len() as f64) / (n * (n - 1.0)),
+            Estimator::Unbiased => (pairs - n * mmd.kernels.len() as f64) / (n * (n - 1.0)),
         }
     };
     let mixed = over_pairs(&x, &y, kernel) * (2.0 / (x.size()[0] as f64 * y.size()[0] as f64));
@@ -119,7 +118,7 @@ fn checked_pair(mmd: &Mmd, x: &Tensor, y: &Tensor) -> Result<(), Error> {
     let ([n, d], [m, e]) = (matrix("x", x)?, matrix("y", y)?);
     check::shape("y", &[m, e], &[m, d])?;
     for (argument, count) in [("x", n), ("y", m)] {
-        if mmd.estimator() == Estimator::Unbiased && count < 2 {
+        if mmd.estimator == Estimator::Unbiased && count < 2 {
             return Err(crate::distance::none(argument, &[count, d], "[n, d] with n >= 2"));
         }
     }
@@ -134,7 +133,7 @@ fn over_pairs(x: &Tensor, y: &Tensor, f: impl Fn(Tensor) -> Tensor) -> Tensor {
         let own = block.square().sum_dim_intlist([1i64].as_slice(), true, Kind::Double);
         // In f64 the expansion is within 1e-16 of the norms, and rounding below 0 is cut.
         let squares = (own + &norms - block.matmul(&y.tr()) * 2.0).clamp_min(0.0);
-        total = total + f(squares).sum(Kind::Double);
+        total += f(squares).sum(Kind::Double);
     }
     total
 }

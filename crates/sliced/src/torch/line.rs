@@ -11,7 +11,9 @@ use crate::error::Error;
 /// Whether [`sum`] has the distance.
 pub(super) fn has_form(discrepancy: &Discrepancy<'_>) -> bool {
     let distance = discrepancy.distance();
-    !discrepancy.is_special() && !matches!(distance, Distance::Wasserstein { p } if p != 2.0)
+    discrepancy.weights.is_none()
+        && discrepancy.target.is_none()
+        && !matches!(distance, Distance::Wasserstein { p } if p != 2.0)
 }
 
 /// The distances of the columns of `y` [n, columns] in f64 from N(0, 1), added up.
@@ -73,7 +75,7 @@ fn cramer_wold(y: &Tensor, gamma: f64) -> Result<Tensor, Error> {
         // 1 − cos by half angles: for low frequencies both sides are near 1.
         let real = mean((y * (0.5 * t)).sin().square()) * -2.0 - libm::expm1(-0.5 * t * t);
         let square = real.square() + mean(angle.sin()).square();
-        total = total + square.sum(Kind::Double) * (libm::exp(-gamma * t * t) * step / std::f64::consts::PI);
+        total += square.sum(Kind::Double) * (libm::exp(-gamma * t * t) * step / std::f64::consts::PI);
     }
     Ok(total)
 }

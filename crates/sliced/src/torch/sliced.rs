@@ -82,7 +82,7 @@ fn over_blocks(
     let mut total = Tensor::from(0.0).to_device(x.device());
     for block in directions.vectors().axis_chunks_iter(ndarray::Axis(0), held) {
         let columns = tensor_from_array(block.t().as_standard_layout().into_owned())?.to_device(x.device());
-        total = total + f(&x.matmul(&columns), &columns)?;
+        total += f(&x.matmul(&columns), &columns)?;
     }
     Ok(total)
 }
@@ -112,7 +112,7 @@ pub fn two_sample(
     if let Some(value) = native("two_sample", &[("x", x), ("y", y)], &kernel)? {
         return Ok(value);
     }
-    if same && !two.is_weighted() {
+    if same && !is_weighted(two) {
         return composed_pair(two, x, y, directions);
     }
     copied("two_sample", &[("x", x), ("y", y)], &kernel)
@@ -128,7 +128,7 @@ pub fn two_sample_composed(
     y: &Tensor,
     directions: &Directions,
 ) -> Result<Tensor, Error> {
-    if !checked_pair(x, y, directions)? || two.is_weighted() {
+    if !checked_pair(x, y, directions)? || is_weighted(two) {
         let what = "samples of one size without weights to be composed of tensor operations";
         return Err(Error::Unsupported { distance: "the two-sample distance", what });
     }
@@ -146,7 +146,7 @@ fn composed_pair(
         let gap = projected.sort(0, false).0 - y.matmul(columns).sort(0, false).0;
         // |gap|ᵖ has no derivative by autograd at 0 for p < 2.
         let zero = gap.eq(0.0);
-        let power = gap.masked_fill(&zero, 1.0).abs().pow_tensor_scalar(two.power()).masked_fill(&zero, 0.0);
+        let power = gap.masked_fill(&zero, 1.0).abs().pow_tensor_scalar(two.p).masked_fill(&zero, 0.0);
         Ok(power.mean_dim(Some([0i64].as_slice()), false, Kind::Double).sum(Kind::Double))
     })?;
     Ok(total / directions.count() as f64)
@@ -157,6 +157,10 @@ fn checked(x: &Tensor, directions: &Directions) -> Result<[usize; 2], Error> {
     let shape = matrix("x", x)?;
     check::shape("x", &shape, &[shape[0], directions.dimensions()])?;
     Ok(shape)
+}
+
+fn is_weighted(two: &TwoSample<'_>) -> bool {
+    two.x_weights.is_some() || two.y_weights.is_some()
 }
 
 /// Whether both have as many points.
@@ -196,7 +200,9 @@ impl Kernel for Both<'_> {
             return Ok((self.two.sliced(x, y, self.directions)?.mean, Vec::new()));
         }
         let (value, in_x) = self.two.sliced_with_grad(x, y, self.directions)?;
-        let (_, in_y) = self.two.exchanged().sliced_with_grad(y, x, self.directions)?;
+        let exchanged =
+            TwoSample { x_weights: self.two.y_weights, y_weights: self.two.x_weights, ..*self.two };
+        let (_, in_y) = exchanged.sliced_with_grad(y, x, self.directions)?;
         Ok((value.mean, vec![in_x, in_y]))
     }
 }

@@ -12,7 +12,7 @@ fn sample(kind: usize, n: usize) -> Array1<f64> {
     let at = |i: usize| match kind {
         0 => ((i * 37) % 101) as f64 / 16.0 - 50.0 / 16.0,
         1 => (((i * 5) % 7) as f64 - 3.0) / 2.0,
-        2 => (40.0 - i as f64 / 8.0) * if i % 2 == 0 { 1.0 } else { -1.0 },
+        2 => (40.0 - i as f64 / 8.0) * if i.is_multiple_of(2) { 1.0 } else { -1.0 },
         _ => 0.75,
     };
     (0..n).map(at).collect()

@@ -1,5 +1,7 @@
 //! Tests that need no libtorch.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod analytic;
 mod directions;
 mod errata;
