@@ -107,7 +107,6 @@ impl Directions {
             for (k, mut row) in rows.rows_mut().into_iter().enumerate() {
                 let k = k as f64;
                 if dimensions == 2 {
-                    // A half circle is enough: v and −v project alike up to sign, which not every target ignores.
                     let angle = std::f64::consts::TAU * (shift[0] + k / members);
                     (row[0], row[1]) = (libm::cos(angle), libm::sin(angle));
                     continue;

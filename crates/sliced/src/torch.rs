@@ -79,12 +79,12 @@ fn matrix(argument: &'static str, x: &Tensor) -> Result<[usize; 2], Error> {
     }
 }
 
-/// A native kernel of one or two samples: the value, and the gradient in each, if wanted.
+/// A native kernel of one or two samples: the value, and the gradient in each that is wanted.
 trait Kernel {
-    fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: bool) -> Found<F>;
+    fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: &[bool]) -> Found<F>;
 }
 
-type Found<F> = Result<(f64, Vec<ndarray::Array2<F>>), Error>;
+type Found<F> = Result<(f64, Vec<Option<ndarray::Array2<F>>>), Error>;
 
 /// The kernel on the tensors' own memory; `None` where they are not plain CPU memory or the kernel refuses a value.
 fn native<K: Kernel>(
@@ -128,19 +128,20 @@ fn attached<F: Native, K: Kernel>(
     kernel: &K,
     tensors: &[&Tensor],
 ) -> Result<Tensor, Error> {
-    let wanted = grad_is_enabled() && tensors.iter().any(|t| t.requires_grad());
-    let (value, grads) = lent::<F, K>(inputs, kernel, wanted, &mut Vec::new())?;
+    let wanted: Vec<bool> = tensors.iter().map(|t| grad_is_enabled() && t.requires_grad()).collect();
+    let (value, grads) = lent::<F, K>(inputs, kernel, &wanted, &mut Vec::new())?;
     let value = Tensor::from(value);
-    if !wanted {
+    if !wanted.contains(&true) {
         return Ok(value);
     }
     let mut placed = Vec::with_capacity(grads.len());
     for (grad, tensor) in grads.into_iter().zip(tensors) {
-        placed.push(tensor_from_array(grad)?.to_device(tensor.device()).to_kind(tensor.kind()));
+        let grad = grad.map(tensor_from_array).transpose()?;
+        placed.push(grad.map(|grad| grad.to_device(tensor.device()).to_kind(tensor.kind())));
     }
     Ok(attach_backward(name, value, tensors, move |upstream| {
         let scaled = |grad: &Tensor| grad * upstream.to_device(grad.device()).to_kind(grad.kind());
-        Ok(placed.iter().map(|grad| Some(scaled(grad))).collect())
+        Ok(placed.iter().map(|grad| grad.as_ref().map(scaled)).collect())
     })?)
 }
 
@@ -148,7 +149,7 @@ fn attached<F: Native, K: Kernel>(
 fn lent<F: Native, K: Kernel>(
     inputs: &[(&'static str, &Tensor)],
     kernel: &K,
-    wanted: bool,
+    wanted: &[bool],
     views: &mut Vec<ArrayView2<'_, F>>,
 ) -> Found<F> {
     let Some(((argument, tensor), rest)) = inputs.split_first() else { return kernel.run(views, wanted) };

@@ -139,22 +139,22 @@ fn over_pairs(x: &Tensor, y: &Tensor, f: impl Fn(Tensor) -> Tensor) -> Tensor {
 }
 
 impl OnArrays for CramerWold {
-    fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: bool) -> Found<F> {
-        if !wanted {
-            return Ok((self.value(&inputs[0])?, Vec::new()));
+    fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: &[bool]) -> Found<F> {
+        if !wanted[0] {
+            return Ok((self.value(&inputs[0])?, vec![None]));
         }
         let (value, grad) = self.value_with_grad(&inputs[0])?;
-        Ok((value, vec![grad]))
+        Ok((value, vec![Some(grad)]))
     }
 }
 
 impl OnArrays for Mmd {
-    fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: bool) -> Found<F> {
+    fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: &[bool]) -> Found<F> {
         let (x, y) = (&inputs[0], &inputs[1]);
-        if !wanted {
-            return Ok((self.value(x, y)?, Vec::new()));
+        if !wanted.contains(&true) {
+            return Ok((self.value(x, y)?, vec![None, None]));
         }
         let (value, grad) = self.value_with_grad(x, y)?;
-        Ok((value, vec![grad.x, grad.y]))
+        Ok((value, vec![Some(grad.x), Some(grad.y)]))
     }
 }

@@ -1,6 +1,6 @@
 //! Sliced distances on tensors.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::ArrayView2;
 use tch::{Kind, Tensor};
 use variata_distributions::check;
 use variata_torch_bridge::{check_floating, tensor_from_array};
@@ -178,13 +178,13 @@ struct OneSample<'a> {
 }
 
 impl Kernel for OneSample<'_> {
-    fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: bool) -> Found<F> {
+    fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: &[bool]) -> Found<F> {
         let x = &inputs[0];
-        if !wanted {
-            return Ok((self.discrepancy.sliced(x, self.directions)?.mean, Vec::new()));
+        if !wanted[0] {
+            return Ok((self.discrepancy.sliced(x, self.directions)?.mean, vec![None]));
         }
         let (value, grad) = self.discrepancy.sliced_with_grad(x, self.directions)?;
-        Ok((value.mean, vec![grad]))
+        Ok((value.mean, vec![Some(grad)]))
     }
 }
 
@@ -194,15 +194,22 @@ struct Both<'a> {
 }
 
 impl Kernel for Both<'_> {
-    fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: bool) -> Found<F> {
-        let [x, y] = inputs else { return Ok((0.0, Vec::<Array2<F>>::new())) };
-        if !wanted {
-            return Ok((self.two.sliced(x, y, self.directions)?.mean, Vec::new()));
-        }
-        let (value, in_x) = self.two.sliced_with_grad(x, y, self.directions)?;
+    fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: &[bool]) -> Found<F> {
+        let (x, y) = (&inputs[0], &inputs[1]);
         let exchanged =
             TwoSample { x_weights: self.two.y_weights, y_weights: self.two.x_weights, ..*self.two };
-        let (_, in_y) = exchanged.sliced_with_grad(y, x, self.directions)?;
-        Ok((value.mean, vec![in_x, in_y]))
+        let in_y = || exchanged.sliced_with_grad(y, x, self.directions);
+        match (wanted[0], wanted[1]) {
+            (false, false) => Ok((self.two.sliced(x, y, self.directions)?.mean, vec![None, None])),
+            (false, true) => {
+                let (value, grad) = in_y()?;
+                Ok((value.mean, vec![None, Some(grad)]))
+            }
+            (true, other) => {
+                let (value, grad) = self.two.sliced_with_grad(x, y, self.directions)?;
+                let other = if other { Some(in_y()?.1) } else { None };
+                Ok((value.mean, vec![Some(grad), other]))
+            }
+        }
     }
 }

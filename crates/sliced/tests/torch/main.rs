@@ -116,6 +116,14 @@ fn two_samples_are_differentiable_in_both() {
             assert_close("two samples", a, b, 1e-13);
         }
     }
+    // A constant prior sample, and a constant first one.
+    let (fixed, two) = (tensor_from_array(y.clone()).unwrap(), TwoSample::SQUARED);
+    let (value, slopes) = run(|t| torch::two_sample(&two, &t[0], &fixed, &directions), &[leaf(&x)]);
+    let (same, grads) = run(|t| torch::two_sample(&two, &t[0], &t[1], &directions), &[leaf(&x), leaf(&y)]);
+    assert_eq!((value, &slopes[0]), (same, &grads[0]));
+    let (back, turned) = run(|t| torch::two_sample(&two, &fixed, &t[0], &directions), &[leaf(&x)]);
+    assert_eq!(back, value);
+    assert_close("exchanged", &turned[0], &grads[0], 1e-14);
     let equal = leaf(&x);
     let (nothing, grads) =
         run(|t| torch::two_sample_composed(&TwoSample::SQUARED, &t[0], &t[0], &directions), &[equal]);
