@@ -174,9 +174,9 @@ impl WithSimd for Sums<'_> {
     }
 }
 
-/// `out = b − A·z`, and the sum of its squares; b is the column after those of A.
-pub(crate) fn residual(block: &[f64], stride: usize, z: &[f64], out: &mut [f64]) -> f64 {
-    Arch::new().dispatch(Residual { block, stride, z, out })
+/// `out = b − A·z`; b is the column after those of A.
+pub(crate) fn residual(block: &[f64], stride: usize, z: &[f64], out: &mut [f64]) {
+    Arch::new().dispatch(Residual { block, stride, z, out });
 }
 
 struct Residual<'a> {
@@ -187,16 +187,15 @@ struct Residual<'a> {
 }
 
 impl WithSimd for Residual<'_> {
-    type Output = f64;
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<V: Simd>(self, simd: V) -> f64 {
+    fn with_simd<V: Simd>(self, simd: V) {
         /// Vectors in flight: additions take several cycles each.
         const AHEAD: usize = 4;
         let Self { block, stride, z, out } = self;
         let column = |j: usize| V::as_simd_f64s(&block[j * stride..]).0;
         let (out, _) = V::as_mut_simd_f64s(out);
-        let mut squares = simd.splat_f64s(0.0);
         let mut k = 0;
         while k < out.len() {
             let here = AHEAD.min(out.len() - k);
@@ -208,13 +207,9 @@ impl WithSimd for Residual<'_> {
                     *acc = simd.mul_add_f64s(minus, *a, *acc);
                 }
             }
-            for (to, acc) in out[k..k + here].iter_mut().zip(acc) {
-                squares = simd.mul_add_f64s(acc, acc, squares);
-                *to = acc;
-            }
+            out[k..k + here].copy_from_slice(&acc[..here]);
             k += here;
         }
-        simd.reduce_sum_f64s(squares)
     }
 }
 

@@ -239,7 +239,11 @@ impl<F: Real> Run<'_, F> {
                         let right = panel.column(r);
                         kernel::residual_of_singles(p, panel.stride, panel.weights(), right, self.z, alpha)
                     }
-                    None => kernel::residual(panel.columns(), panel.stride, self.z, alpha),
+                    None => {
+                        kernel::residual(panel.columns(), panel.stride, self.z, alpha);
+                        // As `residual_squares` adds them, so that the value is the same with gradients and without.
+                        dot(&alpha[..rows], &alpha[..rows])
+                    }
                 };
                 self.keep_alpha(&panel, alpha);
             }
