@@ -206,6 +206,14 @@ fn losses_of_the_paper() {
     }
 }
 
+/// Five times what two values may differ by: each is within 1e-12, or 1e-10 where it is by quadrature.
+fn slack(distance: Distance) -> f64 {
+    match distance {
+        Distance::Wasserstein { p } if p != 2.0 => 1e-9,
+        _ => 1e-11,
+    }
+}
+
 proptest! {
     #[test]
     fn order_and_repetition_do_not_matter(y in prop::collection::vec(-6.0..6.0f64, 1..40), turn in 0usize..40) {
@@ -224,7 +232,7 @@ proptest! {
             // The same law; the smooth maximum counts points, and Silverman's rule too.
             let doubled = distance.value(&twice).unwrap();
             if !matches!(distance, Distance::CramerWold { .. } | Distance::SmoothKolmogorovSmirnov { .. }) {
-                prop_assert!((doubled - value).abs() <= 1e-12 * value, "{distance:?} {doubled} {value}");
+                prop_assert!((doubled - value).abs() <= slack(distance) * value, "{distance:?} {doubled} {value}");
             }
         }
     }
@@ -234,7 +242,7 @@ proptest! {
         let y = Array1::from(y);
         for distance in all() {
             let (a, b) = (distance.value(&y).unwrap(), distance.value(&y.mapv(|v| -v)).unwrap());
-            prop_assert!((a - b).abs() <= 1e-11 * a, "{distance:?} {a} {b}");
+            prop_assert!((a - b).abs() <= slack(distance) * a, "{distance:?} {a} {b}");
         }
     }
 
@@ -253,7 +261,7 @@ proptest! {
             };
             let a = Discrepancy::new(distance).weighted(&weights).value(&points).unwrap();
             let b = distance.value(&repeated).unwrap();
-            prop_assert!((a - b).abs() <= 1e-10 * b, "{distance:?} {a} {b}");
+            prop_assert!((a - b).abs() <= slack(distance) * b, "{distance:?} {a} {b}");
         }
         let other = points.mapv(|v| 0.5 - v * v);
         for p in [1.0, 2.0, 3.0] {
@@ -296,7 +304,7 @@ proptest! {
                 continue;
             }
             let away = distance.value(&y.mapv(|v| v + shift)).unwrap();
-            prop_assert!(distance.value(&y).unwrap() <= away * (1.0 + 1e-12), "{distance:?}");
+            prop_assert!(distance.value(&y).unwrap() <= away * (1.0 + slack(distance)), "{distance:?}");
         }
     }
 }
