@@ -234,16 +234,13 @@ impl<F: Real> Run<'_, F> {
             }
             let alpha = &mut alpha[..panel.padded()];
             if self.alpha.is_some() {
-                squares += match panel.singles() {
-                    Some(p) => {
-                        let right = panel.column(r);
-                        kernel::residual_of_singles(p, panel.stride, panel.weights(), right, self.z, alpha)
-                    }
-                    None => {
-                        kernel::residual(panel.columns(), panel.stride, self.z, alpha);
-                        // As `residual_squares` adds them, so that the value is the same with gradients and without.
-                        dot(&alpha[..rows], &alpha[..rows])
-                    }
+                squares += if let Some(p) = panel.singles() {
+                    let right = panel.column(r);
+                    kernel::residual_of_singles(p, panel.stride, panel.weights(), right, self.z, alpha)
+                } else {
+                    kernel::residual(panel.columns(), panel.stride, self.z, alpha);
+                    // As `residual_squares` adds them, so that the value is the same with gradients and without.
+                    dot(&alpha[..rows], &alpha[..rows])
                 };
                 self.keep_alpha(&panel, alpha);
             }
