@@ -25,9 +25,9 @@ fn sliced(c: &mut Criterion) {
         let rows = [
             ("wasserstein2", of(Distance::WASSERSTEIN_2)),
             ("cramer_wold", of(Distance::CRAMER_WOLD)),
-            ("cramer_von_mises", of(Distance::CRAMER_VON_MISES)),
-            ("kolmogorov_smirnov", of(Distance::KOLMOGOROV_SMIRNOV)),
-            ("anderson_darling", of(Distance::ANDERSON_DARLING)),
+            ("cramer_von_mises", of(Distance::CramerVonMises)),
+            ("kolmogorov_smirnov", of(Distance::KolmogorovSmirnov)),
+            ("anderson_darling", of(Distance::AndersonDarling)),
         ];
         for (name, discrepancy) in rows {
             group.bench_function(format!("{name}/{n}x{d}x{l}"), |b| {

@@ -27,6 +27,7 @@ pub mod kl;
 pub mod lanes {
     pub use crate::memory::keep_together;
     pub use crate::simd::functions::{Comparison, compare, exp, upper_tail_and_density};
+    pub use crate::simd::lane::Lane;
 }
 #[doc(hidden)]
 pub mod linalg;

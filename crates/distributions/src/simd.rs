@@ -12,6 +12,7 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) mod functions;
+pub(crate) mod lane;
 
 use ndarray::{Array1, Array2};
 

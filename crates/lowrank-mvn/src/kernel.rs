@@ -4,7 +4,7 @@
 //! zeros to whole vectors.
 
 use pulp::{Arch, Simd, WithSimd};
-use variata_distributions::Real;
+use variata_distributions::lanes::Lane;
 
 /// Columns per step of the Gram matrix where registers hold 8 numbers, and elsewhere.
 const WIDE: usize = 4;
@@ -281,46 +281,6 @@ impl WithSimd for Project<'_> {
         }
     }
 }
-
-/// `f32` or `f64` as elements of vectors.
-pub(crate) trait Lane: Real {
-    type Vector<V: Simd>: Copy;
-    fn vectors<V: Simd>(slice: &[Self]) -> &[Self::Vector<V>];
-    fn vectors_mut<V: Simd>(slice: &mut [Self]) -> &mut [Self::Vector<V>];
-    fn splat<V: Simd>(simd: V, value: Self) -> Self::Vector<V>;
-    fn mul_add<V: Simd>(
-        simd: V,
-        a: Self::Vector<V>,
-        b: Self::Vector<V>,
-        c: Self::Vector<V>,
-    ) -> Self::Vector<V>;
-}
-
-macro_rules! lane {
-    ($type:ty, $vector:ident, $split:ident, $split_mut:ident, $splat:ident, $mul_add:ident) => {
-        impl Lane for $type {
-            type Vector<V: Simd> = V::$vector;
-            #[inline(always)]
-            fn vectors<V: Simd>(slice: &[Self]) -> &[V::$vector] {
-                V::$split(slice).0
-            }
-            #[inline(always)]
-            fn vectors_mut<V: Simd>(slice: &mut [Self]) -> &mut [V::$vector] {
-                V::$split_mut(slice).0
-            }
-            #[inline(always)]
-            fn splat<V: Simd>(simd: V, value: Self) -> V::$vector {
-                simd.$splat(value)
-            }
-            #[inline(always)]
-            fn mul_add<V: Simd>(simd: V, a: V::$vector, b: V::$vector, c: V::$vector) -> V::$vector {
-                simd.$mul_add(a, b, c)
-            }
-        }
-    };
-}
-lane!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, mul_add_f32s);
-lane!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, mul_add_f64s);
 
 /// `to = m·a` for a row-major r×r matrix m and the r columns of a block, both blocks `stride` apart; `dots[i]` becomes the
 /// product of the two columns at row i.

@@ -2,12 +2,13 @@
 
 use ndarray::{Array2, Array3, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use variata_distributions::Real;
+use variata_distributions::lanes::Lane;
 use variata_distributions::linalg::{dot, factored_inverse, solve_lower, solve_lower_transposed};
 use variata_distributions::parallel::{collect, for_each};
 
 use crate::LowRankMvn;
 use crate::factorisation::{Factorised, Solution, TASK};
-use crate::kernel::{self, Lane};
+use crate::kernel;
 use crate::panel::{Aligned, Item, Panel, ROWS, Right, Weights};
 use crate::rows::{self, Rows, Times};
 use crate::storage::Storage;

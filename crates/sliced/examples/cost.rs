@@ -47,8 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let distances = [
         ("W₂²", Distance::WASSERSTEIN_2),
         ("Cramér–Wold", Distance::CRAMER_WOLD),
-        ("Cramér–von Mises", Distance::CRAMER_VON_MISES),
-        ("Anderson–Darling", Distance::ANDERSON_DARLING),
+        ("Cramér–von Mises", Distance::CramerVonMises),
+        ("Anderson–Darling", Distance::AndersonDarling),
     ];
     let mut curves: Vec<Vec<(f64, f64)>> = vec![Vec::new(); distances.len()];
     for (n, l) in shapes {

@@ -23,10 +23,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let y: Array1<f64> = (0..n).map(|k| normal.quantile((f64::from(k) + 0.5) / f64::from(n))).collect();
     let distances = [
         ("W₂²", Distance::WASSERSTEIN_2),
-        ("Anderson–Darling", Distance::ANDERSON_DARLING),
-        ("Kolmogorov–Smirnov", Distance::KOLMOGOROV_SMIRNOV),
+        ("Anderson–Darling", Distance::AndersonDarling),
+        ("Kolmogorov–Smirnov", Distance::KolmogorovSmirnov),
         ("Cramér–Wold", Distance::CRAMER_WOLD),
-        ("Cramér–von Mises", Distance::CRAMER_VON_MISES),
+        ("Cramér–von Mises", Distance::CramerVonMises),
     ];
     let mut series = Vec::new();
     for (k, (name, distance)) in distances.into_iter().enumerate() {

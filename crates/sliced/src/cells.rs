@@ -4,17 +4,16 @@
 //! All is computed in offsets from a point of the cell, as sums of positive terms: differences of densities at the ends, the
 //! textbook's form, leave no digits for the spread within narrow cells.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use variata_distributions::parallel::collect;
 use variata_distributions::special::ndtri;
 
 use crate::quadrature::{power_end, smooth};
+use crate::recent::Recent;
 
 /// e^(−45) is what is cut off.
 const REACH: f64 = 45.0;
-/// Tables kept for the next call.
-const KEPT: usize = 8;
 /// Cells per task.
 const TASK: usize = 512;
 
@@ -28,21 +27,10 @@ pub(crate) struct NormalCells {
 }
 
 impl NormalCells {
-    /// For n ≥ 1 points of equal weight. Recent tables are kept.
+    /// For n ≥ 1 points of equal weight.
     pub(crate) fn of(n: usize) -> Arc<Self> {
-        static RECENT: Mutex<Vec<Arc<NormalCells>>> = Mutex::new(Vec::new());
-        let found = |recent: &[Arc<Self>]| recent.iter().find(|cells| cells.means.len() == n).cloned();
-        if let Some(cells) = found(&RECENT.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return cells;
-        }
-        // Not under the lock: others need not wait.
-        let cells = Arc::new(Self::new(n));
-        let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() == KEPT {
-            recent.remove(0);
-        }
-        recent.push(cells.clone());
-        cells
+        static RECENT: Recent<NormalCells> = Recent::new();
+        RECENT.get(n, || Self::new(n))
     }
 
     fn new(n: usize) -> Self {

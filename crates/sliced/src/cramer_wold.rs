@@ -67,11 +67,12 @@ pub(crate) fn silverman(n: f64) -> f64 {
 /// What a sample is compared with, smoothed.
 #[derive(Debug)]
 pub(crate) struct Smoothed {
-    smoothing: f64,
+    /// One over the smoothing width √γ.
+    scale: f64,
     /// Standard deviation of N(0, 1) smoothed, in smoothing widths.
     spread: f64,
-    /// Nodes and masses that stand for a target other than N(0, 1).
-    nodes: Option<Vec<(f64, f64)>>,
+    /// Nodes, in smoothing widths, and masses that stand for a target other than N(0, 1).
+    nodes: Option<(Vec<f64>, Vec<f64>)>,
     /// N(0, 1) smoothed, on the grid of either series, from 0 on.
     fine: OnceLock<Vec<f64>>,
     coarse: OnceLock<Vec<f64>>,
@@ -90,7 +91,9 @@ struct Window {
 impl Smoothed {
     pub(crate) fn new(smoothing: f64, nodes: Option<Vec<(f64, f64)>>) -> Self {
         let spread = libm::sqrt((1.0 + smoothing) / smoothing);
-        Self { smoothing, spread, nodes, fine: OnceLock::new(), coarse: OnceLock::new() }
+        let scale = 1.0 / libm::sqrt(smoothing);
+        let nodes = nodes.map(|nodes| nodes.into_iter().map(|(x, mass)| (x * scale, mass)).unzip());
+        Self { scale, spread, nodes, fine: OnceLock::new(), coarse: OnceLock::new() }
     }
 
     /// d² of a sample.
@@ -117,12 +120,12 @@ impl Smoothed {
         mut gradient: Option<Gradient<'_, T>>,
         scratch: &mut Scratch,
     ) -> f64 {
-        let scale = 1.0 / libm::sqrt(self.smoothing);
+        let scale = self.scale;
         // Everything below is in smoothing widths.
         let v = &mut scratch.sorted;
         v.clear();
         v.extend(y.iter().map(|&y| y.to_f64() * scale));
-        let windows = self.windows::<P, W>(series, v, scale);
+        let windows = self.windows::<P, W>(series, v);
         let cells = windows.last().map_or(0, |w| w.first + w.cells);
         let moments = &mut scratch.first;
         moments.clear();
@@ -133,9 +136,8 @@ impl Smoothed {
             let weight = weights.map_or(equal, |weights| weights[i]);
             add_powers::<P>(&mut moments[cell * P..], weight, s);
         });
-        if let Some(nodes) = &self.nodes {
-            let at: Vec<f64> = nodes.iter().map(|node| node.0 * scale).collect();
-            each.visit(&at, |i, cell, s| add_powers::<P>(&mut moments[cell * P..], -nodes[i].1, s));
+        if let Some((at, masses)) = &self.nodes {
+            each.visit(at, |i, cell, s| add_powers::<P>(&mut moments[cell * P..], -masses[i], s));
         }
         let residual = &mut scratch.second;
         residual.clear();
@@ -171,31 +173,17 @@ impl Smoothed {
 
     /// Windows that hold all points and the target, each with the reach of the series to spare. Points farther apart than
     /// that do not interact, so that a gap between windows costs nothing.
-    fn windows<const P: usize, const W: usize>(
-        &self,
-        series: &Series<P, W>,
-        v: &[f64],
-        scale: f64,
-    ) -> Vec<Window> {
-        let target = self.spread * TARGET_REACH;
-        let (mut low, mut high) = match &self.nodes {
-            None => (-target, target),
-            Some(nodes) => nodes.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), node| {
-                (low.min(node.0 * scale), high.max(node.0 * scale))
-            }),
-        };
-        let inner = (low, high);
-        for &v in v {
-            (low, high) = (low.min(v), high.max(v));
-        }
+    fn windows<const P: usize, const W: usize>(&self, series: &Series<P, W>, v: &[f64]) -> Vec<Window> {
+        let own = [-self.spread * TARGET_REACH, self.spread * TARGET_REACH];
+        let nodes = self.nodes.as_ref().map_or(&[][..], |(at, _)| at);
+        // What the windows must hold beside the sample.
+        let inner = if self.nodes.is_some() { nodes } else { &own };
+        let range = |(low, high): (f64, f64), v: &f64| (low.min(*v), high.max(*v));
+        let (low, high) = v.iter().chain(inner).fold((f64::INFINITY, f64::NEG_INFINITY), range);
         let margin = (Series::<P, W>::reach() + 1) as f64 * series.step;
         let mut bounds = vec![(low, high)];
         if !((high - low) / series.step <= DENSE.max(4.0 * v.len() as f64)) {
-            let mut points = v.to_vec();
-            points.extend([inner.0, inner.1]);
-            if let Some(nodes) = &self.nodes {
-                points.extend(nodes.iter().map(|node| node.0 * scale));
-            }
+            let mut points: Vec<f64> = v.iter().chain(inner).copied().collect();
             points.sort_by(f64::total_cmp);
             bounds.clear();
             for point in points {
@@ -205,10 +193,10 @@ impl Smoothed {
                     _ => bounds.push((point, point)),
                 }
                 if self.nodes.is_none()
-                    && point == inner.0
+                    && point == own[0]
                     && let Some((_, high)) = bounds.last_mut()
                 {
-                    *high = high.max(inner.1);
+                    *high = high.max(own[1]);
                 }
             }
         }

@@ -4,14 +4,14 @@
 //! terms, and so is each derivative with b one larger. A table of these in log(1 + s/b) and quintic interpolation serve pairs
 //! of points; it depends on D alone and is kept.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use variata_distributions::parallel::collect;
 
+use crate::recent::Recent;
+
 /// Pieces of the table.
 const PIECES: usize = 1024;
-/// Tables kept for the next call.
-const KEPT: usize = 4;
 
 /// ₁F₁(½; D/2; −s) and its derivative, for one D.
 #[derive(Debug)]
@@ -29,21 +29,10 @@ pub(crate) struct Kummer {
 }
 
 impl Kummer {
-    /// For D ≥ 1. Recent tables are kept.
+    /// For D ≥ 1.
     pub(crate) fn of(dimensions: usize) -> Arc<Self> {
-        static RECENT: Mutex<Vec<Arc<Kummer>>> = Mutex::new(Vec::new());
-        let recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = recent.iter().find(|k| k.dimensions == dimensions) {
-            return found.clone();
-        }
-        drop(recent);
-        let made = Arc::new(Self::new(dimensions));
-        let mut recent = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() == KEPT {
-            recent.remove(0);
-        }
-        recent.push(made.clone());
-        made
+        static RECENT: Recent<Kummer> = Recent::new();
+        RECENT.get(dimensions, || Self::new(dimensions))
     }
 
     fn new(dimensions: usize) -> Self {

@@ -20,6 +20,7 @@ mod order;
 mod pairs;
 mod project;
 mod quadrature;
+mod recent;
 mod sample;
 mod sliced;
 mod table;

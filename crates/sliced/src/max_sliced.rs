@@ -1,14 +1,17 @@
-//! The direction along which a sample is farthest from the target.
+//! The direction along which a sample is farthest from the target, or from another sample.
+
+use std::f64::consts::FRAC_PI_2;
 
 use ndarray::{Array1, Array2, ArrayRef2};
 use variata_distributions::{Real, check};
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
-use crate::distance::{Discrepancy, none};
+use crate::distance::Discrepancy;
 use crate::error::Error;
 use crate::pairs::points;
 use crate::sample::Sample;
+use crate::two_sample::{TwoSample, TwoSampleGrad};
 
 /// Smallest angle, in radians, that an ascent still turns by.
 const STILL: f64 = 1e-9;
@@ -69,47 +72,108 @@ impl Discrepancy<'_> {
         options: &MaxSlicedOptions,
     ) -> Result<MaxSliced<S::Compute>, Error> {
         let x = points("x", x)?;
-        let angle = options.angle;
-        check::scalar("candidates", options.candidates as f64, "at least 1", options.candidates > 0)?;
-        let quarter = std::f64::consts::FRAC_PI_2;
-        check::scalar("angle", angle, "in (0, pi/2]", angle > 0.0 && angle <= quarter)?;
-        let candidates = Directions::uniform(options.candidates, x.ncols(), options.seed)?;
+        let candidates = options.candidates(x.ncols())?;
         let values = self.sliced(&x, &candidates)?.per_direction;
-        let best = (0..values.len()).fold(0, |best, k| if values[k] > values[best] { k } else { best });
         let prepared = self.prepare(x.nrows())?;
         let mut scratch = Scratch::default();
-        let mut along = |direction: &Array1<f64>| {
-            let y = x.dot(direction);
-            let mut slopes = Array1::zeros(y.len());
-            let (Some(y), Some(out)) = (y.as_slice(), slopes.as_slice_mut()) else {
-                return Err(none("x", x.shape(), "[n, dimensions]"));
-            };
-            let value = prepared.run(y, Some(Gradient { out, scale: 1.0 }), &mut scratch);
-            Ok((value, slopes))
-        };
-        let mut direction = candidates.vectors().row(best).to_owned();
-        let (mut value, mut slopes) = along(&direction)?;
-        let mut turn = angle;
-        for _ in 0..options.steps {
-            let mut tangent = x.t().dot(&slopes);
-            let radial = tangent.dot(&direction);
-            tangent.scaled_add(-radial, &direction);
-            let norm = libm::sqrt(tangent.dot(&tangent));
-            if !(norm > 0.0) || turn < STILL {
-                break;
-            }
-            let mut next = &direction * libm::cos(turn);
-            next.scaled_add(libm::sin(turn) / norm, &tangent);
-            next /= libm::sqrt(next.dot(&next));
-            let (reached, there) = along(&next)?;
-            if reached > value {
-                (direction, value, slopes) = (next, reached, there);
-                turn = (1.5 * turn).min(quarter);
-            } else {
-                turn *= 0.4;
-            }
-        }
-        let grad = Array2::from_shape_fn(x.dim(), |(i, d)| S::Compute::from_f64(slopes[i] * direction[d]));
-        Ok(MaxSliced { value, direction, grad })
+        let (direction, found) = ascend(options, &candidates, &values, |direction| {
+            let y = x.dot(direction).to_vec();
+            let mut slopes = vec![0.0; y.len()];
+            let value = prepared.run(&y, Some(Gradient { out: &mut slopes, scale: 1.0 }), &mut scratch);
+            let slopes = Array1::from(slopes);
+            Ok(Along { value, gradient: x.t().dot(&slopes), slopes })
+        })?;
+        let grad = spread::<S>(&found.slopes, &direction);
+        Ok(MaxSliced { value: found.value, direction, grad })
     }
+}
+
+impl TwoSample<'_> {
+    /// The distance between `x` [n, dimensions] and `y` [m, dimensions] along the direction that maximises it, as
+    /// [`Discrepancy::max_sliced`]; the gradient is that in `x`.
+    ///
+    /// # Errors
+    /// As [`sliced`](Self::sliced); options out of their ranges.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use variata_sliced::{MaxSlicedOptions, TwoSample};
+    ///
+    /// let (x, y) = (array![[0.0, 0.0], [1.0, 0.0]], array![[3.0, 4.0], [4.0, 4.0]]);
+    /// let max = TwoSample::SQUARED.max_sliced(&x, &y, &MaxSlicedOptions::default())?;
+    /// assert!((max.value - 25.0).abs() < 1e-9);
+    /// # Ok::<(), variata_sliced::Error>(())
+    /// ```
+    pub fn max_sliced<S: Sample>(
+        &self,
+        x: &ArrayRef2<S>,
+        y: &ArrayRef2<S>,
+        options: &MaxSlicedOptions,
+    ) -> Result<MaxSliced<S::Compute>, Error> {
+        let (x, y) = (points("x", x)?, points("y", y)?);
+        let candidates = options.candidates(x.ncols())?;
+        let values = self.sliced(&x, &y, &candidates)?.per_direction;
+        let (direction, found) = ascend(options, &candidates, &values, |direction| {
+            let (value, TwoSampleGrad { x: in_x, y: in_y }) =
+                self.value_with_grad(&x.dot(direction), &y.dot(direction))?;
+            Ok(Along { value, gradient: x.t().dot(&in_x) + y.t().dot(&in_y), slopes: in_x })
+        })?;
+        let grad = spread::<S>(&found.slopes, &direction);
+        Ok(MaxSliced { value: found.value, direction, grad })
+    }
+}
+
+impl MaxSlicedOptions {
+    /// Where the ascent may start, after the checks.
+    fn candidates(&self, dimensions: usize) -> Result<Directions, Error> {
+        check::scalar("candidates", self.candidates as f64, "at least 1", self.candidates > 0)?;
+        check::scalar("angle", self.angle, "in (0, pi/2]", self.angle > 0.0 && self.angle <= FRAC_PI_2)?;
+        Directions::uniform(self.candidates, dimensions, self.seed)
+    }
+}
+
+/// A distance along a direction: its derivative in the direction, and in the projections of the first sample.
+struct Along {
+    value: f64,
+    gradient: Array1<f64>,
+    slopes: Array1<f64>,
+}
+
+/// The best candidate, and from there uphill.
+fn ascend(
+    options: &MaxSlicedOptions,
+    candidates: &Directions,
+    values: &Array1<f64>,
+    mut along: impl FnMut(&Array1<f64>) -> Result<Along, Error>,
+) -> Result<(Array1<f64>, Along), Error> {
+    let best = (0..values.len()).fold(0, |best, k| if values[k] > values[best] { k } else { best });
+    let mut direction = candidates.vectors().row(best).to_owned();
+    let mut found = along(&direction)?;
+    let mut turn = options.angle;
+    for _ in 0..options.steps {
+        let mut tangent = found.gradient.clone();
+        tangent.scaled_add(-found.gradient.dot(&direction), &direction);
+        let norm = libm::sqrt(tangent.dot(&tangent));
+        if !(norm > 0.0) || turn < STILL {
+            break;
+        }
+        let mut next = &direction * libm::cos(turn);
+        next.scaled_add(libm::sin(turn) / norm, &tangent);
+        next /= libm::sqrt(next.dot(&next));
+        let there = along(&next)?;
+        if there.value > found.value {
+            (direction, found) = (next, there);
+            turn = (1.5 * turn).min(FRAC_PI_2);
+        } else {
+            turn *= 0.4;
+        }
+    }
+    Ok((direction, found))
+}
+
+/// The gradient in the points: the slopes of their projections along the direction.
+fn spread<S: Sample>(slopes: &Array1<f64>, direction: &Array1<f64>) -> Array2<S::Compute> {
+    Array2::from_shape_fn((slopes.len(), direction.len()), |(i, d)| {
+        S::Compute::from_f64(slopes[i] * direction[d])
+    })
 }

@@ -1,7 +1,6 @@
 //! Element types that samples are read from, and the types that they are computed in.
 
-use pulp::Simd;
-use variata_distributions::Real;
+use variata_distributions::lanes::Lane;
 
 mod sealed {
     pub trait Sealed {}
@@ -56,57 +55,17 @@ impl Sample for half::bf16 {
     }
 }
 
-/// `f32` or `f64`, with its vectors.
-pub trait Compute: Real + Sample<Compute = Self> + std::ops::Add<Output = Self> {
+/// `f32` or `f64`.
+pub trait Compute: Lane + Sample<Compute = Self> + std::ops::Add<Output = Self> {
     /// Whether this is `f32`.
     #[doc(hidden)]
     const SINGLE: bool;
-    /// A vector of an instruction set.
-    #[doc(hidden)]
-    type Vector<S: Simd>: Copy + Send + Sync + std::fmt::Debug;
-    /// The slice as vectors, without its tail.
-    #[doc(hidden)]
-    fn vectors<S: Simd>(x: &[Self]) -> &[Self::Vector<S>];
-    /// The slice as vectors, without its tail.
-    #[doc(hidden)]
-    fn vectors_mut<S: Simd>(x: &mut [Self]) -> &mut [Self::Vector<S>];
-    /// The number in every lane.
-    #[doc(hidden)]
-    fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
-    /// a·b + c, rounded once.
-    #[doc(hidden)]
-    fn mul_add<S: Simd>(
-        simd: S,
-        a: Self::Vector<S>,
-        b: Self::Vector<S>,
-        c: Self::Vector<S>,
-    ) -> Self::Vector<S>;
 }
 
-macro_rules! compute {
-    ($type:ty, $vector:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $mul_add:ident, $single:literal) => {
-        impl Compute for $type {
-            const SINGLE: bool = $single;
-            type Vector<S: Simd> = S::$vector;
-            #[inline(always)]
-            fn vectors<S: Simd>(x: &[Self]) -> &[S::$vector] {
-                S::$as_simd(x).0
-            }
-            #[inline(always)]
-            fn vectors_mut<S: Simd>(x: &mut [Self]) -> &mut [S::$vector] {
-                S::$as_mut_simd(x).0
-            }
-            #[inline(always)]
-            fn splat<S: Simd>(simd: S, x: Self) -> S::$vector {
-                simd.$splat(x)
-            }
-            #[inline(always)]
-            fn mul_add<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
-                simd.$mul_add(a, b, c)
-            }
-        }
-    };
+impl Compute for f32 {
+    const SINGLE: bool = true;
 }
 
-compute!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, mul_add_f32s, true);
-compute!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, mul_add_f64s, false);
+impl Compute for f64 {
+    const SINGLE: bool = false;
+}

@@ -1,6 +1,6 @@
 //! Laws that a sample is compared with.
 
-use variata_distributions::{ArgumentError, Standard, check};
+use variata_distributions::{Standard, check};
 
 /// A continuous law on the line, given by its distribution function, density and quantiles.
 ///
@@ -21,7 +21,7 @@ use variata_distributions::{ArgumentError, Standard, check};
 ///     fn pdf(&self, x: f64) -> f64 { if (0.0..=1.0).contains(&x) { 1.0 } else { 0.0 } }
 ///     fn quantile(&self, p: f64) -> f64 { p }
 /// }
-/// let two = Discrepancy::new(Distance::KOLMOGOROV_SMIRNOV).against(&Unit).value(&array![0.25, 0.75])?;
+/// let two = Discrepancy::new(Distance::KolmogorovSmirnov).against(&Unit).value(&array![0.25, 0.75])?;
 /// assert_eq!(two, 0.25);
 /// # Ok::<(), variata_sliced::Error>(())
 /// ```
@@ -129,14 +129,4 @@ impl<T: Target> Target for Affine<T> {
     fn log_sf(&self, x: f64) -> f64 {
         self.target.log_sf(self.standardised(x))
     }
-}
-
-/// What a target function gave is a number that it can be.
-pub(crate) fn sound(
-    argument: &'static str,
-    value: f64,
-    must: &'static str,
-    ok: bool,
-) -> Result<f64, ArgumentError> {
-    check::scalar(argument, value, must, ok).map(|()| value)
 }

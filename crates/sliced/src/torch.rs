@@ -28,7 +28,7 @@ use ndarray::{ArrayView2, ArrayViewD, Ix2};
 use tch::{Device, Kind, Tensor};
 use variata_distributions::torch::support::size;
 use variata_torch_bridge::{
-    Element, Route, attach_backward, grad_is_enabled, lend, route, tensor_from_array,
+    Element, Route, attach_backward, grad_is_enabled, lend_all, route, tensor_from_array,
 };
 
 use crate::distance::none;
@@ -79,6 +79,9 @@ fn matrix(argument: &'static str, x: &Tensor) -> Result<[usize; 2], Error> {
     }
 }
 
+/// A tensor with the name it has in errors.
+type Named<'a> = (&'static str, &'a Tensor);
+
 /// A native kernel of one or two samples: the value, and the gradient in each that is wanted.
 trait Kernel {
     fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: &[bool]) -> Found<F>;
@@ -87,15 +90,15 @@ trait Kernel {
 type Found<F> = Result<(f64, Vec<Option<ndarray::Array2<F>>>), Error>;
 
 /// The kernel on the tensors' own memory; `None` where they are not plain CPU memory or the kernel refuses a value.
-fn native<K: Kernel>(
+fn native<K: Kernel, const N: usize>(
     name: &'static str,
-    inputs: &[(&'static str, &Tensor)],
+    inputs: [Named<'_>; N],
     kernel: &K,
 ) -> Result<Option<Tensor>, Error> {
-    let tensors: Vec<&Tensor> = inputs.iter().map(|(_, tensor)| *tensor).collect();
+    let tensors = inputs.map(|(_, tensor)| tensor);
     let found = match (route(&tensors, &[]), tensors[0].kind()) {
-        (Route::Native, Kind::Float) => attached::<f32, K>(name, inputs, kernel, &tensors),
-        (Route::Native, Kind::Double) => attached::<f64, K>(name, inputs, kernel, &tensors),
+        (Route::Native, Kind::Float) => attached::<f32, K, N>(name, inputs, kernel, tensors),
+        (Route::Native, Kind::Double) => attached::<f64, K, N>(name, inputs, kernel, tensors),
         _ => return Ok(None),
     };
     match found {
@@ -106,59 +109,44 @@ fn native<K: Kernel>(
 }
 
 /// The kernel on copies in f64 on the CPU, the gradients returned to where the tensors live.
-fn copied<K: Kernel>(
+fn copied<K: Kernel, const N: usize>(
     name: &'static str,
-    inputs: &[(&'static str, &Tensor)],
+    inputs: [Named<'_>; N],
     kernel: &K,
 ) -> Result<Tensor, Error> {
-    let tensors: Vec<&Tensor> = inputs.iter().map(|(_, tensor)| *tensor).collect();
-    let copies: Vec<Tensor> = tensors
-        .iter()
-        .map(|t| t.detach().to_device(Device::Cpu).to_kind(Kind::Double).contiguous())
-        .collect();
-    let named: Vec<(&'static str, &Tensor)> =
-        inputs.iter().zip(&copies).map(|((argument, _), copy)| (*argument, copy)).collect();
-    Ok(attached::<f64, K>(name, &named, kernel, &tensors)?.to_device(tensors[0].device()))
+    let tensors = inputs.map(|(_, tensor)| tensor);
+    let copies = tensors.map(|t| t.detach().to_device(Device::Cpu).to_kind(Kind::Double));
+    let named = std::array::from_fn(|i| (inputs[i].0, &copies[i]));
+    Ok(attached::<f64, K, N>(name, named, kernel, tensors)?.to_device(tensors[0].device()))
 }
 
 /// Runs the kernel on lent memory and attaches its gradients to `tensors`.
-fn attached<F: Native, K: Kernel>(
+fn attached<F: Native, K: Kernel, const N: usize>(
     name: &'static str,
-    inputs: &[(&'static str, &Tensor)],
+    inputs: [Named<'_>; N],
     kernel: &K,
-    tensors: &[&Tensor],
+    tensors: [&Tensor; N],
 ) -> Result<Tensor, Error> {
-    let wanted: Vec<bool> = tensors.iter().map(|t| grad_is_enabled() && t.requires_grad()).collect();
-    let (value, grads) = lent::<F, K>(inputs, kernel, &wanted, &mut Vec::new())?;
+    let wanted = tensors.map(|t| grad_is_enabled() && t.requires_grad());
+    let (value, grads) = lend_all(inputs, |views: [ArrayViewD<'_, F>; N]| {
+        let mut rows = Vec::with_capacity(N);
+        for (view, (argument, tensor)) in views.into_iter().zip(inputs) {
+            let view = view.into_dimensionality::<Ix2>();
+            rows.push(view.map_err(|_| none(argument, &size(tensor), "[n, dimensions]"))?);
+        }
+        kernel.run(&rows, &wanted)
+    })??;
     let value = Tensor::from(value);
     if !wanted.contains(&true) {
         return Ok(value);
     }
-    let mut placed = Vec::with_capacity(grads.len());
+    let mut placed = Vec::with_capacity(N);
     for (grad, tensor) in grads.into_iter().zip(tensors) {
         let grad = grad.map(tensor_from_array).transpose()?;
         placed.push(grad.map(|grad| grad.to_device(tensor.device()).to_kind(tensor.kind())));
     }
-    Ok(attach_backward(name, value, tensors, move |upstream| {
+    Ok(attach_backward(name, value, &tensors, move |upstream| {
         let scaled = |grad: &Tensor| grad * upstream.to_device(grad.device()).to_kind(grad.kind());
         Ok(placed.iter().map(|grad| grad.as_ref().map(scaled)).collect())
     })?)
-}
-
-/// Lends one tensor after the other, then runs the kernel.
-fn lent<F: Native, K: Kernel>(
-    inputs: &[(&'static str, &Tensor)],
-    kernel: &K,
-    wanted: &[bool],
-    views: &mut Vec<ArrayView2<'_, F>>,
-) -> Found<F> {
-    let Some(((argument, tensor), rest)) = inputs.split_first() else { return kernel.run(views, wanted) };
-    lend(argument, tensor, |view: ArrayViewD<'_, F>| {
-        let view = view
-            .into_dimensionality::<Ix2>()
-            .map_err(|_| none(argument, &size(tensor), "[n, dimensions]"))?;
-        let mut longer: Vec<ArrayView2<'_, F>> = views.iter().map(|v| v.view()).collect();
-        longer.push(view);
-        lent(rest, kernel, wanted, &mut longer)
-    })?
 }

@@ -1,7 +1,10 @@
 //! One battery for all continuous families: normalisation, moments, quantiles, gradients, scale laws, support.
 
 use ndarray::{Array1, Axis, arr0, array};
-use variata_distributions::{Bernoulli, Categorical, Error, Gumbel, Laplace, Logistic, Normal, Uniform};
+use variata_distributions::{
+    Bernoulli, Categorical, Error, Gumbel, Laplace, Logistic, Normal, Standard, StandardGumbel,
+    StandardLaplace, StandardLogistic, StandardNormal, Uniform,
+};
 use variata_testkit::compare::{Comparison, UNIT_ROUNDOFF_F64, assert_relative};
 use variata_testkit::dual::{Formula, Scalar, gradient_by_dual};
 use variata_testkit::finite_difference::assert_gradient;
@@ -344,4 +347,32 @@ fn f32_is_the_f64_result_rounded_once() {
     assert_eq!(p.cdf(&x).unwrap(), q.cdf(&wide).unwrap().mapv(|v| v as f32));
     let (p, q) = (Bernoulli::scalar(0.3f32).unwrap(), Bernoulli::scalar(0.3f32 as f64).unwrap());
     assert_eq!(p.log_prob(&array![1f32]).unwrap()[0], q.log_prob(&array![1.0]).unwrap()[0] as f32);
+}
+
+/// Upper tails of a standard law: complements, their inverses, logarithms, and digits where 1 − cdf has none.
+fn tails_are_sound<S: Standard>(name: &str) {
+    for k in -60..=60 {
+        let z = f64::from(k) / 6.0;
+        let (cdf, sf) = (S::cdf(z), S::sf(z));
+        assert!((cdf + sf - 1.0).abs() <= 2.0 * f64::EPSILON, "{name} at {z}");
+        assert!((S::log_cdf(z).exp() - cdf).abs() <= 4.0 * f64::EPSILON, "{name} at {z}");
+        assert!((S::log_sf(z).exp() - sf).abs() <= 4.0 * f64::EPSILON, "{name} at {z}");
+        // d isf = −d sf/density: a rounding of the tail moves its quantile by that much.
+        let spread = sf * f64::EPSILON / S::log_density(z).0.exp();
+        if sf > 0.0 && sf < 1.0 && spread.is_finite() {
+            let back = S::isf(sf);
+            assert!((back - z).abs() <= 8.0 * (spread + z.abs() * f64::EPSILON), "{name} at {z}: {back}");
+        }
+    }
+    let far = S::isf(1e-30);
+    assert!(far.is_finite() && (S::sf(far) / 1e-30 - 1.0).abs() < 1e-12, "{name}: {far}");
+    assert_eq!(S::cdf(far), 1.0);
+}
+
+#[test]
+fn upper_tails_have_digits_of_their_own() {
+    tails_are_sound::<StandardNormal>("normal");
+    tails_are_sound::<StandardLaplace>("Laplace");
+    tails_are_sound::<StandardLogistic>("logistic");
+    tails_are_sound::<StandardGumbel>("Gumbel");
 }

@@ -32,11 +32,11 @@ const ROWS: i64 = 512;
 pub fn cramer_wold(distance: &CramerWold, x: &Tensor) -> Result<Tensor, Error> {
     check_floating(&[("x", x)])?;
     matrix("x", x)?;
-    if let Some(value) = native("cramer_wold", &[("x", x)], distance)? {
+    if let Some(value) = native("cramer_wold", [("x", x)], distance)? {
         return Ok(value);
     }
     match distance.sphere_mean {
-        SphereMean::Exact => copied("cramer_wold", &[("x", x)], distance),
+        SphereMean::Exact => copied("cramer_wold", [("x", x)], distance),
         SphereMean::Asymptotic => cramer_wold_composed(distance, x),
     }
 }
@@ -79,7 +79,7 @@ pub fn cramer_wold_composed(distance: &CramerWold, x: &Tensor) -> Result<Tensor,
 /// ```
 pub fn mmd(mmd: &Mmd, x: &Tensor, y: &Tensor) -> Result<Tensor, Error> {
     checked_pair(mmd, x, y)?;
-    if let Some(value) = native("mmd", &[("x", x), ("y", y)], mmd)? {
+    if let Some(value) = native("mmd", [("x", x), ("y", y)], mmd)? {
         return Ok(value);
     }
     mmd_composed(mmd, x, y)

@@ -33,13 +33,13 @@ const HELD: usize = 1 << 22;
 pub fn sliced(discrepancy: &Discrepancy<'_>, x: &Tensor, directions: &Directions) -> Result<Tensor, Error> {
     checked(x, directions)?;
     let kernel = OneSample { discrepancy, directions };
-    if let Some(value) = native("sliced", &[("x", x)], &kernel)? {
+    if let Some(value) = native("sliced", [("x", x)], &kernel)? {
         return Ok(value);
     }
     if line::has_form(discrepancy) {
         return composed(discrepancy, x, directions);
     }
-    copied("sliced", &[("x", x)], &kernel)
+    copied("sliced", [("x", x)], &kernel)
 }
 
 /// [`sliced`] as tensor operations: any device, any derivative order. Against N(0, 1), without weights, for p = 2.
@@ -109,13 +109,13 @@ pub fn two_sample(
 ) -> Result<Tensor, Error> {
     let same = checked_pair(x, y, directions)?;
     let kernel = Both { two, directions };
-    if let Some(value) = native("two_sample", &[("x", x), ("y", y)], &kernel)? {
+    if let Some(value) = native("two_sample", [("x", x), ("y", y)], &kernel)? {
         return Ok(value);
     }
     if same && !is_weighted(two) {
         return composed_pair(two, x, y, directions);
     }
-    copied("two_sample", &[("x", x), ("y", y)], &kernel)
+    copied("two_sample", [("x", x), ("y", y)], &kernel)
 }
 
 /// [`two_sample`] as tensor operations, for samples of one size without weights.

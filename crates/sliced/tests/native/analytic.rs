@@ -28,14 +28,14 @@ fn squared_distance_of_a_normal_law_is_that_of_its_moments() {
 #[test]
 fn all_fall_at_their_rates() {
     // Means over samples of N(0, 1): 1/n for the quadratic ones, of known size for two.
-    for distance in [Distance::CRAMER_VON_MISES, Distance::ANDERSON_DARLING] {
+    for distance in [Distance::CramerVonMises, Distance::AndersonDarling] {
         for n in [100, 1600] {
             let rounds = 400;
             let total: f64 = (0..rounds).map(|k| distance.value(&line(n, 1000 + k as u64)).unwrap()).sum();
             let mean = total / f64::from(rounds) * n as f64;
             // E W² = 1/6 and E A² = 1; their standard deviations are some 0.15 and 0.76.
             let (want, spread) =
-                if distance == Distance::ANDERSON_DARLING { (1.0, 0.76) } else { (1.0 / 6.0, 0.15) };
+                if distance == Distance::AndersonDarling { (1.0, 0.76) } else { (1.0 / 6.0, 0.15) };
             assert!((mean - want).abs() < 6.0 * spread / 20.0, "{distance:?} {n}: {mean}");
         }
     }
@@ -145,7 +145,7 @@ fn the_direct_distance_is_the_mean_over_directions() {
 fn ascent_finds_the_direction_of_the_spread() {
     let mut x = normal(300, 6, 2);
     x.column_mut(4).mapv_inplace(|v| 3.0 * v + 1.0);
-    for distance in [Distance::WASSERSTEIN_2, Distance::CRAMER_WOLD, Distance::CRAMER_VON_MISES] {
+    for distance in [Distance::WASSERSTEIN_2, Distance::CRAMER_WOLD, Distance::CramerVonMises] {
         let discrepancy = Discrepancy::new(distance);
         let found = discrepancy.max_sliced(&x, &MaxSlicedOptions::default()).unwrap();
         assert!(found.direction[4].abs() > 0.95, "{distance:?}: {}", found.direction);
@@ -153,6 +153,21 @@ fn ascent_finds_the_direction_of_the_spread() {
         assert!(found.value > mean.per_direction.iter().copied().fold(0.0, f64::max));
         let unit = Directions::given(&found.direction.clone().insert_axis(Axis(0))).unwrap();
         let (value, grad) = discrepancy.sliced_with_grad(&x, &unit).unwrap();
+        close("value", value.mean, found.value, 1e-12);
+        assert!((&grad - &found.grad).iter().all(|v| v.abs() < 1e-12));
+    }
+}
+
+#[test]
+fn ascent_finds_the_direction_that_tells_two_samples_apart() {
+    let (x, mut y) = (normal(200, 5, 2), normal(150, 5, 3));
+    y.column_mut(1).mapv_inplace(|v| v + 2.0);
+    for p in [1.0, 2.0, 3.0] {
+        let two = TwoSample::new(p).unwrap();
+        let found = two.max_sliced(&x, &y, &MaxSlicedOptions::default()).unwrap();
+        assert!(found.direction[1].abs() > 0.95, "{p}: {}", found.direction);
+        let unit = Directions::given(&found.direction.clone().insert_axis(Axis(0))).unwrap();
+        let (value, grad) = two.sliced_with_grad(&x, &y, &unit).unwrap();
         close("value", value.mean, found.value, 1e-12);
         assert!((&grad - &found.grad).iter().all(|v| v.abs() < 1e-12));
     }
@@ -275,7 +290,7 @@ proptest! {
     #[test]
     fn the_smooth_maximum_is_above_by_its_bound(y in prop::collection::vec(-3.0..3.0f64, 1..30), t in 1e-3..1.0f64) {
         let y = Array1::from(y);
-        let hard = Distance::KOLMOGOROV_SMIRNOV.value(&y).unwrap();
+        let hard = Distance::KolmogorovSmirnov.value(&y).unwrap();
         let soft = Distance::SmoothKolmogorovSmirnov { temperature: t }.value(&y).unwrap();
         prop_assert!(hard <= soft && soft <= hard + t * (2.0 * y.len() as f64).ln() + 1e-15);
     }

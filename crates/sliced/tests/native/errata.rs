@@ -24,7 +24,7 @@ fn e003_1_the_last_sign_of_cramer_von_mises_is_minus() {
     let ranks = z.iter().enumerate().map(|(k, z)| (2 * k + 1) as f64 * z).sum::<f64>() / (n * n);
     let truth = cramer_von_mises_by_quadrature(&y);
     assert!((squares - ranks + 1.0 / 3.0 - truth).abs() < 1e-5);
-    assert!((Distance::CRAMER_VON_MISES.value(&y).unwrap() - truth).abs() < 1e-5);
+    assert!((Distance::CramerVonMises.value(&y).unwrap() - truth).abs() < 1e-5);
     assert!(squares + ranks + 1.0 / 3.0 - truth > 1.0, "as printed it is more than 1 too large");
 }
 
@@ -34,7 +34,7 @@ fn e003_2_the_largest_gap_may_be_below_a_step() {
     let y = array![8.0];
     let printed = (1.0 - ndtr(8.0)).abs();
     assert!(printed < 1e-14);
-    assert!((Distance::KOLMOGOROV_SMIRNOV.value(&y).unwrap() - 1.0).abs() < 1e-14);
+    assert!((Distance::KolmogorovSmirnov.value(&y).unwrap() - 1.0).abs() < 1e-14);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn e003_3_the_sample_is_mapped_by_the_distribution_function_of_the_target() {
     // By the uniform's own distribution function every point beyond [0, 1] is clamped: far samples look alike.
     let clamped = |y: f64| y.clamp(0.0, 1.0);
     assert_eq!((clamped(-1.0), clamped(2.0)), (clamped(-5.0), clamped(7.0)));
-    let value = |y: &Array1<f64>| Distance::CRAMER_VON_MISES.value(y).unwrap();
+    let value = |y: &Array1<f64>| Distance::CramerVonMises.value(y).unwrap();
     assert!(value(&array![-5.0, 7.0]) > value(&array![-1.0, 2.0]));
 }
 

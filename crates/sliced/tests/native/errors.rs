@@ -72,6 +72,7 @@ fn parameters_out_of_range() {
     ];
     for (options, name) in bad.iter().zip(["candidates", "angle"]) {
         assert_eq!(argument(Discrepancy::new(Distance::WASSERSTEIN_2).max_sliced(&x, options)), name);
+        assert_eq!(argument(TwoSample::SQUARED.max_sliced(&x, &x, options)), name);
     }
 }
 
@@ -86,8 +87,8 @@ fn weights_that_are_none() {
     }
     // As large as numbers get is fine.
     let huge = [f64::MAX, f64::MAX];
-    let equal = Discrepancy::new(Distance::CRAMER_VON_MISES).weighted(&huge).value(&y).unwrap();
-    assert!((equal / Distance::CRAMER_VON_MISES.value(&y).unwrap() - 1.0).abs() < 1e-14);
+    let equal = Discrepancy::new(Distance::CramerVonMises).weighted(&huge).value(&y).unwrap();
+    assert!((equal / Distance::CramerVonMises.value(&y).unwrap() - 1.0).abs() < 1e-14);
 }
 
 #[test]
@@ -126,10 +127,10 @@ fn what_is_not_known_is_said() {
     for distance in [Distance::WASSERSTEIN_2, Distance::CRAMER_WOLD] {
         assert!(matches!(Discrepancy::new(distance).test(&y), Err(Error::UnknownNull { .. })));
     }
-    let weighted = Discrepancy::new(Distance::KOLMOGOROV_SMIRNOV).weighted(&[1.0, 2.0]);
+    let weighted = Discrepancy::new(Distance::KolmogorovSmirnov).weighted(&[1.0, 2.0]);
     assert!(matches!(weighted.test(&y), Err(Error::UnknownNull { .. })));
-    assert_eq!(argument(Distance::KOLMOGOROV_SMIRNOV.p_value(f64::NAN, 3)), "value");
-    assert_eq!(argument(Distance::KOLMOGOROV_SMIRNOV.p_value(0.5, 0)), "y");
+    assert_eq!(argument(Distance::KolmogorovSmirnov.p_value(f64::NAN, 3)), "value");
+    assert_eq!(argument(Distance::KolmogorovSmirnov.p_value(0.5, 0)), "y");
 }
 
 #[test]

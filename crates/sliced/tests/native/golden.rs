@@ -32,9 +32,9 @@ fn distances_on_the_line_are_within_their_bounds() {
     let distances = [
         Distance::WASSERSTEIN_2,
         Distance::CRAMER_WOLD,
-        Distance::CRAMER_VON_MISES,
-        Distance::KOLMOGOROV_SMIRNOV,
-        Distance::ANDERSON_DARLING,
+        Distance::CramerVonMises,
+        Distance::KolmogorovSmirnov,
+        Distance::AndersonDarling,
     ];
     for row in table.rows() {
         let (kind, n) = (row[0] as usize, row[1] as usize);
@@ -42,7 +42,7 @@ fn distances_on_the_line_are_within_their_bounds() {
             for (distance, want) in distances.iter().zip(&row[2..]) {
                 let name = format!("{distance:?} of sample {kind}, n = {n}");
                 let got = distance.value(&y).unwrap();
-                if *distance == Distance::KOLMOGOROV_SMIRNOV {
+                if *distance == Distance::KolmogorovSmirnov {
                     assert!((got - want).abs() <= 4.0 * UNIT_ROUNDOFF_F64, "{name}: {got} {want}");
                 } else {
                     assert_relative(&name, got, *want, 1e-12, 0.0);
@@ -77,9 +77,9 @@ fn perfect_grids_keep_their_digits() {
         if !row[2].is_nan() {
             assert_relative("CW", value(Distance::CRAMER_WOLD), row[2], 1e-12, 0.0);
         }
-        assert_relative("AD", value(Distance::ANDERSON_DARLING), row[3], 1e-12, 0.0);
-        assert_relative("CvM", value(Distance::CRAMER_VON_MISES), 1.0 / (12.0 * n * n), 1e-12, 0.0);
-        let ks = value(Distance::KOLMOGOROV_SMIRNOV);
+        assert_relative("AD", value(Distance::AndersonDarling), row[3], 1e-12, 0.0);
+        assert_relative("CvM", value(Distance::CramerVonMises), 1.0 / (12.0 * n * n), 1e-12, 0.0);
+        let ks = value(Distance::KolmogorovSmirnov);
         assert!((ks - 0.5 / n).abs() <= 4.0 * UNIT_ROUNDOFF_F64, "{n}: {ks}");
     }
 }
@@ -129,7 +129,7 @@ fn single_precision_columns_are_within_a_millionth() {
                 let want = distance.value(&exact).unwrap();
                 let got = Discrepancy::new(distance).sliced(&single, &axis).unwrap().mean;
                 // Kolmogorov–Smirnov: a difference of numbers near ½, whose table is within 6e-12.
-                let floor = if distance == Distance::KOLMOGOROV_SMIRNOV { 6e-12 } else { 0.0 };
+                let floor = if distance == Distance::KolmogorovSmirnov { 6e-12 } else { 0.0 };
                 assert_relative(&format!("{distance:?} {kind} {n}"), got, want, 1e-6, floor);
             }
         }
@@ -153,7 +153,7 @@ fn the_direct_distance_agrees_with_mpmath() {
 fn p_values_of_kolmogorov_and_smirnov_are_within_their_bounds() {
     let table = Table::parse(include_str!("../golden/kolmogorov.tsv")).unwrap();
     for row in table.rows() {
-        let got = Distance::KOLMOGOROV_SMIRNOV.p_value(row[1], row[0] as usize).unwrap();
+        let got = Distance::KolmogorovSmirnov.p_value(row[1], row[0] as usize).unwrap();
         let error = (got - row[2]).abs();
         let bound = if row[2] <= 0.01 {
             1e-6 * row[2]

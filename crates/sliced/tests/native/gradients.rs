@@ -37,7 +37,7 @@ fn of_every_smooth_distance_on_the_line() {
     }
     // Points far out, on both sides.
     let far = array![-40.0, -25.0, 0.3, 21.0, 40.0];
-    for distance in [Distance::WASSERSTEIN_2, Distance::ANDERSON_DARLING, Distance::CRAMER_WOLD] {
+    for distance in [Distance::WASSERSTEIN_2, Distance::AndersonDarling, Distance::CRAMER_WOLD] {
         check(&format!("{distance:?}, far"), Discrepancy::new(distance), &far, 1e-9);
     }
 }
@@ -58,12 +58,12 @@ fn against_other_targets() {
 #[test]
 fn of_kolmogorov_and_smirnov_at_the_maximum() {
     let y = line(9, 3);
-    let (value, grad) = Distance::KOLMOGOROV_SMIRNOV.value_with_grad(&y).unwrap();
+    let (value, grad) = Distance::KolmogorovSmirnov.value_with_grad(&y).unwrap();
     let at: Vec<usize> = (0..9).filter(|&i| grad[i] != 0.0).collect();
     assert_eq!(at.len(), 1);
     let mut moved = y.clone();
     moved[at[0]] += 1e-6;
-    let slope = (Distance::KOLMOGOROV_SMIRNOV.value(&moved).unwrap() - value) / 1e-6;
+    let slope = (Distance::KolmogorovSmirnov.value(&moved).unwrap() - value) / 1e-6;
     assert!((slope - grad[at[0]]).abs() < 1e-5);
 }
 

@@ -26,9 +26,9 @@ fn critical(distance: Distance, n: usize, level: f64) -> f64 {
 fn one_test_reports_the_classical_statistic() {
     let y = ndarray::array![-1.1, 0.3, 0.4, 2.2];
     for (distance, factor) in [
-        (Distance::KOLMOGOROV_SMIRNOV, 1.0),
-        (Distance::CRAMER_VON_MISES, 4.0),
-        (Distance::ANDERSON_DARLING, 4.0),
+        (Distance::KolmogorovSmirnov, 1.0),
+        (Distance::CramerVonMises, 4.0),
+        (Distance::AndersonDarling, 4.0),
     ] {
         let test = Discrepancy::new(distance).test(&y).unwrap();
         let value = distance.value(&y).unwrap();
@@ -42,8 +42,7 @@ fn tests_of_normal_samples_reject_as_often_as_they_say() {
     for (n, first) in [(5usize, 1u64), (40, 2)] {
         let mut rng = ChaCha8Rng::seed_from_u64(seed(first));
         let mut counts = [[0u64; 2]; 3];
-        let distances =
-            [Distance::KOLMOGOROV_SMIRNOV, Distance::CRAMER_VON_MISES, Distance::ANDERSON_DARLING];
+        let distances = [Distance::KolmogorovSmirnov, Distance::CramerVonMises, Distance::AndersonDarling];
         let critical = distances.map(|distance| LEVELS.map(|level| critical(distance, n, level)));
         for _ in 0..trials {
             let y: Array1<f64> = Array1::from_shape_simple_fn(n, || StandardNormal.sample(&mut rng));
@@ -57,7 +56,7 @@ fn tests_of_normal_samples_reject_as_often_as_they_say() {
         for (distance, counts) in distances.iter().zip(counts) {
             for (count, level) in counts.into_iter().zip(LEVELS) {
                 let rate = count as f64 / trials as f64;
-                if *distance == Distance::KOLMOGOROV_SMIRNOV && n == 40 {
+                if *distance == Distance::KolmogorovSmirnov && n == 40 {
                     assert_binomial("rate_of_tests", count, trials, level);
                     assert_rejects(
                         "rate_of_tests",
@@ -87,15 +86,15 @@ fn limiting_quantiles_are_those_of_the_tables() {
     let size = n as f64;
     // Anderson and Darling 1952 for W²; for A² their 1954 paper, and Marsaglia's 1 % in place of its 3.857; Kolmogorov's λ.
     let rows = [
-        (Distance::CRAMER_VON_MISES, 0.347_30 / size, 0.10),
-        (Distance::CRAMER_VON_MISES, 0.461_36 / size, 0.05),
-        (Distance::CRAMER_VON_MISES, 0.743_46 / size, 0.01),
-        (Distance::ANDERSON_DARLING, 1.933 / size, 0.10),
-        (Distance::ANDERSON_DARLING, 2.492 / size, 0.05),
-        (Distance::ANDERSON_DARLING, 3.878_1 / size, 0.01),
-        (Distance::KOLMOGOROV_SMIRNOV, 1.223_85 / size.sqrt(), 0.10),
-        (Distance::KOLMOGOROV_SMIRNOV, 1.358_10 / size.sqrt(), 0.05),
-        (Distance::KOLMOGOROV_SMIRNOV, 1.627_62 / size.sqrt(), 0.01),
+        (Distance::CramerVonMises, 0.347_30 / size, 0.10),
+        (Distance::CramerVonMises, 0.461_36 / size, 0.05),
+        (Distance::CramerVonMises, 0.743_46 / size, 0.01),
+        (Distance::AndersonDarling, 1.933 / size, 0.10),
+        (Distance::AndersonDarling, 2.492 / size, 0.05),
+        (Distance::AndersonDarling, 3.878_1 / size, 0.01),
+        (Distance::KolmogorovSmirnov, 1.223_85 / size.sqrt(), 0.10),
+        (Distance::KolmogorovSmirnov, 1.358_10 / size.sqrt(), 0.05),
+        (Distance::KolmogorovSmirnov, 1.627_62 / size.sqrt(), 0.01),
     ];
     for (distance, value, want) in rows {
         let got = distance.p_value(value, n).unwrap();
@@ -105,9 +104,9 @@ fn limiting_quantiles_are_those_of_the_tables() {
 
 #[test]
 fn p_values_fall_from_one_to_nothing() {
-    for distance in [Distance::KOLMOGOROV_SMIRNOV, Distance::CRAMER_VON_MISES, Distance::ANDERSON_DARLING] {
+    for distance in [Distance::KolmogorovSmirnov, Distance::CramerVonMises, Distance::AndersonDarling] {
         for n in [1usize, 3, 30, 200, 201, 5000] {
-            let top = if distance == Distance::KOLMOGOROV_SMIRNOV { 1.0 } else { 30.0 / n as f64 };
+            let top = if distance == Distance::KolmogorovSmirnov { 1.0 } else { 30.0 / n as f64 };
             let mut last = 1.0;
             for k in 0..=200 {
                 let p = distance.p_value(top * f64::from(k) / 200.0, n).unwrap();

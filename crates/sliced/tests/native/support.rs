@@ -13,14 +13,14 @@ pub(crate) const SMOOTH: [Distance; 7] = [
     Distance::Wasserstein { p: 1.0 },
     Distance::Wasserstein { p: 2.5 },
     Distance::CRAMER_WOLD,
-    Distance::CRAMER_VON_MISES,
+    Distance::CramerVonMises,
     Distance::SmoothKolmogorovSmirnov { temperature: 0.05 },
-    Distance::ANDERSON_DARLING,
+    Distance::AndersonDarling,
 ];
 
 /// All of them.
 pub(crate) fn all() -> impl Iterator<Item = Distance> {
-    SMOOTH.into_iter().chain([Distance::KOLMOGOROV_SMIRNOV])
+    SMOOTH.into_iter().chain([Distance::KolmogorovSmirnov])
 }
 
 /// Draws from N(0, 1).

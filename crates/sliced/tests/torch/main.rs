@@ -44,10 +44,10 @@ fn composed() -> [Distance; 6] {
     [
         Distance::WASSERSTEIN_2,
         Distance::CRAMER_WOLD,
-        Distance::CRAMER_VON_MISES,
-        Distance::KOLMOGOROV_SMIRNOV,
+        Distance::CramerVonMises,
+        Distance::KolmogorovSmirnov,
         Distance::SmoothKolmogorovSmirnov { temperature: 0.1 },
-        Distance::ANDERSON_DARLING,
+        Distance::AndersonDarling,
     ]
 }
 
@@ -84,8 +84,8 @@ fn what_has_no_composed_form_is_computed_natively() {
     let weights: Vec<f64> = (1..=9).map(f64::from).collect();
     let cases = [
         Discrepancy::new(Distance::Wasserstein { p: 1.5 }),
-        Discrepancy::new(Distance::CRAMER_VON_MISES).weighted(&weights),
-        Discrepancy::new(Distance::ANDERSON_DARLING).against(&StandardLaplace),
+        Discrepancy::new(Distance::CramerVonMises).weighted(&weights),
+        Discrepancy::new(Distance::AndersonDarling).against(&StandardLaplace),
     ];
     for discrepancy in cases {
         let (native, in_x) = discrepancy.sliced_with_grad(&x, &directions).unwrap();
