@@ -4,7 +4,7 @@ use pulp::Arch;
 use variata_distributions::lanes::upper_tail_and_density;
 
 use crate::order::Order;
-use crate::sample::Compute;
+use variata_distributions::lanes::Compute;
 use crate::table;
 use crate::target::Target;
 

@@ -7,7 +7,7 @@ use crate::distance::Bandwidth;
 use crate::error::Error;
 use crate::kummer::Kummer;
 use crate::pairs::{points, sum};
-use crate::sample::Sample;
+use variata_distributions::lanes::Sample;
 
 /// The mean of e^(−s v²) over a coordinate v of the sphere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::directions::Directions;
 use crate::distance::Discrepancy;
 use crate::error::Error;
 use crate::pairs::points;
-use crate::sample::Sample;
+use variata_distributions::lanes::Sample;
 use crate::two_sample::{TwoSample, TwoSampleGrad};
 
 /// Smallest angle, in radians, that an ascent still turns by.

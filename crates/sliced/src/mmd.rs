@@ -6,7 +6,7 @@ use variata_distributions::{Real, check};
 use crate::distance::none;
 use crate::error::Error;
 use crate::pairs::{points, sum};
-use crate::sample::Sample;
+use variata_distributions::lanes::Sample;
 use crate::two_sample::TwoSampleGrad;
 
 /// A kernel of the squared distance.

@@ -7,7 +7,7 @@ use variata_distributions::parallel::collect;
 
 use crate::distance::{none, sizes};
 use crate::error::Error;
-use crate::sample::Sample;
+use variata_distributions::lanes::Sample;
 
 /// Points of the first sample per task, and of the second per block.
 const TASK: usize = 16;

@@ -8,7 +8,7 @@ use crate::directions::Directions;
 use crate::distance::{LARGEST, none, normalised, sizes};
 use crate::error::Error;
 use crate::project::{Packed, column};
-use crate::sample::Sample;
+use variata_distributions::lanes::Sample;
 use crate::sliced::{Sliced, blocks, checked};
 use crate::wasserstein::{Sorted, between};
 

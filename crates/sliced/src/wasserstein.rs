@@ -3,7 +3,7 @@
 use crate::cells::{Cell, NormalCells, power};
 use crate::column::{Against, Gradient, Scratch, Step, steps};
 use crate::quadrature::{power_end, singular_end, smooth};
-use crate::sample::Compute;
+use variata_distributions::lanes::Compute;
 use crate::target::Target;
 use variata_distributions::special::{isf, ndtri};
 

@@ -1,6 +1,8 @@
 //! Element types that samples are read from, and the types that they are computed in.
 
-use variata_distributions::lanes::Lane;
+use std::ops::{Add, Mul, Sub};
+
+use crate::simd::lane::Lane;
 
 mod sealed {
     pub trait Sealed {}
@@ -56,7 +58,9 @@ impl Sample for half::bf16 {
 }
 
 /// `f32` or `f64`.
-pub trait Compute: Lane + Sample<Compute = Self> + std::ops::Add<Output = Self> {
+pub trait Compute:
+    Lane + Sample<Compute = Self> + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
+{
     /// Whether this is `f32`.
     #[doc(hidden)]
     const SINGLE: bool;
