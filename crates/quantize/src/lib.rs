@@ -1,12 +1,28 @@
 #![doc = include_str!("../README.md")]
 
+mod clusters;
 mod codebook;
+mod ema;
 mod error;
 mod exact;
+mod heads;
+mod init;
 mod pack;
+mod quantize;
+mod residual;
+mod revive;
 mod search;
+mod usage;
 
+pub use clusters::Clusters;
 pub use codebook::{Codebook, Metric};
+pub use ema::{Ema, Smoothing};
 pub use error::Error;
+pub use heads::{Heads, HeadsGrad, HeadsQuantized};
+pub use init::KMeans;
+pub use quantize::{Estimator, Quantized, QuantizedGrad, Upstream};
+pub use residual::{Residual, ResidualGrad, ResidualQuantized};
+pub use revive::Revival;
+pub use usage::{SoftUsage, Usage, UsageWindow};
 #[doc(inline)]
 pub use variata_distributions::lanes::{Compute, Sample};

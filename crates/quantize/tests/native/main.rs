@@ -1,0 +1,11 @@
+//! Tests that need no libtorch.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod assign;
+mod ema;
+mod errors;
+mod quantize;
+mod support;
+mod threads;
+mod usage;
