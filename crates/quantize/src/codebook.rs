@@ -7,7 +7,7 @@ use variata_distributions::{ArgumentError, Real};
 use variata_distributions::lanes::{Compute, Sample};
 
 use crate::error::Error;
-use crate::pack::{Packed, largest};
+use crate::pack::{Mixture, Packed, largest};
 use crate::search::{self, Blocks};
 
 /// Most codes of a codebook: positions are counted in f32.
@@ -55,6 +55,7 @@ pub struct Codebook<T: Compute = f32> {
     codes: Array2<T>,
     metric: Metric,
     packed: OnceLock<Arc<Packed<T>>>,
+    mixture: OnceLock<Arc<Mixture<T>>>,
 }
 
 impl<T: Compute> PartialEq for Codebook<T> {
@@ -76,7 +77,7 @@ impl<T: Compute> Codebook<T> {
             return Err(ArgumentError::Shape { argument: "codes", got: codes.shape().to_vec(), want }.into());
         }
         check_rows("codes", &codes, metric)?;
-        Ok(Self { codes: codes.as_standard_layout().into_owned(), metric, packed: OnceLock::new() })
+        Ok(Self { codes: codes.as_standard_layout().into_owned(), metric, packed: OnceLock::new(), mixture: OnceLock::new() })
     }
 
     /// Codes [K, D] that are stored in another type, such as f16 or bf16: their exact values.
@@ -126,7 +127,7 @@ impl<T: Compute> Codebook<T> {
         variata_distributions::check::shape("code", code.shape(), &[self.dimensions()])?;
         check_row("code", index, code, self.metric)?;
         self.codes.row_mut(index).assign(code);
-        self.packed = OnceLock::new();
+        (self.packed, self.mixture) = (OnceLock::new(), OnceLock::new());
         Ok(())
     }
 
@@ -196,7 +197,11 @@ impl<T: Compute> Codebook<T> {
     }
 
     pub(crate) fn packed(&self) -> &Packed<T> {
-        self.packed.get_or_init(|| Arc::new(Packed::new(&self.codes, self.metric)))
+        self.packed.get_or_init(|| Arc::new(Packed::new(&self.codes, self.metric, true)))
+    }
+
+    pub(crate) fn mixture(&self) -> &Mixture<T> {
+        self.mixture.get_or_init(|| Arc::new(Mixture::new(&self.codes)))
     }
 
     /// A code as a slice.

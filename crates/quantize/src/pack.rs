@@ -16,6 +16,8 @@ pub(crate) const ROWS: usize = 32;
 /// Codes per step, where there are 32 vector registers and where there are 16.
 pub(crate) const STEP: usize = 12;
 pub(crate) const NARROW: usize = 6;
+/// Codes per block of a mixture: a multiple of both steps, and even.
+pub(crate) const BLOCK: usize = 96;
 /// Elements of a task's panels: they stay in the second-level cache.
 const TASK: usize = 1 << 16;
 /// Powers of two that scales stay between, so that they and their reciprocals are normal numbers.
@@ -48,7 +50,7 @@ pub(crate) fn task_rows(depth: usize) -> usize {
     (TASK / depth.max(1) / ROWS).clamp(1, 64) * ROWS
 }
 
-/// Codes, each once, [group][dimension][step], centred, scaled and negated, with what is added to −z·e.
+/// Codes [group][dimension][step], centred, scaled and negated, with what is added to −z·e.
 #[derive(Debug, Clone)]
 pub(crate) struct Packed<T> {
     pub(crate) depth: usize,
@@ -60,21 +62,22 @@ pub(crate) struct Packed<T> {
     pub(crate) numbers: Vec<T>,
     /// Code of each position.
     pub(crate) ids: Vec<usize>,
-    centre: Vec<T>,
-    scale: T,
+    pub(crate) centre: Vec<T>,
+    pub(crate) scale: T,
     /// Largest norm of a packed code.
     reach: f64,
     half_square: f64,
 }
 
 impl<T: Compute> Packed<T> {
-    pub(crate) fn new(codes: &Array2<T>, metric: Metric) -> Self {
+    /// Each code once if they are to be `distinct`.
+    pub(crate) fn new(codes: &Array2<T>, metric: Metric, distinct: bool) -> Self {
         let (count, depth) = codes.dim();
         let cosine = metric == Metric::Cosine;
         // Of equal codes the first is chosen; the others would only make every row a tie.
         let mut seen = HashSet::new();
         let bits = |row: usize| codes.row(row).iter().map(|v| (v.to_f64() + 0.0).to_bits()).collect::<Vec<_>>();
-        let ids: Vec<usize> = (0..count).filter(|&k| seen.insert(bits(k))).collect();
+        let ids: Vec<usize> = (0..count).filter(|&k| !distinct || seen.insert(bits(k))).collect();
         let centre: Vec<T> = if cosine {
             vec![T::ZERO; depth]
         } else {
@@ -104,6 +107,11 @@ impl<T: Compute> Packed<T> {
         let reach = reach * scale;
         let half_square = if cosine { 0.0 } else { 0.5 * reach * reach };
         Self { depth, step, data, bias, numbers, ids, centre, scale: T::from_f64(scale), reach, half_square }
+    }
+
+    /// An element as it is packed, which is negated.
+    pub(crate) fn element(&self, position: usize, d: usize) -> T {
+        self.data[position / self.step * self.step * self.depth + d * self.step + position % self.step]
     }
 
     /// How far two scores ½‖e‖² − z·e of a vector of norm `norm`, as packed, may be apart while round-off decides.
@@ -139,6 +147,50 @@ impl<T: Compute> Packed<T> {
             );
         }
         norms.truncate(count);
+    }
+}
+
+/// Codes in the same blocks in two orders: for products with vectors, and for sums of codes with weights.
+#[derive(Debug, Clone)]
+pub(crate) struct Mixture<T> {
+    pub(crate) packed: Packed<T>,
+    /// [block of codes][group of dimensions][code][step].
+    dimensions: Vec<T>,
+}
+
+impl<T: Compute> Mixture<T> {
+    pub(crate) fn new(codes: &Array2<T>) -> Self {
+        let packed = Packed::new(codes, Metric::SquaredEuclidean, false);
+        let (step, depth) = (packed.step, packed.depth);
+        let groups = depth.div_ceil(step);
+        let mut dimensions = vec![T::ZERO; codes.nrows() * groups * step];
+        for (b, to) in dimensions.chunks_mut(BLOCK * groups * step).enumerate() {
+            let inside = to.len() / (groups * step);
+            for (g, to) in to.chunks_exact_mut(inside * step).enumerate() {
+                for (k, to) in to.chunks_exact_mut(step).enumerate() {
+                    let here = (g * step..depth).zip(to);
+                    here.for_each(|(d, to)| *to = T::ZERO - packed.element(b * BLOCK + k, d));
+                }
+            }
+        }
+        Self { packed, dimensions }
+    }
+
+    /// How many codes block `b` has, and their elements, [group of dimensions][code][step].
+    pub(crate) fn block(&self, b: usize) -> (usize, &[T]) {
+        let inside = BLOCK.min(self.packed.ids.len() - b * BLOCK);
+        let width = self.width();
+        (inside, &self.dimensions[b * BLOCK * width..][..inside * width])
+    }
+
+    /// Dimensions with those that pad the last group.
+    pub(crate) fn width(&self) -> usize {
+        self.packed.depth.next_multiple_of(self.packed.step)
+    }
+
+    /// Blocks of codes.
+    pub(crate) fn blocks(&self) -> usize {
+        self.packed.ids.len().div_ceil(BLOCK)
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Blocks<'a, S: Sample> {
     codebook: &'a Codebook<S::Compute>,
     argument: &'static str,
     z: &'a ArrayRef2<S>,
-    task: usize,
+    pub(crate) task: usize,
     pool: Mutex<Vec<Memory<S>>>,
     /// First row that is refused.
     refused: AtomicUsize,
@@ -30,8 +30,8 @@ pub(crate) struct Blocks<'a, S: Sample> {
 /// Memory of a task, kept for the next.
 pub(crate) struct Memory<S: Sample> {
     rows: Vec<S>,
-    panels: Vec<S::Compute>,
-    norms: Vec<S::Compute>,
+    pub(crate) panels: Vec<S::Compute>,
+    pub(crate) norms: Vec<S::Compute>,
     best: Vec<S::Compute>,
     second: Vec<S::Compute>,
     position: Vec<S::Compute>,
