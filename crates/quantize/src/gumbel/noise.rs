@@ -12,9 +12,27 @@ use crate::pack::ROWS;
 const COARSE: u32 = 1 << 12;
 /// Marks counters of further bits.
 const FURTHER: u32 = 1 << 31;
-/// Rotations of Threefry-2x32.
-const ROTATIONS: [u32; 8] = [13, 15, 26, 6, 17, 29, 16, 24];
-const ROUNDS: usize = 13;
+/// One round after the other; the arrays stay in registers, sixteen rows at a time.
+#[inline(always)]
+fn rounds<const N: usize>(a: &mut [u32; ROWS], b: &mut [u32; ROWS], rotations: [u32; N]) {
+    for i in 0..ROWS {
+        let (mut x, mut y) = (a[i], b[i]);
+        for by in rotations {
+            x = x.wrapping_add(y);
+            y = ((y << by) | (y >> (32 - by))) ^ x;
+        }
+        (a[i], b[i]) = (x, y);
+    }
+}
+
+/// Adds the keys.
+#[inline(always)]
+fn inject(a: &mut [u32; ROWS], b: &mut [u32; ROWS], key_a: u32, key_b: u32) {
+    for i in 0..ROWS {
+        a[i] = a[i].wrapping_add(key_a);
+        b[i] = b[i].wrapping_add(key_b);
+    }
+}
 
 /// The two words of each row of a panel for the codes 2·`pair` and 2·`pair` + 1.
 #[inline(always)]
@@ -28,46 +46,57 @@ fn words(seed: u64, first: u64, counter: u32) -> [[u32; ROWS]; 2] {
         x[0][i] = (row as u32).wrapping_add(keys[0]);
         x[1][i] = (counter ^ (((row >> 32) as u32 & 0x7F) << 24)).wrapping_add(keys[1]);
     }
-    for round in 0..ROUNDS {
-        for i in 0..ROWS {
-            x[0][i] = x[0][i].wrapping_add(x[1][i]);
-            x[1][i] = x[1][i].rotate_left(ROTATIONS[round % 8]) ^ x[0][i];
-        }
-        if round % 4 == 3 {
-            let s = round / 4 + 1;
-            for i in 0..ROWS {
-                x[0][i] = x[0][i].wrapping_add(keys[s % 3]);
-                x[1][i] = x[1][i].wrapping_add(keys[(s + 1) % 3]).wrapping_add(s as u32);
-            }
+    let [a, b] = &mut x;
+    rounds(a, b, [13, 15, 26, 6]);
+    inject(a, b, keys[1], keys[2].wrapping_add(1));
+    rounds(a, b, [17, 29, 16, 24]);
+    inject(a, b, keys[2], keys[0].wrapping_add(2));
+    rounds(a, b, [13, 15, 26, 6]);
+    inject(a, b, keys[0], keys[1].wrapping_add(3));
+    rounds(a, b, [17]);
+    x
+}
+
+/// More bits, for all in f64, and where few are left in f32.
+#[inline(never)]
+fn refine<T: Compute>(seed: u64, first: u64, pair: u32, c: usize, words_here: &[u32; ROWS], v: &mut [T; ROWS]) {
+    let (half, tiny) = (T::from_f64(0.5), T::from_f64(1.0 / 4_294_967_296.0));
+    let further = words(seed, first, pair | FURTHER)[c];
+    for i in 0..ROWS {
+        let bits = words_here[i] >> 1;
+        if !T::SINGLE || bits < COARSE {
+            let rest = (T::from_i32((further[i] >> 1) as i32) + half) * tiny;
+            v[i] = (T::from_i32(bits as i32) + (rest + rest)) * tiny;
         }
     }
-    x
 }
 
 /// Gumbel noise of the rows from `first` on for a pair of codes.
 #[inline(always)]
 pub(crate) fn pair<T: Compute>(seed: u64, first: u64, pair: u32) -> [[T; ROWS]; 2] {
-    let words_here = words(seed, first, pair);
-    let coarse = words_here.iter().flatten().fold(false, |any, w| any | (w >> 1 < COARSE));
-    let further = if coarse || !T::SINGLE { words(seed, first, pair | FURTHER) } else { [[0; ROWS]; 2] };
-    let half = T::from_f64(0.5);
-    let tiny = T::from_f64(1.0 / 4_294_967_296.0);
+    let drawn = words(seed, first, pair);
+    let (half, tiny) = (T::from_f64(0.5), T::from_f64(1.0 / 4_294_967_296.0));
     let mut out = [[T::ZERO; ROWS]; 2];
     for c in 0..2 {
+        let (words, out) = (&drawn[c], &mut out[c]);
+        let mut coarse = 0;
         for i in 0..ROWS {
-            let word = words_here[c][i];
-            // Where there are none, the middle.
-            let rest = (T::from_i32((further[c][i] >> 1) as i32) + half) * T::from_f64(1.0 / 2_147_483_648.0);
-            let rest = if further[c][i] == 0 { half } else { rest };
-            let rest = if T::SINGLE && word >> 1 >= COARSE { half } else { rest };
-            let v = (T::from_i32((word >> 1) as i32) + rest) * tiny;
-            let upper = word & 1 == 1;
+            let bits = words[i] >> 1;
+            out[i] = (T::from_i32(bits as i32) + half) * tiny;
+            coarse |= u32::from(bits < COARSE);
+        }
+        if coarse != 0 || !T::SINGLE {
+            refine(seed, first, pair, c, words, out);
+        }
+        for i in 0..ROWS {
+            let v = out[i];
             let other = T::ONE - v;
+            // What 1 − v lost, to first order: 1 − v is 1 where it matters.
+            let lost = ((T::ONE - other) - v) * (T::ONE + v);
+            let upper = words[i] & 1 == 1;
             let y = if upper { v } else { other };
-            // What 1 − v lost, to first order: y is 1 where it matters.
-            let lost = if upper { T::ZERO } else { (T::ONE - other) - v };
-            let exponential = T::ZERO - (y.ln() + lost * (T::ONE + v));
-            out[c][i] = T::ZERO - exponential.ln();
+            let lost = if upper { T::ZERO } else { lost };
+            out[i] = T::ZERO - (T::ZERO - (y.ln() + lost)).ln();
         }
     }
     out
