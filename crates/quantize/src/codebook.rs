@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use ndarray::{Array1, Array2, ArrayRef, ArrayRef2, ArrayView1, Dimension};
-use variata_distributions::{ArgumentError, Real};
 use variata_distributions::lanes::{Compute, Sample};
+use variata_distributions::{ArgumentError, Real};
 
 use crate::error::Error;
 use crate::pack::{Mixture, Packed, largest};
@@ -77,7 +77,12 @@ impl<T: Compute> Codebook<T> {
             return Err(ArgumentError::Shape { argument: "codes", got: codes.shape().to_vec(), want }.into());
         }
         check_rows("codes", &codes, metric)?;
-        Ok(Self { codes: codes.as_standard_layout().into_owned(), metric, packed: OnceLock::new(), mixture: OnceLock::new() })
+        Ok(Self {
+            codes: codes.as_standard_layout().into_owned(),
+            metric,
+            packed: OnceLock::new(),
+            mixture: OnceLock::new(),
+        })
     }
 
     /// Codes [K, D] that are stored in another type, such as f16 or bf16: their exact values.
@@ -153,7 +158,8 @@ impl<T: Compute> Codebook<T> {
     ) -> Result<(Array1<usize>, Array1<f64>), Error> {
         let (mut indices, mut distances) = (vec![0; z.nrows()], vec![0.0; z.nrows()]);
         let blocks = Blocks::new(self, "z", z)?;
-        let outputs = blocks.split(&mut indices, 1).into_iter().zip(blocks.split(&mut distances, 1)).collect();
+        let outputs =
+            blocks.split(&mut indices, 1).into_iter().zip(blocks.split(&mut distances, 1)).collect();
         blocks.assign(outputs, |rows, found, (indices, distances)| {
             indices.copy_from_slice(found);
             search::distances(self, rows, found, distances);
@@ -210,14 +216,23 @@ impl<T: Compute> Codebook<T> {
         self.codes.row(index).to_slice().unwrap_or_default()
     }
 
-    pub(crate) fn check_index(&self, argument: &'static str, position: usize, index: usize) -> Result<(), Error> {
+    pub(crate) fn check_index(
+        &self,
+        argument: &'static str,
+        position: usize,
+        index: usize,
+    ) -> Result<(), Error> {
         let codes = self.count();
         if index < codes { Ok(()) } else { Err(Error::Index { argument, position, index, codes }) }
     }
 }
 
 /// Every element is finite and not too large, and under the cosine metric no row is 0.
-pub(crate) fn check_rows<S: Sample>(argument: &'static str, x: &ArrayRef2<S>, metric: Metric) -> Result<(), Error> {
+pub(crate) fn check_rows<S: Sample>(
+    argument: &'static str,
+    x: &ArrayRef2<S>,
+    metric: Metric,
+) -> Result<(), Error> {
     for (row, values) in x.rows().into_iter().enumerate() {
         check_row(argument, row, &values, metric)?;
     }

@@ -87,7 +87,11 @@ impl Ema {
     ///
     /// # Errors
     /// [`Error::Argument`] if the shapes do not fit; [`Error::Row`] if a code would not be finite. Nothing changes then.
-    pub fn update<T: Compute>(&mut self, codebook: &mut Codebook<T>, clusters: &Clusters) -> Result<(), Error> {
+    pub fn update<T: Compute>(
+        &mut self,
+        codebook: &mut Codebook<T>,
+        clusters: &Clusters,
+    ) -> Result<(), Error> {
         let shape = self.sums.shape();
         check::shape("codebook", codebook.codes().shape(), shape)?;
         check::shape("clusters", clusters.sums().shape(), shape)?;

@@ -56,7 +56,11 @@ pub(crate) fn distance<S: Sample<Compute = T>, T: Compute>(metric: Metric, z: &[
 }
 
 /// [`distance`] compiled for the widest instruction set.
-pub(crate) fn distance_dispatched<S: Sample<Compute = T>, T: Compute>(metric: Metric, z: &[S], e: &[T]) -> f64 {
+pub(crate) fn distance_dispatched<S: Sample<Compute = T>, T: Compute>(
+    metric: Metric,
+    z: &[S],
+    e: &[T],
+) -> f64 {
     Arch::new().dispatch(
         #[inline(always)]
         || distance(metric, z, e),

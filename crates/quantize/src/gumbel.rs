@@ -99,8 +99,8 @@ impl GumbelSoftmax {
     ///
     /// # Errors
     /// [`Error::Argument`] for a temperature that is negative or NaN, a codebook with another metric, or shapes that do not fit;
-    /// [`Error::Row`] for a row of `z` or of given noise that is not finite, or of `z` more than 10¹⁸ (f32) times as far from the codes as
-    /// they are from each other.
+    /// [`Error::Row`] for a row of `z` or of given noise that is not finite, or of `z` farther from the mean code than 10¹⁸ (f32; f64: 10¹⁵⁰)
+    /// times the size of the codebook, or 1 if that is smaller.
     pub fn forward<S: Sample<Compute = T>, T: Compute>(
         &self,
         codebook: &Codebook<T>,
@@ -187,7 +187,12 @@ impl GumbelSoftmax {
         check::scalar("temperature", self.temperature, ">= 0", self.temperature >= 0.0)?;
         if codebook.metric() != Metric::SquaredEuclidean {
             let want = "a codebook with the squared Euclidean metric".to_owned();
-            return Err(ArgumentError::Shape { argument: "codebook", got: codebook.codes().shape().to_vec(), want }.into());
+            return Err(ArgumentError::Shape {
+                argument: "codebook",
+                got: codebook.codes().shape().to_vec(),
+                want,
+            }
+            .into());
         }
         if let Noise::Given(noise) = noise {
             check::shape("noise", noise.shape(), &[z.nrows(), codebook.count()])?;

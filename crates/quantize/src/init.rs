@@ -3,9 +3,9 @@
 use ndarray::{Array1, Array2, ArrayRef2, Axis};
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
+use variata_distributions::check;
 use variata_distributions::lanes::{Compute, Sample};
 use variata_distributions::parallel::collect;
-use variata_distributions::check;
 
 use crate::clusters::Clusters;
 use crate::codebook::{Codebook, Metric, check_rows};
@@ -43,7 +43,13 @@ impl<T: Compute> Codebook<T> {
     /// assert!((mean_square - 4.0).abs() < 0.2);
     /// # Ok::<(), variata_quantize::Error>(())
     /// ```
-    pub fn normal(codes: usize, dimensions: usize, sigma: f64, metric: Metric, rng: &mut impl Rng) -> Result<Self, Error> {
+    pub fn normal(
+        codes: usize,
+        dimensions: usize,
+        sigma: f64,
+        metric: Metric,
+        rng: &mut impl Rng,
+    ) -> Result<Self, Error> {
         check::scalar("sigma", sigma, "finite and > 0", sigma > 0.0 && sigma.is_finite())?;
         let draw = |rng: &mut _| {
             let v: f64 = StandardNormal.sample(rng);
@@ -63,7 +69,12 @@ impl<T: Compute> Codebook<T> {
         metric: Metric,
         rng: &mut impl Rng,
     ) -> Result<Self, Error> {
-        check::scalar("half_width", half_width, "finite and > 0", half_width > 0.0 && half_width.is_finite())?;
+        check::scalar(
+            "half_width",
+            half_width,
+            "finite and > 0",
+            half_width > 0.0 && half_width.is_finite(),
+        )?;
         Self::drawn(codes, dimensions, metric, rng, |rng| half_width * (2.0 * rng.random::<f64>() - 1.0))
     }
 
@@ -76,7 +87,12 @@ impl<T: Compute> Codebook<T> {
     ) -> Result<Self, Error> {
         let shape = (codes, dimensions);
         let fits = codes <= 1 << 24 && codes.checked_mul(dimensions).is_some_and(|size| size <= MOST);
-        check::scalar("codes", codes as f64, "at most 16777216, and codes times dimensions at most 2^40", fits)?;
+        check::scalar(
+            "codes",
+            codes as f64,
+            "at most 16777216, and codes times dimensions at most 2^40",
+            fits,
+        )?;
         Self::new(Array2::from_shape_simple_fn(shape, || T::from_f64(draw(rng))), metric)
     }
 
@@ -144,7 +160,9 @@ impl<T: Compute> Codebook<T> {
             objectives.push(mean(found.1.sum(), data.nrows()));
             let clusters = Clusters::of(&codebook, data, &found.0, true)?;
             let mut next = codebook.codes().clone();
-            for ((mut code, sums), &size) in next.rows_mut().into_iter().zip(clusters.sums().rows()).zip(clusters.sizes()) {
+            for ((mut code, sums), &size) in
+                next.rows_mut().into_iter().zip(clusters.sums().rows()).zip(clusters.sizes())
+            {
                 // Under the cosine metric length is free, and a mean of directions may be 0.
                 if size > 0.0 && (metric == Metric::SquaredEuclidean || sums.iter().any(|v| *v != 0.0)) {
                     code.zip_mut_with(&sums, |e, s| *e = T::from_f64(s / size));
@@ -177,6 +195,7 @@ pub(crate) fn draw_index(weights: &[f64], rng: &mut impl Rng) -> usize {
 /// Distances of rows from one code, lowered where it is nearer.
 pub(crate) fn lower<T: Compute>(metric: Metric, rows: &Array2<T>, code: &[T], distances: &mut Array1<f64>) {
     for (row, distance) in rows.rows().into_iter().zip(distances) {
-        *distance = distance.min(exact::distance_dispatched(metric, row.to_slice().unwrap_or_default(), code));
+        *distance =
+            distance.min(exact::distance_dispatched(metric, row.to_slice().unwrap_or_default(), code));
     }
 }

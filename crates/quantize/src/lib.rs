@@ -5,6 +5,7 @@ mod codebook;
 mod ema;
 mod error;
 mod exact;
+mod fsq;
 mod gumbel;
 mod heads;
 mod init;
@@ -13,12 +14,15 @@ mod quantize;
 mod residual;
 mod revive;
 mod search;
+#[cfg(any(feature = "serde", feature = "safetensors"))]
+mod store;
 mod usage;
 
 pub use clusters::Clusters;
 pub use codebook::{Codebook, Metric};
 pub use ema::{Ema, Smoothing};
 pub use error::Error;
+pub use fsq::{Fsq, FsqQuantized};
 pub use gumbel::{GumbelGrad, GumbelSoftmax, Noise, Schedule, SoftQuantized, gumbel_noise};
 pub use heads::{Heads, HeadsGrad, HeadsQuantized};
 pub use init::KMeans;

@@ -70,13 +70,14 @@ pub(crate) struct Packed<T> {
 }
 
 impl<T: Compute> Packed<T> {
-    /// Each code once if they are to be `distinct`.
+    /// Each code once if they are to be `distinct`; all of them are what a mixture needs.
     pub(crate) fn new(codes: &Array2<T>, metric: Metric, distinct: bool) -> Self {
         let (count, depth) = codes.dim();
         let cosine = metric == Metric::Cosine;
         // Of equal codes the first is chosen; the others would only make every row a tie.
         let mut seen = HashSet::new();
-        let bits = |row: usize| codes.row(row).iter().map(|v| (v.to_f64() + 0.0).to_bits()).collect::<Vec<_>>();
+        let bits =
+            |row: usize| codes.row(row).iter().map(|v| (v.to_f64() + 0.0).to_bits()).collect::<Vec<_>>();
         let ids: Vec<usize> = (0..count).filter(|&k| !distinct || seen.insert(bits(k))).collect();
         let centre: Vec<T> = if cosine {
             vec![T::ZERO; depth]
@@ -91,7 +92,9 @@ impl<T: Compute> Packed<T> {
             if cosine { (row.iter().map(|v| v / norm).collect(), 1.0) } else { (row, norm) }
         };
         let reach = ids.iter().map(|&k| centred(k).1).fold(0.0, f64::max);
-        let scale = (1.0 / power_of_two(reach)).clamp(1.0 / LARGEST_SCALE, LARGEST_SCALE);
+        // A mixture has noise of size 1 beside the logits: nothing is gained where the codes are smaller than that.
+        let most = if distinct { LARGEST_SCALE } else { 1.0 };
+        let scale = (1.0 / power_of_two(reach)).clamp(1.0 / LARGEST_SCALE, most);
         let step = step();
         let groups = ids.len().div_ceil(step);
         let mut data = vec![T::ZERO; groups * step * depth];

@@ -2,9 +2,9 @@
 
 use ndarray::{Array1, Array2, ArrayRef2, Zip};
 use pulp::Arch;
+use variata_distributions::check;
 use variata_distributions::lanes::{Compute, Sample};
 use variata_distributions::parallel::for_each;
-use variata_distributions::check;
 
 use crate::clusters::Clusters;
 use crate::codebook::{Codebook, check_rows};
@@ -148,9 +148,13 @@ impl<T: Compute> Quantized<T> {
         let clusters = Clusters::of(codebook, z, &self.indices, false)?;
         let scale = mean(2.0, rows * depth);
         let mut codes = codebook.codes().clone();
-        Zip::from(codes.rows_mut()).and(clusters.sums().rows()).and(clusters.sizes()).for_each(|mut e, sums, n| {
-            e.zip_mut_with(&sums, |e, s| *e = T::from_f64(scale * upstream.codebook * (n * e.to_f64() - s)));
-        });
+        Zip::from(codes.rows_mut()).and(clusters.sums().rows()).and(clusters.sizes()).for_each(
+            |mut e, sums, n| {
+                e.zip_mut_with(&sums, |e, s| {
+                    *e = T::from_f64(scale * upstream.codebook * (n * e.to_f64() - s))
+                });
+            },
+        );
         let mut grad = Array2::from_elem((rows, depth), T::ZERO);
         let tasks: Vec<_> = grad
             .axis_chunks_iter_mut(ndarray::Axis(0), TASK)

@@ -136,7 +136,11 @@ impl<T: Compute> ResidualQuantized<T> {
     ///
     /// # Errors
     /// As [`Quantized::backward`].
-    pub fn backward(&self, residual: &Residual<T>, upstream: &Upstream<'_, T>) -> Result<ResidualGrad<T>, Error> {
+    pub fn backward(
+        &self,
+        residual: &Residual<T>,
+        upstream: &Upstream<'_, T>,
+    ) -> Result<ResidualGrad<T>, Error> {
         check::shape("output", upstream.output.shape(), self.output.shape())?;
         let none = Array2::from_elem(self.output.dim(), T::ZERO);
         let mut total = upstream.output.map(|v| v.to_f64());

@@ -3,8 +3,8 @@
 use ndarray::{Array2, ArrayRef2, ArrayView1};
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
-use variata_distributions::lanes::{Compute, Sample};
 use variata_distributions::check;
+use variata_distributions::lanes::{Compute, Sample};
 
 use crate::codebook::{Codebook, check_rows};
 use crate::ema::Ema;
@@ -95,7 +95,13 @@ impl<T: Compute> Codebook<T> {
     }
 
     /// Rows of the batch that become codes.
-    fn rows(&self, dead: &[usize], revival: Revival, z: &Array2<T>, rng: &mut impl Rng) -> Result<Vec<usize>, Error> {
+    fn rows(
+        &self,
+        dead: &[usize],
+        revival: Revival,
+        z: &Array2<T>,
+        rng: &mut impl Rng,
+    ) -> Result<Vec<usize>, Error> {
         let rows = z.nrows();
         if revival == Revival::Batch {
             // The first places of a shuffle, again and again if the batch is too small.
@@ -113,7 +119,9 @@ impl<T: Compute> Codebook<T> {
         let mut distances = if alive.is_empty() {
             ndarray::Array1::from_elem(rows, f64::INFINITY)
         } else {
-            Self::new(self.codes().select(ndarray::Axis(0), &alive), self.metric())?.assign_with_distances(z)?.1
+            Self::new(self.codes().select(ndarray::Axis(0), &alive), self.metric())?
+                .assign_with_distances(z)?
+                .1
         };
         let mut chosen = Vec::with_capacity(dead.len());
         for _ in dead {

@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayRef2, s};
 use pulp::{Arch, Simd, WithSimd};
-use variata_distributions::{ArgumentError, Real};
 use variata_distributions::lanes::{Compute, Sample, tile};
 use variata_distributions::parallel::for_each;
+use variata_distributions::{ArgumentError, Real};
 
 use crate::codebook::{Codebook, Metric, check_row};
 use crate::exact;
@@ -127,11 +127,8 @@ impl<'a, S: Sample<Compute = T>, T: Compute> Blocks<'a, S> {
             let copies = copies(self.codebook);
             let candidates = candidates(packed, &memory.panels, &doubts, count);
             for (row, candidates) in candidates.into_iter().enumerate() {
-                let mut found: Vec<(f64, usize)> = candidates
-                    .iter()
-                    .flat_map(|&position| &copies[position])
-                    .map(|&k| (0.0, k))
-                    .collect();
+                let mut found: Vec<(f64, usize)> =
+                    candidates.iter().flat_map(|&position| &copies[position]).map(|&k| (0.0, k)).collect();
                 let depth = self.codebook.dimensions();
                 let z = &rows[row * depth..(row + 1) * depth];
                 exact::order(self.codebook.metric(), z, self.codebook.codes(), count, &mut found);
@@ -163,7 +160,8 @@ fn refused<S: Sample>(rows: &[S], depth: usize, metric: Metric) -> Option<usize>
         #[inline(always)]
         || ok(rows),
     );
-    let zero = |row: &[S]| metric == Metric::Cosine && row.iter().all(|v| v.compute().to_f64().powi(2) == 0.0);
+    let zero =
+        |row: &[S]| metric == Metric::Cosine && row.iter().all(|v| v.compute().to_f64().powi(2) == 0.0);
     if fine && metric != Metric::Cosine {
         return None;
     }
@@ -227,7 +225,8 @@ fn nearest<S: Sample<Compute = T>, T: Compute>(codebook: &Codebook<T>, rows: &[S
         let vectors: Vec<S> =
             open.iter().flat_map(|&row| &rows[row * depth..(row + 1) * depth]).copied().collect();
         packed.rows(&vectors, &mut memory.panels, &mut memory.norms);
-        let doubts: Vec<f64> = memory.norms.iter().map(|square| packed.doubt(square.to_f64().sqrt())).collect();
+        let doubts: Vec<f64> =
+            memory.norms.iter().map(|square| packed.doubt(square.to_f64().sqrt())).collect();
         let candidates = candidates(packed, &memory.panels, &doubts, 1);
         for ((&row, z), candidates) in open.iter().zip(vectors.chunks_exact(depth)).zip(candidates) {
             let mut found: Vec<_> = candidates.iter().map(|&position| (0.0, packed.ids[position])).collect();

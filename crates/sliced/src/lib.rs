@@ -40,6 +40,6 @@ pub use mmd::{Estimator, Kernel, Mmd};
 pub use null::GoodnessOfFit;
 pub use sliced::Sliced;
 pub use target::{Affine, Target};
+pub use two_sample::{TwoSample, TwoSampleGrad};
 #[doc(inline)]
 pub use variata_distributions::lanes::{Compute, Sample};
-pub use two_sample::{TwoSample, TwoSampleGrad};

@@ -6,8 +6,8 @@ use variata_distributions::{Real, check};
 use crate::distance::none;
 use crate::error::Error;
 use crate::pairs::{points, sum};
-use variata_distributions::lanes::Sample;
 use crate::two_sample::TwoSampleGrad;
+use variata_distributions::lanes::Sample;
 
 /// A kernel of the squared distance.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -103,12 +103,7 @@ impl<T: Compute> Panels<T> {
 }
 
 /// Row-major rows into a panel; whether all values are fine.
-fn pack<S: Copy, T: Compute>(
-    rows: &[S],
-    depth: usize,
-    compute: impl Fn(S) -> T,
-    panel: &mut [T],
-) -> bool {
+fn pack<S: Copy, T: Compute>(rows: &[S], depth: usize, compute: impl Fn(S) -> T, panel: &mut [T]) -> bool {
     transpose::<S, T, ROWS>(rows, depth, |_, v| compute(v), panel);
     rows.iter().fold(true, |fine, &v| fine & (compute(v).to_f64().abs() <= LARGEST))
 }

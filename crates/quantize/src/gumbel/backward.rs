@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayRef2, s};
 use pulp::{Arch, Simd, WithSimd};
 use variata_distributions::lanes::{Compute, Sample};
 
-use super::panel::{Logits, Tile, mix, scores};
+use super::panel::{Logits, Tile, finite, mix, scores};
 use super::{GumbelSoftmax, Noise, SoftQuantized};
 use crate::codebook::Codebook;
 use crate::error::Error;
@@ -57,7 +57,7 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
     let logits = Logits::new(options, mixture, noise);
     let scale = mixture.packed.scale.to_f64();
     // (2/τ)/scale²: δ and z − c are in units of the panel.
-    let slope = 2.0 / options.temperature / (scale * scale);
+    let slope = finite::<T>(2.0 / options.temperature / (scale * scale));
     let wide = depth.next_multiple_of(ROWS);
     let mut blocks = Blocks::new(codebook, "z", z)?;
     let parts = (4 * rows / count).clamp(4, PARTS);
@@ -75,20 +75,34 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
             mixture.packed.rows(z, &mut memory.panels, &mut memory.norms);
             for (p, values) in memory.panels.chunks_exact(ROWS * depth).enumerate() {
                 let start = c * task_rows(depth) + p * ROWS;
-                let here = first + start..(first + start + ROWS).min(first + c * task_rows(depth) + z.len() / depth);
+                let here =
+                    first + start..(first + start + ROWS).min(first + c * task_rows(depth) + z.len() / depth);
                 let soft = found.soft.as_ref().unwrap_or(&found.output);
-                work.rows(mixture, values, &upstream.slice(s![here.clone(), ..]), &soft.slice(s![here.clone(), ..]));
+                work.rows(
+                    mixture,
+                    values,
+                    &upstream.slice(s![here.clone(), ..]),
+                    &soft.slice(s![here.clone(), ..]),
+                );
                 let mut normal = ([T::ZERO; ROWS], [T::ZERO; ROWS]);
                 for (r, row) in here.clone().enumerate() {
                     normal.0[r] = found.largest[row];
                     normal.1[r] = T::from_f64(1.0 / found.sums[row]);
                 }
-                let step = Step { work: &mut work, sums: &mut sums, logits: &logits, values, row: here.start, normal, slope };
+                let step = Step {
+                    work: &mut work,
+                    sums: &mut sums,
+                    logits: &logits,
+                    values,
+                    row: here.start,
+                    normal,
+                    slope,
+                };
                 Arch::new().dispatch(step);
-                let factor = slope * scale;
-                for (r, grad) in grad[p * ROWS * depth..].chunks_exact_mut(depth).take(here.len()).enumerate() {
+                for (r, grad) in grad[p * ROWS * depth..].chunks_exact_mut(depth).take(here.len()).enumerate()
+                {
                     let mixed = grad.iter_mut().zip(&work.mixed);
-                    mixed.for_each(|(to, sums)| *to = T::from_f64(sums[r].to_f64() * factor / scale));
+                    mixed.for_each(|(to, sums)| *to = T::from_f64(sums[r].to_f64() * slope));
                 }
             }
         }
@@ -111,10 +125,11 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
         }
     }
     let z = Array2::from_shape_vec((rows, depth), grad).unwrap_or_default();
-    let temperature = if options.temperature.is_finite() {
-        -temperature / (scale * logits.unit * options.temperature * options.temperature)
-    } else {
+    // Σ δ·logit is 0 at both ends of the temperatures, where the factor is not finite.
+    let temperature = if temperature == 0.0 || options.temperature.is_infinite() {
         0.0
+    } else {
+        -temperature / (scale * logits.unit) / options.temperature / options.temperature
     };
     Ok(GumbelGrad { z, codes: codes.mapv(T::from_f64), temperature })
 }
@@ -191,7 +206,11 @@ impl<T: Compute> WithSimd for Step<'_, T> {
 
     #[inline(always)]
     fn with_simd<V: Simd>(self, simd: V) {
-        if self.logits.mixture.packed.step == STEP { self.run::<V, STEP>(simd) } else { self.run::<V, NARROW>(simd) }
+        if self.logits.mixture.packed.step == STEP {
+            self.run::<V, STEP>(simd)
+        } else {
+            self.run::<V, NARROW>(simd)
+        }
     }
 }
 
@@ -210,7 +229,14 @@ impl<T: Compute> Step<'_, T> {
         for b in 0..mixture.blocks() {
             let inside = self.logits.block::<V, J>(simd, self.values, self.row, b, weights);
             // −G·e.
-            scores::<T, V, J>(simd, upstream, &packed.data[b * BLOCK * packed.depth..], &none, inside, slopes);
+            scores::<T, V, J>(
+                simd,
+                upstream,
+                &packed.data[b * BLOCK * packed.depth..],
+                &none,
+                inside,
+                slopes,
+            );
             let mut along = [T::ZERO; ROWS];
             for (k, (w, h)) in weights[..inside].iter_mut().zip(slopes[..inside].iter_mut()).enumerate() {
                 let mut total = [T::ZERO; ROWS];

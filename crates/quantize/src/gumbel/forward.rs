@@ -65,8 +65,12 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
         }
     })?;
     if let Some(row) = far.into_iter().flatten().next() {
-        let value = z.row(row).iter().map(|v| v.compute().to_f64()).fold(0.0, |a: f64, v| if v.abs() > a.abs() { v } else { a });
-        let must = "within 1e18 (f64: 1e150) times the size of the codebook";
+        let value = z
+            .row(row)
+            .iter()
+            .map(|v| v.compute().to_f64())
+            .fold(0.0, |a: f64, v| if v.abs() > a.abs() { v } else { a });
+        let must = "at most 1e18 (f64: 1e150) times the size of the codebook, or 1, from its mean";
         return Err(Error::Row { argument: "z", row, value, must });
     }
     let soft = Array2::from_shape_vec((rows, depth), soft).unwrap_or_default();
@@ -117,7 +121,11 @@ impl<T: Compute> WithSimd for Step<'_, T> {
 
     #[inline(always)]
     fn with_simd<V: Simd>(self, simd: V) {
-        if self.logits.mixture.packed.step == STEP { self.run::<V, STEP>(simd) } else { self.run::<V, NARROW>(simd) }
+        if self.logits.mixture.packed.step == STEP {
+            self.run::<V, STEP>(simd)
+        } else {
+            self.run::<V, NARROW>(simd)
+        }
     }
 }
 

@@ -59,7 +59,14 @@ fn words(seed: u64, first: u64, counter: u32) -> [[u32; ROWS]; 2] {
 
 /// More bits, for all in f64, and where few are left in f32.
 #[inline(never)]
-fn refine<T: Compute>(seed: u64, first: u64, pair: u32, c: usize, words_here: &[u32; ROWS], v: &mut [T; ROWS]) {
+fn refine<T: Compute>(
+    seed: u64,
+    first: u64,
+    pair: u32,
+    c: usize,
+    words_here: &[u32; ROWS],
+    v: &mut [T; ROWS],
+) {
     let (half, tiny) = (T::from_f64(0.5), T::from_f64(1.0 / 4_294_967_296.0));
     let further = words(seed, first, pair | FURTHER)[c];
     for i in 0..ROWS {

@@ -14,8 +14,7 @@ pub(crate) type Tile<T> = [[T; ROWS]; BLOCK];
 pub(crate) struct Logits<'a, T> {
     pub(crate) mixture: &'a Mixture<T>,
     pub(crate) noise: Noise<'a, T>,
-    /// Logit per score, and per noise: in units in which neither overflows.
-    alpha: T,
+    /// Logit per noise: in units in which neither overflows.
     beta: T,
     /// Exponent per logit.
     pub(crate) kappa: T,
@@ -25,14 +24,10 @@ pub(crate) struct Logits<'a, T> {
 
 impl<'a, T: Compute> Logits<'a, T> {
     pub(crate) fn new(options: &GumbelSoftmax, mixture: &'a Mixture<T>, noise: Noise<'a, T>) -> Self {
-        let square = mixture.packed.scale.to_f64().powi(2);
         // −‖z − e‖² is −2·score/scale² but for what is the same for all codes.
-        let unit = square.min(1.0);
-        // As large as can be for small τ: a difference is 0 or leaves no weight.
-        let largest = if T::SINGLE { 1e37 } else { 1e300 };
-        let kappa = (1.0 / (options.temperature * unit)).min(largest);
-        let alpha = T::from_f64(-2.0 * unit / square);
-        Self { mixture, noise, alpha, beta: T::from_f64(unit), kappa: T::from_f64(kappa), unit }
+        let unit = mixture.packed.scale.to_f64().powi(2);
+        let kappa = finite::<T>(1.0 / (options.temperature * unit));
+        Self { mixture, noise, beta: T::from_f64(unit), kappa: T::from_f64(kappa), unit }
     }
 
     /// Logits of a panel for block `b`, whose first row is row `row` of the batch; how many codes the block has.
@@ -49,7 +44,7 @@ impl<'a, T: Compute> Logits<'a, T> {
         let inside = self.mixture.block(b).0;
         let bias = packed.bias[b * BLOCK..].as_chunks::<J>().0;
         scores::<T, V, J>(simd, panel, &packed.data[b * BLOCK * packed.depth..], bias, inside, out);
-        let (alpha, beta) = (self.alpha, self.beta);
+        let (alpha, beta) = (T::from_f64(-2.0), self.beta);
         match self.noise {
             Noise::None => out[..inside].iter_mut().flatten().for_each(|x| *x = alpha * *x),
             Noise::Seeded { seed, first_row } => {
@@ -72,6 +67,11 @@ impl<'a, T: Compute> Logits<'a, T> {
         }
         inside
     }
+}
+
+/// No more than what a factor may be for 0 times it to stay 0: with small τ a difference is 0 or leaves no weight.
+pub(crate) fn finite<T: Compute>(factor: f64) -> f64 {
+    factor.min(if T::SINGLE { 1e37 } else { 1e300 })
 }
 
 /// bias − z·e of a panel for the first `inside` codes of `data`.

@@ -148,7 +148,10 @@ fn distances_and_the_next_nearest() {
 
 fn layouts<T: Compute>(z: &Array2<T>, codebook: &Codebook<T>) {
     for_each_layout_2d(z, |layout, view, standard| {
-        let (a, b) = (codebook.assign_with_distances(&view).unwrap(), codebook.assign_with_distances(standard).unwrap());
+        let (a, b) = (
+            codebook.assign_with_distances(&view).unwrap(),
+            codebook.assign_with_distances(standard).unwrap(),
+        );
         assert_eq!(a, b, "{layout}");
         assert_eq!(codebook.quantize(&view).unwrap(), codebook.quantize(standard).unwrap(), "{layout}");
     });

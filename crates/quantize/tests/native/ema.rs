@@ -136,7 +136,9 @@ fn under_the_cosine_metric_codes_are_mean_directions() {
     let mut ema = Ema::new(&codebook, 0.0, Smoothing::Laplace(1e-5)).unwrap();
     ema.update(&mut codebook, &found).unwrap();
     let length = 3.6f64.sqrt();
-    assert!((codebook.codes() - array![[1.0, 0.0], [0.6 / length, 1.8 / length]]).iter().all(|v| v.abs() < 1e-15));
+    assert!(
+        (codebook.codes() - array![[1.0, 0.0], [0.6 / length, 1.8 / length]]).iter().all(|v| v.abs() < 1e-15)
+    );
     // Directions that cancel leave the code where it was.
     let mut codebook = Codebook::new(array![[1.0, 0.0]], Metric::Cosine).unwrap();
     let found = clusters(&codebook, &array![[0.0, 1.0], [0.0, -1.0]]);
@@ -187,7 +189,10 @@ fn revival_resets_all_of_the_averages() {
     let used = usage(&codebook, &z);
     let before = (codebook.clone(), ema.clone());
     // Nothing dead: nothing changes.
-    assert_eq!(codebook.revive(&[], Revival::Batch, &z, &used, Some(&mut ema), &mut rng(1)).unwrap(), []);
+    assert_eq!(
+        codebook.revive(&[], Revival::Batch, &z, &used, Some(&mut ema), &mut rng(1)).unwrap(),
+        [0usize; 0]
+    );
     assert_eq!((&codebook, &ema), (&before.0, &before.1));
     let changed = codebook.revive(&[5, 9], Revival::Batch, &z, &used, Some(&mut ema), &mut rng(1)).unwrap();
     assert_eq!(changed, [5, 9]);
@@ -202,7 +207,8 @@ fn revival_resets_all_of_the_averages() {
     assert_eq!(codebook, revived);
     // A split shares the size, and keeps the sums that go with the codes.
     let size = ema.sizes()[0];
-    let changed = codebook.revive(&[7], Revival::Split { spread: 0.01 }, &z, &used, Some(&mut ema), &mut rng(1));
+    let changed =
+        codebook.revive(&[7], Revival::Split { spread: 0.01 }, &z, &used, Some(&mut ema), &mut rng(1));
     assert_eq!(changed.unwrap(), [0, 7]);
     assert_eq!((ema.sizes()[0], ema.sizes()[7]), (0.5 * size, 0.5 * size));
     let gap = &ema.sums().row(7) / (0.5 * size) - codebook.codes().row(7);

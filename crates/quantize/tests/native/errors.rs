@@ -2,7 +2,8 @@
 
 use ndarray::{Array1, Array2, array};
 use variata_quantize::{
-    Clusters, Codebook, Ema, Error, Estimator, Heads, Metric, Residual, Revival, Smoothing, Upstream, Usage, UsageWindow,
+    Clusters, Codebook, Ema, Error, Estimator, Heads, Metric, Residual, Revival, Smoothing, Upstream, Usage,
+    UsageWindow,
 };
 
 use crate::support::{argument, euclidean, normal, rng};
@@ -31,8 +32,14 @@ fn codebooks_that_are_none() {
     }
     assert_eq!(argument(Codebook::<f32>::normal(usize::MAX, usize::MAX, 1.0, Metric::Cosine, rng)), "codes");
     let none = Array2::<f64>::zeros((0, 2));
-    assert_eq!(argument(Codebook::k_means_plus_plus(&none, 2, Metric::SquaredEuclidean, rng)), "rows of data");
-    assert_eq!(argument(Codebook::k_means_plus_plus(&normal(3, 2, 1), 0, Metric::SquaredEuclidean, rng)), "codes");
+    assert_eq!(
+        argument(Codebook::k_means_plus_plus(&none, 2, Metric::SquaredEuclidean, rng)),
+        "rows of data"
+    );
+    assert_eq!(
+        argument(Codebook::k_means_plus_plus(&normal(3, 2, 1), 0, Metric::SquaredEuclidean, rng)),
+        "codes"
+    );
     assert_eq!(argument(Codebook::k_means(&array![[f64::NAN]], 1, 1, Metric::SquaredEuclidean, rng)), "data");
 }
 
@@ -43,9 +50,7 @@ fn vectors_that_are_not_finite_are_named_by_their_row() {
         let mut z = normal(3000, 3, 2);
         z[[2345, 1]] = bad;
         z[[2999, 0]] = bad;
-        let refused = |error: Error| {
-            matches!(error, Error::Row { argument: "z", row: 2345, value, .. } if value.to_bits() == bad.to_bits())
-        };
+        let refused = |error: Error| matches!(error, Error::Row { argument: "z", row: 2345, value, .. } if value.to_bits() == bad.to_bits());
         assert!(refused(codebook.assign(&z).unwrap_err()));
         assert!(refused(codebook.assign_with_distances(&z).unwrap_err()));
         assert!(refused(codebook.quantize(&z).unwrap_err()));
@@ -72,7 +77,10 @@ fn indices_of_no_code() {
     for bad in [5, usize::MAX] {
         let error = codebook.decode(&array![0, 4, bad]).unwrap_err();
         assert_eq!(error, Error::Index { argument: "indices", position: 2, index: bad, codes: 5 });
-        assert_eq!(argument(Clusters::new(&codebook).add(&codebook, &normal(1, 3, 1), &array![bad])), "indices");
+        assert_eq!(
+            argument(Clusters::new(&codebook).add(&codebook, &normal(1, 3, 1), &array![bad])),
+            "indices"
+        );
         assert_eq!(argument(Usage::new(5).unwrap().add(&array![bad])), "indices");
         assert_eq!(argument(UsageWindow::new(5, 1).unwrap().push(&array![bad])), "indices");
         let heads = Heads::new(vec![codebook.clone()]).unwrap();
@@ -139,5 +147,5 @@ fn shapes_and_settings_that_do_not_fit() {
         assert_eq!(argument(revive(&[1], Revival::Split { spread }, &z)), "spread");
     }
     // Nobody has anything to share.
-    assert_eq!(revive(&[1], Revival::Split { spread: 0.1 }, &z).unwrap(), []);
+    assert_eq!(revive(&[1], Revival::Split { spread: 0.1 }, &z).unwrap(), [0usize; 0]);
 }

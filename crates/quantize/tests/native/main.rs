@@ -5,7 +5,10 @@
 mod assign;
 mod ema;
 mod errors;
+mod fsq;
+mod gumbel;
 mod quantize;
+mod store;
 mod support;
 mod threads;
 mod usage;

@@ -38,9 +38,11 @@ fn gradients_of_the_losses_are_those_of_finite_differences() {
         let none = Array2::zeros((7, 4));
         let shaped = |v: &[f64], rows| Array2::from_shape_vec((rows, 4), v.to_vec()).unwrap();
         let loss = |z: &Array2<f64>, codes: &Array2<f64>| {
-            let gaps = z.rows().into_iter().zip(&quantized.indices).map(|(z, &k)| {
-                z.iter().zip(codes.row(k)).map(|(z, e)| (z - e) * (z - e)).sum::<f64>()
-            });
+            let gaps = z
+                .rows()
+                .into_iter()
+                .zip(&quantized.indices)
+                .map(|(z, &k)| z.iter().zip(codes.row(k)).map(|(z, e)| (z - e) * (z - e)).sum::<f64>());
             gaps.sum::<f64>() / 28.0
         };
         let backward = |a, b| {
