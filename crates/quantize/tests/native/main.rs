@@ -4,6 +4,7 @@
 
 mod assign;
 mod ema;
+mod errata;
 mod errors;
 mod fsq;
 mod gumbel;
