@@ -21,7 +21,9 @@ fn quantize(c: &mut Criterion) {
     for (n, k, d) in SIZES {
         let (z, codes): (Array2<f32>, Array2<f32>) = (normal(n, d, 1), normal(k, d, 2));
         let codebook = given(Codebook::new(codes, Metric::SquaredEuclidean));
-        group.bench_function(format!("assign/{n}x{k}x{d}"), |b| b.iter(|| given(codebook.assign(black_box(&z)))));
+        group.bench_function(format!("assign/{n}x{k}x{d}"), |b| {
+            b.iter(|| given(codebook.assign(black_box(&z))))
+        });
     }
     let (n, k, d) = SIZES[0];
     let (z, codes): (Array2<f32>, Array2<f32>) = (normal(n, d, 1), normal(k, d, 2));

@@ -67,9 +67,11 @@ pub trait Compute:
     const SINGLE: bool;
     /// eˣ for x ≤ 0, branch-free in f32; ≤ 2 ulp, and 0 where that is no normal number.
     #[doc(hidden)]
+    #[must_use]
     fn exp(self) -> Self;
     /// log x for normal x > 0, branch-free in f32; ≤ 2 ulp.
     #[doc(hidden)]
+    #[must_use]
     fn ln(self) -> Self;
     /// The nearest number.
     #[doc(hidden)]

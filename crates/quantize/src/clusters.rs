@@ -30,7 +30,6 @@ const PARTS: usize = 16;
 /// # Ok::<(), variata_quantize::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Clusters {
     sizes: Array1<f64>,
     sums: Array2<f64>,
@@ -108,7 +107,9 @@ impl Clusters {
                         buffer.iter_mut().zip(&z).for_each(|(to, v)| *to = v.compute().to_f64());
                         if metric == Metric::Cosine {
                             let norm = exact::squared_norm(&buffer).sqrt();
-                            buffer.iter_mut().for_each(|v| *v /= norm);
+                            for v in &mut buffer {
+                                *v /= norm;
+                            }
                         }
                         add(sums, &buffer)
                     }

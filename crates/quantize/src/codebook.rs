@@ -78,7 +78,7 @@ impl<T: Compute> Codebook<T> {
         }
         check_rows("codes", &codes, metric)?;
         Ok(Self {
-            codes: codes.as_standard_layout().into_owned(),
+            codes: if codes.is_standard_layout() { codes } else { codes.as_standard_layout().into_owned() },
             metric,
             packed: OnceLock::new(),
             mixture: OnceLock::new(),

@@ -48,6 +48,7 @@ pub enum Smoothing {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "stored::Ema"))]
 pub struct Ema {
     decay: f64,
     smoothing: Smoothing,
@@ -61,16 +62,21 @@ impl Ema {
     /// # Errors
     /// [`Error::Argument`] if γ or α is out of range.
     pub fn new<T: Compute>(codebook: &Codebook<T>, decay: f64, smoothing: Smoothing) -> Result<Self, Error> {
-        check::scalar("decay", decay, "in [0, 1)", (0.0..1.0).contains(&decay))?;
-        if let Smoothing::Laplace(alpha) | Smoothing::Hold(alpha) = smoothing {
-            check::scalar("smoothing", alpha, "finite and >= 0", alpha >= 0.0 && alpha.is_finite())?;
-        }
+        Self::check(decay, smoothing)?;
         let sums = codebook.codes().mapv(Real::to_f64);
         let mut ema = Self { decay, smoothing, sizes: Array1::ones(codebook.count()), sums };
         for index in 0..codebook.count() {
             ema.reset(codebook, index);
         }
         Ok(ema)
+    }
+
+    fn check(decay: f64, smoothing: Smoothing) -> Result<(), Error> {
+        check::scalar("decay", decay, "in [0, 1)", (0.0..1.0).contains(&decay))?;
+        if let Smoothing::Laplace(alpha) | Smoothing::Hold(alpha) = smoothing {
+            check::scalar("smoothing", alpha, "finite and >= 0", alpha >= 0.0 && alpha.is_finite())?;
+        }
+        Ok(())
     }
 
     /// Averaged sizes [K].
@@ -106,22 +112,17 @@ impl Ema {
             if chosen == 0.0 {
                 return;
             }
-            let (hold, size) = match self.smoothing {
-                Smoothing::None => (0.0, size),
-                Smoothing::Laplace(alpha) => (0.0, (size + alpha) / (total + count * alpha) * total),
-                Smoothing::Hold(alpha) => (alpha, size + alpha),
-            };
-            let mut size = size;
-            if codebook.metric() == Metric::Cosine {
+            let (hold, size) = match (codebook.metric(), self.smoothing) {
                 // Only the direction counts: unit length.
-                let norm = sums.iter().map(|s| s * s).sum::<f64>().sqrt();
-                if norm == 0.0 {
-                    return;
-                }
-                size = norm;
+                (Metric::Cosine, _) => (0.0, sums.iter().map(|s| s * s).sum::<f64>().sqrt()),
+                (_, Smoothing::None) => (0.0, size),
+                (_, Smoothing::Laplace(alpha)) => (0.0, (size + alpha) / (total + count * alpha) * total),
+                (_, Smoothing::Hold(alpha)) => (alpha, size + alpha),
+            };
+            // Directions may cancel.
+            if size > 0.0 {
+                code.zip_mut_with(&sums, |e, s| *e = T::from_f64((s + hold * e.to_f64()) / size));
             }
-            let hold = if codebook.metric() == Metric::Cosine { 0.0 } else { hold };
-            code.zip_mut_with(&sums, |e, s| *e = T::from_f64((s + hold * e.to_f64()) / size));
         });
         codebook.set_codes(codes)?;
         *self = next;
@@ -148,5 +149,35 @@ impl Ema {
         self.sums.row_mut(from).mapv_inplace(|v| 0.5 * v);
         self.sizes[to] = half;
         self.sums.row_mut(to).mapv_inplace(|v| v * half);
+    }
+}
+
+/// What a file may hold, before it is checked.
+#[cfg(feature = "serde")]
+mod stored {
+    use ndarray::{Array1, Array2};
+    use variata_distributions::check;
+
+    use super::Smoothing;
+    use crate::error::Error;
+
+    #[derive(serde::Deserialize)]
+    pub(super) struct Ema {
+        decay: f64,
+        smoothing: Smoothing,
+        sizes: Array1<f64>,
+        sums: Array2<f64>,
+    }
+
+    impl TryFrom<Ema> for super::Ema {
+        type Error = Error;
+
+        fn try_from(Ema { decay, smoothing, sizes, sums }: Ema) -> Result<Self, Error> {
+            Self::check(decay, smoothing)?;
+            check::shape("sizes", sizes.shape(), &[sums.nrows()])?;
+            check::finite("sizes", &sizes)?;
+            check::finite("sums", &sums)?;
+            Ok(Self { decay, smoothing, sizes, sums })
+        }
     }
 }

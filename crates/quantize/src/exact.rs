@@ -136,7 +136,7 @@ pub(crate) fn order<S: Sample<Compute = T>, T: Compute>(
     z: &[S],
     codes: &Array2<T>,
     count: usize,
-    found: &mut Vec<(f64, usize)>,
+    found: &mut [(f64, usize)],
 ) {
     let row = |k: usize| codes.row(k).to_slice().unwrap_or_default();
     for (distance, k) in found.iter_mut() {

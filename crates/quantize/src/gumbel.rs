@@ -124,7 +124,7 @@ impl GumbelSoftmax {
         let soft = Self { hard: false, ..*self };
         let found = soft.forward(codebook, z, noise)?;
         let mut weights = Array2::from_elem((z.nrows(), codebook.count()), T::ZERO);
-        backward::visit(self, codebook, z, noise, &found, |row, k, w| weights[[row, k]] = w)?;
+        backward::visit(self, codebook, z, noise, &found, |row, k, w| weights[[row, k]] = w);
         Ok(weights)
     }
 
@@ -145,7 +145,7 @@ impl GumbelSoftmax {
         backward::visit(self, codebook, z, Noise::None, &found, |_, k, w| {
             weights[k] += w.to_f64();
             row_entropy += entropy(w.to_f64());
-        })?;
+        });
         let rows = z.nrows() as f64;
         weights.mapv_inplace(|w| w / rows);
         let mean_entropy = weights.iter().map(|w| entropy(*w)).sum();

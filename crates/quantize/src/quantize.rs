@@ -151,7 +151,7 @@ impl<T: Compute> Quantized<T> {
         Zip::from(codes.rows_mut()).and(clusters.sums().rows()).and(clusters.sizes()).for_each(
             |mut e, sums, n| {
                 e.zip_mut_with(&sums, |e, s| {
-                    *e = T::from_f64(scale * upstream.codebook * (n * e.to_f64() - s))
+                    *e = T::from_f64(scale * upstream.codebook * (n * e.to_f64() - s));
                 });
             },
         );

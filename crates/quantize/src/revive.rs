@@ -88,7 +88,9 @@ impl<T: Compute> Codebook<T> {
             // What a crowded code holds is shared, anything else begins anew.
             let shared = |index: &usize| splits.iter().any(|(from, to)| from == index || to == index);
             changed.iter().filter(|index| !shared(index)).for_each(|&index| ema.reset(&next, index));
-            splits.iter().for_each(|&(from, to)| ema.split(&next, from, to));
+            for &(from, to) in &splits {
+                ema.split(&next, from, to);
+            }
         }
         *self = next;
         Ok(changed)
@@ -141,7 +143,9 @@ impl<T: Compute> Codebook<T> {
         rng: &mut impl Rng,
     ) -> Result<Vec<(usize, usize)>, Error> {
         let mut counts: Vec<f64> = usage.counts().iter().map(|&n| n as f64).collect();
-        dead.iter().for_each(|&k| counts[k] = 0.0);
+        for &k in dead {
+            counts[k] = 0.0;
+        }
         let mut pairs = Vec::with_capacity(dead.len());
         for &to in dead {
             let from = (1..counts.len()).fold(0, |best, k| if counts[k] > counts[best] { k } else { best });

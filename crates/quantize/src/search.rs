@@ -303,7 +303,7 @@ fn candidates<T: Compute>(packed: &Packed<T>, panels: &[T], doubts: &[f64], coun
             let size = packed.step * packed.depth;
             let codes = &packed.data[group * size..(group + 1) * size];
             let mut scores = [[T::ZERO; ROWS]; STEP];
-            Arch::new().dispatch(Scores { panel, codes, bias, scores: &mut scores });
+            Arch::new().dispatch(Scores { panel, codes, bias, out: &mut scores });
             let inside = (packed.ids.len() - group * packed.step).min(packed.step);
             for (j, scores) in scores.iter().enumerate().take(inside) {
                 for (kept, score) in kept.iter_mut().zip(scores) {
@@ -362,7 +362,7 @@ struct Scores<'a, T> {
     panel: &'a [T],
     codes: &'a [T],
     bias: &'a [T],
-    scores: &'a mut [[T; ROWS]; STEP],
+    out: &'a mut [[T; ROWS]; STEP],
 }
 
 impl<T: Compute> WithSimd for Scores<'_, T> {
@@ -381,7 +381,7 @@ impl<T: Compute> Scores<'_, T> {
         for first in (0..ROWS).step_by(2 * lanes) {
             let start: [_; J] = std::array::from_fn(|j| [T::splat(simd, self.bias[j]); 2]);
             let tile = tile::<T, V, ROWS, J>(simd, (self.panel, first), self.codes, start);
-            for (scores, tile) in self.scores.iter_mut().zip(tile) {
+            for (scores, tile) in self.out.iter_mut().zip(tile) {
                 T::vectors_mut::<V>(&mut scores[first..])[..2].copy_from_slice(&tile);
             }
         }

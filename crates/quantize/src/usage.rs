@@ -130,7 +130,6 @@ impl Usage {
 /// # Ok::<(), variata_quantize::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UsageWindow {
     batches: usize,
     last: VecDeque<Usage>,

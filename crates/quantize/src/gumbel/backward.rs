@@ -207,9 +207,9 @@ impl<T: Compute> WithSimd for Step<'_, T> {
     #[inline(always)]
     fn with_simd<V: Simd>(self, simd: V) {
         if self.logits.mixture.packed.step == STEP {
-            self.run::<V, STEP>(simd)
+            self.run::<V, STEP>(simd);
         } else {
-            self.run::<V, NARROW>(simd)
+            self.run::<V, NARROW>(simd);
         }
     }
 }
@@ -307,7 +307,7 @@ pub(crate) fn visit<S: Sample<Compute = T>, T: Compute>(
     noise: Noise<'_, T>,
     found: &SoftQuantized<T>,
     mut f: impl FnMut(usize, usize, T),
-) -> Result<(), Error> {
+) {
     let mixture = codebook.mixture();
     let depth = codebook.dimensions();
     let logits = Logits::new(options, mixture, noise);
@@ -333,7 +333,6 @@ pub(crate) fn visit<S: Sample<Compute = T>, T: Compute>(
             }
         }
     }
-    Ok(())
 }
 
 struct Block<'a, T> {

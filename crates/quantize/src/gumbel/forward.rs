@@ -122,9 +122,9 @@ impl<T: Compute> WithSimd for Step<'_, T> {
     #[inline(always)]
     fn with_simd<V: Simd>(self, simd: V) {
         if self.logits.mixture.packed.step == STEP {
-            self.run::<V, STEP>(simd)
+            self.run::<V, STEP>(simd);
         } else {
-            self.run::<V, NARROW>(simd)
+            self.run::<V, NARROW>(simd);
         }
     }
 }

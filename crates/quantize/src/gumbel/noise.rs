@@ -19,7 +19,7 @@ fn rounds<const N: usize>(a: &mut [u32; ROWS], b: &mut [u32; ROWS], rotations: [
         let (mut x, mut y) = (a[i], b[i]);
         for by in rotations {
             x = x.wrapping_add(y);
-            y = ((y << by) | (y >> (32 - by))) ^ x;
+            y = y.rotate_left(by) ^ x;
         }
         (a[i], b[i]) = (x, y);
     }
@@ -40,11 +40,12 @@ fn words(seed: u64, first: u64, counter: u32) -> [[u32; ROWS]; 2] {
     let keys = [seed as u32, (seed >> 32) as u32];
     let keys = [keys[0], keys[1], keys[0] ^ keys[1] ^ 0x1BD1_1BDA];
     let mut x = [[0u32; ROWS]; 2];
-    for i in 0..ROWS {
+    let [a, b] = &mut x;
+    for (i, (a, b)) in a.iter_mut().zip(b).enumerate() {
         let row = first.wrapping_add(i as u64);
         // Pairs of codes take 23 bits; the row's high bits go above them, below the mark.
-        x[0][i] = (row as u32).wrapping_add(keys[0]);
-        x[1][i] = (counter ^ (((row >> 32) as u32 & 0x7F) << 24)).wrapping_add(keys[1]);
+        *a = (row as u32).wrapping_add(keys[0]);
+        *b = (counter ^ (((row >> 32) as u32 & 0x7F) << 24)).wrapping_add(keys[1]);
     }
     let [a, b] = &mut x;
     rounds(a, b, [13, 15, 26, 6]);

@@ -59,7 +59,9 @@ impl<'a, T: Compute> Logits<'a, T> {
             Noise::Given(noise) => {
                 for (k, out) in out[..inside].iter_mut().enumerate() {
                     let column = noise.column(b * BLOCK + k);
-                    out.iter_mut().for_each(|x| *x = alpha * *x);
+                    for x in out.iter_mut() {
+                        *x = alpha * *x;
+                    }
                     let rows = out.iter_mut().zip(column.into_iter().skip(row));
                     rows.for_each(|(x, g)| *x = *x + beta * *g);
                 }

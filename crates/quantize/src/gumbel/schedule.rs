@@ -76,7 +76,7 @@ impl Schedule {
         let part = |steps: u64| if step >= steps { 1.0 } else { step as f64 / steps as f64 };
         let between = |t: f64| if t >= 1.0 { self.end } else { self.start + (self.end - self.start) * t };
         match self.course {
-            Course::Exponential { rate } if rate == 0.0 => self.start,
+            Course::Exponential { rate: 0.0 } => self.start,
             Course::Exponential { rate } => (self.start * libm::exp(-rate * step as f64)).max(self.end),
             Course::Linear { steps } => between(part(steps)),
             Course::Cosine { steps } => between(0.5 - 0.5 * libm::cos(std::f64::consts::PI * part(steps))),

@@ -6,7 +6,9 @@ use variata_quantize::{Codebook, Estimator, GumbelSoftmax, Metric, Noise, Upstre
 use crate::support::{euclidean, normal, rng};
 
 fn weights(codes: &Array2<f64>, z: &Array2<f64>, noise: &Array2<f64>, temperature: f64) -> Array2<f64> {
-    GumbelSoftmax { temperature, hard: false }.weights(&euclidean(codes.clone()), z, Noise::Given(noise)).unwrap()
+    GumbelSoftmax { temperature, hard: false }
+        .weights(&euclidean(codes.clone()), z, Noise::Given(noise))
+        .unwrap()
 }
 
 #[test]

@@ -14,6 +14,8 @@ fn through_serde_to_the_bit() {
         let text = serde_json::to_string(&ema).unwrap();
         assert_eq!(serde_json::from_str::<Ema>(&text).unwrap(), ema);
     }
+    let bad = r#"{"decay":0.9,"smoothing":"None","sizes":{"v":1,"dim":[2],"data":[1.0,1.0]},"sums":{"v":1,"dim":[1,1],"data":[1.0]}}"#;
+    assert!(serde_json::from_str::<Ema>(bad).unwrap_err().to_string().contains("sizes"));
     let usage = Usage::new(4).unwrap();
     assert_eq!(serde_json::from_str::<Usage>(&serde_json::to_string(&usage).unwrap()).unwrap(), usage);
     let fsq = Fsq::new(vec![8, 5]).unwrap();

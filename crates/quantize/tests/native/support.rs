@@ -58,10 +58,11 @@ pub(crate) fn check_nearest<T: Compute>(codebook: &Codebook<T>, z: &Array2<T>, f
 pub(crate) fn argument<R: std::fmt::Debug>(result: Result<R, Error>) -> &'static str {
     use variata_distributions::ArgumentError;
     match result {
-        Err(Error::Argument(
-            ArgumentError::Value { argument, .. } | ArgumentError::Shape { argument, .. },
-        )) => argument,
-        Err(Error::Row { argument, .. } | Error::Index { argument, .. }) => argument,
+        Err(
+            Error::Argument(ArgumentError::Value { argument, .. } | ArgumentError::Shape { argument, .. })
+            | Error::Row { argument, .. }
+            | Error::Index { argument, .. },
+        ) => argument,
         other => panic!("{other:?}"),
     }
 }
