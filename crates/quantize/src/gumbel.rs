@@ -58,7 +58,7 @@ pub enum Noise<'a, T> {
 ///
 /// let codebook = Codebook::new(array![[0.0], [2.0]], Metric::SquaredEuclidean)?;
 /// let soft = GumbelSoftmax { temperature: 1.0, hard: false };
-/// let found = soft.forward(&codebook, &array![[1.0], [0.5]], Noise::None)?;
+/// let found = soft.forward(&codebook, &array![[1.0f64], [0.5]], Noise::None)?;
 /// // In the middle both weigh ½; at ½ the logits are −¼ and −9/4.
 /// assert!((found.output[[0, 0]] - 1.0).abs() < 1e-15);
 /// assert!((found.output[[1, 0]] - 2.0 / (1.0 + 2f64.exp())).abs() < 1e-15);
