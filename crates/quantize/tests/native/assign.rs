@@ -166,6 +166,7 @@ fn do_not_depend_on_the_layout() {
     }
 }
 
+#[cfg(feature = "half")]
 #[test]
 fn of_stored_halves() {
     use half::{bf16, f16};
