@@ -5,6 +5,7 @@
 mod command_line;
 mod presets;
 mod run;
+mod sliced;
 mod sos_vae;
 
 use std::path::Path;
