@@ -22,13 +22,13 @@ pub(crate) fn run(long: bool) -> Result<()> {
         tally += process::run_tests(cargo(long, &["test"]))?;
     }
 
-    // Each crate alone, tests included: otherwise features of one crate reach the others. Those that always have libtorch stand on
+    // Each crate alone: in the run below, features of one crate reach the others. Those that always have libtorch stand on
     // all the rest, and would build its bindings once more.
     let with_torch = places::torch_crates()?;
     let alone: Vec<&String> = crates.iter().filter(|name| !with_torch.contains(name)).collect();
     for name in &alone {
         let package = format!("variata-{name}");
-        process::run(cargo(long, &["check", "--all-targets", "--package", &package]))?;
+        process::run(cargo(long, &["check", "--package", &package]))?;
     }
     for package in ["variata-distributions", "variata-lowrank-mvn", "variata-sliced"] {
         process::run(cargo(long, &["check", "--package", package, "--no-default-features"]))?;
@@ -36,7 +36,11 @@ pub(crate) fn run(long: bool) -> Result<()> {
 
     // The whole workspace, which is what clippy checks: another choice of packages has other features of the bindings' own
     // dependencies, and the bindings would be built again.
-    tally += process::run_tests(cargo(long, &["test", "--workspace", "--all-features"]))?;
+    let mut everything = cargo(long, &["test", "--workspace", "--all-features"]);
+    // With all features a crate that knows nothing of libtorch is linked with it where another asks for that.
+    let libtorch = process::own_libtorch().unwrap_or_else(|| places::root().join(".libtorch/torch"));
+    everything.env("LD_LIBRARY_PATH", libtorch.join("lib")).env("DYLD_LIBRARY_PATH", libtorch.join("lib"));
+    tally += process::run_tests(everything)?;
 
     if long {
         golden::run(true, None)?;
