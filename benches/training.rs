@@ -12,6 +12,9 @@ use variata_models::{Autoencoder, AutoencoderConfig, ImageShape, Noise};
 use crate::spread;
 
 /// What stops a bench: there is nobody to hand an error to.
+///
+/// # Panics
+/// At an error, with its message.
 pub fn given<T>(result: Result<T, impl std::fmt::Display>) -> T {
     result.unwrap_or_else(|error| panic!("{error}"))
 }

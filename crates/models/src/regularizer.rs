@@ -63,7 +63,9 @@ impl Prior {
             Self::Normal { scale } => {
                 let mut data = noise.normal_rows(purpose, step, rows, width);
                 if scale != 1.0 {
-                    data.iter_mut().for_each(|v| *v = (f64::from(*v) * scale) as f32);
+                    for v in &mut data {
+                        *v = (f64::from(*v) * scale) as f32;
+                    }
                 }
                 data
             }

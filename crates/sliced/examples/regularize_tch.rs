@@ -13,11 +13,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = store.root();
     let encoder = nn::seq()
         .add(nn::linear(&root / "e1", 16, 64, nn::LinearConfig::default()))
-        .add_fn(|x| x.relu())
+        .add_fn(Tensor::relu)
         .add(nn::linear(&root / "e2", 64, 4, nn::LinearConfig::default()));
     let decoder = nn::seq()
         .add(nn::linear(&root / "d1", 4, 64, nn::LinearConfig::default()))
-        .add_fn(|x| x.relu())
+        .add_fn(Tensor::relu)
         .add(nn::linear(&root / "d2", 64, 16, nn::LinearConfig::default()));
     let mut adam = nn::Adam::default().build(&store, 1e-3)?;
 

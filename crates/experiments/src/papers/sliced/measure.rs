@@ -76,7 +76,7 @@ pub(super) fn kurtosis_deviation(n: usize, d: i64) -> f64 {
 
 /// The codes of images, in units of the prior's scale.
 fn codes(model: &Autoencoder, x: &Tensor, scale: f64) -> Result<Array2<f64>> {
-    Ok(matrix(&(model.encode(x, None)?.code.mean / scale))?)
+    matrix(&(model.encode(x, None)?.code.mean / scale))
 }
 
 /// Images that a model makes of draws from the prior.
@@ -286,7 +286,7 @@ struct Test<'a> {
     x: Tensor,
     labels: Vec<usize>,
     features: Features<'a>,
-    of_test: Array2<f64>,
+    reference: Array2<f64>,
     directions: Directions,
 }
 
@@ -324,7 +324,8 @@ impl Test<'_> {
         if trained.variant.compared {
             let drawn = samples(model, config, set.seed, config.measure.samples)?;
             let features = self.features.of(&drawn)?;
-            frechet = frechet_distance_from_features(&features, &self.of_test).context("Fréchet distance")?;
+            frechet =
+                frechet_distance_from_features(&features, &self.reference).context("Fréchet distance")?;
             pictures = Some(self.pictures(model, config, &codes, &drawn)?);
         }
         Ok(ModelResult {
@@ -353,7 +354,7 @@ pub(super) fn measure(session: &Session, config: &SlicedConfig, set: &TrainedSet
         let frechet_of_data =
             frechet_distance_from_features(&features.of(&train)?, &of_test).context("Fréchet distance")?;
         let distance = features.distance();
-        let test = Test { x, labels, features, of_test, directions: directions(config)? };
+        let test = Test { x, labels, features, reference: of_test, directions: directions(config)? };
         let models = (0..set.models.len()).map(|i| test.model(config, set, i)).collect::<Result<Vec<_>>>()?;
         let scfwae = set.models.iter().find(|t| t.variant.method == Method::Scfwae).unwrap_or(&set.models[0]);
         let batch = gather(session, set.parts.train.indices(), config.data.batch_size)?;
