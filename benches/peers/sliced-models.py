@@ -1,10 +1,11 @@
 """Peers of benches/benches/sliced-models.rs: the same models, batches and optimiser in PyTorch.
 
-Distances are written as one writes them in PyTorch; Cramér–Wold on the line is the double sum over pairs, all directions at once.
+Distances are those of sliced.py, but for Cramér–Wold: the double sum over pairs, here for all directions at once, which fits for
+small batches.
 Operations are those of the layers, three times for a step: forward, and both gradients.
 """
 
-import functools
+from sliced import cramer_von_mises, kolmogorov_smirnov, wasserstein2
 
 PEERS = ["torch eager", "torch.compile"]
 # Cargo features of our side.
@@ -42,23 +43,6 @@ ROWS = (
 )
 
 
-@functools.lru_cache
-def cells(n):
-    """Means of the normal's n equal parts, and what they leave of its variance."""
-    import torch
-
-    q = torch.special.ndtri(torch.arange(n + 1, dtype=torch.float64) / n)
-    density = torch.exp(-q * q / 2) / (2 * torch.pi) ** 0.5
-    means = n * (density[:-1] - density[1:])
-    return means.float()[:, None], float(1 - (means**2).mean())
-
-
-def normal(x, variance):
-    import torch
-
-    return torch.exp(-x * x / (2 * variance)) / (2 * torch.pi * variance) ** 0.5
-
-
 def swae(z, directions):
     import torch
 
@@ -67,35 +51,29 @@ def swae(z, directions):
 
 
 def scfwae(z, directions):
-    means, within = cells(z.shape[0])
-    return ((z @ directions).sort(0).values - means).square().mean() + within
+    return wasserstein2(z @ directions)
 
 
 def scwae(z, directions):
-    n = z.shape[0]
-    gamma = (4 / (3 * n)) ** 0.4
-    y = (z @ directions).T
-    pairs = normal(y[:, :, None] - y[:, None, :], 2 * gamma).mean()
-    return pairs - 2 * normal(y, 1 + 2 * gamma).mean() + 1 / (2 * 3.141592653589793 * (2 + 2 * gamma)) ** 0.5
-
-
-def uniform(z, directions):
     import torch
 
-    u = torch.special.ndtr((z @ directions).sort(0).values)
-    return u, torch.arange(1, z.shape[0] + 1, dtype=u.dtype)[:, None], z.shape[0]
+    n = z.shape[0]
+    gamma = (4 / (3 * n)) ** 0.4
+
+    def normal(x, variance):
+        return torch.exp(-x * x / (2 * variance)) / (2 * torch.pi * variance) ** 0.5
+
+    y = (z @ directions).T
+    pairs = normal(y[:, :, None] - y[:, None, :], 2 * gamma).mean()
+    return pairs - 2 * normal(y, 1 + 2 * gamma).mean() + 1 / (2 * torch.pi * (2 + 2 * gamma)) ** 0.5
 
 
 def scvmae(z, directions):
-    u, rank, n = uniform(z, directions)
-    return (u - (rank - 0.5) / n).square().mean() + 1 / (12 * n * n)
+    return cramer_von_mises(z @ directions)
 
 
 def sksae(z, directions):
-    import torch
-
-    u, rank, n = uniform(z, directions)
-    return torch.maximum(rank / n - u, u - (rank - 1) / n).amax(0).mean()
+    return kolmogorov_smirnov(z @ directions)
 
 
 def squares(a, b):
@@ -103,25 +81,24 @@ def squares(a, b):
 
 
 def cwae(z, _):
+    import torch
+
     n, d = z.shape
     gamma = (4 / (3 * n)) ** 0.4
     pairs = (gamma + squares(z, z) / (2 * d - 3)).rsqrt().mean()
     cross = (gamma + 0.5 + z.square().sum(1) / (2 * d - 3)).rsqrt().mean()
-    return (pairs + (1 + gamma) ** -0.5 - 2 * cross) / (2 * 3.141592653589793**0.5)
+    return (pairs + (1 + gamma) ** -0.5 - 2 * cross) / (2 * torch.pi**0.5)
 
 
 def wae_mmd(z, _):
     import torch
 
     drawn = torch.randn_like(z)
+    own, prior, cross = squares(z, z), squares(drawn, drawn), squares(z, drawn)
     total = 0
     for scale in (0.1, 0.2, 0.5, 1, 2, 5, 10):
         c = 2 * z.shape[1] * scale
-
-        def mean(a, b):
-            return (c / (c + squares(a, b))).mean()
-
-        total = total + mean(z, z) + mean(drawn, drawn) - 2 * mean(z, drawn)
+        total = total + (c / (c + own)).mean() + (c / (c + prior)).mean() - 2 * (c / (c + cross)).mean()
     return total
 
 
