@@ -109,12 +109,12 @@ const COMMANDS: &[Spec] = &[
     Spec {
         name: "test",
         operands: "",
-        about: "Conventions, then every test of every crate, with and without libtorch",
-        details: "Set-up included. Each crate is also compiled alone, so that none leans on another's features.",
+        about: "Conventions, then every test of every crate, with libtorch and every feature",
+        details: "Set-up included. Each crate that needs no libtorch is also compiled alone, so that none leans on another's features.",
         flags: &[Flag {
             name: "--long",
             value: None,
-            about: "release mode, 10,000 cases per property, golden tables recomputed",
+            about: "also without libtorch; release mode, 10,000 cases per property, golden tables recomputed",
         }],
     },
     Spec {

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: conventions, then every crate's tests, with and without libtorch.
+//! `cargo xtask test`: conventions, then every crate's tests with libtorch and every feature; without libtorch, too, in the long run.
 //!
 //! One target folder and one profile throughout, and the same LIBTORCH, so that nothing is built twice.
 

@@ -12,7 +12,7 @@ use crate::{Error, ImageDataset};
 const SIDE: usize = 32;
 const PIXELS: usize = 3 * SIDE * SIDE;
 /// Most bytes of one file, some ten times those of the authors' largest.
-const LARGEST: u64 = 1 << 31;
+const LARGEST: usize = 1 << 31;
 
 const CIFAR10_CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
@@ -47,8 +47,8 @@ const CIFAR100: Layout =
 /// Source: A. Krizhevsky, *Learning Multiple Layers of Features from Tiny Images*, 2009.
 ///
 /// # Errors
-/// [`Error::NotFound`] for a missing file, [`Error::Truncated`] for one that does not end with a record, [`Error::Label`], and
-/// [`Error::Io`].
+/// [`Error::NotFound`] for a missing file, [`Error::Truncated`] for one that does not end with a record, [`Error::Argument`]
+/// for one of more than 2³¹ bytes, [`Error::Label`], and [`Error::Io`].
 ///
 /// ```no_run
 /// let data = variata_datasets::read_cifar10("data/cifar-10-batches-bin")?;
@@ -98,7 +98,10 @@ fn records(path: &Path, layout: &Layout, pixels: &mut Vec<u8>, labels: &mut Vec<
         _ => failed("open")(source),
     })?;
     let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes).map_err(failed("read"))?;
+    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(failed("read"))?;
+    if bytes.len() > LARGEST {
+        return Err(Error::argument("file", path.display(), format!("at most {LARGEST} bytes long")));
+    }
     let size = layout.labels + PIXELS;
     let rest = bytes.len() % size;
     if bytes.is_empty() || rest != 0 {

@@ -10,10 +10,10 @@ use variata_datasets::{
 };
 use variata_models::tch::Device;
 use variata_models::train::{
-    CheckpointStore, LogFile, Measurement, Outcome, ProgressBar, ProgressGroup, RealFileSystem, StopFlag,
-    TrainConfig, Trainable, Trainer,
+    CheckpointStore, EpochRecord, LogFile, Measurement, Outcome, ProgressBar, ProgressGroup, RealFileSystem,
+    StopFlag, TrainConfig, Trainable, Trainer,
 };
-use variata_models::{DeviceChoice, ImageShape};
+use variata_models::{Autoencoder, DeviceChoice, ImageShape};
 use variata_report::{
     DataSource, Machine, Manifest, Metrics, OutputDir, Previous, Replace, Report, RunTimes, git_commit,
 };
@@ -72,6 +72,14 @@ pub struct Parts {
     pub validation: Loader,
     /// Indices of the test part.
     pub test: Vec<usize>,
+}
+
+/// A trained autoencoder, with what its paper calls it.
+#[derive(Debug)]
+pub(crate) struct Trained<V> {
+    pub(crate) variant: V,
+    pub(crate) model: Autoencoder,
+    pub(crate) history: Vec<EpochRecord>,
 }
 
 /// One model to train.

@@ -3,12 +3,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use variata_experiments::papers::sliced::{SlicedConfig, preset};
-use variata_testkit::process::{KillAt, compare_folders, kill_and_resume};
 
-use crate::{of_paper, stderr};
+use crate::{killed_resumes_to_the_same_bytes, of_paper, settings_are_refused, stderr};
 
 const TINY: &str = r#"
 seeds = 1
@@ -40,7 +38,6 @@ gradients = 5
 "#;
 
 const RUN: &str = "runs/sliced/tiny-0";
-const IGNORED: [&str; 3] = ["manifest.json", "log.jsonl", "checkpoints"];
 
 fn tiny(out: &Path, more: &[&str]) -> Command {
     of_paper("sliced", out, TINY, 2, more)
@@ -48,7 +45,7 @@ fn tiny(out: &Path, more: &[&str]) -> Command {
 
 #[test]
 fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
-    let (want, got) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let want = tempfile::tempdir().unwrap();
     let output = tiny(want.path(), &[]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let run = want.path().join(RUN);
@@ -77,21 +74,7 @@ fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
     ] {
         assert!(metrics.contains(name), "{name}");
     }
-    let kills = [
-        KillAt::File(got.path().join(RUN).join("checkpoints/scwae-0")),
-        KillAt::Delay(Duration::from_secs(1)),
-    ];
-    let resumed = kill_and_resume(
-        || tiny(got.path(), &["--resume"]),
-        &kills,
-        Duration::from_mins(5),
-        &got.path().join(RUN),
-        &run,
-        &IGNORED,
-    )
-    .unwrap();
-    assert!(resumed.kills >= 1 && resumed.files > 20, "{resumed:?}");
-    assert!(compare_folders(&run, &got.path().join(RUN), &IGNORED).unwrap() > 20);
+    killed_resumes_to_the_same_bytes(tiny, RUN, "scwae-0", want.path());
 }
 
 #[test]
@@ -115,27 +98,25 @@ fn presets_are_valid_and_wrong_settings_are_named() {
         let again: SlicedConfig = toml::from_str(&preset.to_toml().unwrap()).unwrap();
         assert_eq!(again, preset.config, "{name}");
     }
-    let folder = tempfile::tempdir().unwrap();
-    for (text, name) in [
-        ("seeds = 0", "seeds"),
-        ("latent = 0", "latent"),
-        ("latent = -3", "latent"),
-        ("directions = 0", "regularizer.distance.directions"),
-        ("weights = [-1.0]", "weights"),
-        ("weights = [1.0, 1.0]", "weights"),
-        ("searched = [\"ae\"]", "searched"),
-        ("searched = [\"gan\"]", "gan"),
-        ("prior = { kind = \"ball\", radius = 1.0 }", "prior"),
-        ("prior = { kind = \"normal\", scale = 0.0 }", "regularizer.prior.scale"),
-        ("cost = { kind = \"weight\", lambda = -1.0 }", "regularizer.cost.lambda"),
-        ("[measure]\ngradients = 1", "measure.gradients"),
-        ("[architecture]\nkind = \"conv2x2\"\nchannels = 0\nhidden = 4", "channels"),
-    ] {
-        let output = of_paper("sliced", folder.path(), text, 1, &["--restart"]).output().unwrap();
-        let message = stderr(&output);
-        assert!(!output.status.success() && message.contains(name), "{text}: {message}");
-        assert!(!message.contains("panicked"), "{message}");
-    }
+    settings_are_refused(
+        "sliced",
+        &[],
+        &[
+            ("seeds = 0", "seeds"),
+            ("latent = 0", "latent"),
+            ("latent = -3", "latent"),
+            ("directions = 0", "regularizer.distance.directions"),
+            ("weights = [-1.0]", "weights"),
+            ("weights = [1.0, 1.0]", "weights"),
+            ("searched = [\"ae\"]", "searched"),
+            ("searched = [\"gan\"]", "gan"),
+            ("prior = { kind = \"ball\", radius = 1.0 }", "prior"),
+            ("prior = { kind = \"normal\", scale = 0.0 }", "regularizer.prior.scale"),
+            ("cost = { kind = \"weight\", lambda = -1.0 }", "regularizer.cost.lambda"),
+            ("[measure]\ngradients = 1", "measure.gradients"),
+            ("[architecture]\nkind = \"conv2x2\"\nchannels = 0\nhidden = 4", "channels"),
+        ],
+    );
 }
 
 #[test]

@@ -91,15 +91,15 @@ fn numbers(results: &[SeedResult], config: &SlicedConfig) -> Result<Section> {
     let mut table = Table::new(
         "numbers",
         format!(
-            "{} test images. Reconstruction error: ‖x − x̂‖², mean over images. The last row is what draws of the prior would have on average, as many as there are images.",
+            "{} test images. Kurtosis: normalised. Error: ‖x − x̂‖², mean over images. The last row is what draws of the prior would have on average, as many as there are images.",
             first.images
         ),
         vec![
             Column::text("model"),
             Column::number("skewness", Digits::Significant(4)),
-            Column::number("kurtosis (normalised)", Digits::Significant(4)),
+            Column::number("kurtosis", Digits::Significant(4)),
             Column::number("sliced W₂", Digits::Significant(3)),
-            Column::number("reconstruction error", Digits::Significant(4)).best(Best::Lowest),
+            Column::number("error", Digits::Significant(4)).best(Best::Lowest),
             Column::number(first.distance, Digits::Significant(4)).best(Best::Lowest),
         ],
     );
@@ -148,7 +148,8 @@ fn numbers(results: &[SeedResult], config: &SlicedConfig) -> Result<Section> {
             kurtosis_deviation(first.images, config.latent),
             first.distance,
         ))
-        .formula("loss = ‖x − x̂‖² + log d(codes, prior)        d = mean over directions v of d₁(v·z, N(0, 1))")
+        .formula("loss = ‖x − x̂‖² + log d(codes, prior)")
+        .formula("d = mean over directions v of d₁(v·z, N(0, 1))")
         .table(table)
         .table(paper))
 }
@@ -162,41 +163,52 @@ fn histories<'a>(
 
 fn training(results: &[SeedResult], config: &SlicedConfig) -> Result<Section> {
     let expected = results[0].expected[1];
-    let plot = |id: &str, name: &str, axis: Axis, caption: &str, reference: Option<f64>| -> Result<Figure> {
-        let line = |method: Method| {
+    let plot = |name: &str, y: Axis, reference: Option<f64>| -> Result<LinePlot> {
+        let line = |&method: &Method| {
             curve(method.title(), &histories(results, |r| r.get(method)), |e| e.validation(name))
         };
         // The autoencoder's codes are so far from the prior that the others would be one line.
-        let series = Method::ALL[1..].iter().map(|&m| line(m)).collect::<Result<_, _>>()?;
+        let series = Method::ALL[1..].iter().map(line).collect::<Result<_, _>>()?;
         let label = "draws of the prior".to_owned();
         let references = reference.map(|value| Reference { value, label }).into_iter().collect();
-        Ok(Figure::plot(
-            id,
-            caption,
-            &LinePlot { x: Axis::new("step"), y: axis, series, references, size: SMALL },
-        ))
+        Ok(LinePlot { x: Axis::new("step"), y, series, references, size: SMALL })
     };
+    let frechet = plot("frechet", Axis::new(results[0].distance).log(), None)?;
+    let sliced = plot("sliced_w2", Axis::new("sliced W₂").log(), Some(expected.sliced_w2))?;
+    let skewness = plot("skewness", Axis::new("skewness").log(), Some(expected.skewness))?;
+    let kurtosis = plot("kurtosis", Axis::new("kurtosis, normalised"), Some(0.0))?;
+    let error = plot("distortion", Axis::new("‖x − x̂‖²").log(), None)?;
     Ok(Section::new("During training")
         .text(format!(
-            "The paper's figures 3 and 4: on the validation set, after each of the marked epochs; means over seeds, bands from the lowest to the highest. Dashed lines: what as many draws of the prior would have on average. Samples are decoded from {} draws of the prior.",
+            "The paper's figures 3 and 4: on the validation set; means over seeds, bands from the lowest to the highest. Dashed lines: what as many draws of the prior would have on average. Samples are decoded from {} draws of the prior.",
             config.measure.samples.div_ceil(2)
         ))
         .figures(vec![
-            plot("frechet", "frechet", Axis::new(results[0].distance).log(), "Distance of samples to validation images.", None)?,
-            plot("sliced-w2", "sliced_w2", Axis::new("sliced W₂").log(), "Sliced W₂ distance of the codes from the prior.", Some(expected.sliced_w2))?,
+            Figure::plot("frechet", "Distance of samples to validation images.", &frechet),
+            Figure::plot("sliced-w2", "Sliced W₂ distance of the codes from the prior.", &sliced),
         ])
         .figures(vec![
-            plot("skewness", "skewness", Axis::new("skewness").log(), "Mardia's skewness.", Some(expected.skewness))?,
-            plot("kurtosis", "kurtosis", Axis::new("kurtosis, normalised"), "Mardia's kurtosis less D(D + 2).", Some(0.0))?,
+            Figure::plot("skewness", "Mardia's skewness.", &skewness),
+            Figure::plot("kurtosis", "Mardia's kurtosis less D(D + 2).", &kurtosis),
         ])
-        .figures(vec![
-            plot("reconstruction", "distortion", Axis::new("‖x − x̂‖²").log(), "Reconstruction error.", None)?,
-        ]))
+        .figure(Figure::plot("reconstruction", "Reconstruction error.", &LinePlot { size: Size::default(), ..error })))
+}
+
+/// Figures in rows of two.
+fn in_rows(section: Section, figures: Vec<Figure>) -> Section {
+    let mut figures = figures.into_iter().peekable();
+    let mut section = section;
+    while figures.peek().is_some() {
+        section = section.figures(figures.by_ref().take(2).collect());
+    }
+    section
 }
 
 fn levels(results: &[SeedResult]) -> Result<Section> {
     let mut figures = Vec::new();
     for &method in &Method::ALL[1..] {
+        // The last one has a row of its own.
+        let size = if method == Method::WaeMmd { Size::default() } else { Size::HALF };
         let line = curve("", &histories(results, |r| r.get(method)), |e| e.train("log_distance"))?;
         let reference = Reference { value: results[0].get(method).level, label: "draws of the prior".into() };
         let plot = LinePlot {
@@ -204,18 +216,14 @@ fn levels(results: &[SeedResult]) -> Result<Section> {
             y: Axis::new("log d"),
             series: vec![line],
             references: vec![reference],
-            size: Size::HALF,
+            size,
         };
         let id = format!("level-{}", method.name());
         figures.push(Figure::plot(id, format!("{}: log d of training batches.", method.title()), &plot));
     }
-    let mut section = Section::new("Where the logarithm stops")
-        .text("The weight of log d is what 1/d would be of d: it grows as the codes come closer to the prior, and stays finite because d of a batch cannot be expected below what a batch drawn from the prior itself has. The dashed line is the mean of log d over such batches; a model below it has codes more regular than draws, as SCFWAE, whose distance a perfect grid of quantiles would make smallest.");
-    let mut figures = figures.into_iter().peekable();
-    while figures.peek().is_some() {
-        section = section.figures(figures.by_ref().take(2).collect());
-    }
-    Ok(section)
+    let section = Section::new("Where the logarithm stops")
+        .text("The weight of log d is what 1/d would be of d: it grows as the codes come closer to the prior, and stays finite because d of a batch cannot be expected below what a batch drawn from the prior itself has. The dashed line is the mean of log d over such batches; a curve below it would be that of codes that are spread more evenly than draws.");
+    Ok(in_rows(section, figures))
 }
 
 fn search(results: &[SeedResult], config: &SlicedConfig) -> Result<Section> {
@@ -230,15 +238,15 @@ fn search(results: &[SeedResult], config: &SlicedConfig) -> Result<Section> {
                 .map(|(_, m)| place(m))
                 .collect(),
         });
-        let log = ScatterClass {
-            name: "compared".to_owned(),
-            points: results.iter().map(|r| place(r.get(method))).collect(),
-        };
         let name = if config.cost == Cost::Log { "log" } else { "compared" };
+        let compared = results.iter().map(|r| place(r.get(method))).collect();
+        let compared = ScatterClass { name: name.to_owned(), points: compared };
         let plot = ScatterPlot {
             x: Axis::new("reconstruction error").log(),
             y: Axis::new("sliced W₂").log(),
-            classes: weights.chain([ScatterClass { name: name.to_owned(), ..log }]).collect(),
+            classes: weights.chain([compared]).collect(),
+            // Names would cover the points.
+            label_classes: false,
             diameter: Some(7.0),
             size: SMALL,
             ..ScatterPlot::default()
@@ -365,12 +373,8 @@ fn histograms(result: &SeedResult) -> Section {
         .with_density("N(0, 1)", -4.0, 4.0, normal);
         Some(Figure::plot(format!("histogram-{}", method.name()), method.title(), &plot))
     });
-    let mut section = Section::new("Codes along random directions").text(format!(
+    let section = Section::new("Codes along random directions").text(format!(
         "Test codes of each model along the same {HISTOGRAMS} random directions, in units of the prior's scale, and the density that the prior has there. What lies outside (−4, 4) is not shown."
     ));
-    let mut figures = figures.peekable();
-    while figures.peek().is_some() {
-        section = section.figures(figures.by_ref().take(2).collect());
-    }
-    section
+    in_rows(section, figures.collect())
 }

@@ -33,7 +33,7 @@ pub(super) const HISTOGRAMS: usize = 3;
 
 /// How far codes are from N(0, I), or what is expected under it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Normality {
+pub(super) struct Statistics {
     /// Mardia's, not centred.
     pub(super) skewness: f64,
     /// Mardia's less D(D + 2).
@@ -46,7 +46,7 @@ fn directions(config: &SlicedConfig) -> Result<Directions> {
     Ok(Directions::uniform(config.measure.directions, config.latent.unsigned_abs() as usize, 0)?)
 }
 
-impl Normality {
+impl Statistics {
     /// Of codes in units of the prior's scale.
     fn of(codes: &Array2<f64>, directions: &Directions) -> Result<Self> {
         let m = mardia(codes)?;
@@ -119,7 +119,7 @@ impl Curves {
         seed: u64,
         features: &Features<'_>,
     ) -> Result<Vec<(String, f64)>> {
-        let normality = Normality::of(&codes(model, &self.x, config.scale())?, &self.directions)?;
+        let normality = Statistics::of(&codes(model, &self.x, config.scale())?, &self.directions)?;
         let drawn = features.of(&samples(model, config, seed, config.measure.samples.div_ceil(2))?)?;
         let frechet = frechet_distance_from_features(&drawn, &self.features).context("Fréchet distance")?;
         let named = [
@@ -137,7 +137,7 @@ impl Curves {
 pub(super) struct ModelResult {
     pub(super) variant: Variant,
     pub(super) history: Vec<EpochRecord>,
-    pub(super) normality: Normality,
+    pub(super) normality: Statistics,
     /// ‖x − x̂‖², mean over test images.
     pub(super) reconstruction: f64,
     /// Distance of decoded draws of the prior to the test images; of the compared models only.
@@ -176,7 +176,7 @@ pub(super) struct SeedResult {
     pub(super) seed: u64,
     pub(super) models: Vec<ModelResult>,
     /// Under the exact prior, for as many codes as there are test images, and as there are validation images.
-    pub(super) expected: [Normality; 2],
+    pub(super) expected: [Statistics; 2],
     /// How many test images.
     pub(super) images: usize,
     pub(super) gradients: Vec<GradientNoise>,
@@ -331,7 +331,7 @@ impl Test<'_> {
         Ok(ModelResult {
             variant: trained.variant,
             history: trained.history.clone(),
-            normality: Normality::of(&codes, &self.directions)?,
+            normality: Statistics::of(&codes, &self.directions)?,
             reconstruction,
             frechet,
             pictures,
@@ -366,8 +366,8 @@ pub(super) fn measure(session: &Session, config: &SlicedConfig, set: &TrainedSet
             seed: set.seed,
             models,
             expected: [
-                Normality::expected(n, &test.directions)?,
-                Normality::expected(validation, &test.directions)?,
+                Statistics::expected(n, &test.directions)?,
+                Statistics::expected(validation, &test.directions)?,
             ],
             images: n,
             gradients: gradients.collect::<Result<_>>()?,

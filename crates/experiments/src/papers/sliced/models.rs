@@ -4,14 +4,13 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use variata_models::train::EpochRecord;
 use variata_models::{Autoencoder, Classifier, Cost, LatentDistance, Normality};
 use variata_report::OutputDir;
 
 use super::SlicedConfig;
 use super::measure::Curves;
 use crate::features::{Extractor, Features, train_classifier};
-use crate::session::Parts;
+use crate::session::{Parts, Trained};
 use crate::{Session, TrainJob};
 
 /// An autoencoder of the paper, or of its related work.
@@ -122,19 +121,11 @@ impl Variant {
     }
 }
 
-/// A trained autoencoder.
-#[derive(Debug)]
-pub(super) struct Trained {
-    pub(super) variant: Variant,
-    pub(super) model: Autoencoder,
-    pub(super) history: Vec<EpochRecord>,
-}
-
 /// All models of a seed.
 #[derive(Debug)]
 pub(super) struct TrainedSet {
     pub(super) seed: u64,
-    pub(super) models: Vec<Trained>,
+    pub(super) models: Vec<Trained<Variant>>,
     pub(super) classifier: Classifier,
     pub(super) parts: Parts,
 }
@@ -190,17 +181,19 @@ fn train_variant(
     (parts, seed): (&Parts, u64),
     classifier: &Mutex<Classifier>,
     variant: Variant,
-) -> Result<Option<Trained>> {
+) -> Result<Option<Trained<Variant>>> {
     let settings = config.autoencoder(variant);
     let model = Autoencoder::new(&settings, session.image(), session.classes(), seed, session.device)?;
+    let extractor = if variant.compared { Extractor::of(session)? } else { None };
+    // What is measured during training is part of its record, and so is what it is measured by.
+    let judged = extractor.as_ref().map_or_else(|| format!("{:?}", config.classifier), |e| e.sha256.clone());
     let job = TrainJob {
         name: &variant.name(),
         seed,
         config: config.training.run(config.steps, parts.train.batches_per_epoch()),
-        settings: format!("{settings:?} {:?} {:?}", config.data, config.measure),
+        settings: format!("{settings:?} {:?} {:?} {judged}", config.data, config.measure),
     };
     let outcome = if variant.compared {
-        let extractor = Extractor::of(session)?;
         let judge = || classifier.lock().unwrap_or_else(PoisonError::into_inner);
         let curves = {
             let judge = judge();
