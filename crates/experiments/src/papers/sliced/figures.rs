@@ -180,7 +180,7 @@ fn training(results: &[SeedResult], config: &SlicedConfig) -> Result<Section> {
     let error = plot("distortion", Axis::new("‖x − x̂‖²").log(), None)?;
     Ok(Section::new("During training")
         .text(format!(
-            "The paper's figures 3 and 4: on the validation set; means over seeds, bands from the lowest to the highest. Dashed lines: what as many draws of the prior would have on average. Samples are decoded from {} draws of the prior.",
+            "The paper's figures 3 and 4: on the validation set; means over seeds, bands from the lowest to the highest. Dotted lines: what as many draws of the prior would have on average. Samples are decoded from {} draws of the prior.",
             config.measure.samples.div_ceil(2)
         ))
         .figures(vec![
@@ -222,7 +222,7 @@ fn levels(results: &[SeedResult]) -> Result<Section> {
         figures.push(Figure::plot(id, format!("{}: log d of training batches.", method.title()), &plot));
     }
     let section = Section::new("Where the logarithm stops")
-        .text("The weight of log d is what 1/d would be of d: it grows as the codes come closer to the prior, and stays finite because d of a batch cannot be expected below what a batch drawn from the prior itself has. The dashed line is the mean of log d over such batches; a curve below it would be that of codes that are spread more evenly than draws.");
+        .text("The weight of log d is what 1/d would be of d: it grows as the codes come closer to the prior, and stays finite because d of a batch cannot be expected below what a batch drawn from the prior itself has. The dotted line is the mean of log d over such batches; a curve below it would be that of codes that are spread more evenly than draws.");
     Ok(in_rows(section, figures))
 }
 
