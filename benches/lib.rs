@@ -1,5 +1,8 @@
 //! Shared inputs of the benches.
 
+#[cfg(feature = "torch")]
+pub mod training;
+
 use ndarray::Array2;
 
 /// Reproducible numbers spread evenly over [low, high), the same for every run.

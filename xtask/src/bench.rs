@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::{places, process, setup, venv};
 
 /// Benches that need libtorch, by the feature `torch` of the package.
-const TORCH: [&str; 1] = ["sos-vae"];
+const TORCH: [&str; 2] = ["sliced-models", "sos-vae"];
 
 /// Runs the benches of one crate or of all; with `peers`, the comparison of `benches/peers`.
 pub(crate) fn run(krate: Option<&str>, peers: bool, rounds: u32) -> Result<()> {

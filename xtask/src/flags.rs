@@ -88,7 +88,7 @@ const COMMANDS: &[Spec] = &[
         operands: "<paper> [arguments]",
         about: "Set up, then run a paper's experiment and write its report",
         details: "All arguments go to the program `variata`. Those of every experiment:\n\
-                  \n  vae|sos-vae               the paper\
+                  \n  vae|sos-vae|sliced        the paper\
                   \n  --data NAME               data set; one that needs no download unless given\
                   \n  --preset quick|full       minutes on two cores, or the paper's setting\
                   \n  --device auto|cpu|cuda    where to compute\
@@ -109,12 +109,12 @@ const COMMANDS: &[Spec] = &[
     Spec {
         name: "test",
         operands: "",
-        about: "Conventions, then every test of every crate, with and without libtorch",
-        details: "Set-up included. Each crate is also compiled alone, so that none leans on another's features.",
+        about: "Conventions, then every test of every crate, with libtorch and every feature",
+        details: "Set-up included. Each crate that needs no libtorch is also compiled alone, so that none leans on another's features.",
         flags: &[Flag {
             name: "--long",
             value: None,
-            about: "release mode, 10,000 cases per property, golden tables recomputed",
+            about: "also without libtorch; release mode, 10,000 cases per property, golden tables recomputed",
         }],
     },
     Spec {

@@ -27,12 +27,12 @@ pub(crate) fn cache() -> Result<PathBuf> {
     Ok(cache)
 }
 
-/// Short names of the crates that link libtorch, if only with their feature `torch`; sorted.
+/// Short names of the crates that link libtorch whatever their features, sorted.
 pub(crate) fn torch_crates() -> Result<Vec<String>> {
     let mut names = crates()?;
     let mut unread = Ok(());
     names.retain(|name| match std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")) {
-        Ok(manifest) => manifest.lines().any(|line| line.starts_with("tch.") || line.starts_with("tch ")),
+        Ok(manifest) => manifest.lines().any(|line| line.starts_with("tch.")),
         Err(error) => {
             unread = Err(error);
             false

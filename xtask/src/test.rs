@@ -1,4 +1,4 @@
-//! `cargo xtask test`: conventions, then every crate's tests, with and without libtorch.
+//! `cargo xtask test`: conventions, then every crate's tests with libtorch and every feature; without libtorch, too, in the long run.
 //!
 //! One target folder and one profile throughout, and the same LIBTORCH, so that nothing is built twice.
 
@@ -17,11 +17,16 @@ pub(crate) fn run(long: bool) -> Result<()> {
     setup::ensure(false)?;
     let mut tally = Tally::default();
 
-    // What `cargo test` runs right after a clone: all that needs no libtorch.
-    tally += process::run_tests(cargo(long, &["test"]))?;
+    // What `cargo test` runs right after a clone: all that needs no libtorch. The same tests are among those below.
+    if long {
+        tally += process::run_tests(cargo(long, &["test"]))?;
+    }
 
-    // Each crate alone: in the runs above and below, features of one crate reach the others.
-    for name in &crates {
+    // Each crate alone: in the run below, features of one crate reach the others. Those that always have libtorch stand on
+    // all the rest, and would build its bindings once more.
+    let with_torch = places::torch_crates()?;
+    let alone: Vec<&String> = crates.iter().filter(|name| !with_torch.contains(name)).collect();
+    for name in &alone {
         let package = format!("variata-{name}");
         process::run(cargo(long, &["check", "--package", &package]))?;
     }
@@ -29,11 +34,13 @@ pub(crate) fn run(long: bool) -> Result<()> {
         process::run(cargo(long, &["check", "--package", package, "--no-default-features"]))?;
     }
 
-    let with_torch = places::torch_crates()?;
-    let packages: Vec<String> = with_torch.iter().map(|name| format!("--package=variata-{name}")).collect();
-    let mut args = vec!["test", "--all-features"];
-    args.extend(packages.iter().map(String::as_str));
-    tally += process::run_tests(cargo(long, &args))?;
+    // The whole workspace, which is what clippy checks: another choice of packages has other features of the bindings' own
+    // dependencies, and the bindings would be built again.
+    let mut everything = cargo(long, &["test", "--workspace", "--all-features"]);
+    // With all features a crate that knows nothing of libtorch is linked with it where another asks for that.
+    let libtorch = process::own_libtorch().unwrap_or_else(|| places::root().join(".libtorch/torch"));
+    everything.env("LD_LIBRARY_PATH", libtorch.join("lib")).env("DYLD_LIBRARY_PATH", libtorch.join("lib"));
+    tally += process::run_tests(everything)?;
 
     if long {
         golden::run(true, None)?;
@@ -42,10 +49,13 @@ pub(crate) fn run(long: bool) -> Result<()> {
         bail!("the tests ended well but reported {} passed, {} failed", tally.passed, tally.failed);
     }
     println!(
-        "xtask test: conventions, default members, {} crates each alone, and {} with libtorch{}; doc tests included",
-        crates.len(),
-        with_torch.join(", "),
-        if long { ", release mode, 10000 cases a property, golden tables" } else { "" },
+        "xtask test: conventions, {} crates each alone, and all tests with libtorch and every feature{}; doc tests included",
+        alone.len(),
+        if long {
+            ", those of the default members without it, release mode, 10000 cases a property, golden tables"
+        } else {
+            ""
+        },
     );
     println!(
         "test result: ok. {} passed; {} failed; {} ignored; 0 measured; 0 filtered out; finished in {:.2}s",

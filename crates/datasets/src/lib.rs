@@ -7,6 +7,7 @@ mod error;
 mod idx;
 
 // Data sets.
+mod cifar;
 mod digits;
 mod faces;
 mod folder;
@@ -22,6 +23,7 @@ mod shuffle;
 mod split;
 
 pub use batch::{Batch, Position};
+pub use cifar::{read_cifar10, read_cifar100};
 pub use digits::digits;
 pub use error::Error;
 pub use faces::{FaceFactors, FaceOptions, FaceRegion, Faces, HairShape, faces};

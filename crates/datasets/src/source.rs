@@ -6,7 +6,10 @@ use std::str::FromStr;
 
 use crate::folder::{FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, holds_idx, read_idx_folder};
 use crate::image_folder::read_image_folder;
-use crate::{Error, FaceOptions, ImageDataset, ImageFolder, ImageFolderOptions, digits, faces};
+use crate::{
+    Error, FaceOptions, ImageDataset, ImageFolder, ImageFolderOptions, digits, faces, read_cifar10,
+    read_cifar100,
+};
 
 const FASHION_MNIST_CLASSES: [&str; 10] = [
     "T-shirt/top",
@@ -21,7 +24,7 @@ const FASHION_MNIST_CLASSES: [&str; 10] = [
     "Ankle boot",
 ];
 
-const KNOWN: &str = "`digits`, `faces`, `faces:SIZE`, `fashion-mnist`, `fashion-mnist:DIR`, `mnist:DIR`, or a folder of IDX files or of images";
+const KNOWN: &str = "`digits`, `faces`, `faces:SIZE`, `fashion-mnist`, `fashion-mnist:DIR`, `mnist:DIR`, `cifar10:DIR`, `cifar100:DIR`, or a folder of IDX files or of images";
 
 /// Where images come from, as written on a command line.
 ///
@@ -32,6 +35,7 @@ const KNOWN: &str = "`digits`, `faces`, `faces:SIZE`, `fashion-mnist`, `fashion-
 /// | `fashion-mnist` | Fashion-MNIST where Debian's package puts it, [`FASHION_MNIST_FOLDER`] |
 /// | `fashion-mnist:DIR` | Fashion-MNIST in another folder |
 /// | `mnist:DIR` | MNIST: ten classes |
+/// | `cifar10:DIR`, `cifar100:DIR` | the binary versions of CIFAR, [`read_cifar10`] |
 /// | `DIR` | any folder of that layout, whose labels say how many classes; or a folder of JPEG and PNG files, [`read_image_folder`] |
 ///
 /// ```
@@ -52,6 +56,10 @@ pub enum Source {
     FashionMnist(Option<PathBuf>),
     /// `mnist:DIR`
     Mnist(PathBuf),
+    /// `cifar10:DIR`
+    Cifar10(PathBuf),
+    /// `cifar100:DIR`
+    Cifar100(PathBuf),
     /// `DIR`
     Folder(PathBuf),
 }
@@ -64,6 +72,8 @@ impl Source {
     pub fn parse(text: &str) -> Result<Self, Error> {
         match text.split_once(':') {
             Some(("mnist", folder)) if !folder.is_empty() => Ok(Self::Mnist(folder.into())),
+            Some(("cifar10", folder)) if !folder.is_empty() => Ok(Self::Cifar10(folder.into())),
+            Some(("cifar100", folder)) if !folder.is_empty() => Ok(Self::Cifar100(folder.into())),
             Some(("fashion-mnist", folder)) if !folder.is_empty() => {
                 Ok(Self::FashionMnist(Some(folder.into())))
             }
@@ -75,9 +85,8 @@ impl Source {
                 "digits" => Ok(Self::Digits),
                 "faces" => Ok(Self::Faces(FaceOptions::default().size)),
                 "fashion-mnist" => Ok(Self::FashionMnist(None)),
-                "" | "mnist" | "mnist:" | "fashion-mnist:" => {
-                    Err(Error::argument("source", format!("\"{text}\""), KNOWN))
-                }
+                "" | "mnist" | "mnist:" | "fashion-mnist:" | "cifar10" | "cifar10:" | "cifar100"
+                | "cifar100:" => Err(Error::argument("source", format!("\"{text}\""), KNOWN)),
                 folder => Ok(Self::Folder(folder.into())),
             },
         }
@@ -133,12 +142,18 @@ impl Source {
                 let folder = present(folder, "give a folder that holds the four IDX files".to_owned())?;
                 read_idx_folder("mnist", folder, Some(10))
             }
+            Self::Cifar10(folder) => read_cifar10(present(folder, cifar_hint())?),
+            Self::Cifar100(folder) => read_cifar100(present(folder, cifar_hint())?),
             Self::Folder(folder) => {
                 let name = folder.file_name().map_or_else(|| "folder".into(), |n| n.to_string_lossy());
                 read_idx_folder(&name, folder, None)
             }
         }
     }
+}
+
+fn cifar_hint() -> String {
+    "give a folder that holds the files of the binary version".to_owned()
 }
 
 fn present(folder: &Path, hint: String) -> Result<&Path, Error> {
@@ -161,6 +176,8 @@ impl fmt::Display for Source {
             Self::FashionMnist(None) => f.write_str("fashion-mnist"),
             Self::FashionMnist(Some(folder)) => write!(f, "fashion-mnist:{}", folder.display()),
             Self::Mnist(folder) => write!(f, "mnist:{}", folder.display()),
+            Self::Cifar10(folder) => write!(f, "cifar10:{}", folder.display()),
+            Self::Cifar100(folder) => write!(f, "cifar100:{}", folder.display()),
             Self::Folder(folder) => write!(f, "{}", folder.display()),
         }
     }

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use variata_datasets::{ImageFolderOptions, Unreadable};
 use variata_models::DeviceChoice;
 
-use crate::papers::{sos_vae, vae};
+use crate::papers::{sliced, sos_vae, vae};
 use crate::session::{Session, SessionOptions};
 use crate::studio::StudioArgs;
 
@@ -29,7 +29,7 @@ enum Action {
     Preset {
         /// Which paper.
         paper: Paper,
-        /// quick, full, or a .toml file.
+        /// quick, full, another of the paper's presets, or a .toml file.
         #[arg(default_value = "quick")]
         preset: String,
     },
@@ -41,14 +41,16 @@ enum Paper {
     Vae,
     /// The low-rank normal over pixels: SOS-VAE.
     SosVae,
+    /// Sliced generative models: SWAE, SCFWAE, SCWAE, SCvMAE, SKSAE and their relatives.
+    Sliced,
 }
 
 #[derive(Debug, Args)]
 struct Reproduce {
     /// Which paper.
     paper: Paper,
-    /// digits, faces, faces:SIZE, fashion-mnist, fashion-mnist:FOLDER, mnist:FOLDER, or a folder of IDX files or of JPEG and
-    /// PNG images [default: digits for vae, faces for sos-vae].
+    /// digits, faces, faces:SIZE, fashion-mnist, fashion-mnist:FOLDER, mnist:FOLDER, cifar10:FOLDER, cifar100:FOLDER, or a folder
+    /// of IDX files or of JPEG and PNG images [default: digits; faces for sos-vae].
     #[arg(long)]
     data: Option<String>,
     /// Pixels along a side, or HEIGHTxWIDTH, of a folder's images.
@@ -64,7 +66,7 @@ struct Reproduce {
     /// [n, features] [default: a classifier that is trained on the data].
     #[arg(long)]
     features: Option<PathBuf>,
-    /// quick, full, or a .toml file.
+    /// quick, full, another of the paper's presets, or a .toml file.
     #[arg(long, default_value = "quick")]
     preset: String,
     /// auto, cpu or cuda.
@@ -99,6 +101,7 @@ impl Command {
                 print_out(&match paper {
                     Paper::Vae => vae::preset(&preset)?.to_toml()?,
                     Paper::SosVae => sos_vae::preset(&preset)?.to_toml()?,
+                    Paper::Sliced => sliced::preset(&preset)?.to_toml()?,
                 });
                 Ok(())
             }
@@ -124,6 +127,9 @@ impl Command {
                     Paper::Vae => vae::reproduce(&args.preset, &Session::begin(options, vae::DATA)?)?,
                     Paper::SosVae => {
                         sos_vae::reproduce(&args.preset, &Session::begin(options, sos_vae::DATA)?)?
+                    }
+                    Paper::Sliced => {
+                        sliced::reproduce(&args.preset, &Session::begin(options, sliced::DATA)?)?
                     }
                 };
                 match page {

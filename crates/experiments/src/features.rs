@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use ndarray::{Array2, concatenate};
 use variata_models::tch::{CModule, Device, Tensor};
-use variata_models::{Classifier, ClassifierConfig};
+use variata_models::{Classifier, ClassifierConfig, ClassifierTask};
 use variata_report::{OutputDir, sha256_reader};
 
 use crate::session::Parts;
@@ -39,6 +39,14 @@ impl Extractor {
         Ok(Self { module, device, sha256 })
     }
 
+    /// The one that the command line names.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub(crate) fn of(session: &Session) -> Result<Option<Self>> {
+        session.options.features.as_deref().map(|path| Self::load(path, session.device)).transpose()
+    }
+
     fn features(&self, images: &Tensor) -> Result<Tensor> {
         let (n, channels) = (images.size()[0], images.size()[1]);
         // As pytorch-fid reads grey images: as red, green and blue alike.
@@ -61,7 +69,12 @@ pub(crate) enum Features<'a> {
     Extractor(&'a Extractor),
 }
 
-impl Features<'_> {
+impl<'a> Features<'a> {
+    /// The extractor where there is one.
+    pub(crate) fn best(extractor: Option<&'a Extractor>, classifier: &'a Classifier) -> Self {
+        extractor.map_or(Self::Classifier(classifier), Self::Extractor)
+    }
+
     /// What the distance is called.
     pub(crate) fn distance(&self) -> &'static str {
         match self {
@@ -99,7 +112,9 @@ pub(crate) fn train_classifier(
     seed: u64,
 ) -> Result<Option<Classifier>> {
     let (own, training, data) = settings;
-    let config = ClassifierConfig { architecture: own.architecture.clone() };
+    // A folder of images without folders in it has one class.
+    let task = if session.classes() > 1 { ClassifierTask::Labels } else { ClassifierTask::Reflections };
+    let config = ClassifierConfig { architecture: own.architecture.clone(), task };
     let classifier = Classifier::new(&config, session.image(), session.classes(), seed, session.device)?;
     let job = TrainJob {
         name: "classifier",

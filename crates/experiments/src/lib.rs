@@ -3,6 +3,7 @@
 
 pub mod cli;
 mod features;
+mod page;
 pub mod papers;
 mod parallel;
 mod pixels;

@@ -1,4 +1,5 @@
 //! One module per paper: settings, run, claims, figures.
 
+pub mod sliced;
 pub mod sos_vae;
 pub mod vae;

@@ -1,7 +1,7 @@
 //! What all experiments share: the device, the data, the output folder, and training with checkpoints.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
@@ -10,11 +10,13 @@ use variata_datasets::{
 };
 use variata_models::tch::Device;
 use variata_models::train::{
-    CheckpointStore, LogFile, Outcome, ProgressBar, ProgressGroup, RealFileSystem, StopFlag, TrainConfig,
-    Trainable, Trainer,
+    CheckpointStore, EpochRecord, LogFile, Measurement, Outcome, ProgressBar, ProgressGroup, RealFileSystem,
+    StopFlag, TrainConfig, Trainable, Trainer,
 };
-use variata_models::{DeviceChoice, ImageShape};
-use variata_report::{DataSource, Machine, Manifest, OutputDir, Previous, Replace, RunTimes, git_commit};
+use variata_models::{Autoencoder, DeviceChoice, ImageShape};
+use variata_report::{
+    DataSource, Machine, Manifest, Metrics, OutputDir, Previous, Replace, Report, RunTimes, git_commit,
+};
 
 use crate::Preset;
 use crate::parallel::{self, Shares};
@@ -70,6 +72,14 @@ pub struct Parts {
     pub validation: Loader,
     /// Indices of the test part.
     pub test: Vec<usize>,
+}
+
+/// A trained autoencoder, with what its paper calls it.
+#[derive(Debug)]
+pub(crate) struct Trained<V> {
+    pub(crate) variant: V,
+    pub(crate) model: Autoencoder,
+    pub(crate) history: Vec<EpochRecord>,
 }
 
 /// One model to train.
@@ -236,6 +246,35 @@ impl Session {
         Ok((manifest, folder))
     }
 
+    /// Calls `job` on each item, which it owns, and returns the results in order; `None` when the run was asked to stop. As
+    /// [`side_by_side`](Self::side_by_side): a model cannot be shared between threads, but each job takes its own.
+    ///
+    /// # Errors
+    /// A job fails.
+    pub fn each<T: Send, R: Send>(
+        &self,
+        items: Vec<T>,
+        job: impl Fn(T) -> Result<R> + Sync,
+    ) -> Result<Option<Vec<R>>> {
+        let items: Vec<_> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+        self.side_by_side(items.len(), |i| {
+            let item = items[i].lock().unwrap_or_else(PoisonError::into_inner).take();
+            item.map(&job).transpose()
+        })
+    }
+
+    /// Writes the numbers and the page, and marks the run as finished; gives the page's path.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn publish(&self, folder: OutputDir, report: &Report, mut metrics: Metrics) -> Result<PathBuf> {
+        metrics.insert_claims(&report.claims);
+        folder.write_metrics(&metrics)?;
+        let page = report.write(&folder)?;
+        self.finish(folder, &report.manifest)?;
+        Ok(page)
+    }
+
     /// Marks the run as finished.
     ///
     /// # Errors
@@ -257,6 +296,21 @@ impl Session {
         parts: &Parts,
         job: &TrainJob<'_>,
     ) -> Result<Option<Outcome>> {
+        self.train_measured(folder, model, parts, job, &mut |_| Ok(Vec::new()))
+    }
+
+    /// [`train`](Self::train), with more values at each validation, see [`Trainer::measure`].
+    ///
+    /// # Errors
+    /// As [`Trainer::run`].
+    pub fn train_measured<'a>(
+        &self,
+        folder: &OutputDir,
+        model: &impl Trainable,
+        parts: &Parts,
+        job: &TrainJob<'_>,
+        measurement: &'a mut Measurement<'a>,
+    ) -> Result<Option<Outcome>> {
         let name = format!("{}-{}", job.name, job.seed);
         let store = CheckpointStore::new(folder.path().join("checkpoints").join(&name), RealFileSystem);
         let identity = format!(
@@ -272,6 +326,7 @@ impl Session {
         let outcome = Trainer::new(model, &parts.train, job.config, job.seed)
             .validation(&parts.validation)
             .checkpoints(&store, identity)
+            .measure(measurement)
             .stop_flag(self.stop.clone())
             .listen(&mut progress)
             .listen(&mut log)

@@ -276,6 +276,10 @@ impl Autoencoder {
                 (q.kl_standard_normal()?.mean(Kind::Double), self.config.kl.at(context.step));
             terms.push(Term { constraint: self.config.kl.constraint, ..Term::weighted("kl", value, weight) });
         }
+        if let Some(regularizer) = &self.config.regularizer {
+            let distance = regularizer.distance(&z, &context.noise, purpose, context.draw)?;
+            terms.extend(regularizer.terms(distance));
+        }
         if let (Some(value), Some(config)) = (entropy, &self.config.entropy) {
             let constraint = self.entropy_constraint(config);
             terms.push(Term { constraint, ..Term::weighted("entropy", value, config.weight) });

@@ -8,17 +8,30 @@ use crate::nn::{Encoder, Linear, Pass};
 use crate::train::{StepContext, Trainable};
 use crate::{Architecture, Condition, Error, ImageShape, Init, Noise, Objective, Parameters, Term};
 
-/// Networks of a classifier.
+/// What a classifier tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassifierTask {
+    /// The labels of the data.
+    #[default]
+    Labels,
+    /// An image, its mirror images left to right and top to bottom, and both together: features for data without labels.
+    Reflections,
+}
+
+/// Networks of a classifier, and its task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifierConfig {
     /// The feature network.
     pub architecture: Architecture,
+    /// What it tells apart.
+    pub task: ClassifierTask,
 }
 
 impl Default for ClassifierConfig {
     fn default() -> Self {
-        Self { architecture: Architecture::Mlp { hidden: vec![128, 64] } }
+        Self { architecture: Architecture::Mlp { hidden: vec![128, 64] }, task: ClassifierTask::default() }
     }
 }
 
@@ -30,10 +43,14 @@ pub struct Classifier {
     head: Linear,
     image: ImageShape,
     classes: i64,
+    task: ClassifierTask,
 }
 
+/// An image and its mirror images.
+const REFLECTIONS: [&[i64]; 4] = [&[], &[3], &[2], &[2, 3]];
+
 impl Classifier {
-    /// A classifier with initial parameters of a seed.
+    /// A classifier with initial parameters of a seed. `classes` is that of the labels.
     ///
     /// # Errors
     /// A setting is outside its domain, or libtorch cannot allocate.
@@ -56,6 +73,10 @@ impl Classifier {
     ) -> Result<Self, Error> {
         image.check()?;
         config.architecture.check(image)?;
+        let classes = match config.task {
+            ClassifierTask::Labels => classes,
+            ClassifierTask::Reflections => REFLECTIONS.len() as i64,
+        };
         if !(2..=65_536).contains(&classes) {
             return Err(Error::Config {
                 setting: "classes",
@@ -68,7 +89,7 @@ impl Classifier {
         let network = Encoder::new(&mut root.sub("network"), &config.architecture, image, 0)?;
         let features = network.features();
         let head = Linear::new(&mut root.sub("head"), features, classes, Init::lecun(features))?;
-        Ok(Self { parameters, network, head, image, classes })
+        Ok(Self { parameters, network, head, image, classes, task: config.task })
     }
 
     /// Features [batch, features] of images [batch, channels, height, width].
@@ -115,9 +136,17 @@ impl Classifier {
 
     fn log_probabilities(&self, batch: &Batch, pass: Pass) -> Result<(Tensor, Tensor), Error> {
         let device = self.parameters.device();
-        // Checks the labels' range, which an index on a device would not report.
-        let one_hot = Condition::one_hot(&batch.labels, self.classes, device)?;
         let x = variata_torch_bridge::tensor_from_array(batch.images.clone())?.to_device(device);
+        let (x, labels) = match self.task {
+            ClassifierTask::Labels => (x, batch.labels.clone()),
+            ClassifierTask::Reflections => {
+                let all = REFLECTIONS.map(|axes| x.flip(axes));
+                let labels = (0..REFLECTIONS.len() as i64).flat_map(|k| vec![k; batch.labels.len()]);
+                (Tensor::cat(&all, 0), labels.collect())
+            }
+        };
+        // Checks the labels' range, which an index on a device would not report.
+        let one_hot = Condition::one_hot(&labels, self.classes, device)?;
         Ok((
             self.head.forward(&self.features_in(&x, pass)?).log_softmax(1, Kind::Double),
             one_hot.tensor().to_kind(Kind::Double),

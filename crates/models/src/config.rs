@@ -1,9 +1,9 @@
 //! What a model is made of, as a preset file says it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::train::Constraint;
-use crate::{BottleneckConfig, Error, ObservationConfig};
+use crate::{BottleneckConfig, Error, ObservationConfig, RegularizerConfig};
 
 /// Size of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,11 +49,20 @@ pub enum Architecture {
         /// Widths of the encoder's hidden layers, from the image inwards.
         hidden: Vec<i64>,
     },
-    /// Convolutions 4×4 with stride 2 and ReLU, then one hidden layer; the decoder mirrors it.
+    /// Convolutions 4×4 with stride 2 and ReLU, then fully connected layers; the decoder mirrors it.
     Conv {
         /// Channels after each convolution, from the image inwards; each halves the image.
         channels: Vec<i64>,
-        /// Width of the fully connected layer.
+        /// Widths of the fully connected layers, from the convolutions inwards; a number for one layer.
+        #[serde(deserialize_with = "one_or_more")]
+        hidden: Vec<i64>,
+    },
+    /// Four convolutions 2×2 with ReLU, the second of which halves the image, then a fully connected layer; the decoder goes back
+    /// in four steps: what the authors of paper sliced use for CIFAR-10 in their other code. Height and width must be even.
+    Conv2x2 {
+        /// Channels of all convolutions but the first, which keeps the image's. Theirs: 32.
+        channels: i64,
+        /// Width of the fully connected layer. Theirs: 128.
         hidden: i64,
     },
     /// Residual blocks with batch norm, and the maximum over all places before the bottleneck: the SOS-VAE authors' networks.
@@ -61,6 +70,20 @@ pub enum Architecture {
         /// Channels of each level, from the image inwards, each half as large as the one before. Theirs: 64, 128, 256, 512.
         widths: Vec<i64>,
     },
+}
+
+/// A number, or a list of them.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number or a list of numbers")]
+    enum Either {
+        One(i64),
+        More(Vec<i64>),
+    }
+    Ok(match Either::deserialize(deserializer)? {
+        Either::One(width) => vec![width],
+        Either::More(widths) => widths,
+    })
 }
 
 impl Default for Architecture {
@@ -84,8 +107,21 @@ impl Architecture {
                 Err(Error::Config { setting: "widths", value: "none".into(), must: "at least one".into() })
             }
             Self::Residual { widths } => widths.iter().try_for_each(|&n| width("widths", n)),
-            Self::Conv { channels, hidden } => {
+            Self::Conv2x2 { channels, hidden } => {
+                width("channels", *channels)?;
                 width("hidden", *hidden)?;
+                let fits = |n: i64| n >= 8 && n % 2 == 0;
+                if fits(image.height) && fits(image.width) {
+                    return Ok(());
+                }
+                Err(Error::Config {
+                    setting: "image shape",
+                    value: format!("{}×{}", image.height, image.width),
+                    must: "even on both sides, and at least 8, for convolutions 2×2".into(),
+                })
+            }
+            Self::Conv { channels, hidden } => {
+                hidden.iter().try_for_each(|&n| width("hidden", n))?;
                 channels.iter().try_for_each(|&n| width("channels", n))?;
                 let (mut h, mut w) = (image.height, image.width);
                 for _ in channels {
@@ -201,6 +237,8 @@ pub struct AutoencoderConfig {
     pub distortion_weight: f64,
     /// The KL term (Gaussian bottleneck only).
     pub kl: KlConfig,
+    /// What draws the codes of a batch towards the prior, beside the KL term or in its place.
+    pub regularizer: Option<RegularizerConfig>,
     /// The entropy of p(x|z), for normal observation models.
     pub entropy: Option<EntropyConfig>,
     /// Steps at the beginning in which no gradient reaches what the decoder says about variances.
@@ -219,6 +257,7 @@ impl Default for AutoencoderConfig {
             conditional: false,
             distortion_weight: 1.0,
             kl: KlConfig::default(),
+            regularizer: None,
             entropy: None,
             pretrain_steps: 0,
             compute: ComputeConfig::default(),
@@ -242,6 +281,9 @@ impl AutoencoderConfig {
         for constraint in [self.kl.constraint, self.entropy.and_then(|e| e.constraint)].into_iter().flatten()
         {
             constraint.check()?;
+        }
+        if let Some(regularizer) = &self.regularizer {
+            regularizer.check()?;
         }
         if let Some(entropy) = &self.entropy {
             self.check_entropy(entropy)?;

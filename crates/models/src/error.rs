@@ -89,6 +89,17 @@ pub enum Error {
     /// A density refused its argument.
     #[error(transparent)]
     Distribution(#[from] variata_distributions::Error),
+    /// A distance between distributions refused its argument.
+    #[error(transparent)]
+    Sliced(#[from] variata_sliced::Error),
+    /// A measurement that was asked for during training failed.
+    #[error("measuring at step {step}: {source}")]
+    Measurement {
+        /// Steps taken.
+        step: u64,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A tensor could not be lent or differentiated.
     #[error(transparent)]
     Bridge(#[from] variata_torch_bridge::Error),

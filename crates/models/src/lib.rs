@@ -14,11 +14,12 @@ mod noise;
 mod objective;
 mod observation;
 mod parameters;
+mod regularizer;
 pub mod train;
 
 pub use autoencoder::{Autoencoder, Encoding, entropy_floor};
 pub use bottleneck::{Bottleneck, BottleneckConfig, Code, LogVariance};
-pub use classifier::{Classifier, ClassifierConfig};
+pub use classifier::{Classifier, ClassifierConfig, ClassifierTask};
 pub use condition::Condition;
 pub use config::{
     Architecture, AutoencoderConfig, ComputeConfig, EntropyConfig, EntropyOrigin, ImageShape, KlConfig,
@@ -30,6 +31,7 @@ pub use noise::{Noise, Purpose};
 pub use objective::{Objective, Term};
 pub use observation::{LowRankDiagonal, Observation, ObservationConfig, Scale};
 pub use parameters::{Init, Parameters, Path};
+pub use regularizer::{Cost, LatentDistance, Normality, Prior, RegularizerConfig};
 
 /// The binding and the device choice, so that a user's versions cannot differ from ours.
 pub use variata_torch_bridge::{DeviceChoice, tch};

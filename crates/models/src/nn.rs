@@ -1,6 +1,7 @@
 //! Networks: layers and the encoders and decoders made of them.
 
 mod conv;
+mod conv2x2;
 mod layers;
 mod mlp;
 mod residual;
@@ -8,7 +9,8 @@ mod residual;
 use tch::Tensor;
 
 pub use conv::{ConvDecoder, ConvEncoder};
-pub use layers::{Conv2d, ConvTranspose2d, Linear};
+pub use conv2x2::{Conv2x2Decoder, Conv2x2Encoder};
+pub use layers::{Conv2d, ConvTranspose2d, Linear, Window};
 pub use mlp::{MlpDecoder, MlpEncoder};
 pub use residual::{ResidualDecoder, ResidualEncoder};
 
@@ -30,6 +32,8 @@ pub enum Encoder {
     Mlp(MlpEncoder),
     /// Convolutional.
     Conv(ConvEncoder),
+    /// Convolutional with small windows.
+    Conv2x2(Conv2x2Encoder),
     /// Residual.
     Residual(ResidualEncoder),
 }
@@ -48,7 +52,10 @@ impl Encoder {
         Ok(match architecture {
             Architecture::Mlp { hidden } => Self::Mlp(MlpEncoder::new(path, hidden, image, classes)?),
             Architecture::Conv { channels, hidden } => {
-                Self::Conv(ConvEncoder::new(path, channels, *hidden, image, classes)?)
+                Self::Conv(ConvEncoder::new(path, channels, hidden, image, classes)?)
+            }
+            Architecture::Conv2x2 { channels, hidden } => {
+                Self::Conv2x2(Conv2x2Encoder::new(path, *channels, *hidden, image, classes)?)
             }
             Architecture::Residual { widths } => {
                 Self::Residual(ResidualEncoder::new(path, widths, image, classes)?)
@@ -61,6 +68,7 @@ impl Encoder {
         match self {
             Self::Mlp(e) => e.features(),
             Self::Conv(e) => e.features(),
+            Self::Conv2x2(e) => e.features(),
             Self::Residual(e) => e.features(),
         }
     }
@@ -70,6 +78,7 @@ impl Encoder {
         match self {
             Self::Mlp(e) => e.forward(x, condition),
             Self::Conv(e) => e.forward(x, condition),
+            Self::Conv2x2(e) => e.forward(x, condition),
             Self::Residual(e) => e.forward(x, condition, pass),
         }
     }
@@ -82,6 +91,8 @@ pub enum Decoder {
     Mlp(MlpDecoder),
     /// Convolutional.
     Conv(ConvDecoder),
+    /// Convolutional with small windows.
+    Conv2x2(Conv2x2Decoder),
     /// Residual.
     Residual(ResidualDecoder),
 }
@@ -103,7 +114,10 @@ impl Decoder {
         Ok(match architecture {
             Architecture::Mlp { hidden } => Self::Mlp(MlpDecoder::new(path, hidden, image, heads, code)?),
             Architecture::Conv { channels, hidden } => {
-                Self::Conv(ConvDecoder::new(path, channels, *hidden, image, heads, code)?)
+                Self::Conv(ConvDecoder::new(path, channels, hidden, image, heads, code)?)
+            }
+            Architecture::Conv2x2 { channels, hidden } => {
+                Self::Conv2x2(Conv2x2Decoder::new(path, (*channels, *hidden), image, heads, code)?)
             }
             Architecture::Residual { widths } => {
                 Self::Residual(ResidualDecoder::new(path, widths, image, heads, code)?)
@@ -116,6 +130,7 @@ impl Decoder {
         match self {
             Self::Mlp(d) => d.forward(code),
             Self::Conv(d) => d.forward(code),
+            Self::Conv2x2(d) => d.forward(code),
             Self::Residual(d) => d.forward(code, pass),
         }
     }

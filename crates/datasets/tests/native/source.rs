@@ -15,6 +15,8 @@ fn names_are_read_and_written_back() {
         ("fashion-mnist", Source::FashionMnist(None)),
         ("fashion-mnist:a/b", Source::FashionMnist(Some("a/b".into()))),
         ("mnist:C:\\data", Source::Mnist("C:\\data".into())),
+        ("cifar10:a/b", Source::Cifar10("a/b".into())),
+        ("cifar100:a/b", Source::Cifar100("a/b".into())),
         ("some/folder", Source::Folder(PathBuf::from("some/folder"))),
         ("C:\\data", Source::Folder("C:\\data".into())),
     ] {

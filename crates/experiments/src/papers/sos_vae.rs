@@ -11,7 +11,6 @@ mod models;
 mod observation_space;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use variata_report::{Metrics, Report};
@@ -67,27 +66,18 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     let preset = preset(preset_name)?;
     preset.config.check()?;
     preset.config.measure.pixel_in(session.image())?;
-    let extractor =
-        session.options.features.as_deref().map(|f| Extractor::load(f, session.device)).transpose()?;
+    let extractor = Extractor::of(session)?;
     let seeds = session.seeds(preset.config.seeds);
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
     let Some(trained) = models::train_all(session, &folder, &preset.config, &seeds)? else { return Ok(None) };
-    // A model cannot be shared between threads, but lent to one of them: each job takes its own.
-    let trained: Vec<_> = trained.into_iter().map(|set| Mutex::new(Some(set))).collect();
-    // An extractor belongs to one thread.
-    let measure = |i: usize| {
-        let set = trained[i].lock().unwrap_or_else(PoisonError::into_inner).take();
-        set.map(|set| measure::measure(session, &preset.config, extractor.as_ref(), &set)).transpose()
-    };
-    let results: Option<Vec<SeedResult>> = (0..trained.len()).map(measure).collect::<Result<_>>()?;
-    let Some(results) = results else { return Ok(None) };
+    // One after the other: an extractor belongs to one thread.
+    let measure = |set| measure::measure(session, &preset.config, extractor.as_ref(), &set);
+    let results = trained.into_iter().map(measure).collect::<Result<Vec<SeedResult>>>()?;
     let claims = claims::claims(&results, &preset.config);
     let mut metrics = Metrics::new();
-    metrics.insert_claims(&claims);
     for result in &results {
         result.record(&mut metrics);
     }
-    folder.write_metrics(&metrics)?;
     let report = Report {
         title: "SOS-VAE: structured observation spaces".to_owned(),
         subtitle: format!("{} · preset {} · seeds: {}", session.data.name(), preset.name, seeds.len()),
@@ -96,9 +86,7 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
         lead: Some(figures::lead(&results[0])?),
         sections: figures::sections(&results, &preset.config)?,
         claims,
-        manifest: manifest.clone(),
+        manifest,
     };
-    let page = report.write(&folder)?;
-    session.finish(folder, &manifest)?;
-    Ok(Some(page))
+    Ok(Some(session.publish(folder, &report, metrics)?))
 }

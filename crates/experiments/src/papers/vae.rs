@@ -7,13 +7,11 @@ mod measure;
 mod models;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use variata_report::{Metrics, Report};
 
 pub use config::{MeasureConfig, VaeConfig};
-use measure::SeedResult;
 
 use crate::{Preset, PresetSource, Session};
 
@@ -45,20 +43,13 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     let seeds = session.seeds(preset.config.seeds);
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
     let Some(trained) = models::train_all(session, &folder, &preset.config, &seeds)? else { return Ok(None) };
-    // A model cannot be shared between threads, but lent to one of them: each job takes its own.
-    let trained: Vec<_> = trained.into_iter().map(|set| Mutex::new(Some(set))).collect();
-    let results: Option<Vec<SeedResult>> = session.side_by_side(trained.len(), |i| {
-        let set = trained[i].lock().unwrap_or_else(PoisonError::into_inner).take();
-        set.map(|set| measure::measure(session, &preset.config, &set)).transpose()
-    })?;
+    let results = session.each(trained, |set| measure::measure(session, &preset.config, &set))?;
     let Some(results) = results else { return Ok(None) };
     let claims = claims::claims(&results);
     let mut metrics = Metrics::new();
-    metrics.insert_claims(&claims);
     for result in &results {
         result.record(&mut metrics);
     }
-    folder.write_metrics(&metrics)?;
     let held = claims.iter().filter(|c| c.verdict == variata_report::Verdict::Held).count();
     let report = Report {
         title: "Variational and conditional variational autoencoders".to_owned(),
@@ -68,9 +59,7 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
         lead: Some(figures::lead(&results[0], session)?),
         claims,
         sections: figures::sections(&results, session)?,
-        manifest: manifest.clone(),
+        manifest,
     };
-    let page = report.write(&folder)?;
-    session.finish(folder, &manifest)?;
-    Ok(Some(page))
+    Ok(Some(session.publish(folder, &report, metrics)?))
 }

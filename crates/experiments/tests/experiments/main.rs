@@ -5,10 +5,14 @@
 mod command_line;
 mod presets;
 mod run;
+mod sliced;
 mod sos_vae;
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
+
+use variata_testkit::process::{KillAt, compare_folders, kill_and_resume};
 
 /// Settings that train everything in seconds.
 const TINY: &str = r#"
@@ -55,6 +59,40 @@ fn of_paper(paper: &str, out: &Path, settings: &str, threads: usize, more: &[&st
     command.args(["reproduce", paper, "--device", "cpu", "--threads"]).arg(threads.to_string());
     command.arg("--preset").arg(preset).arg("--out").arg(out.join("runs")).args(more);
     command
+}
+
+/// A run of the command that is killed when that training has a checkpoint, and once more later, goes on to the bytes that `want`
+/// holds under `run`.
+fn killed_resumes_to_the_same_bytes(
+    command: impl Fn(&Path, &[&str]) -> Command,
+    run: &str,
+    training: &str,
+    want: &Path,
+) {
+    // The manifest has the times, the log has the order of events over restarts.
+    let ignored = ["manifest.json", "log.jsonl", "checkpoints"];
+    let got = tempfile::tempdir().unwrap();
+    let kills = [
+        KillAt::File(got.path().join(run).join("checkpoints").join(training)),
+        KillAt::Delay(Duration::from_secs(1)),
+    ];
+    let resume = || command(got.path(), &["--resume"]);
+    let (found, wanted) = (got.path().join(run), want.join(run));
+    let resumed = kill_and_resume(resume, &kills, Duration::from_mins(5), &found, &wanted, &ignored).unwrap();
+    assert!(resumed.kills >= 1 && resumed.files > 20, "{resumed:?}");
+    assert!(compare_folders(&wanted, &found, &ignored).unwrap() > 20);
+}
+
+/// Each of these settings ends a run with an error that has its name.
+fn settings_are_refused(paper: &str, more: &[&str], cases: &[(&str, &str)]) {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, name) in cases {
+        let arguments = [more, &["--restart"]].concat();
+        let output = of_paper(paper, folder.path(), text, 1, &arguments).output().unwrap();
+        let message = stderr(&output);
+        assert!(!output.status.success() && message.contains(name), "{text}: {message}");
+        assert!(!message.contains("panicked"), "{message}");
+    }
 }
 
 fn variata(arguments: &[&str]) -> Output {

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Conv2d, ConvTranspose2d, Linear};
+use super::{Conv2d, ConvTranspose2d, Linear, Window};
 use crate::{Condition, Error, ImageShape, Init, Path};
 
 /// Sizes (height, width) of the image before and after each halving.
@@ -15,11 +15,31 @@ fn pyramid(image: ImageShape, levels: usize) -> Vec<[i64; 2]> {
     sizes
 }
 
-/// Halving convolutions with ReLU, then a fully connected layer; the label enters as constant planes.
+/// Fully connected layers of these widths, and the width of what they give.
+fn dense<'a>(
+    path: &mut Path<'_>,
+    mut width: i64,
+    widths: impl Iterator<Item = &'a i64>,
+) -> Result<(Vec<Linear>, i64), Error> {
+    let mut layers = Vec::new();
+    for (i, &next) in widths.enumerate() {
+        // One layer alone has no number.
+        let name = if i == 0 { "hidden".to_owned() } else { format!("hidden{i}") };
+        layers.push(Linear::new(&mut path.sub(&name), width, next, Init::he(width))?);
+        width = next;
+    }
+    Ok((layers, width))
+}
+
+fn through(layers: &[Linear], x: Tensor) -> Tensor {
+    layers.iter().fold(x, |h, layer| layer.forward(&h).relu())
+}
+
+/// Halving convolutions with ReLU, then fully connected layers; the label enters as constant planes.
 #[derive(Debug)]
 pub struct ConvEncoder {
     convs: Vec<Conv2d>,
-    hidden: Linear,
+    hidden: Vec<Linear>,
     features: i64,
     image: ImageShape,
 }
@@ -28,20 +48,19 @@ impl ConvEncoder {
     pub(crate) fn new(
         path: &mut Path<'_>,
         channels: &[i64],
-        hidden: i64,
+        hidden: &[i64],
         image: ImageShape,
         classes: i64,
     ) -> Result<Self, Error> {
         let mut convs = Vec::new();
         let mut width = image.channels + classes;
         for (i, &next) in channels.iter().enumerate() {
-            convs.push(Conv2d::new(&mut path.sub(&i.to_string()), width, next)?);
+            convs.push(Conv2d::new(&mut path.sub(&i.to_string()), width, next, Window::HALVING, Init::he)?);
             width = next;
         }
         let [h, w] = pyramid(image, channels.len())[channels.len()];
-        let flat = width * h * w;
-        let dense = Linear::new(&mut path.sub("hidden"), flat, hidden, Init::he(flat))?;
-        Ok(Self { convs, hidden: dense, features: hidden, image })
+        let (hidden, features) = dense(path, width * h * w, hidden.iter())?;
+        Ok(Self { convs, hidden, features, image })
     }
 
     pub(crate) fn features(&self) -> i64 {
@@ -53,14 +72,14 @@ impl ConvEncoder {
         for conv in &self.convs {
             h = conv.forward(&h).relu();
         }
-        self.hidden.forward(&h.flatten(1, -1)).relu()
+        through(&self.hidden, h.flatten(1, -1))
     }
 }
 
 /// The encoder in reverse.
 #[derive(Debug)]
 pub struct ConvDecoder {
-    hidden: Linear,
+    hidden: Vec<Linear>,
     expand: Linear,
     convs: Vec<ConvTranspose2d>,
     start: [i64; 3],
@@ -70,7 +89,7 @@ impl ConvDecoder {
     pub(crate) fn new(
         path: &mut Path<'_>,
         channels: &[i64],
-        hidden: i64,
+        hidden: &[i64],
         image: ImageShape,
         (planes, output): (i64, fn(i64) -> Init),
         code: i64,
@@ -78,8 +97,8 @@ impl ConvDecoder {
         let sizes = pyramid(image, channels.len());
         let deepest = channels.last().copied().unwrap_or(image.channels);
         let [h, w] = sizes[channels.len()];
-        let first = Linear::new(&mut path.sub("hidden"), code, hidden, Init::he(code))?;
-        let expand = Linear::new(&mut path.sub("expand"), hidden, deepest * h * w, Init::he(hidden))?;
+        let (hidden, width) = dense(path, code, hidden.iter().rev())?;
+        let expand = Linear::new(&mut path.sub("expand"), width, deepest * h * w, Init::he(width))?;
         let mut convs = Vec::new();
         for level in (0..channels.len()).rev() {
             let outputs = if level == 0 { planes } else { channels[level - 1] };
@@ -87,15 +106,17 @@ impl ConvDecoder {
                 [sizes[level][0] - 2 * sizes[level + 1][0], sizes[level][1] - 2 * sizes[level + 1][1]];
             let init = if level == 0 { output } else { Init::he };
             let mut place = path.sub(&format!("up{level}"));
-            convs.push(ConvTranspose2d::new(&mut place, channels[level], outputs, extra, init)?);
+            let layer =
+                ConvTranspose2d::new(&mut place, channels[level], outputs, Window::HALVING, extra, init)?;
+            convs.push(layer);
         }
-        Ok(Self { hidden: first, expand, convs, start: [deepest, h, w] })
+        Ok(Self { hidden, expand, convs, start: [deepest, h, w] })
     }
 
     pub(crate) fn forward(&self, code: &Tensor) -> Tensor {
         let [c, height, width] = self.start;
-        let mut h =
-            self.expand.forward(&self.hidden.forward(code).relu()).relu().view([-1, c, height, width]);
+        let inner = through(&self.hidden, code.shallow_clone());
+        let mut h = self.expand.forward(&inner).relu().view([-1, c, height, width]);
         for (i, conv) in self.convs.iter().enumerate() {
             h = conv.forward(&h);
             if i + 1 < self.convs.len() {

@@ -29,48 +29,32 @@ impl Linear {
     }
 }
 
-/// Kernel, stride and padding of the convolutions that halve or double an image.
-const KERNEL: i64 = 4;
-const STRIDE: i64 = 2;
-const PADDING: i64 = 1;
+/// The window of a convolution, the same in rows and columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Pixels along a side.
+    pub kernel: i64,
+    /// Pixels from one place to the next.
+    pub stride: i64,
+    /// Zeros around the image; around the output, of a transposed convolution.
+    pub padding: i64,
+}
 
-/// Convolution 4×4 with stride 2 and padding 1: halves the image, rounding down.
+impl Window {
+    /// 4×4 with stride 2: halves an image, rounding down, or doubles it.
+    pub const HALVING: Self = Self { kernel: 4, stride: 2, padding: 1 };
+}
+
+/// Convolution: [batch, inputs, h, w] → [batch, outputs, ⌊(h + 2·padding − kernel)/stride⌋ + 1, …].
 #[derive(Debug)]
 pub struct Conv2d {
     weight: Tensor,
     bias: Tensor,
+    window: Window,
 }
 
 impl Conv2d {
-    /// He-initialised weight, bias 0.
-    ///
-    /// # Errors
-    /// As [`Linear::new`].
-    pub fn new(path: &mut Path<'_>, inputs: i64, outputs: i64) -> Result<Self, Error> {
-        let init = Init::he(inputs * KERNEL * KERNEL);
-        Ok(Self {
-            weight: path.parameter("weight", &[outputs, inputs, KERNEL, KERNEL], init)?,
-            bias: path.parameter("bias", &[outputs], Init::Constant(0.0))?,
-        })
-    }
-
-    /// [batch, inputs, h, w] → [batch, outputs, ⌊h/2⌋, ⌊w/2⌋].
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.conv2d(&self.weight, Some(&self.bias), [STRIDE; 2], [PADDING; 2], [1, 1], 1)
-    }
-}
-
-/// Transposed convolution 4×4 with stride 2 and padding 1: doubles the image, and adds a row or column where the
-/// encoder had rounded one away.
-#[derive(Debug)]
-pub struct ConvTranspose2d {
-    weight: Tensor,
-    bias: Tensor,
-    extra: [i64; 2],
-}
-
-impl ConvTranspose2d {
-    /// Weight from `init(fan_in)`, bias 0; the output is 2·input + `extra`, `extra` 0 or 1 on each axis.
+    /// Weight from `init(fan_in)`, bias 0.
     ///
     /// # Errors
     /// As [`Linear::new`].
@@ -78,20 +62,65 @@ impl ConvTranspose2d {
         path: &mut Path<'_>,
         inputs: i64,
         outputs: i64,
+        window: Window,
+        init: fn(i64) -> Init,
+    ) -> Result<Self, Error> {
+        let Window { kernel, .. } = window;
+        Ok(Self {
+            weight: path.parameter(
+                "weight",
+                &[outputs, inputs, kernel, kernel],
+                init(inputs * kernel * kernel),
+            )?,
+            bias: path.parameter("bias", &[outputs], Init::Constant(0.0))?,
+            window,
+        })
+    }
+
+    /// The convolution of x.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        let Window { stride, padding, .. } = self.window;
+        x.conv2d(&self.weight, Some(&self.bias), [stride; 2], [padding; 2], [1, 1], 1)
+    }
+}
+
+/// Transposed convolution: [batch, inputs, h, w] → [batch, outputs, (h − 1)·stride − 2·padding + kernel + extra, …]. Where the
+/// encoder had rounded a row or column away, `extra` brings it back.
+#[derive(Debug)]
+pub struct ConvTranspose2d {
+    weight: Tensor,
+    bias: Tensor,
+    window: Window,
+    extra: [i64; 2],
+}
+
+impl ConvTranspose2d {
+    /// Weight from `init(fan_in)`, bias 0; `extra` rows and columns, each less than the stride.
+    ///
+    /// # Errors
+    /// As [`Linear::new`].
+    pub fn new(
+        path: &mut Path<'_>,
+        inputs: i64,
+        outputs: i64,
+        window: Window,
         extra: [i64; 2],
         init: fn(i64) -> Init,
     ) -> Result<Self, Error> {
         // Each output pixel sees (kernel/stride)² positions of every input channel.
-        let fan_in = inputs * (KERNEL / STRIDE) * (KERNEL / STRIDE);
+        let Window { kernel, stride, .. } = window;
+        let fan_in = inputs * kernel * kernel / (stride * stride);
         Ok(Self {
-            weight: path.parameter("weight", &[inputs, outputs, KERNEL, KERNEL], init(fan_in))?,
+            weight: path.parameter("weight", &[inputs, outputs, kernel, kernel], init(fan_in))?,
             bias: path.parameter("bias", &[outputs], Init::Constant(0.0))?,
+            window,
             extra,
         })
     }
 
-    /// [batch, inputs, h, w] → [batch, outputs, 2h + extra, 2w + extra].
+    /// The transposed convolution of x.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.conv_transpose2d(&self.weight, Some(&self.bias), [STRIDE; 2], [PADDING; 2], self.extra, 1, [1, 1])
+        let Window { stride, padding, .. } = self.window;
+        x.conv_transpose2d(&self.weight, Some(&self.bias), [stride; 2], [padding; 2], self.extra, 1, [1, 1])
     }
 }

@@ -67,8 +67,13 @@ pub struct Trainer<'a, M, F> {
     identity: String,
     store: Option<&'a CheckpointStore<F>>,
     listeners: Vec<&'a mut dyn Listener>,
+    measurement: Option<&'a mut Measurement<'a>>,
     stop: StopFlag,
 }
+
+/// Named values of a model after so many steps, beside its own metrics.
+pub type Measurement<'a> =
+    dyn FnMut(u64) -> Result<Vec<(String, f64)>, Box<dyn std::error::Error + Send + Sync>> + 'a;
 
 impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     /// A run without validation, checkpoints or listeners.
@@ -82,6 +87,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             identity: String::new(),
             store: None,
             listeners: Vec::new(),
+            measurement: None,
             stop: StopFlag::default(),
         }
     }
@@ -105,6 +111,16 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     #[must_use]
     pub fn listen(mut self, listener: &'a mut dyn Listener) -> Self {
         self.listeners.push(listener);
+        self
+    }
+
+    /// Also records these values at each validation: what takes the whole set at once, or other models.
+    ///
+    /// A resumed run repeats none of them; they must depend on the model, fixed data and the number of steps alone for it to end
+    /// with the same record.
+    #[must_use]
+    pub fn measure(mut self, measurement: &'a mut Measurement<'a>) -> Self {
+        self.measurement = Some(measurement);
         self
     }
 
@@ -281,7 +297,19 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         Ok(Event::Step { step, epoch: state.epoch, loss, terms, learning_rate })
     }
 
-    fn validate(&self, step: u64) -> Result<Vec<(String, f64)>, Error> {
+    fn validate(&mut self, step: u64) -> Result<Vec<(String, f64)>, Error> {
+        let mut all = self.means(step)?;
+        if let Some(measurement) = &mut self.measurement {
+            let more = guard(step, || {
+                variata_torch_bridge::no_grad(|| measurement(step))
+                    .map_err(|source| Error::Measurement { step, source })
+            });
+            all.extend(more?);
+        }
+        Ok(all)
+    }
+
+    fn means(&self, step: u64) -> Result<Vec<(String, f64)>, Error> {
         let Some(data) = self.validation else { return Ok(Vec::new()) };
         let mut means = Means::default();
         for (i, batch) in data.epoch(Position::epoch(0))?.enumerate() {

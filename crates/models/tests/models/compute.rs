@@ -49,7 +49,7 @@ fn channels_last_and_bf16_give_the_same_up_to_their_digits() {
     for base in [
         residual(&[16, 6]),
         AutoencoderConfig {
-            architecture: Architecture::Conv { channels: vec![4, 6], hidden: 12 },
+            architecture: Architecture::Conv { channels: vec![4, 6], hidden: vec![12] },
             ..tiny_config()
         },
         tiny_config(),

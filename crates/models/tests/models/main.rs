@@ -11,6 +11,7 @@ mod errata;
 mod kill;
 mod noise;
 mod normal;
+mod regularizer;
 mod residual;
 mod training;
 

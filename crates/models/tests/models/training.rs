@@ -7,7 +7,8 @@ use variata_models::train::{
     TrainConfig, Trainable, Trainer,
 };
 use variata_models::{
-    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, Error, KlConfig, Objective, Parameters,
+    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, ClassifierTask, Error, KlConfig, Objective,
+    Parameters,
 };
 
 use crate::{DIGIT, bits, loader, tiny, tiny_config};
@@ -43,6 +44,20 @@ fn models_learn() {
         .run()
         .unwrap();
     assert!(outcome.history[19].validation("accuracy").unwrap() > 0.9);
+}
+
+/// What it learns of images without labels: a six upside down is a nine, but few digits look like themselves.
+#[test]
+fn a_classifier_of_reflections_needs_no_labels() {
+    let (train, validation) = (loader(300, 50), loader(100, 100));
+    let config = ClassifierConfig { task: ClassifierTask::Reflections, ..ClassifierConfig::default() };
+    let judge = Classifier::new(&config, DIGIT, 1, 0, Device::Cpu).unwrap();
+    let outcome = Trainer::<_, RealFileSystem>::new(&judge, &train, short(20), 0)
+        .validation(&validation)
+        .run()
+        .unwrap();
+    assert!(outcome.history[19].validation("accuracy").unwrap() > 0.7);
+    assert!(Classifier::new(&ClassifierConfig::default(), DIGIT, 1, 0, Device::Cpu).is_err());
 }
 
 /// Also errata 000-13: the text says that the posterior deviates from the prior.

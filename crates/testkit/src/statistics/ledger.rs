@@ -77,12 +77,13 @@ pub const LEDGER: &[Entry] = &[
     },
     // models
     of("noise_normal", 1_000_000, "mean + 0.02 σ; σ × 1.03"),
+    Entry { uses: 2, ..of("ks_prior", 1_000_000, "the distance from the centre of a ball, uniform") },
     // testkit: the tools on samplers written for their tests
     of("testkit_ks", 1_000_000, "mean + 0.02 σ; σ × 1.03"),
     of("testkit_ks_two_sample", 1_000_000, "mean + 0.04 σ of one sample"),
     of("testkit_chi2", 100_000, "the shuffle of 4 that exchanges each place with any place"),
     of("testkit_binomial", 1_000_000, "tails cut at |x| = 4"),
-    of("testkit_mean", 1_000_000, "mean + 0.0106 σ"),
+    Entry { uses: 4, ..of("testkit_mean", 1_000_000, "mean + 0.0106 σ") },
     Entry { uses: 1, ..of("testkit_overuse", 1, "nothing: it shows that uses are counted") },
 ];
 

@@ -6,10 +6,7 @@ use variata_report::{Claim, Criterion};
 use super::SosVaeConfig;
 use super::measure::SeedResult;
 use super::models::Variant;
-
-fn by_seed(results: &[SeedResult], f: impl Fn(&SeedResult) -> f64) -> Vec<(u64, f64)> {
-    results.iter().map(|r| (r.seed, f(r))).collect()
-}
+use crate::page::by_seed;
 
 /// Fréchet distance of the samples of one model over that of another.
 fn samples(r: &SeedResult, above: Variant, below: Variant) -> f64 {

@@ -118,7 +118,7 @@ impl Default for SosVaeConfig {
             neighbourhood: 3,
             other_ranks: vec![1, 5, 10],
             direct_steps: 1500,
-            architecture: Architecture::Conv { channels: vec![32, 64, 128], hidden: 256 },
+            architecture: Architecture::Conv { channels: vec![32, 64, 128], hidden: vec![256] },
             bottleneck: BottleneckConfig::default(),
             training: Training::default(),
             direct: Training::default(),

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use ndarray::{Array4, ArrayView4};
+use variata_models::train::EpochRecord;
 use variata_report::{
     Axis, BarGroup, BarPlot, Best, Cell, Claim, Column, Digits, Figure, ImageGrid, LinePlot, LineSeries,
-    Section, Size, Table, Verdict,
+    Section, Table, Verdict,
 };
 
 use super::SosVaeConfig;
@@ -12,8 +13,7 @@ use super::measure::{PANELS, SHOWN, SeedResult};
 use super::models::Variant;
 use super::observation_space::{SCALES, SIDE};
 use crate::features::Extractor;
-
-const SMALL: Size = Size { width: 420.0, height: 340.0 };
+use crate::page::{SMALL, cell, curve, grid, mean};
 
 /// The paper's table 1: data, model, FID of means, FID of samples.
 const TABLE_1: [(&str, &str, f64, f64); 7] = [
@@ -26,16 +26,11 @@ const TABLE_1: [(&str, &str, f64, f64); 7] = [
     ("CelebA, 64×64 grey", "SOS-VAE", 70.43, 74.66),
 ];
 
-fn grid(images: &Array4<f32>, columns: usize, wanted: usize) -> ImageGrid {
-    let scale = (wanted / images.dim().3.max(1)).max(1);
-    ImageGrid { columns, scale, padding: 2, ..ImageGrid::default() }
-}
-
 pub(super) fn lead(result: &SeedResult) -> Result<Figure> {
     Ok(Figure::picture(
         "lead",
         "Edited by conditioning: the model's prediction; nine pixels of the hair painted; the image that follows; nine pixels of the background painted; the image that follows.",
-        &grid(&result.edits.strips, 5, 96).render(&clipped(&result.edits.strips))?,
+        &grid(&result.edits.strips, 5, 96, 2).render(&clipped(&result.edits.strips))?,
     )?
     .column_labels(["prediction", "edit", "result", "edit", "result"]))
 }
@@ -51,7 +46,6 @@ pub(super) fn summary(
     config: &SosVaeConfig,
     extractor: Option<&Extractor>,
 ) -> String {
-    let mean = |f: &dyn Fn(&SeedResult) -> f64| results.iter().map(f).sum::<f64>() / results.len() as f64;
     let held = claims.iter().filter(|c| c.verdict == Verdict::Held).count();
     let features = extractor.map_or_else(
         || "Fréchet distances are measured in the features of a classifier trained on the data; they are not FIDs.".to_owned(),
@@ -65,10 +59,10 @@ pub(super) fn summary(
         results.len(),
         claims.len(),
         config.measure.samples,
-        mean(&|r| r.get(Variant::Sos).frechet[1]),
-        mean(&|r| r.get(Variant::Beta).frechet[1]),
-        mean(&|r| r.get(Variant::Sparse).frechet[1]),
-        mean(&|r| r.frechet_of_data),
+        mean(results, |r| r.get(Variant::Sos).frechet[1]),
+        mean(results, |r| r.get(Variant::Beta).frechet[1]),
+        mean(results, |r| r.get(Variant::Sparse).frechet[1]),
+        mean(results, |r| r.frechet_of_data),
     )
 }
 
@@ -79,10 +73,6 @@ pub(super) fn sections(results: &[SeedResult], config: &SosVaeConfig) -> Result<
     sections.push(editing(results, first)?);
     sections.extend([direct(results)?, explosion(results)?, ranks(results, config)?, training(results)?]);
     Ok(sections)
-}
-
-fn seeds(results: &[SeedResult], f: impl Fn(&SeedResult) -> f64) -> Cell {
-    Cell::Seeds(results.iter().map(f).collect())
 }
 
 fn numbers(results: &[SeedResult], config: &SosVaeConfig) -> Result<Section> {
@@ -106,19 +96,19 @@ fn numbers(results: &[SeedResult], config: &SosVaeConfig) -> Result<Section> {
         let v = m.variant;
         table.row(vec![
             v.title().into(),
-            seeds(results, |r| r.get(v).frechet[0]),
-            seeds(results, |r| r.get(v).frechet[1]),
-            seeds(results, |r| r.get(v).bounds.importance_weighted),
-            seeds(results, |r| r.get(v).entropy - r.floor),
-            seeds(results, |r| r.get(v).variance),
+            cell(results, |r| r.get(v).frechet[0]),
+            cell(results, |r| r.get(v).frechet[1]),
+            cell(results, |r| r.get(v).bounds.importance_weighted),
+            cell(results, |r| r.get(v).entropy - r.floor),
+            cell(results, |r| r.get(v).variance),
         ])?;
     }
     for (k, title) in ["no network", "PCA"].into_iter().enumerate() {
         table.row(vec![
             title.into(),
             Cell::Missing,
-            seeds(results, |r| r.direct.frechet[k]),
-            if k == 0 { seeds(results, |r| r.direct.log_prob[0]) } else { Cell::Missing },
+            cell(results, |r| r.direct.frechet[k]),
+            if k == 0 { cell(results, |r| r.direct.log_prob[0]) } else { Cell::Missing },
             Cell::Missing,
             Cell::Missing,
         ])?;
@@ -153,7 +143,7 @@ fn comparison(result: &SeedResult) -> Result<Section> {
         Ok(Figure::picture(
             format!("panels-{}", variant.name()),
             format!("{}: eight codes drawn from N(0, I), one a column.", variant.title()),
-            &grid(&m.panels[0], SHOWN, 48).render_rows(&views)?,
+            &grid(&m.panels[0], SHOWN, 48, 2).render_rows(&views)?,
         )?
         .row_labels(PANELS))
     };
@@ -162,7 +152,7 @@ fn comparison(result: &SeedResult) -> Result<Section> {
         Ok(Figure::picture(
             format!("samples-{}", variant.name()),
             format!("{}: samples.", variant.title()),
-            &grid(images, 10, 36).render(&clipped(images))?,
+            &grid(images, 10, 36, 2).render(&clipped(images))?,
         )?)
     };
     let [row, column] = result.pixel;
@@ -198,13 +188,13 @@ fn space(result: &SeedResult) -> Result<Section> {
         Ok(Figure::picture(
             format!("slerp-{k}"),
             "One code: four samples in the corners, spherical interpolation of their noise between them.",
-            &ImageGrid { padding: 0, ..grid(images, SIDE, 44) }.render(&clipped(images))?,
+            &ImageGrid { padding: 0, ..grid(images, SIDE, 44, 2) }.render(&clipped(images))?,
         )?)
     });
     let sweeps = Figure::picture(
         "components",
         "One code, one noise: a component a row, the largest first, scaled from −5 to 5; the others to 0.03, as in the authors' code.",
-        &ImageGrid { padding: 0, ..grid(&views.sweeps, SCALES, 36) }.render(&clipped(&views.sweeps))?,
+        &ImageGrid { padding: 0, ..grid(&views.sweeps, SCALES, 36, 2) }.render(&clipped(&views.sweeps))?,
     )?;
     let spectrum = BarPlot {
         x: Axis::new("component"),
@@ -239,7 +229,7 @@ fn editing(results: &[SeedResult], first: &SeedResult) -> Result<Section> {
         );
         for (k, f) in first.edits.following.iter().enumerate() {
             let at = |get: fn(&super::editing::Following) -> f64| {
-                seeds(results, |r| r.edits.following.get(k).map_or(f64::NAN, get))
+                cell(results, |r| r.edits.following.get(k).map_or(f64::NAN, get))
             };
             table.row(vec![
                 format!("{:?}", f.region).to_lowercase().into(),
@@ -260,8 +250,7 @@ fn editing(results: &[SeedResult], first: &SeedResult) -> Result<Section> {
         ],
     );
     for (k, c) in first.edits.dense.iter().enumerate() {
-        let at =
-            |which: usize| seeds(results, |r| r.edits.dense.get(k).map_or(f64::NAN, |c| c.errors[which]));
+        let at = |which: usize| cell(results, |r| r.edits.dense.get(k).map_or(f64::NAN, |c| c.errors[which]));
         dense.row(vec![c.edits.to_string().into(), at(0), at(1)])?;
     }
     Ok(section.table(dense))
@@ -273,7 +262,7 @@ fn direct(results: &[SeedResult]) -> Result<Section> {
         Ok(Figure::picture(
             id,
             caption,
-            &grid(&first.samples[k], 10, 36).render(&clipped(&first.samples[k]))?,
+            &grid(&first.samples[k], 10, 36, 2).render(&clipped(&first.samples[k]))?,
         )?)
     };
     let mut table = Table::new(
@@ -283,19 +272,19 @@ fn direct(results: &[SeedResult]) -> Result<Section> {
     );
     table.row(vec![
         "mean squared cosine of the principal angles".into(),
-        seeds(results, |r| r.direct.overlap),
+        cell(results, |r| r.direct.overlap),
     ])?;
     table.row(vec![
         "variance along the components, learned over PCA".into(),
-        seeds(results, |r| r.direct.variance_ratio),
+        cell(results, |r| r.direct.variance_ratio),
     ])?;
     table.row(vec![
         "log p of test images, learned (fixed ε), nats".into(),
-        seeds(results, |r| r.direct.log_prob[0]),
+        cell(results, |r| r.direct.log_prob[0]),
     ])?;
     table.row(vec![
         "log p of test images, probabilistic PCA (ε fitted), nats".into(),
-        seeds(results, |r| r.direct.log_prob[1]),
+        cell(results, |r| r.direct.log_prob[1]),
     ])?;
     Ok(Section::new("No network")
         .text("The paper's figure 7: mean and factor of one distribution for all images, learned by gradient descent, against PCA. The likelihood's maximum at a given ε has the components of PCA, each with the variance λ − ε.")
@@ -307,15 +296,8 @@ fn direct(results: &[SeedResult]) -> Result<Section> {
 }
 
 fn history(results: &[SeedResult], variant: Variant, name: &str) -> Result<LineSeries> {
-    let runs: Vec<Vec<(f64, f64)>> = results
-        .iter()
-        .map(|r| {
-            r.get(variant).history.iter().filter_map(|e| Some((e.step as f64, e.train(name)?))).collect()
-        })
-        .collect();
-    let x: Vec<f64> = runs[0].iter().map(|p| p.0).collect();
-    let y: Vec<Vec<f64>> = runs.iter().map(|r| r.iter().map(|p| p.1).collect()).collect();
-    Ok(LineSeries::over_seeds(variant.title(), &x, &y)?)
+    let runs: Vec<&[EpochRecord]> = results.iter().map(|r| r.get(variant).history.as_slice()).collect();
+    Ok(curve(&variant.title(), &runs, |e| e.train(name))?)
 }
 
 fn explosion(results: &[SeedResult]) -> Result<Section> {
@@ -331,7 +313,7 @@ fn explosion(results: &[SeedResult]) -> Result<Section> {
         Ok(Figure::picture(
             format!("samples-{}", variant.name()),
             format!("{}: samples.", variant.title()),
-            &grid(images, 10, 36).render(&clipped(images))?,
+            &grid(images, 10, 36, 2).render(&clipped(images))?,
         )?)
     };
     Ok(Section::new("Without the constraint")

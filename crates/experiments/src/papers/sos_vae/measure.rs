@@ -15,6 +15,7 @@ use super::models::{TrainedSet, Variant};
 use super::observation_space::{self, Views};
 use crate::Session;
 use crate::features::{Extractor, Features};
+use crate::page::OfSeed;
 use crate::pixels::{Pixels, as_images, coherence, variation};
 
 /// Addresses of the noise of each measurement, apart from the bounds, which use the low ones.
@@ -70,6 +71,12 @@ pub(super) struct SeedResult {
     pub(super) floor: f64,
     /// Row and column of the pixel whose covariance is shown.
     pub(super) pixel: [usize; 2],
+}
+
+impl OfSeed for SeedResult {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
 }
 
 impl SeedResult {

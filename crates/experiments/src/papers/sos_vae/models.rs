@@ -1,7 +1,7 @@
 //! The models that are trained for each seed.
 
 use anyhow::Result;
-use variata_models::train::{Constraint, EpochRecord};
+use variata_models::train::Constraint;
 use variata_models::{
     Autoencoder, AutoencoderConfig, Classifier, DirectNormal, EntropyConfig, EntropyOrigin, KlConfig,
     LowRankDiagonal, ObservationConfig,
@@ -10,7 +10,7 @@ use variata_report::OutputDir;
 
 use super::SosVaeConfig;
 use crate::features::train_classifier;
-use crate::session::Parts;
+use crate::session::{Parts, Trained};
 use crate::{Session, TrainJob};
 
 /// The autoencoders of the experiment.
@@ -64,19 +64,11 @@ impl Variant {
     }
 }
 
-/// A trained autoencoder.
-#[derive(Debug)]
-pub(super) struct Trained {
-    pub(super) variant: Variant,
-    pub(super) model: Autoencoder,
-    pub(super) history: Vec<EpochRecord>,
-}
-
 /// All models of a seed.
 #[derive(Debug)]
 pub(super) struct TrainedSet {
     pub(super) seed: u64,
-    pub(super) models: Vec<Trained>,
+    pub(super) models: Vec<Trained<Variant>>,
     pub(super) direct: DirectNormal,
     pub(super) classifier: Classifier,
     pub(super) parts: Parts,
@@ -84,7 +76,7 @@ pub(super) struct TrainedSet {
 
 /// What one job trains.
 enum Job {
-    Autoencoder(Box<Trained>),
+    Autoencoder(Box<Trained<Variant>>),
     Direct(Box<DirectNormal>),
     Classifier(Box<Classifier>),
 }
@@ -181,7 +173,7 @@ pub(super) fn train_variant(
     parts: &Parts,
     seed: u64,
     variant: Variant,
-) -> Result<Option<Trained>> {
+) -> Result<Option<Trained<Variant>>> {
     let settings = settings(config, variant);
     let model = Autoencoder::new(&settings, session.image(), session.classes(), seed, session.device)?;
     let job = TrainJob {

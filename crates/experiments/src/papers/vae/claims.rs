@@ -4,10 +4,7 @@ use variata_report::{Claim, Criterion};
 
 use super::measure::SeedResult;
 use super::models::Variant;
-
-fn by_seed(results: &[SeedResult], f: impl Fn(&SeedResult) -> f64) -> Vec<(u64, f64)> {
-    results.iter().map(|r| (r.seed, f(r))).collect()
-}
+use crate::page::by_seed;
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64

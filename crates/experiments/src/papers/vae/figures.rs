@@ -1,26 +1,17 @@
 //! The report's figures and tables.
 
 use anyhow::Result;
-use ndarray::{Array4, ArrayView4, Axis as Dim, concatenate, s};
+use ndarray::{ArrayView4, Axis as Dim, concatenate, s};
+use variata_models::train::EpochRecord;
 use variata_report::{
-    Axis, BarGroup, BarPlot, Best, Cell, Column, Digits, Figure, ImageGrid, LinePlot, LineSeries,
-    ScatterPlot, Section, Size, Table,
+    Axis, BarGroup, BarPlot, Best, Column, Digits, Figure, ImageGrid, LinePlot, LineSeries, ScatterPlot,
+    Section, Size, Table,
 };
 
-use super::measure::{GRID, ModelResult, SHOWN_PAIRS, STEPS, SeedResult};
+use super::measure::{GRID, SHOWN_PAIRS, SeedResult};
 use super::models::Variant;
 use crate::Session;
-
-const SMALL: Size = Size { width: 420.0, height: 340.0 };
-
-/// Pixels of a picture per pixel of an image: small images need more.
-fn scale(images: &Array4<f32>, wanted: usize) -> usize {
-    (wanted / images.dim().3.max(1)).max(1)
-}
-
-fn grid(images: &Array4<f32>, columns: usize, wanted: usize) -> ImageGrid {
-    ImageGrid { columns, scale: scale(images, wanted), padding: 4, ..ImageGrid::default() }
-}
+use crate::page::{LINE, SMALL, cell, curve as over_seeds, grid, mean};
 
 /// Images for each requested class, one class a column.
 fn conditional(
@@ -38,7 +29,7 @@ fn conditional(
         .collect();
     let images = concatenate(Dim(0), &picks)?;
     let labels: Vec<String> = session.data.class_names().to_vec();
-    Ok(Figure::picture(id, caption, &grid(&images, classes, 64).render(&images)?)?.column_labels(labels))
+    Ok(Figure::picture(id, caption, &grid(&images, classes, 64, 4).render(&images)?)?.column_labels(labels))
 }
 
 pub(super) fn lead(result: &SeedResult, session: &Session) -> Result<Figure> {
@@ -52,16 +43,15 @@ pub(super) fn lead(result: &SeedResult, session: &Session) -> Result<Figure> {
 }
 
 pub(super) fn summary(results: &[SeedResult], held: usize, claims: usize) -> String {
-    let mean = |f: &dyn Fn(&SeedResult) -> f64| results.iter().map(f).sum::<f64>() / results.len() as f64;
     format!(
         "Seven autoencoders and a classifier were trained for each of {} seeds. **{held} of {claims} claims held.** \
          The VAE's ELBO on test images is {:.2} nats per image, the CVAE's {:.2}; a classifier that names {:.1} % of \
          real test images right recognises {:.1} % of the images that the CVAE draws on request.",
         results.len(),
-        mean(&|r| r.get(Variant::Vae).bounds.last().map_or(f64::NAN, |b| b.1.elbo)),
-        mean(&|r| r.get(Variant::Cvae).bounds.last().map_or(f64::NAN, |b| b.1.elbo)),
-        100.0 * mean(&|r| r.classifier_accuracy),
-        100.0 * mean(&SeedResult::requested_accuracy),
+        mean(results, |r| r.get(Variant::Vae).bounds.last().map_or(f64::NAN, |b| b.1.elbo)),
+        mean(results, |r| r.get(Variant::Cvae).bounds.last().map_or(f64::NAN, |b| b.1.elbo)),
+        100.0 * mean(results, |r| r.classifier_accuracy),
+        100.0 * mean(results, SeedResult::requested_accuracy),
     )
 }
 
@@ -75,11 +65,6 @@ pub(super) fn sections(results: &[SeedResult], session: &Session) -> Result<Vec<
         training(results)?,
         bounds(results),
     ])
-}
-
-fn seeds(results: &[SeedResult], f: impl Fn(&SeedResult) -> f64) -> Cell {
-    let values: Vec<f64> = results.iter().map(f).collect();
-    if values.iter().all(|v| v.is_nan()) { Cell::Missing } else { Cell::Seeds(values) }
 }
 
 fn numbers(results: &[SeedResult]) -> Result<Section> {
@@ -105,11 +90,11 @@ fn numbers(results: &[SeedResult]) -> Result<Section> {
         };
         table.row(vec![
             variant.title().into(),
-            seeds(results, |r| r.get(variant).distortion),
-            seeds(results, kl),
-            seeds(results, |r| bound(r, |b| b.elbo)),
-            seeds(results, |r| bound(r, |b| b.importance_weighted)),
-            seeds(results, |r| r.get(variant).frechet),
+            cell(results, |r| r.get(variant).distortion),
+            cell(results, kl),
+            cell(results, |r| bound(r, |b| b.elbo)),
+            cell(results, |r| bound(r, |b| b.importance_weighted)),
+            cell(results, |r| r.get(variant).frechet),
         ])?;
     }
     Ok(Section::new("The models in numbers")
@@ -202,7 +187,7 @@ fn latent(result: &SeedResult) -> Result<Section> {
     let decoded = Figure::picture(
         "grid",
         "What the 2-D VAE decodes on a grid of quantiles of N(0, 1) in each dimension: every cell has the same probability under the prior.",
-        &ImageGrid { padding: 0, ..grid(&result.grid, GRID, 36) }.render(&result.grid)?,
+        &ImageGrid { padding: 0, ..grid(&result.grid, GRID, 36, 4) }.render(&result.grid)?,
     )?;
     Ok(Section::new("The plane, decoded").figure(decoded))
 }
@@ -220,7 +205,7 @@ fn pictures(result: &SeedResult) -> Result<Section> {
     let reconstructions = Figure::picture(
         "reconstructions",
         "Test images and their reconstructions from the mean code.",
-        &grid(&result.originals, columns, 48).render_rows(&stacks)?,
+        &grid(&result.originals, columns, 48, 4).render_rows(&stacks)?,
     )?
     .row_labels(["test images", "AE", "VAE", "β-VAE", "VAE, 2-D"]);
     let samples = |variant: Variant, caption: &str| -> Result<Figure> {
@@ -233,7 +218,7 @@ fn pictures(result: &SeedResult) -> Result<Section> {
         Ok(Figure::picture(
             format!("samples-{}", variant.name()),
             caption,
-            &grid(&images, 10, 40).render(&images)?,
+            &grid(&images, 10, 40, 4).render(&images)?,
         )?)
     };
     let lines = |variant: Variant, caption: &str| -> Result<Figure> {
@@ -241,7 +226,7 @@ fn pictures(result: &SeedResult) -> Result<Section> {
         Ok(Figure::picture(
             format!("interpolation-{}", variant.name()),
             caption,
-            &grid(images, STEPS, 40).render(images)?,
+            &grid(images, LINE, 40, 4).render(images)?,
         )?)
     };
     Ok(Section::new("Reconstructions, samples, interpolations")
@@ -282,19 +267,8 @@ fn requested(results: &[SeedResult], session: &Session) -> Result<Section> {
 }
 
 fn curve(results: &[SeedResult], variant: Variant, name: &str, train: bool) -> Result<LineSeries> {
-    let pick = |m: &ModelResult| -> Vec<(f64, f64)> {
-        m.history
-            .iter()
-            .filter_map(|e| {
-                let value = if train { e.train(name) } else { e.validation(name) };
-                Some((e.step as f64, value?))
-            })
-            .collect()
-    };
-    let runs: Vec<Vec<(f64, f64)>> = results.iter().map(|r| pick(r.get(variant))).collect();
-    let x: Vec<f64> = runs[0].iter().map(|p| p.0).collect();
-    let y: Vec<Vec<f64>> = runs.iter().map(|r| r.iter().map(|p| p.1).collect()).collect();
-    Ok(LineSeries::over_seeds(variant.title(), &x, &y)?)
+    let runs: Vec<&[EpochRecord]> = results.iter().map(|r| r.get(variant).history.as_slice()).collect();
+    Ok(over_seeds(variant.title(), &runs, |e| if train { e.train(name) } else { e.validation(name) })?)
 }
 
 fn training(results: &[SeedResult]) -> Result<Section> {

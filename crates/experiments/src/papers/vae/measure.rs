@@ -13,6 +13,7 @@ use variata_torch_bridge::{no_grad, tensor_from_array, tensor_from_slice};
 use super::VaeConfig;
 use super::models::{TrainedSet, Variant};
 use crate::Session;
+use crate::page::{LINE, OfSeed, lines, pairs};
 use crate::tensors::{images, matrix};
 
 /// Addresses of the noise of each measurement, apart from the bounds, which use the low ones.
@@ -20,8 +21,6 @@ const PRIOR: u64 = 1 << 40;
 const CONDITIONAL: u64 = 1 << 41;
 /// Columns and rows of the decoded grid.
 pub(super) const GRID: usize = 15;
-/// Images along an interpolation.
-pub(super) const STEPS: usize = 9;
 /// Interpolations shown.
 pub(super) const SHOWN_PAIRS: usize = 6;
 /// Reconstructions shown.
@@ -58,7 +57,7 @@ pub(super) struct ModelResult {
     pub(super) bounds: Vec<(usize, Bounds)>,
     /// Mean over pairs of the classifier's highest probability half-way between two codes.
     pub(super) midpoint_confidence: f64,
-    /// [SHOWN_PAIRS · STEPS, c, h, w]; empty for the conditional model.
+    /// [SHOWN_PAIRS · LINE, c, h, w]; empty for the conditional model.
     pub(super) interpolations: Array4<f32>,
 }
 
@@ -77,6 +76,12 @@ pub(super) struct SeedResult {
     /// Share of requested classes that the classifier recognises, for each class.
     pub(super) requested: Vec<f64>,
     pub(super) per_class: usize,
+}
+
+impl OfSeed for SeedResult {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
 }
 
 impl SeedResult {
@@ -140,26 +145,6 @@ fn codes(q: &variata_models::Code) -> Result<Codes> {
     let kl = (&mean * &mean + &s.mapv(|v| v.exp_m1() - v)).mapv(|v| 0.5 * v);
     let kl = kl.mean_axis(Axis(0)).map_or_else(Vec::new, |k| k.to_vec());
     Ok(Codes { mean, sd, kl })
-}
-
-/// Pairs of test images of different classes, in order of their indices.
-fn pairs(labels: &[usize], count: usize) -> Vec<(usize, usize)> {
-    let n = labels.len();
-    (1..n)
-        .flat_map(|gap| (0..n - gap).map(move |i| (i, i + gap)))
-        .filter(|&(i, j)| labels[i] != labels[j])
-        .take(count)
-        .collect()
-}
-
-/// Codes of images `from` and `to` and the points between, [STEPS, latent] for each pair.
-fn lines(mean: &Array2<f64>, pairs: &[(usize, usize)], steps: usize) -> Array2<f32> {
-    let latent = mean.ncols();
-    Array2::from_shape_fn((pairs.len() * steps, latent), |(row, k)| {
-        let (from, to) = pairs[row / steps];
-        let t = if steps == 1 { 0.5 } else { (row % steps) as f64 / (steps - 1) as f64 };
-        ((1.0 - t) * mean[[from, k]] + t * mean[[to, k]]) as f32
-    })
 }
 
 fn decode(model: &Autoencoder, z: Array2<f32>) -> Result<Tensor> {
@@ -230,7 +215,7 @@ fn measure_model(
         let all = pairs(&labels, config.measure.pairs);
         let middle = decode(model, lines(&codes.mean, &all, 1))?;
         let shown = &all[..SHOWN_PAIRS.min(all.len())];
-        (confidence(&set.classifier, &middle)?, images(&decode(model, lines(&codes.mean, shown, STEPS))?)?)
+        (confidence(&set.classifier, &middle)?, images(&decode(model, lines(&codes.mean, shown, LINE))?)?)
     };
     Ok(ModelResult {
         variant,

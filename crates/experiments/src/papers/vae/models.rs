@@ -1,13 +1,12 @@
 //! The models that are trained for each seed.
 
 use anyhow::Result;
-use variata_models::train::EpochRecord;
 use variata_models::{Autoencoder, Classifier};
 use variata_report::OutputDir;
 
 use super::VaeConfig;
 use crate::features::train_classifier;
-use crate::session::Parts;
+use crate::session::{Parts, Trained};
 use crate::{Session, TrainJob};
 
 /// The autoencoders of the experiment.
@@ -63,25 +62,17 @@ impl Variant {
     }
 }
 
-/// A trained autoencoder.
-#[derive(Debug)]
-pub(super) struct Trained {
-    pub(super) variant: Variant,
-    pub(super) model: Autoencoder,
-    pub(super) history: Vec<EpochRecord>,
-}
-
 /// All models of a seed.
 #[derive(Debug)]
 pub(super) struct TrainedSet {
     pub(super) seed: u64,
-    pub(super) models: Vec<Trained>,
+    pub(super) models: Vec<Trained<Variant>>,
     pub(super) classifier: Classifier,
     pub(super) parts: Parts,
 }
 
 impl TrainedSet {
-    pub(super) fn get(&self, variant: Variant) -> &Trained {
+    pub(super) fn get(&self, variant: Variant) -> &Trained<Variant> {
         // `train_all` makes one of each.
         self.models.iter().find(|t| t.variant == variant).unwrap_or(&self.models[0])
     }
@@ -89,7 +80,7 @@ impl TrainedSet {
 
 /// What one job trains.
 enum Job {
-    Autoencoder(Box<Trained>),
+    Autoencoder(Box<Trained<Variant>>),
     Classifier(Box<Classifier>),
 }
 
@@ -142,7 +133,7 @@ fn train_variant(
     parts: &Parts,
     seed: u64,
     variant: Variant,
-) -> Result<Option<Trained>> {
+) -> Result<Option<Trained<Variant>>> {
     let settings = config.autoencoder(variant);
     let model = Autoencoder::new(&settings, session.image(), session.classes(), seed, session.device)?;
     // The KL alone needs no more than a fraction of the steps.

@@ -1,0 +1,78 @@
+//! A model in training, step by step.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use ndarray::Array4;
+use variata_datasets::{Batch, ImageDataset, Loader, LoaderOptions, Position};
+use variata_models::tch::Device;
+use variata_models::train::{Adam, AdamConfig, Multipliers, StepContext, Trainable};
+use variata_models::{Autoencoder, AutoencoderConfig, ImageShape, Noise};
+
+use crate::spread;
+
+/// What stops a bench: there is nobody to hand an error to.
+///
+/// # Panics
+/// At an error, with its message.
+pub fn given<T>(result: Result<T, impl std::fmt::Display>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A batch of images of random pixels.
+fn batch(image: ImageShape, size: usize) -> Batch {
+    let [channels, height, width] = image.dims().map(|n| n as usize);
+    let pixels = spread(size, channels * height * width, 0.0, 256.0, 1).mapv(|v| v as u8);
+    let images = given(Array4::from_shape_vec((size, channels, height, width), pixels.into_iter().collect()));
+    let data = Arc::new(given(ImageDataset::new("noise", images, vec![0; size], 1, u8::MAX)));
+    let options = LoaderOptions { batch_size: size, prefetch: 0, ..LoaderOptions::default() };
+    let loader = given(Loader::new(data, (0..size).collect::<Vec<_>>(), options));
+    let first = given(loader.epoch(Position::epoch(0))).next();
+    given(first.unwrap_or_else(|| unreachable!("an epoch has a batch")))
+}
+
+/// A model with its optimiser, its multipliers and a batch.
+#[derive(Debug)]
+pub struct Training {
+    model: Autoencoder,
+    adam: Adam,
+    multipliers: Multipliers,
+    batch: Batch,
+    number: u64,
+}
+
+impl Training {
+    /// At its first step, on the CPU.
+    pub fn new(config: &AutoencoderConfig, image: ImageShape, batch_size: usize, learning_rate: f64) -> Self {
+        let model = given(Autoencoder::new(config, image, 1, 0, Device::Cpu));
+        let settings = AdamConfig { learning_rate, ..AdamConfig::default() };
+        let adam = given(Adam::new(settings, model.parameters()));
+        let batch = batch(image, batch_size);
+        Self { model, adam, multipliers: Multipliers::default(), batch, number: 0 }
+    }
+
+    /// One step, as the trainer takes it.
+    pub fn step(&mut self) {
+        let Self { model, adam, multipliers, batch, number } = self;
+        let context = StepContext { step: *number, draw: *number, noise: Noise::new(0) };
+        adam.zero_grad();
+        let objective = given(model.objective(black_box(batch), &context));
+        let values = objective.values();
+        let weights: Vec<f64> = objective
+            .terms
+            .iter()
+            .zip(&values)
+            .map(|(term, value)| {
+                let Some(constraint) = &term.constraint else { return term.weight };
+                let weight = term.weight + multipliers.coefficient(term.name, *value, constraint);
+                multipliers.ascend(term.name, *value, constraint);
+                weight
+            })
+            .collect();
+        if let Some(loss) = objective.loss(&weights) {
+            loss.backward();
+        }
+        given(adam.step(1.0));
+        *number += 1;
+    }
+}
