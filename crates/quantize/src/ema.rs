@@ -71,12 +71,29 @@ impl Ema {
         Ok(ema)
     }
 
-    fn check(decay: f64, smoothing: Smoothing) -> Result<(), Error> {
+    pub(crate) fn check(decay: f64, smoothing: Smoothing) -> Result<(), Error> {
         check::scalar("decay", decay, "in [0, 1)", (0.0..1.0).contains(&decay))?;
         if let Smoothing::Laplace(alpha) | Smoothing::Hold(alpha) = smoothing {
             check::scalar("smoothing", alpha, "finite and >= 0", alpha >= 0.0 && alpha.is_finite())?;
         }
         Ok(())
+    }
+
+    /// Averages that were saved: sizes [K] and sums [K, D].
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and if shapes do not fit or a number is not finite.
+    pub fn from_averages(
+        decay: f64,
+        smoothing: Smoothing,
+        sizes: Array1<f64>,
+        sums: Array2<f64>,
+    ) -> Result<Self, Error> {
+        Self::check(decay, smoothing)?;
+        check::shape("sizes", sizes.shape(), &[sums.nrows()])?;
+        check::finite("sizes", &sizes)?;
+        check::finite("sums", &sums)?;
+        Ok(Self { decay, smoothing, sizes, sums })
     }
 
     /// Averaged sizes [K].
@@ -155,11 +172,9 @@ impl Ema {
 /// What a file may hold, before it is checked.
 #[cfg(feature = "serde")]
 mod stored {
-    use ndarray::{Array1, Array2};
-    use variata_distributions::check;
-
     use super::Smoothing;
     use crate::error::Error;
+    use ndarray::{Array1, Array2};
 
     #[derive(serde::Deserialize)]
     pub(super) struct Ema {
@@ -173,11 +188,7 @@ mod stored {
         type Error = Error;
 
         fn try_from(Ema { decay, smoothing, sizes, sums }: Ema) -> Result<Self, Error> {
-            Self::check(decay, smoothing)?;
-            check::shape("sizes", sizes.shape(), &[sums.nrows()])?;
-            check::finite("sizes", &sizes)?;
-            check::finite("sums", &sums)?;
-            Ok(Self { decay, smoothing, sizes, sums })
+            Self::from_averages(decay, smoothing, sizes, sums)
         }
     }
 }

@@ -21,6 +21,14 @@ pub enum Error {
         /// What is allowed.
         must: &'static str,
     },
+    /// The operation is not defined for the codebook's metric.
+    #[error("{operation} needs the squared Euclidean metric, the codebook has {metric:?}")]
+    Metric {
+        /// What was asked for.
+        operation: &'static str,
+        /// The metric found.
+        metric: crate::Metric,
+    },
     /// An index names no code.
     #[error("`{argument}[{position}]` is {index}, must be less than {codes}")]
     Index {
@@ -33,6 +41,10 @@ pub enum Error {
         /// Number of codes.
         codes: usize,
     },
+    /// A tensor could not be used.
+    #[cfg(feature = "torch")]
+    #[error(transparent)]
+    Tensor(#[from] variata_torch_bridge::Error),
     /// A file could not be read or written.
     #[cfg(feature = "safetensors")]
     #[error("{path}: {what}")]

@@ -77,7 +77,7 @@ impl Fsq {
     }
 
     /// Shift, half width and offset of a dimension.
-    fn bound(level: usize) -> (f64, f64, f64) {
+    pub(crate) fn bound(level: usize) -> (f64, f64, f64) {
         let half = (level - 1) as f64 * (1.0 + MARGIN) / 2.0;
         let offset = if level.is_multiple_of(2) { 0.5 } else { 0.0 };
         (libm::atanh(offset / half), half, offset)

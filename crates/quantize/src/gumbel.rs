@@ -2,13 +2,13 @@
 
 mod backward;
 mod forward;
-mod noise;
+pub(crate) mod noise;
 mod panel;
 mod schedule;
 
 use ndarray::{Array1, Array2, ArrayRef2};
+use variata_distributions::check;
 use variata_distributions::lanes::{Compute, Sample};
-use variata_distributions::{ArgumentError, check};
 
 use crate::codebook::{Codebook, Metric, check_rows};
 use crate::error::Error;
@@ -49,8 +49,8 @@ pub enum Noise<'a, T> {
 /// Products, noise, weights and sums are made block by block of codes with a running maximum (online softmax), in the codebook's type
 /// after a common offset was taken off; neither logits nor weights [N, K] are held, forward or backward. The maximum is subtracted
 /// before the division by τ, so that any logits and any τ ≥ 0 give weights that are finite and sum to 1: τ = 0 gives the code of the
-/// largest logit, the lowest index at ties, τ = ∞ the mean of all codes. Logits in f32 are within 2⁻²⁴·(D + 8)·‖z − c‖·‖e − c‖ with c
-/// the mean code. Results do not depend on the number of threads.
+/// largest logit, the lowest index at ties, τ = ∞ the mean of all codes. Before noise and but for what a row's logits
+/// share, they are within 2u((D + 4)‖z‖‖e‖ + (D + 3)·½‖e‖²), u = 2⁻²⁴ in f32, z and e counted from the mean code. Results do not depend on the number of threads.
 ///
 /// ```
 /// use ndarray::array;
@@ -98,7 +98,7 @@ impl GumbelSoftmax {
     /// The weighted sum of codes for each row of `z` [N, D].
     ///
     /// # Errors
-    /// [`Error::Argument`] for a temperature that is negative or NaN, a codebook with another metric, or shapes that do not fit;
+    /// [`Error::Argument`] for a temperature that is negative or NaN, or shapes that do not fit; [`Error::Metric`] for the cosine;
     /// [`Error::Row`] for a row of `z` or of given noise that is not finite, or of `z` farther from the mean code than 10¹⁸ (f32; f64: 10¹⁵⁰)
     /// times the size of the codebook, or 1 if that is smaller.
     pub fn forward<S: Sample<Compute = T>, T: Compute>(
@@ -186,13 +186,7 @@ impl GumbelSoftmax {
     ) -> Result<(), Error> {
         check::scalar("temperature", self.temperature, ">= 0", self.temperature >= 0.0)?;
         if codebook.metric() != Metric::SquaredEuclidean {
-            let want = "a codebook with the squared Euclidean metric".to_owned();
-            return Err(ArgumentError::Shape {
-                argument: "codebook",
-                got: codebook.codes().shape().to_vec(),
-                want,
-            }
-            .into());
+            return Err(Error::Metric { operation: "Gumbel-softmax", metric: codebook.metric() });
         }
         if let Noise::Given(noise) = noise {
             check::shape("noise", noise.shape(), &[z.nrows(), codebook.count()])?;

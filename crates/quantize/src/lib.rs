@@ -16,6 +16,8 @@ mod revive;
 mod search;
 #[cfg(any(feature = "serde", feature = "safetensors"))]
 mod store;
+#[cfg(feature = "torch")]
+pub mod torch;
 mod usage;
 
 pub use clusters::Clusters;

@@ -3,7 +3,8 @@
 //! Distances do not change when a common offset is taken from both sides. The codes' mean is taken off, and what is left is
 //! scaled by a power of two to a size near 1, so that ½‖e‖² − z·e neither cancels at a common offset nor overflows.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use ndarray::Array2;
 use pulp::{Arch, Simd, WithSimd};
@@ -62,6 +63,8 @@ pub(crate) struct Packed<T> {
     pub(crate) numbers: Vec<T>,
     /// Code of each position.
     pub(crate) ids: Vec<usize>,
+    /// Codes that are equal to that of a position, which is the first of them: (position, code), in order.
+    twins: Vec<(usize, usize)>,
     pub(crate) centre: Vec<T>,
     pub(crate) scale: T,
     /// Largest norm of a packed code.
@@ -75,10 +78,22 @@ impl<T: Compute> Packed<T> {
         let (count, depth) = codes.dim();
         let cosine = metric == Metric::Cosine;
         // Of equal codes the first is chosen; the others would only make every row a tie.
-        let mut seen = HashSet::new();
-        let bits =
-            |row: usize| codes.row(row).iter().map(|v| (v.to_f64() + 0.0).to_bits()).collect::<Vec<_>>();
-        let ids: Vec<usize> = (0..count).filter(|&k| !distinct || seen.insert(bits(k))).collect();
+        let (mut ids, mut twins, mut seen) = (Vec::new(), Vec::new(), HashMap::new());
+        for k in 0..count {
+            if distinct {
+                // −0 + 0 is 0.
+                let bits: Vec<u64> = codes.row(k).iter().map(|v| (v.to_f64() + 0.0).to_bits()).collect();
+                match seen.entry(bits) {
+                    Entry::Occupied(first) => {
+                        twins.push((*first.get(), k));
+                        continue;
+                    }
+                    Entry::Vacant(free) => free.insert(ids.len()),
+                };
+            }
+            ids.push(k);
+        }
+        twins.sort_unstable();
         let centre: Vec<T> = if cosine {
             vec![T::ZERO; depth]
         } else {
@@ -109,7 +124,15 @@ impl<T: Compute> Packed<T> {
         let numbers = (0..bias.len()).map(|k| T::from_f64(k as f64)).collect();
         let reach = reach * scale;
         let half_square = if cosine { 0.0 } else { 0.5 * reach * reach };
-        Self { depth, step, data, bias, numbers, ids, centre, scale: T::from_f64(scale), reach, half_square }
+        let scale = T::from_f64(scale);
+        Self { depth, step, data, bias, numbers, ids, twins, centre, scale, reach, half_square }
+    }
+
+    /// All codes of a position, ascending.
+    pub(crate) fn codes_at(&self, position: usize) -> impl Iterator<Item = usize> {
+        let first = self.twins.partition_point(|twin| twin.0 < position);
+        let twins = self.twins[first..].iter().take_while(move |twin| twin.0 == position);
+        std::iter::once(self.ids[position]).chain(twins.map(|twin| twin.1))
     }
 
     /// An element as it is packed, which is negated.

@@ -123,12 +123,11 @@ impl<'a, S: Sample<Compute = T>, T: Compute> Blocks<'a, S> {
             packed.rows(rows, &mut memory.panels, &mut memory.norms);
             let doubts: Vec<f64> =
                 memory.norms.iter().map(|square| packed.doubt(square.to_f64().sqrt())).collect();
-            // Codes that occur again were packed once: their copies are candidates, too.
-            let copies = copies(self.codebook);
             let candidates = candidates(packed, &memory.panels, &doubts, count);
             for (row, candidates) in candidates.into_iter().enumerate() {
-                let mut found: Vec<(f64, usize)> =
-                    candidates.iter().flat_map(|&position| &copies[position]).map(|&k| (0.0, k)).collect();
+                // Codes that occur again were packed once: all are candidates.
+                let codes = candidates.iter().flat_map(|&position| packed.codes_at(position));
+                let mut found: Vec<(f64, usize)> = codes.map(|k| (0.0, k)).collect();
                 let depth = self.codebook.dimensions();
                 let z = &rows[row * depth..(row + 1) * depth];
                 exact::order(self.codebook.metric(), z, self.codebook.codes(), count, &mut found);
@@ -140,16 +139,6 @@ impl<'a, S: Sample<Compute = T>, T: Compute> Blocks<'a, S> {
             }
         })
     }
-}
-
-/// The codes that share each packed position.
-fn copies<T: Compute>(codebook: &Codebook<T>) -> Vec<Vec<usize>> {
-    let packed = codebook.packed();
-    if packed.ids.len() == codebook.count() {
-        return packed.ids.iter().map(|&k| vec![k]).collect();
-    }
-    let same = |a: usize, b: usize| codebook.code(a) == codebook.code(b);
-    packed.ids.iter().map(|&k| (k..codebook.count()).filter(|&other| same(k, other)).collect()).collect()
 }
 
 /// The first row that holds what is refused.

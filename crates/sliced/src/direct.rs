@@ -6,7 +6,7 @@ use variata_distributions::{Real, check};
 use crate::distance::Bandwidth;
 use crate::error::Error;
 use crate::kummer::Kummer;
-use crate::pairs::{points, sum};
+use crate::pairs::{Pairs, points, sum};
 use variata_distributions::lanes::Sample;
 
 /// The mean of e^(−s v²) over a coordinate v of the sphere.
@@ -88,22 +88,29 @@ impl CramerWold {
             }
         };
         let steep = 4.0 / (2.0 * d as f64 - 3.0);
-        let mean = |s: f64| {
-            if let Some(table) = &table {
-                return table.at(s);
-            }
-            let value = 1.0 / libm::sqrt(1.0 + steep * s);
+        let asymptotic = #[inline(always)]
+        |s: f64| {
+            let value = 1.0 / (1.0 + steep * s).sqrt();
             (value, -0.5 * steep * value * value * value)
         };
+        let mean = |s: f64| table.as_ref().map_or_else(|| asymptotic(s), |table| table.at(s));
         let pi = std::f64::consts::PI;
         let (own, cross) =
             (1.0 / libm::sqrt(4.0 * pi * gamma), 1.0 / libm::sqrt(2.0 * pi * (1.0 + 2.0 * gamma)));
-        let (pairs, mut grad) = sum(&x, &x, wanted, |square| {
-            let (value, slope) = mean(square / (4.0 * gamma));
-            (own * value, own * slope / (4.0 * gamma))
-        });
+        let inner = 1.0 / (4.0 * gamma);
+        let kernel = #[inline(always)]
+        |squares: &Pairs| {
+            let (mut values, mut slopes) = (*squares, *squares);
+            let to = values.iter_mut().zip(&mut slopes);
+            match &table {
+                Some(table) => to.for_each(|(v, s)| (*v, *s) = table.at(inner * *v)),
+                None => to.for_each(|(v, s)| (*v, *s) = asymptotic(inner * *v)),
+            }
+            (values, slopes)
+        };
+        let (pairs, mut grad) = sum(&x, &x, wanted, kernel);
         // Each point is in the double sum twice.
-        grad *= 2.0 / (n * n);
+        grad *= 2.0 * own * inner / (n * n);
         let mut singles = 0.0;
         for (i, row) in x.rows().into_iter().enumerate() {
             let width = 2.0 + 4.0 * gamma;
@@ -113,7 +120,7 @@ impl CramerWold {
                 grad.row_mut(i).scaled_add(-4.0 * cross * slope / (width * n), &row);
             }
         }
-        let value = pairs / (n * n) + 1.0 / libm::sqrt(4.0 * pi * (1.0 + gamma)) - 2.0 * singles / n;
+        let value = own * pairs / (n * n) + 1.0 / libm::sqrt(4.0 * pi * (1.0 + gamma)) - 2.0 * singles / n;
         Ok((value, grad))
     }
 }

@@ -5,9 +5,9 @@ use variata_distributions::{Real, check};
 
 use crate::distance::none;
 use crate::error::Error;
-use crate::pairs::{points, sum};
+use crate::pairs::{Pairs, points, sum};
 use crate::two_sample::TwoSampleGrad;
-use variata_distributions::lanes::Sample;
+use variata_distributions::lanes::{Compute, Sample};
 
 /// A kernel of the squared distance.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,15 +26,26 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    fn at(self, square: f64) -> (f64, f64) {
+    /// Adds values and derivatives in the squared distances.
+    #[inline(always)]
+    fn add(self, squares: &Pairs, values: &mut Pairs, slopes: &mut Pairs) {
+        let to = squares.iter().zip(values).zip(slopes).map(|((&square, v), s)| (square, v, s));
         match self {
             Self::Rbf { variance } => {
-                let value = libm::exp(-0.5 * square / variance);
-                (value, -0.5 * value / variance)
+                let factor = -0.5 / variance;
+                to.for_each(|(square, v, s)| {
+                    let value = Compute::exp(factor * square);
+                    *v += value;
+                    *s += factor * value;
+                });
             }
             Self::InverseMultiquadric { scale } => {
-                let value = scale / (scale + square);
-                (value, -value * value / scale)
+                let over = -1.0 / scale;
+                to.for_each(|(square, v, s)| {
+                    let value = scale / (scale + square);
+                    *v += value;
+                    *s += over * value * value;
+                });
             }
         }
     }
@@ -133,13 +144,14 @@ impl Mmd {
     ) -> Result<(f64, [Array2<f64>; 2]), Error> {
         let (x, y) = (points("x", x)?, points("y", y)?);
         check::shape("y", &y.shape()[1..], &x.shape()[1..])?;
-        let kernel = |square: f64| {
-            self.kernels.iter().fold((0.0, 0.0), |(value, slope), kernel| {
-                let (v, s) = kernel.at(square);
-                (value + v, slope + s)
-            })
+        let kernel = #[inline(always)]
+        |squares: &Pairs| {
+            let (mut values, mut slopes) = ([0.0; _], [0.0; _]);
+            self.kernels.iter().for_each(|kernel| kernel.add(squares, &mut values, &mut slopes));
+            (values, slopes)
         };
-        let at_zero = kernel(0.0).0;
+        // Every kernel is 1 there.
+        let at_zero = self.kernels.len() as f64;
         let mut value = 0.0;
         let mut grads = [("x", &x, &y), ("y", &y, &x)].map(|(argument, own, other)| {
             let (n, m) = (own.nrows() as f64, other.nrows() as f64);

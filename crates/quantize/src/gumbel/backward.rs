@@ -84,10 +84,15 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
                     &upstream.slice(s![here.clone(), ..]),
                     &soft.slice(s![here.clone(), ..]),
                 );
-                let mut normal = ([T::ZERO; ROWS], [T::ZERO; ROWS]);
+                let mut normal = [[T::ZERO; ROWS]; 3];
+                // Rows that only fill the panel get no weight.
+                normal[0] = [T::from_f64(1e30); ROWS];
                 for (r, row) in here.clone().enumerate() {
-                    normal.0[r] = found.largest[row];
-                    normal.1[r] = T::from_f64(1.0 / found.sums[row]);
+                    normal[0][r] = found.largest[row];
+                    normal[1][r] = T::from_f64(1.0 / found.sums[row]);
+                    // What rounding leaves of h − Σ wh where one code has all the weight is not to be divided by τ.
+                    let open = found.sums[row] - 1.0 > 0.125 * T::UNIT_ROUNDOFF;
+                    normal[2][r] = if open { T::ONE } else { T::ZERO };
                 }
                 let step = Step {
                     work: &mut work,
@@ -196,8 +201,8 @@ struct Step<'a, T> {
     logits: &'a Logits<'a, T>,
     values: &'a [T],
     row: usize,
-    /// Largest logit of each row, and one over its sum of exponentials.
-    normal: ([T; ROWS], [T; ROWS]),
+    /// Of each row the largest logit, one over its sum of exponentials, and 1 if a second code has weight, otherwise 0.
+    normal: [[T; ROWS]; 3],
     slope: f64,
 }
 
@@ -220,7 +225,7 @@ impl<T: Compute> Step<'_, T> {
         let Work { weights, slopes, upstream, by_rows, means, mixed } = self.work;
         let (mixture, kappa) = (self.logits.mixture, self.logits.kappa);
         let packed = &mixture.packed;
-        let (largest, inverse) = self.normal;
+        let [largest, inverse, open] = self.normal;
         let slope = T::from_f64(self.slope);
         mixed.fill([T::ZERO; ROWS]);
         let none = [[T::ZERO; J]; BLOCK];
@@ -243,7 +248,7 @@ impl<T: Compute> Step<'_, T> {
                 for r in 0..ROWS {
                     let gap = w[r] - largest[r];
                     w[r] = (gap * kappa).exp() * inverse[r];
-                    h[r] = T::ZERO - w[r] * (h[r] + means[r]);
+                    h[r] = T::ZERO - w[r] * open[r] * (h[r] + means[r]);
                     along[r] = along[r] + h[r] * gap;
                     total[r] = h[r];
                 }

@@ -2,8 +2,8 @@
 
 use ndarray::{Array1, Array2, array};
 use variata_quantize::{
-    Clusters, Codebook, Ema, Error, Estimator, Heads, Metric, Residual, Revival, Smoothing, Upstream, Usage,
-    UsageWindow,
+    Clusters, Codebook, Ema, Error, Estimator, GumbelSoftmax, Heads, Metric, Noise, Residual, Revival,
+    Smoothing, Upstream, Usage, UsageWindow,
 };
 
 use crate::support::{argument, euclidean, normal, rng};
@@ -64,6 +64,10 @@ fn vectors_that_are_not_finite_are_named_by_their_row() {
     assert_eq!(
         cosine.assign(&array![[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]).unwrap_err().to_string(),
         "`z`: row 1 holds 0, must be a vector that is not 0"
+    );
+    assert_eq!(
+        GumbelSoftmax::default().forward(&cosine, &normal(2, 3, 1), Noise::None).unwrap_err().to_string(),
+        "Gumbel-softmax needs the squared Euclidean metric, the codebook has Cosine"
     );
     assert_eq!(argument(codebook.assign(&normal(3, 2, 1))), "z");
     assert_eq!(codebook.assign(&Array2::<f64>::zeros((0, 3))).unwrap().len(), 0);

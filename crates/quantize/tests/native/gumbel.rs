@@ -1,7 +1,7 @@
 //! Gumbel-softmax against the formula in f64, its gradients, its limits and its law.
 
 use ndarray::{Array1, Array2, Axis, array, concatenate, s};
-use variata_quantize::{Codebook, GumbelSoftmax, Noise, Schedule, gumbel_noise};
+use variata_quantize::{Codebook, Compute, GumbelSoftmax, Noise, Schedule, gumbel_noise};
 use variata_testkit::finite_difference::assert_gradient;
 use variata_testkit::statistics::{
     assert_binomial, assert_chi_square, assert_ks, assert_rejects, seed, try_binomial, try_chi_square,
@@ -178,6 +178,31 @@ fn is_finite_for_every_temperature_noise_and_logit() {
             }
         }
     }
+}
+
+#[test]
+fn gradients_vanish_where_one_code_has_all_the_weight() {
+    fn check<T: Compute>(z: &Array2<T>, codebook: &Codebook<T>, up: &Array2<T>) {
+        for temperature in [1e-6, 1e-8, 1e-16, 1e-30, 1e-300] {
+            for noise in [Noise::None, Noise::Seeded { seed: 9, first_row: 4 }] {
+                let options = GumbelSoftmax { temperature, hard: false };
+                let found = options.forward(codebook, z, noise).unwrap();
+                let grad = options.backward(codebook, z, noise, &found, up).unwrap();
+                assert!(grad.z.iter().all(|g| *g == T::ZERO), "{temperature}");
+                assert_eq!(grad.temperature, 0.0);
+                // Codes have the gradient of one-hot weights.
+                let sharp = GumbelSoftmax { temperature: 0.0, hard: false };
+                let want = sharp.backward(codebook, z, noise, &found, up).unwrap();
+                for (got, want) in grad.codes.iter().zip(&want.codes) {
+                    assert!((got.to_f64() - want.to_f64()).abs() < 1e-5, "{temperature} {noise:?}");
+                }
+            }
+        }
+    }
+    // Not a whole number of panels.
+    let (z, codes, up) = (normal(50, 4, 1), normal(20, 4, 2), normal(50, 4, 3));
+    check(&z, &euclidean(codes.clone()), &up);
+    check(&single(&z), &euclidean(single(&codes)), &single(&up));
 }
 
 #[test]
