@@ -136,6 +136,21 @@ impl Mmd {
         Ok((value, TwoSampleGrad { x: rounded(in_x), y: rounded(in_y) }))
     }
 
+    /// Σᵢⱼ k(‖xᵢ − yⱼ‖²), with its gradients in x.
+    fn sum(&self, x: &Array2<f64>, y: &Array2<f64>, wanted: bool) -> (f64, Array2<f64>) {
+        sum(
+            x,
+            y,
+            wanted,
+            #[inline(always)]
+            |squares: &Pairs| {
+                let (mut values, mut slopes) = ([0.0; _], [0.0; _]);
+                self.kernels.iter().for_each(|kernel| kernel.add(squares, &mut values, &mut slopes));
+                (values, slopes)
+            },
+        )
+    }
+
     fn evaluate<S: Sample>(
         &self,
         x: &ArrayRef2<S>,
@@ -144,18 +159,12 @@ impl Mmd {
     ) -> Result<(f64, [Array2<f64>; 2]), Error> {
         let (x, y) = (points("x", x)?, points("y", y)?);
         check::shape("y", &y.shape()[1..], &x.shape()[1..])?;
-        let kernel = #[inline(always)]
-        |squares: &Pairs| {
-            let (mut values, mut slopes) = ([0.0; _], [0.0; _]);
-            self.kernels.iter().for_each(|kernel| kernel.add(squares, &mut values, &mut slopes));
-            (values, slopes)
-        };
         // Every kernel is 1 there.
         let at_zero = self.kernels.len() as f64;
         let mut value = 0.0;
         let mut grads = [("x", &x, &y), ("y", &y, &x)].map(|(argument, own, other)| {
             let (n, m) = (own.nrows() as f64, other.nrows() as f64);
-            let (pairs, mut grad) = sum(own, own, wanted, kernel);
+            let (pairs, mut grad) = self.sum(own, own, wanted);
             value += match self.estimator {
                 Estimator::Biased => pairs / (n * n),
                 Estimator::Unbiased if n < 2.0 => {
@@ -167,7 +176,7 @@ impl Mmd {
             // The value of the mixed pairs is needed once, its gradient from either side.
             let first = argument == "x";
             if first || wanted {
-                let (mixed, slopes) = sum(own, other, wanted, kernel);
+                let (mixed, slopes) = self.sum(own, other, wanted);
                 if first {
                     value -= 2.0 * mixed / (n * m);
                 }
