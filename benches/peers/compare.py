@@ -1,4 +1,4 @@
-"""Our kernel and its Python peers in turn: compare.py CRATE [--rounds N]. Run by `cargo xtask bench CRATE --peers`.
+"""Our kernel and its Python peers in turn: compare.py CRATE [--rounds N] [--rows TEXT]. Run by `cargo xtask bench CRATE --peers`.
 
 One round measures every row once with our criterion bench and once with each peer, so that a slow minute of the
 machine hits all alike; the table shows the median over the rounds. Each peer lives in its own process for the whole
@@ -106,58 +106,27 @@ def table(rows, peers):
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("crate")
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
-
-    sys.path.insert(0, str(HERE))
-    module = __import__(arguments.crate)
-    features = getattr(module, "FEATURES", [])
-    workers = {peer: Worker(arguments.crate, peer) for peer in module.PEERS}
-    machine = Worker(arguments.crate, "machine")
-    # Their imports would run beside the first measurement.
-    for worker in [*workers.values(), machine]:
-        worker.ask("ready")
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    # A folder of its own: criterion would compare with, and overwrite, what `cargo bench` left.
-    criterion_home = target / "criterion-peers"
-
-    times = {row["id"]: {name: [] for name in ["ours", *workers, "copy", "flops"]} for row in module.ROWS}
-    for number in range(1, arguments.rounds + 1):
-        started = time.monotonic()
-        for row in module.ROWS:
-            kept = times[row["id"]]
-            kept["ours"].append(measure_ours(arguments.crate, features, row["id"], criterion_home))
-            for peer, worker in workers.items():
-                kept[peer].append(worker.ask(row["id"])["ns"])
-            kept["copy"].append(machine.ask(f"copy {row['bytes']}")["ns"])
-            kept["flops"].append(machine.ask("flops")["per_ns"])
-        print(f"   round {number} of {arguments.rounds}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-    versions = machine.ask("versions")
-    for worker in [*workers.values(), machine]:
-        worker.close()
-
-    rows = []
-    for row in module.ROWS:
+def write(arguments, rows, peers, times, versions, rounds):
+    """The table of the rounds so far, printed by the caller and written to the folder of the day and machine."""
+    results = []
+    for row in rows:
         kept = {
             name: None if None in values else statistics.median(values) for name, values in times[row["id"]].items()
         }
         bounds = {"bytes": kept["copy"], "flops": row["flops"] / kept["flops"]}
         by = max(bounds, key=bounds.get)
-        rows.append(
+        results.append(
             {
                 "id": row["id"],
                 "ours_ns": kept["ours"],
-                "peers_ns": {peer: kept[peer] for peer in workers},
+                "peers_ns": {peer: kept[peer] for peer in peers},
                 "bound_ns": bounds[by],
                 "bound_by": by,
                 "bytes": row["bytes"],
                 "flops": row["flops"],
                 "copy_gb_per_s": row["bytes"] / kept["copy"],
                 "gflop_per_s": kept["flops"],
-                "rounds_ns": {name: times[row["id"]][name] for name in ["ours", *workers]},
+                "rounds_ns": {name: times[row["id"]][name] for name in ["ours", *peers]},
             }
         )
     date = datetime.date.today().isoformat()
@@ -166,22 +135,68 @@ def main():
         "date": date,
         "processor": processor(),
         "threads": THREADS,
-        "rounds": arguments.rounds,
+        "rounds": rounds,
         "versions": versions,
-        "rows": rows,
+        "rows": results,
     }
-    slug = re.sub(r"[^a-z0-9]+", "-", processor().lower()).strip("-")
-    folder = ROOT / "benches" / "runs" / f"{date}-{slug}"
+    folder = ROOT / "benches" / "runs" / f"{date}-{slug(processor())}"
     folder.mkdir(parents=True, exist_ok=True)
     named = ", ".join(f"{name} {version}" for name, version in versions.items())
     text = (
         f"### {arguments.crate}\n\n{processor()}, {THREADS} threads, {date}; {named}; "
-        f"median of {arguments.rounds} interleaved rounds.\n\n{table(rows, list(workers))}\n"
+        f"median of {rounds} interleaved rounds.\n\n{table(results, peers)}\n"
     )
-    (folder / f"{arguments.crate}.json").write_text(json.dumps(result, indent=1) + "\n")
-    (folder / f"{arguments.crate}.md").write_text(text)
+    name = arguments.crate if arguments.rows is None else f"{arguments.crate}-{slug(arguments.rows)}"
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    (folder / f"{name}.md").write_text(text)
+    return text, f"{folder.relative_to(ROOT)}/{name}"
+
+
+def slug(text):
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("crate")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", help="only rows whose id contains this")
+    arguments = parser.parse_args()
+
+    sys.path.insert(0, str(HERE))
+    module = __import__(arguments.crate)
+    features = getattr(module, "FEATURES", [])
+    rows = [row for row in module.ROWS if (arguments.rows or "") in row["id"]]
+    if not rows:
+        every = ", ".join(row["id"] for row in module.ROWS)
+        sys.exit(f"error: no row contains `{arguments.rows}`; there are {every}")
+    workers = {peer: Worker(arguments.crate, peer) for peer in module.PEERS}
+    machine = Worker(arguments.crate, "machine")
+    # Their imports would run beside the first measurement.
+    for worker in [*workers.values(), machine]:
+        worker.ask("ready")
+    versions = machine.ask("versions")
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    # A folder of its own: criterion would compare with, and overwrite, what `cargo bench` left.
+    criterion_home = target / "criterion-peers"
+
+    times = {row["id"]: {name: [] for name in ["ours", *workers, "copy", "flops"]} for row in rows}
+    for number in range(1, arguments.rounds + 1):
+        started = time.monotonic()
+        for row in rows:
+            kept = times[row["id"]]
+            kept["ours"].append(measure_ours(arguments.crate, features, row["id"], criterion_home))
+            for peer, worker in workers.items():
+                kept[peer].append(worker.ask(row["id"])["ns"])
+            kept["copy"].append(machine.ask(f"copy {row['bytes']}")["ns"])
+            kept["flops"].append(machine.ask("flops")["per_ns"])
+        # After every round: a run that is stopped keeps what it has.
+        text, place = write(arguments, rows, list(workers), times, versions, number)
+        print(f"   round {number} of {arguments.rounds}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+    for worker in [*workers.values(), machine]:
+        worker.close()
     print(text)
-    print(f"written to {folder.relative_to(ROOT)}/{arguments.crate}.md and .json")
+    print(f"written to {place}.md and .json")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ use crate::{places, process, setup, venv};
 /// Benches that need libtorch, by the feature `torch` of the package.
 const TORCH: [&str; 2] = ["sliced-models", "sos-vae"];
 
-/// Runs the benches of one crate or of all; with `peers`, the comparison of `benches/peers`.
-pub(crate) fn run(krate: Option<&str>, peers: bool, rounds: u32) -> Result<()> {
+/// Runs the benches of one crate or of all, or those `rows` of them that contain a text; with `peers`, the comparison of
+/// `benches/peers`.
+pub(crate) fn run(krate: Option<&str>, peers: bool, rounds: u32, rows: Option<&str>) -> Result<()> {
     let benches = names("benches/benches", ".rs")?;
     if let Some(name) = krate.filter(|name| !benches.iter().any(|known| known == name)) {
         bail!("no benches for `{name}`; there are {}", benches.join(", "));
@@ -25,6 +26,9 @@ pub(crate) fn run(krate: Option<&str>, peers: bool, rounds: u32) -> Result<()> {
         match krate {
             Some(name) => args.extend(["--bench", name]),
             None => args.push("--benches"),
+        }
+        if let Some(rows) = rows {
+            args.extend(["--", rows]);
         }
         return process::run(process::cargo(args));
     }
@@ -48,6 +52,9 @@ pub(crate) fn run(krate: Option<&str>, peers: bool, rounds: u32) -> Result<()> {
         let mut command = Command::new(&python);
         command.arg(folder.join("compare.py")).arg(name);
         command.args(["--rounds", &rounds.to_string()]).current_dir(places::root());
+        if let Some(rows) = rows {
+            command.args(["--rows", rows]);
+        }
         command.env("CARGO", process::cargo([]).get_program());
         process::run(command)?;
     }

@@ -10,7 +10,7 @@ pub(crate) enum Command {
     Reproduce { args: Vec<String> },
     Studio { args: Vec<String> },
     Test { long: bool },
-    Bench { krate: Option<String>, peers: bool, rounds: u32 },
+    Bench { krate: Option<String>, peers: bool, rounds: u32, rows: Option<String> },
     Docs { no_book: bool },
     Golden { check: bool, krate: Option<String> },
     Tidy,
@@ -126,6 +126,7 @@ const COMMANDS: &[Spec] = &[
         flags: &[
             Flag { name: "--peers", value: None, about: "measure the peers of benches/peers as well" },
             Flag { name: "--rounds", value: Some("N"), about: "rounds of --peers (default 5)" },
+            Flag { name: "--rows", value: Some("TEXT"), about: "only rows whose id contains this" },
         ],
     },
     Spec {
@@ -223,6 +224,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, U
         "bench" => Command::Bench {
             peers: given.has("--peers"),
             rounds: given.number("--rounds", 5)?,
+            rows: given.text("--rows"),
             krate: given.operand.take(),
         },
         "docs" => Command::Docs { no_book: given.has("--no-book") },
@@ -276,13 +278,17 @@ impl Given {
     }
 
     /// The last value wins, as everywhere.
+    fn text(&self, flag: &str) -> Option<String> {
+        self.flags.iter().rev().find(|(name, _)| *name == flag).and_then(|(_, value)| value.clone())
+    }
+
     fn number(&self, flag: &'static str, default: u32) -> Result<u32, UsageError> {
-        match self.flags.iter().rev().find(|(name, _)| *name == flag) {
-            Some((_, Some(value))) => match value.parse() {
+        match self.text(flag) {
+            Some(given) => match given.parse() {
                 Ok(n) if n >= 1 => Ok(n),
-                _ => Err(UsageError::BadValue { flag, given: value.clone(), must: "a whole number ≥ 1" }),
+                _ => Err(UsageError::BadValue { flag, given, must: "a whole number ≥ 1" }),
             },
-            _ => Ok(default),
+            None => Ok(default),
         }
     }
 }
@@ -347,9 +353,13 @@ mod tests {
         check("golden distributions", Ok(Command::Golden { check: false, krate: krate.clone() }));
         check(
             "bench --peers distributions",
-            Ok(Command::Bench { krate: krate.clone(), peers: true, rounds: 5 }),
+            Ok(Command::Bench { krate: krate.clone(), peers: true, rounds: 5, rows: None }),
         );
-        check("bench --rounds=7 --rounds 9", Ok(Command::Bench { krate: None, peers: false, rounds: 9 }));
+        let rows = Some("step/".to_owned());
+        check(
+            "bench --rounds=7 --rounds 9 --rows step/",
+            Ok(Command::Bench { krate: None, peers: false, rounds: 9, rows }),
+        );
     }
 
     #[test]

@@ -38,7 +38,9 @@ fn main() -> ExitCode {
         Command::Reproduce { args } => program::run("reproduce", &args),
         Command::Studio { args } => program::run("studio", &args),
         Command::Test { long } => test::run(long),
-        Command::Bench { krate, peers, rounds } => bench::run(krate.as_deref(), peers, rounds),
+        Command::Bench { krate, peers, rounds, rows } => {
+            bench::run(krate.as_deref(), peers, rounds, rows.as_deref())
+        }
         Command::Docs { no_book } => docs::run(no_book),
         Command::Golden { check, krate } => golden::run(check, krate.as_deref()),
         Command::Tidy => tidy::run(),

@@ -7,39 +7,19 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use ndarray::Array2;
-use pulp::{Arch, Simd, WithSimd};
-use variata_distributions::lanes::{Compute, Sample, transpose};
+use pulp::Arch;
+use variata_distributions::lanes::{Compute, Sample, step, transpose};
 
 use crate::codebook::Metric;
 
 /// Rows of a panel: two vectors of the widest f32.
 pub(crate) const ROWS: usize = 32;
-/// Codes per step, where there are 32 vector registers and where there are 16.
-pub(crate) const STEP: usize = 12;
-pub(crate) const NARROW: usize = 6;
 /// Codes per block of a mixture: a multiple of both steps, and even.
 pub(crate) const BLOCK: usize = 96;
 /// Elements of a task's panels: they stay in the second-level cache.
 const TASK: usize = 1 << 16;
 /// Powers of two that scales stay between, so that they and their reciprocals are normal numbers.
 const LARGEST_SCALE: f64 = (1u128 << 100) as f64;
-
-/// The number of codes per step for which the registers suffice.
-struct Widest;
-
-impl WithSimd for Widest {
-    type Output = usize;
-
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, _: V) -> usize {
-        if V::F32_LANES >= 16 { STEP } else { NARROW }
-    }
-}
-
-/// Codes per step on this machine.
-pub(crate) fn step() -> usize {
-    Arch::new().dispatch(Widest)
-}
 
 /// Largest element that is accepted: squares of larger ones overflow f64.
 pub(crate) fn largest<T: Compute>() -> f64 {

@@ -5,13 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayRef2, s};
 use pulp::{Arch, Simd, WithSimd};
-use variata_distributions::lanes::{Compute, Sample, tile};
+use variata_distributions::lanes::{Compute, NARROW, STEP, Sample, tile};
 use variata_distributions::parallel::for_each;
 use variata_distributions::{ArgumentError, Real};
 
 use crate::codebook::{Codebook, Metric, check_row};
 use crate::exact;
-use crate::pack::{NARROW, Packed, ROWS, STEP, largest, task_rows};
+use crate::pack::{Packed, ROWS, largest, task_rows};
 
 /// Bytes of packed codes that are used for all panels of a task before the next.
 const CODES: usize = 1 << 17;

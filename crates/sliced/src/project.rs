@@ -12,7 +12,7 @@ use pulp::{Arch, Simd, WithSimd};
 use variata_distributions::parallel::for_each;
 
 use crate::distance::LARGEST;
-use variata_distributions::lanes::{Compute, Sample, tile, transpose};
+use variata_distributions::lanes::{Compute, NARROW, STEP, Sample, step, tile, transpose};
 
 /// Rows of a panel: two vectors of the widest f32.
 const ROWS: usize = 32;
@@ -22,22 +22,6 @@ const DEPTH: usize = 128;
 const TASK: usize = 32;
 /// Groups that directions are handed out in.
 const GROUPS: usize = 16;
-/// Directions per step at most, where there are 32 vector registers and where there are 16.
-const STEP: usize = 12;
-const NARROW: usize = 6;
-
-/// The number of directions per step for which the registers suffice.
-struct Widest;
-
-impl WithSimd for Widest {
-    type Output = usize;
-
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, _: V) -> usize {
-        if V::F32_LANES >= 16 { STEP } else { NARROW }
-    }
-}
-
 /// A sample [n, d] in panels: [panel][dimension][row], padded with zeros.
 #[derive(Debug)]
 pub(crate) struct Panels<T> {
@@ -121,7 +105,7 @@ impl<T: Compute> Packed<T> {
     pub(crate) fn new(rows: &[f64], depth: usize) -> Self {
         let count = rows.len() / depth.max(1);
         // Groups of equal size, so that padding is rare.
-        let step = count.div_ceil(count.div_ceil(Arch::new().dispatch(Widest)).max(1));
+        let step = count.div_ceil(count.div_ceil(step()).max(1));
         let step = step.next_multiple_of(2).max(2);
         let mut data = vec![T::ZERO; count.div_ceil(step) * step * depth];
         for (j, row) in rows.chunks(depth.max(1)).enumerate() {

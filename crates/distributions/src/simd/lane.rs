@@ -1,6 +1,6 @@
 //! Elements of `pulp`'s vectors, for loops that are written once for `f32` and `f64`, and the heart of blocked products.
 
-use pulp::Simd;
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::Real;
 
@@ -99,6 +99,26 @@ lane!(
     less_than_f64s,
     select_f64s
 );
+
+/// Columns per step of [`tile`], where there are 32 vector registers and where there are 16.
+pub const STEP: usize = 12;
+pub const NARROW: usize = 6;
+
+struct Widest;
+
+impl WithSimd for Widest {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> usize {
+        if V::F32_LANES >= 16 { STEP } else { NARROW }
+    }
+}
+
+/// That of both for which the registers of this machine suffice.
+pub fn step() -> usize {
+    Arch::new().dispatch(Widest)
+}
 
 /// The micro-kernel of blocked products: acc[j] + Σₖ right[k][j]·left[k][at..], two vectors of rows for each of J columns,
 /// which stay in registers. `left` is [depth][ROWS], `right` [depth][J].

@@ -2,13 +2,13 @@
 
 use ndarray::{Array2, ArrayRef2, s};
 use pulp::{Arch, Simd, WithSimd};
-use variata_distributions::lanes::{Compute, Sample};
+use variata_distributions::lanes::{Compute, NARROW, STEP, Sample};
 
 use super::panel::{Logits, Tile, finite, mix, scores};
 use super::{GumbelSoftmax, Noise, SoftQuantized};
 use crate::codebook::Codebook;
 use crate::error::Error;
-use crate::pack::{BLOCK, Mixture, NARROW, ROWS, STEP, task_rows};
+use crate::pack::{BLOCK, Mixture, ROWS, task_rows};
 use crate::search::Blocks;
 
 /// Sums over rows are made in this many parts, which are added in order; fewer for few rows.

@@ -2,13 +2,13 @@
 
 use ndarray::{Array1, Array2, ArrayRef2};
 use pulp::{Arch, Simd, WithSimd};
-use variata_distributions::lanes::{Compute, Sample};
+use variata_distributions::lanes::{Compute, NARROW, STEP, Sample};
 
 use super::panel::{Logits, Tile, mix};
 use super::{GumbelSoftmax, Noise, SoftQuantized};
 use crate::codebook::Codebook;
 use crate::error::Error;
-use crate::pack::{BLOCK, NARROW, ROWS, STEP};
+use crate::pack::{BLOCK, ROWS};
 use crate::search::Blocks;
 
 /// Outputs of a task.
