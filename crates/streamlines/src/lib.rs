@@ -22,10 +22,16 @@ mod panels;
 mod quick_bundles;
 mod similarity;
 
+// Data.
+mod bundles;
+mod folder;
+
 pub use affine::Affine;
+pub use bundles::{Phantom, Tract};
 pub use coordinate::Coordinate;
 pub use error::Error;
 pub use file::{ByteOrder, Format, ReadOptions, TckDatatype, TckHeader, TrkHeader};
+pub use folder::{BundleFile, Folder, FolderOptions, FolderSummary};
 pub use group::{GroupOptions, Groups, ungroup};
 pub use mam::Mam;
 pub use mdf::{Nearest, mdf, mdf_matrix, nearest};
