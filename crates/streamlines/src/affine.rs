@@ -124,7 +124,9 @@ pub(crate) fn trackvis_to_world(
     voxel_order: &str,
 ) -> Affine {
     // Headers are checked when they are made; the identity stands for what cannot be.
-    let (Some(header), Some(implied)) = (orientation(voxel_order), directions(affine)) else { return IDENTITY };
+    let (Some(header), Some(implied)) = (orientation(voxel_order), directions(affine)) else {
+        return IDENTITY;
+    };
     // Between the voxel axes of the header and those of the affine: pairs that follow the same world axis, turned round
     // within the grid where they run against each other (nibabel's `ornt_transform` and `inv_ornt_aff`).
     let mut voxels: Matrix = [[0.0; 4]; 4];

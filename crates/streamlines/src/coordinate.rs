@@ -12,12 +12,7 @@ use crate::Error;
 /// Distances are computed in the type itself, as dipy does for `f32`; resampling measures arc lengths in `f64`. Sealed by
 /// [`Real`].
 pub trait Coordinate:
-    Real
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + AddAssign
+    Real + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + AddAssign
 {
     /// The largest size of a coordinate; squares of differences stay finite below it.
     const LARGEST: f64;

@@ -168,7 +168,10 @@ impl Tractogram {
     }
 
     /// Checks everything that can be wrong with the tractogram; what is left can fail in the writer only.
-    fn prepared(&self, format: Format) -> Result<Box<dyn Fn(&mut dyn Write) -> std::io::Result<()> + '_>, Error> {
+    fn prepared(
+        &self,
+        format: Format,
+    ) -> Result<Box<dyn Fn(&mut dyn Write) -> std::io::Result<()> + '_>, Error> {
         Ok(match format {
             Format::Trk => {
                 let (header, lines) = trk::prepare(self)?;

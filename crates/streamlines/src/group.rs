@@ -121,7 +121,8 @@ impl<T: Coordinate> Groups<T> {
         let mut taken: Vec<(usize, usize)> = counts.iter().map(|(class, _)| (*class, 0)).collect();
         let mut kept = Vec::with_capacity(each * counts.len());
         for (i, class) in self.classes.iter().enumerate() {
-            if let Some((_, taken)) = taken.iter_mut().find(|(known, taken)| known == class && *taken < each) {
+            if let Some((_, taken)) = taken.iter_mut().find(|(known, taken)| known == class && *taken < each)
+            {
                 *taken += 1;
                 kept.push(i);
             }

@@ -1,7 +1,7 @@
 //! Means of closest distances.
 
 use ndarray::{Array2, ArrayRef2};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use variata_distributions::ArgumentError;
 use variata_distributions::parallel::for_each;
 
@@ -74,8 +74,11 @@ impl Mam {
             }
             sizes(argument, x)?;
         }
-        let (a, b) = (rows(a).collect::<Vec<_>>(), Packed::new(&rows(b).collect::<Vec<_>>()));
-        Ok(closest(self, &a, &b, &mut Vec::new()))
+        let (a, b): (Vec<_>, Vec<_>) = (rows(a).collect(), rows(b).collect());
+        let (a, b) = (Packed::new(&a), Packed::new(&b));
+        let mut out = [T::ZERO];
+        Arch::new().dispatch(Row { kind: self, line: &a, others: &[b], out: &mut out });
+        Ok(out[0])
     }
 
     /// [`distance`](Self::distance) of every streamline of `a` with every one of `b`: [streamlines of a, of b].
@@ -103,68 +106,82 @@ impl Mam {
         }
         let (m, n) = (a.len(), b.len());
         let mut out = Array2::from_elem((m, n), T::ZERO);
-        let packed: Vec<Packed<T>> = b.slices().map(Packed::new).collect();
+        let packed: Vec<Packed<'_, T>> = b.slices().map(Packed::new).collect();
         if let Some(out) = out.as_slice_mut().filter(|out| !out.is_empty()) {
             let tasks = out.chunks_mut(n).zip(a.slices()).collect();
             for_each(tasks, |(row, line): (&mut [T], &[[T; 3]])| {
-                let mut buffer = Vec::new();
-                for (to, other) in row.iter_mut().zip(&packed) {
-                    *to = closest(self, line, other, &mut buffer);
-                }
+                let line = Packed::new(line);
+                Arch::new().dispatch(Row { kind: self, line: &line, others: &packed, out: row });
             });
         }
         Ok(out)
     }
 }
 
-/// A streamline as blocks [coordinate][point], the last filled up with its last point.
+/// A streamline as its points, and as blocks [coordinate][point], the last filled up with its last point.
 #[derive(Debug)]
-struct Packed<T> {
+struct Packed<'a, T> {
+    points: &'a [[T; 3]],
     blocks: Vec<[[T; LANES]; 3]>,
-    len: usize,
 }
 
-impl<T: Coordinate> Packed<T> {
-    fn new(line: &[[T; 3]]) -> Self {
-        let len = line.len();
-        let mut blocks = vec![[[T::ZERO; LANES]; 3]; len.div_ceil(LANES)];
+impl<'a, T: Coordinate> Packed<'a, T> {
+    /// `points` is not empty.
+    fn new(points: &'a [[T; 3]]) -> Self {
+        let mut blocks = vec![[[T::ZERO; LANES]; 3]; points.len().div_ceil(LANES)];
         for at in 0..blocks.len() * LANES {
-            for (coordinate, &x) in blocks[at / LANES].iter_mut().zip(&line[at.min(len - 1)]) {
+            for (coordinate, &x) in blocks[at / LANES].iter_mut().zip(&points[at.min(points.len() - 1)]) {
                 coordinate[at % LANES] = x;
             }
         }
-        Self { blocks, len }
+        Self { points, blocks }
     }
 }
 
-/// The distance; `buffer` is for the smallest squares so far from each point of `b`.
-fn closest<T: Coordinate>(kind: Mam, a: &[[T; 3]], b: &Packed<T>, buffer: &mut Vec<[T; LANES]>) -> T {
-    let far = T::from_f64(f64::INFINITY);
-    buffer.clear();
-    buffer.resize(b.blocks.len(), [far; LANES]);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut from_a = T::ZERO;
-            for point in a {
-                let mut nearest = [far; LANES];
-                for (block, from_b) in b.blocks.iter().zip(buffer.iter_mut()) {
-                    for l in 0..LANES {
-                        let x = point[0] - block[0][l];
-                        let y = point[1] - block[1][l];
-                        let z = point[2] - block[2][l];
-                        let square = x * x + y * y + z * z;
-                        nearest[l] = smaller(square, nearest[l]);
-                        from_b[l] = smaller(square, from_b[l]);
-                    }
-                }
-                from_a += nearest.into_iter().fold(far, smaller).root();
+/// A row of the matrix; a struct for the same reason as in `mdf.rs`.
+struct Row<'a, T> {
+    kind: Mam,
+    line: &'a Packed<'a, T>,
+    others: &'a [Packed<'a, T>],
+    out: &'a mut [T],
+}
+
+impl<T: Coordinate> WithSimd for Row<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (to, other) in self.out.iter_mut().zip(self.others) {
+            let (there, back) = (one_way(self.line, other.points), one_way(other, self.line.points));
+            *to = self.kind.join(there, back);
+        }
+    }
+}
+
+/// Mean distance of the points of `a` from the closest ones of `b`.
+///
+/// Each side is vectors of its own points against single points of the other: twice the differences, but nothing is
+/// ever reduced across a vector inside the loops, which takes longer.
+#[inline(always)]
+fn one_way<T: Coordinate>(a: &Packed<'_, T>, b: &[[T; 3]]) -> T {
+    let mut sums = [T::ZERO; LANES];
+    let mut left = a.points.len();
+    for block in &a.blocks {
+        let mut nearest = [T::from_f64(f64::INFINITY); LANES];
+        for point in b {
+            for l in 0..LANES {
+                let (x, y, z) = (block[0][l] - point[0], block[1][l] - point[1], block[2][l] - point[2]);
+                nearest[l] = smaller(x * x + y * y + z * z, nearest[l]);
             }
-            let mut from_b = T::ZERO;
-            for &square in buffer.as_flattened().iter().take(b.len) {
-                from_b += square.root();
-            }
-            kind.join(from_a / T::from_f64(a.len() as f64), from_b / T::from_f64(b.len as f64))
-        },
-    )
+        }
+        for l in 0..LANES {
+            nearest[l] = nearest[l].root();
+        }
+        for (sum, &root) in sums.iter_mut().zip(&nearest[..left.min(LANES)]) {
+            *sum += root;
+        }
+        left = left.saturating_sub(LANES);
+    }
+    let total = sums.into_iter().fold(T::ZERO, |total, sum| total + sum);
+    total / T::from_f64(a.points.len() as f64)
 }

@@ -1,12 +1,12 @@
 //! The minimum average direct-flip distance.
 
 use ndarray::{Array2, ArrayRef2, ArrayRef3, Axis};
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use variata_distributions::parallel::{collect, for_each};
 
+use crate::Error;
 use crate::coordinate::{Coordinate, smaller};
 use crate::panels::{LANES, Lanes, Panels, check_pair, flat};
-use crate::Error;
 
 /// Streamlines of the first bundle per task.
 const TASK: usize = 16;
@@ -63,21 +63,66 @@ pub fn mdf_matrix<T: Coordinate>(a: &ArrayRef3<T>, b: &ArrayRef3<T>) -> Result<A
     let (lines, panels) = (flat(a), Panels::new(b));
     if let Some(out) = out.as_slice_mut() {
         let tasks = out.chunks_mut(TASK * n).zip(lines.chunks(TASK * points)).collect();
-        for_each(tasks, |(out, lines): (&mut [T], &[[T; 3]])| {
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    for (k, (panel, filled)) in panels.iter().enumerate() {
-                        for (out, line) in out.chunks_exact_mut(n).zip(lines.chunks_exact(points)) {
-                            let distances = distances(line, panel);
-                            out[k * LANES..][..filled].copy_from_slice(&distances[..filled]);
-                        }
-                    }
-                },
-            );
+        for_each(tasks, |(out, lines)| {
+            Arch::new().dispatch(Rows { lines, panels: &panels, points, columns: n, out });
         });
     }
     Ok(out)
+}
+
+/// Some rows of the matrix. A struct, since a closure reaches the wide instructions only if the compiler happens to inline
+/// it: the body must be compiled inside the function that has them.
+struct Rows<'a, T> {
+    /// Points of the streamlines of the rows, one streamline behind the other.
+    lines: &'a [[T; 3]],
+    panels: &'a Panels<T>,
+    points: usize,
+    columns: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Coordinate> WithSimd for Rows<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (k, (panel, filled)) in self.panels.iter().enumerate() {
+            let lines = self.lines.chunks_exact(self.points);
+            for (row, line) in self.out.chunks_exact_mut(self.columns).zip(lines) {
+                let distances = distances(line, panel);
+                row[k * LANES..][..filled].copy_from_slice(&distances[..filled]);
+            }
+        }
+    }
+}
+
+/// The smallest distances between some streamlines of the first bundle and all of the second.
+struct Smallest<'a, T> {
+    lines: &'a [[T; 3]],
+    panels: &'a Panels<T>,
+    points: usize,
+    out: &'a mut Nearest<T>,
+}
+
+impl<T: Coordinate> WithSimd for Smallest<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Nearest { a, b } = self.out;
+        for ((panel, filled), of_b) in self.panels.iter().zip(b.chunks_mut(LANES)) {
+            let mut columns = [T::from_f64(f64::INFINITY); LANES];
+            for (of_a, line) in a.iter_mut().zip(self.lines.chunks_exact(self.points)) {
+                let distances = distances(line, panel);
+                for l in 0..LANES {
+                    columns[l] = smaller(distances[l], columns[l]);
+                }
+                // The lanes that fill up the last panel repeat its last streamline.
+                *of_a = distances.into_iter().fold(*of_a, smaller);
+            }
+            of_b.copy_from_slice(&columns[..filled]);
+        }
+    }
 }
 
 /// MDF of a streamline with each of a panel.
@@ -155,22 +200,7 @@ pub fn nearest<T: Coordinate>(a: &ArrayRef3<T>, b: &ArrayRef3<T>) -> Result<Near
     let parts = collect(chunks.len(), |task| {
         let lines = chunks[task];
         let mut part = Nearest { a: vec![far; lines.len() / points], b: vec![far; n] };
-        Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for ((panel, filled), of_b) in panels.iter().zip(part.b.chunks_mut(LANES)) {
-                    let mut columns = [far; LANES];
-                    for (of_a, line) in part.a.iter_mut().zip(lines.chunks_exact(points)) {
-                        let distances = distances(line, panel);
-                        for l in 0..LANES {
-                            columns[l] = smaller(distances[l], columns[l]);
-                        }
-                        *of_a = distances[..filled].iter().fold(*of_a, |a, &b| smaller(b, a));
-                    }
-                    of_b.copy_from_slice(&columns[..filled]);
-                }
-            },
-        );
+        Arch::new().dispatch(Smallest { lines, panels: &panels, points, out: &mut part });
         part
     });
     out.a.clear();

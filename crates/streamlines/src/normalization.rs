@@ -3,9 +3,9 @@
 use ndarray::{Array, ArrayRef, Dimension};
 use variata_distributions::ArgumentError;
 
+use crate::Error;
 use crate::coordinate::{Coordinate, sizes};
 use crate::error::scalar;
-use crate::Error;
 
 /// The map of [min, max] to [−1, 1], one for all three coordinates, so that shapes keep their proportions.
 ///

@@ -2,9 +2,9 @@
 
 use ndarray::ArrayRef3;
 
+use crate::Error;
 use crate::coordinate::{Coordinate, sizes};
 use crate::error::shape;
-use crate::Error;
 
 /// Streamlines side by side in a panel: two AVX registers of f32, one of AVX-512.
 pub(crate) const LANES: usize = 16;

@@ -3,9 +3,9 @@
 use ndarray::{Array3, ArrayRef3};
 use variata_distributions::ArgumentError;
 
+use crate::Error;
 use crate::coordinate::{Coordinate, sizes};
 use crate::error::{scalar, shape};
-use crate::Error;
 
 /// QuickBundlesX (Garyfallidis et al. 2016): each streamline in turn walks down a tree of clusters and at each level joins
 /// the nearest one, or begins a new one where none is within the level's threshold.
@@ -110,7 +110,11 @@ impl QuickBundlesX {
     /// # Errors
     /// [`Error::Argument`] unless `lines` is [_, at least 1, 3] with numbers that are finite and can be squared, and every index
     /// of `order` is one of a streamline.
-    pub fn cluster<T: Coordinate>(&self, lines: &ArrayRef3<T>, order: &[usize]) -> Result<Clusters<T>, Error> {
+    pub fn cluster<T: Coordinate>(
+        &self,
+        lines: &ArrayRef3<T>,
+        order: &[usize],
+    ) -> Result<Clusters<T>, Error> {
         let (n, points, three) = lines.dim();
         if three != 3 || points == 0 {
             return Err(shape("lines", lines.shape(), "[streamlines, at least 1 point, 3]"));

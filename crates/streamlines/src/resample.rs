@@ -3,10 +3,10 @@
 use ndarray::{Array2, ArrayRef2};
 use variata_distributions::ArgumentError;
 
+use crate::Error;
 use crate::coordinate::{Coordinate, sizes};
 use crate::error::{scalar, shape};
 use crate::streamlines::{rows, three};
-use crate::Error;
 
 /// The arc length of a streamline, [points, 3]: the sum of the lengths of its segments.
 ///

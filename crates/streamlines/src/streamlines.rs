@@ -4,10 +4,10 @@ use ndarray::{Array2, Array3, ArrayRef2, ArrayRef3, ArrayView2, Axis};
 use variata_distributions::ArgumentError;
 use variata_distributions::parallel::collect;
 
+use crate::Error;
 use crate::coordinate::{Coordinate, sizes};
 use crate::error::shape;
 use crate::resample::{arc_length, resample_into};
-use crate::Error;
 
 /// Streamlines of any numbers of points: the points of all in one contiguous array [points, 3], and where each begins.
 ///

@@ -9,6 +9,10 @@ use super::shape::{Knot, knots};
 /// Points between two knots.
 const FINE: usize = 8;
 
+/// Share of streamlines that stray from the bundle. With it and the spreads, two parts of 64 streamlines of one bundle score
+/// 0.9 to 1 in BUAN at 4.5 mm; the paper's data, 0.81 to 0.84.
+const STRAY: f64 = 0.2;
+
 /// A stream of numbers that belongs to (seed, purpose, subject, tract).
 #[derive(Debug)]
 pub(super) struct Draw(ChaCha8Rng);
@@ -62,11 +66,11 @@ impl Anatomy {
         let mut knots = knots(tract);
         let thickness = (1.0 + 0.12 * draw.normal()).clamp(0.6, 1.4);
         let dispersion = [(); 2].map(|()| (1.0 + 0.15 * draw.normal()).clamp(0.5, 1.5));
-        let (ends, bend) = ([0, knots.len() - 1], draw.vector(2.0));
+        let (ends, bend) = ([0, knots.len() - 1], draw.vector(1.0));
         for (k, knot) in knots.iter_mut().enumerate() {
             // The whole tract bends towards one side, most in its middle; each place is a little off besides.
             let t = k as f64 / ends[1] as f64;
-            let local = draw.vector(1.2);
+            let local = draw.vector(0.8);
             let bow = 4.0 * t * (1.0 - t);
             let spread = thickness * ends.iter().position(|&end| end == k).map_or(1.0, |end| dispersion[end]);
             let moved = std::array::from_fn(|d| knot.centre[d] + bow * bend[d] + local[d]);
@@ -78,13 +82,15 @@ impl Anatomy {
 
     /// A streamline from one end to the other, in f64.
     pub(super) fn streamline(&self, draw: &mut Draw) -> Vec<[f64; 3]> {
-        let home = draw.disc();
+        // Most run in the bundle, some around it.
+        let spread = if draw.uniform() < STRAY { 2.4 } else { 1.5 };
+        let home = draw.disc().map(|x| spread * x);
         let way: Vec<[f64; 3]> = self
             .knots
             .iter()
             .map(|knot| {
-                let [u, v] = home.map(|x| x + 0.1 * draw.normal());
-                let wander = draw.vector(0.3);
+                let [u, v] = home.map(|x| x + 0.2 * draw.normal());
+                let wander = draw.vector(0.5);
                 let [first, second] = knot.axes;
                 std::array::from_fn(|d| knot.centre[d] + u * first[d] + v * second[d] + wander[d])
             })
@@ -121,23 +127,23 @@ struct Brain {
 
 impl Brain {
     fn new(draw: &mut Draw) -> Self {
-        let size = 1.0 + 0.04 * draw.normal();
+        let size = 1.06 + 0.03 * draw.normal();
         let mut stretch = [[0.0; 3]; 3];
         for i in 0..3 {
-            stretch[i][i] = size * (1.0 + 0.025 * draw.normal());
+            stretch[i][i] = size * (1.0 + 0.02 * draw.normal());
             for j in 0..i {
-                let shear = 0.015 * draw.normal();
+                let shear = 0.01 * draw.normal();
                 (stretch[i][j], stretch[j][i]) = (shear, shear);
             }
         }
-        let turn = rotation(draw.vector(0.02));
+        let turn = rotation(draw.vector(0.012));
         let mut linear = [[0.0; 3]; 3];
         for (i, row) in linear.iter_mut().enumerate() {
             for (j, to) in row.iter_mut().enumerate() {
                 *to = (0..3).map(|k| turn[i][k] * stretch[k][j]).sum();
             }
         }
-        Self { linear, shift: draw.vector(1.5) }
+        Self { linear, shift: draw.vector(1.0) }
     }
 
     fn turn(&self, x: [f64; 3]) -> [f64; 3] {

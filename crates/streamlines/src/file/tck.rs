@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
+use super::ReadOptions;
 use super::bytes::Bytes;
 use super::input::Input;
 use super::tck_header::{TckDatatype, TckHeader};
-use super::ReadOptions;
 use crate::{Error, Streamlines, Tractogram};
 
 /// Points decoded at once.

@@ -5,10 +5,10 @@ use std::io::{self, Read, Write};
 
 use ndarray::Array2;
 
+use super::ReadOptions;
 use super::bytes::{ByteOrder, Bytes};
 use super::input::Input;
 use super::trk_header::{N_COUNT, N_PROPERTIES, N_SCALARS, SIZE, TrkHeader};
-use super::ReadOptions;
 use crate::error::{scalar, shape};
 use crate::{Columns, Error, Streamlines, Tractogram};
 
@@ -168,9 +168,7 @@ impl Body {
 }
 
 /// The header as it will be written, and the points in TrackVis' coordinates.
-pub(super) fn prepare(
-    tractogram: &Tractogram,
-) -> Result<(TrkHeader, Cow<'_, Streamlines<f32>>), Error> {
+pub(super) fn prepare(tractogram: &Tractogram) -> Result<(TrkHeader, Cow<'_, Streamlines<f32>>), Error> {
     let lines = tractogram.voxel_mm()?;
     let count = lines.len();
     let must = "at most 2147483647";

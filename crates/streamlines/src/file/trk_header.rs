@@ -179,12 +179,7 @@ impl TrkHeader {
     /// the header is not the one that the affine implies. Computed in `f64` and rounded once, as in nibabel's
     /// `get_affine_trackvis_to_rasmm`.
     pub fn to_world(&self) -> Affine {
-        affine::trackvis_to_world(
-            &self.affine(),
-            self.voxel_sizes(),
-            self.dimensions(),
-            &self.voxel_order(),
-        )
+        affine::trackvis_to_world(&self.affine(), self.voxel_sizes(), self.dimensions(), &self.voxel_order())
     }
 
     pub(super) fn parse(file: &Path, bytes: Box<[u8; SIZE]>) -> Result<Self, Error> {
@@ -239,7 +234,8 @@ impl TrkHeader {
 
     /// Numbers of scalars, of properties, and of streamlines (0: not recorded).
     pub(super) fn counts(&self) -> (usize, usize, usize) {
-        let ([scalars], [properties]) = (self.get::<i16, 2, 1>(N_SCALARS), self.get::<i16, 2, 1>(N_PROPERTIES));
+        let ([scalars], [properties]) =
+            (self.get::<i16, 2, 1>(N_SCALARS), self.get::<i16, 2, 1>(N_PROPERTIES));
         let [count] = self.get::<i32, 4, 1>(N_COUNT);
         (scalars.max(0) as usize, properties.max(0) as usize, count.max(0) as usize)
     }
@@ -293,14 +289,16 @@ impl TrkHeader {
         }
         let mut field = [0; NAMES * NAME];
         for ((name, columns), to) in columns.names().iter().zip(field.chunks_exact_mut(NAME)) {
-            let latin: Option<Vec<u8>> = name.chars().map(|c| u8::try_from(c).ok().filter(|&c| c > 0)).collect();
+            let latin: Option<Vec<u8>> =
+                name.chars().map(|c| u8::try_from(c).ok().filter(|&c| c > 0)).collect();
             let mut latin = latin.unwrap_or_default();
             if *columns > 1 && !latin.is_empty() {
                 latin.push(0);
                 latin.extend(columns.to_string().bytes());
             }
             if latin.is_empty() || latin.len() > NAME {
-                let must = "must be 1 to 20 characters of Latin-1, with the number of columns behind a NUL if not 1";
+                let must =
+                    "must be 1 to 20 characters of Latin-1, with the number of columns behind a NUL if not 1";
                 return Err(Error::Name { name: name.clone(), must });
             }
             to[..latin.len()].copy_from_slice(&latin);

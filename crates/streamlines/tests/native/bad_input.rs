@@ -2,8 +2,8 @@
 
 use ndarray::{Array2, Array3, ArrayView2};
 use variata_streamlines::{
-    Coordinate, Error, GroupOptions, Groups, Mam, Phantom, QuickBundlesX, ShapeSimilarity, Streamlines, Tract,
-    align, bundle_adjacency, length, mdf, mdf_matrix, nearest, resample, ungroup,
+    Coordinate, Error, GroupOptions, Groups, Mam, Phantom, QuickBundlesX, ShapeSimilarity, Streamlines,
+    Tract, align, bundle_adjacency, length, mdf, mdf_matrix, nearest, resample, ungroup,
 };
 
 #[track_caller]

@@ -1,8 +1,6 @@
 //! Results do not depend on the number of threads.
 
-use variata_streamlines::{
-    GroupOptions, Mam, Phantom, ShapeSimilarity, Tract, mdf_matrix, nearest,
-};
+use variata_streamlines::{GroupOptions, Mam, Phantom, ShapeSimilarity, Tract, mdf_matrix, nearest};
 
 use super::support::cloud;
 

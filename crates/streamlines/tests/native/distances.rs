@@ -20,8 +20,7 @@ fn plain_mdf(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> f64 {
 
 fn plain_mam(kind: Mam, a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> f64 {
     let one_way = |a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>| {
-        let closest =
-            |i| (0..b.nrows()).map(|j| gap(a, b, i, j)).fold(f64::INFINITY, f64::min);
+        let closest = |i| (0..b.nrows()).map(|j| gap(a, b, i, j)).fold(f64::INFINITY, f64::min);
         (0..a.nrows()).map(closest).sum::<f64>() / a.nrows() as f64
     };
     let (ab, ba) = (one_way(a, b), one_way(b, a));
@@ -49,7 +48,8 @@ const SIZES: [(usize, usize, usize); 9] = [
 fn matrices_are_the_definition_at_every_size() {
     for (m, n, points) in SIZES {
         let (a, b) = (cloud(m, points, 1), cloud(n, points, 2));
-        let (exact, single) = (mdf_matrix(&a, &b).unwrap(), mdf_matrix(&a.mapv(|x| x as f32), &b.mapv(|x| x as f32)));
+        let (exact, single) =
+            (mdf_matrix(&a, &b).unwrap(), mdf_matrix(&a.mapv(|x| x as f32), &b.mapv(|x| x as f32)));
         let single = single.unwrap();
         let found = nearest(&a, &b).unwrap();
         for i in 0..m {

@@ -56,7 +56,10 @@ fn all_number_types_hold_the_same_points() {
         assert_eq!(other.tck().datatype(), datatype);
         assert_eq!(other.tck().get("max_angle"), Some("45"));
         let histories = other.tck().fields().iter().filter(|(key, _)| key == "command_history");
-        assert_eq!(histories.map(|(_, value)| &value[..]).collect::<Vec<_>>(), ["tckgen a.mif", "tckedit b.tck"]);
+        assert_eq!(
+            histories.map(|(_, value)| &value[..]).collect::<Vec<_>>(),
+            ["tckgen a.mif", "tckedit b.tck"]
+        );
     }
     let big = read(&golden("big-endian.trk")).unwrap();
     let little = read(&golden("oblique.trk")).unwrap();

@@ -25,10 +25,15 @@ fn mutated(mut bytes: Vec<u8>, changes: &[(usize, u8)], keep: usize, more: &[u8]
 
 /// Values that matter in headers come up more often.
 fn byte() -> impl Strategy<Value = u8> {
-    prop_oneof![any::<u8>(), prop::sample::select(vec![0, 1, 2, 3, 10, b':', b'.', b'E', b'L', 0x7f, 0x80, 0xc0, 0xff])]
+    prop_oneof![
+        any::<u8>(),
+        prop::sample::select(vec![0, 1, 2, 3, 10, b':', b'.', b'E', b'L', 0x7f, 0x80, 0xc0, 0xff])
+    ]
 }
 
-fn mutation(places: Vec<std::ops::Range<usize>>) -> impl Strategy<Value = (Vec<(usize, u8)>, usize, Vec<u8>)> {
+fn mutation(
+    places: Vec<std::ops::Range<usize>>,
+) -> impl Strategy<Value = (Vec<(usize, u8)>, usize, Vec<u8>)> {
     let place = prop::sample::select(places).prop_flat_map(|range| range);
     (
         prop::collection::vec((place, byte()), 0..6),

@@ -54,10 +54,7 @@ fn coordinates_that_are_not_finite_are_refused_with_their_place() {
         // The second point's y.
         content[1004 + 16..1004 + 20].copy_from_slice(&value.to_le_bytes());
         let error = read(&content).unwrap_err();
-        assert!(
-            matches!(error, Error::NonFinite { offset: 1016, streamline: 0, point: 1, .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, Error::NonFinite { offset: 1016, streamline: 0, point: 1, .. }), "{error:?}");
         let mut content = golden("plain.tck");
         content[67 + 16..67 + 20].copy_from_slice(&value.to_le_bytes());
         let error = read(&content).unwrap_err();
@@ -74,7 +71,9 @@ fn names_begin_files() {
     for content in [&b""[..], b"T", b"TRACE", b"mrtrix track", b"\x1f\x8b"] {
         let error = read(content).unwrap_err();
         let gzip = content.starts_with(b"\x1f");
-        assert!(matches!(error, Error::Magic { .. }) != gzip && (matches!(error, Error::Gzip { .. }) == gzip));
+        assert!(
+            matches!(error, Error::Magic { .. }) != gzip && (matches!(error, Error::Gzip { .. }) == gzip)
+        );
     }
     assert!(matches!(read(b"mrtrix tracks 2\nEND\n"), Err(Error::Header { field: "magic", offset: 0, .. })));
 }
@@ -125,7 +124,9 @@ fn what_a_tck_header_leaves_out_is_assumed() {
 
 #[test]
 fn a_wrong_count_is_refused_but_0_is_none() {
-    for (count, right) in [("0000000004", true), ("0000000000", true), ("0000000005", false), ("0000000003", false)] {
+    for (count, right) in
+        [("0000000004", true), ("0000000000", true), ("0000000005", false), ("0000000003", false)]
+    {
         let mut content = golden("plain.tck");
         content[21..31].copy_from_slice(count.as_bytes());
         match read(&content) {
@@ -144,14 +145,24 @@ fn a_streamline_without_delimiter_is_refused() {
     let last = content.len() - 24;
     content.drain(last..last + 12);
     let error = read(&content).unwrap_err();
-    assert!(matches!(error, Error::Delimiter { offset, streamline: 3, .. } if offset == last as u64), "{error}");
+    assert!(
+        matches!(error, Error::Delimiter { offset, streamline: 3, .. } if offset == last as u64),
+        "{error}"
+    );
 }
 
 #[test]
 fn new_headers_take_only_what_can_be_written() {
-    for (key, value) in
-        [("", ""), ("a:b", ""), ("a\n", ""), (" a", ""), ("count", "3"), ("file", ""), ("a", "b\nc"), ("a", " b")]
-    {
+    for (key, value) in [
+        ("", ""),
+        ("a:b", ""),
+        ("a\n", ""),
+        (" a", ""),
+        ("count", "3"),
+        ("file", ""),
+        ("a", "b\nc"),
+        ("a", " b"),
+    ] {
         let made = TckHeader::new(TckDatatype::Float32Le, [(key, value)]);
         assert!(matches!(made, Err(Error::Name { .. })), "{key:?} {value:?}");
     }

@@ -22,7 +22,8 @@ pub(crate) fn bounded_read(bytes: &[u8], options: ReadOptions) -> Result<Tractog
 
 #[test]
 fn plain_files_take_about_their_length() {
-    let lines: Streamlines = (0..20_000).map(|i| (0..50).map(|p| [p as f32, i as f32, 0.5]).collect()).collect();
+    let lines: Streamlines =
+        (0..20_000).map(|i| (0..50).map(|p| [p as f32, i as f32, 0.5]).collect()).collect();
     let folder = tempfile::tempdir().unwrap();
     for format in ["trk", "tck"] {
         let path = folder.path().join(format!("a.{format}"));
@@ -50,7 +51,9 @@ fn numbers_in_headers_reserve_nothing() {
         for (error, stats) in [
             measure(|| Tractogram::read(&path).unwrap_err()),
             measure(|| Tractogram::read_from("memory", &content[..], ReadOptions::default()).unwrap_err()),
-            measure(|| Tractogram::read_from("packed", &gzip(&content)[..], ReadOptions::default()).unwrap_err()),
+            measure(|| {
+                Tractogram::read_from("packed", &gzip(&content)[..], ReadOptions::default()).unwrap_err()
+            }),
         ] {
             assert!(stats.peak <= MIB, "{} bytes until {error}", stats.peak);
         }
@@ -71,7 +74,8 @@ fn a_header_without_end_is_given_up() {
 
 #[test]
 fn writing_needs_no_copy_of_the_points() {
-    let lines: Streamlines = (0..20_000).map(|i| (0..50).map(|p| [p as f32, i as f32, 0.5]).collect()).collect();
+    let lines: Streamlines =
+        (0..20_000).map(|i| (0..50).map(|p| [p as f32, i as f32, 0.5]).collect()).collect();
     let tractogram = Tractogram::new(lines);
     let (_, stats) = measure(|| tractogram.write_to("memory", std::io::sink(), Format::Tck).unwrap());
     assert!(stats.peak <= MIB, "{} bytes", stats.peak);

@@ -44,7 +44,10 @@ fn arrays_of_any_layout_are_taken() {
     let all = Array3::from_shape_fn((4, 5, 3), |(i, p, d)| (100 * i + 10 * p + d) as f32);
     let turned = all.slice(s![..;-1, ..;2, ..]);
     let lines = Streamlines::from_array(&turned).unwrap();
-    assert_eq!(lines.get(0).unwrap(), array![[300.0, 301.0, 302.0], [320.0, 321.0, 322.0], [340.0, 341.0, 342.0]]);
+    assert_eq!(
+        lines.get(0).unwrap(),
+        array![[300.0, 301.0, 302.0], [320.0, 321.0, 322.0], [340.0, 341.0, 342.0]]
+    );
 }
 
 #[test]

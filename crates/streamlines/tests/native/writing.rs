@@ -28,14 +28,16 @@ fn streamlines() -> impl Strategy<Value = Streamlines<f32>> {
 
 /// Values of any bits for each row, with names.
 fn columns(rows: usize) -> impl Strategy<Value = Columns> {
-    (prop::collection::vec(("[a-z]{1,12}", 1usize..4), 0..4), 0usize..3).prop_flat_map(move |(names, more)| {
-        let width = names.iter().map(|(_, n)| n).sum::<usize>() + more;
-        prop::collection::vec(any::<u32>(), rows * width).prop_map(move |bits| {
-            let values = bits.into_iter().map(f32::from_bits).collect();
-            let values = Array2::from_shape_vec((rows, width), values).unwrap();
-            Columns::new(values, names.clone()).unwrap()
-        })
-    })
+    (prop::collection::vec(("[a-z]{1,12}", 1usize..4), 0..4), 0usize..3).prop_flat_map(
+        move |(names, more)| {
+            let width = names.iter().map(|(_, n)| n).sum::<usize>() + more;
+            prop::collection::vec(any::<u32>(), rows * width).prop_map(move |bits| {
+                let values = bits.into_iter().map(f32::from_bits).collect();
+                let values = Array2::from_shape_vec((rows, width), values).unwrap();
+                Columns::new(values, names.clone()).unwrap()
+            })
+        },
+    )
 }
 
 fn bits(columns: &Columns) -> Vec<u32> {
@@ -147,15 +149,23 @@ fn a_failed_writer_is_an_error_and_leaves_no_file() {
     let tractogram = read(&super::support::golden("full.trk")).unwrap();
     let length = written(&tractogram, Format::Trk).len();
     for n in (0..length).step_by(97) {
-        let error = tractogram.write_to("x", FailingWriter::new(std::io::sink(), FailAt::Byte(n as u64)), Format::Trk).unwrap_err();
+        let error = tractogram
+            .write_to("x", FailingWriter::new(std::io::sink(), FailAt::Byte(n as u64)), Format::Trk)
+            .unwrap_err();
         assert!(matches!(error, Error::Io { action: "write", .. }), "{n}: {error}");
     }
     let folder = tempfile::tempdir().unwrap();
     assert!(matches!(tractogram.write(folder.path().join("a.vtk")), Err(Error::Extension { .. })));
-    assert!(matches!(tractogram.write(folder.path().join("no/a.trk")), Err(Error::Io { action: "create", .. })));
+    assert!(matches!(
+        tractogram.write(folder.path().join("no/a.trk")),
+        Err(Error::Io { action: "create", .. })
+    ));
     assert!(matches!(tractogram.write(folder.path().join("a.tck")), Err(Error::Unsupported { .. })));
     fs::create_dir(folder.path().join("b.trk")).unwrap();
-    assert!(matches!(tractogram.write(folder.path().join("b.trk")), Err(Error::Io { action: "rename to", .. })));
+    assert!(matches!(
+        tractogram.write(folder.path().join("b.trk")),
+        Err(Error::Io { action: "rename to", .. })
+    ));
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["b.trk"], "temporary files");
 }
