@@ -50,7 +50,9 @@ pub(crate) fn directions(affine: &Affine) -> Option<Directions> {
         if !(zoom > 0.0) {
             return None;
         }
-        r.iter_mut().for_each(|row| row[j] /= zoom);
+        for row in &mut r {
+            row[j] /= zoom;
+        }
     }
     let mut r = nearest_rotation(r)?;
     let mut out = [(0, false); 3];

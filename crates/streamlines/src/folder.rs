@@ -75,6 +75,9 @@ pub struct FolderSummary {
     pub non_finite: usize,
 }
 
+/// Errors that a summary shows.
+const SHOWN: usize = 10;
+
 impl fmt::Display for FolderSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -87,7 +90,6 @@ impl fmt::Display for FolderSummary {
             self.short,
             self.non_finite
         )?;
-        const SHOWN: usize = 10;
         for (_, error) in self.unreadable.iter().take(SHOWN) {
             write!(f, "\n  {error}")?;
         }

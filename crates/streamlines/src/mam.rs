@@ -174,9 +174,7 @@ fn one_way<T: Coordinate>(a: &Packed<'_, T>, b: &[[T; 3]]) -> T {
                 nearest[l] = smaller(x * x + y * y + z * z, nearest[l]);
             }
         }
-        for l in 0..LANES {
-            nearest[l] = nearest[l].root();
-        }
+        nearest = nearest.map(T::root);
         for (sum, &root) in sums.iter_mut().zip(&nearest[..left.min(LANES)]) {
             *sum += root;
         }

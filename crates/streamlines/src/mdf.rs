@@ -135,11 +135,11 @@ fn distances<T: Coordinate>(line: &[[T; 3]], panel: &[[Lanes<T>; 3]]) -> Lanes<T
         let q = n - 1 - p;
         let (a, z) = (line[p], line[q]);
         let (first, last) = (&panel[p], &panel[q]);
-        for l in 0..LANES {
-            direct[l] += gap(a, first, l) + gap(z, last, l);
+        for (l, sum) in direct.iter_mut().enumerate() {
+            *sum += gap(a, first, l) + gap(z, last, l);
         }
-        for l in 0..LANES {
-            flipped[l] += gap(a, last, l) + gap(z, first, l);
+        for (l, sum) in flipped.iter_mut().enumerate() {
+            *sum += gap(a, last, l) + gap(z, first, l);
         }
     }
     if n % 2 == 1 {

@@ -21,12 +21,12 @@ use crate::error::scalar;
 /// use ndarray::array;
 /// use variata_streamlines::Normalization;
 ///
-/// let train = array![[-80.0, 0.0, 40.0], [20.0, 120.0, -40.0]];
+/// let train = array![[-80.0, -30.0, 20.0], [45.0, 120.0, -55.0]];
 /// let scale = Normalization::fit(&train)?;
 /// assert_eq!((scale.min(), scale.max()), (-80.0, 120.0));
 /// let small = scale.apply(&train);
-/// assert_eq!(small, array![[-1.0, -0.2, 0.2], [0.0, 1.0, -0.6]]);
-/// assert_eq!(scale.invert(&small)[[0, 2]], 40.0);
+/// assert_eq!(small, array![[-1.0, -0.5, 0.0], [0.25, 1.0, -0.75]]);
+/// assert_eq!(scale.invert(&small), train);
 /// // A distance, such as a threshold of 5 mm, in the new unit.
 /// assert_eq!(scale.scale() * 5.0, 0.05);
 /// # Ok::<(), variata_streamlines::Error>(())

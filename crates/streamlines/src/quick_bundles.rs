@@ -28,7 +28,7 @@ use crate::error::{scalar, shape};
 /// ];
 /// let clusters = QuickBundlesX::new([2.0])?.cluster(&lines, &[0, 1, 2])?;
 /// assert_eq!(clusters.members, [vec![0, 1], vec![2]]);
-/// assert_eq!(clusters.centroids.row(0).to_vec(), [0.0, 0.5, 0.0]);
+/// assert_eq!(clusters.centroids[[0, 0, 1]], 0.5); // the y between the two
 /// # Ok::<(), variata_streamlines::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]

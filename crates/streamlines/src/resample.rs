@@ -47,7 +47,7 @@ pub fn length<T: Coordinate>(points: &ArrayRef2<T>) -> Result<f64, Error> {
 ///
 /// let bent = array![[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, 3.0, 0.0]];
 /// let resampled = variata_streamlines::resample(&bent, 5)?;
-/// assert_eq!(resampled.row(2), array![1.0, 1.0, 0.0].row(0)); // half of the length 4 is 2
+/// assert_eq!(resampled.row(2).to_vec(), [1.0, 1.0, 0.0]); // half of the length 4 is 2
 /// # Ok::<(), variata_streamlines::Error>(())
 /// ```
 pub fn resample<T: Coordinate>(points: &ArrayRef2<T>, k: usize) -> Result<Array2<T>, Error> {

@@ -129,12 +129,9 @@ impl Brain {
     fn new(draw: &mut Draw) -> Self {
         let size = 1.06 + 0.03 * draw.normal();
         let mut stretch = [[0.0; 3]; 3];
-        for i in 0..3 {
-            stretch[i][i] = size * (1.0 + 0.02 * draw.normal());
-            for j in 0..i {
-                let shear = 0.01 * draw.normal();
-                (stretch[i][j], stretch[j][i]) = (shear, shear);
-            }
+        for (i, j) in [(0, 0), (1, 1), (1, 0), (2, 2), (2, 0), (2, 1)] {
+            let scale = if i == j { size * (1.0 + 0.02 * draw.normal()) } else { 0.01 * draw.normal() };
+            (stretch[i][j], stretch[j][i]) = (scale, scale);
         }
         let turn = rotation(draw.vector(0.012));
         let mut linear = [[0.0; 3]; 3];

@@ -1,31 +1,31 @@
 //! Distances against sums written down from their definitions, and what must hold for all.
 
-use ndarray::{Array2, Array3, ArrayView2, Axis, s};
+use ndarray::{Array2, Array3, ArrayRef2, Axis, s};
 use proptest::prelude::*;
 use variata_streamlines::{Mam, Streamlines, bundle_adjacency, mdf, mdf_matrix, nearest};
 use variata_testkit::compare::assert_relative;
 
 use super::support::{cloud, line};
 
-fn gap(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>, i: usize, j: usize) -> f64 {
+fn gap(a: &ArrayRef2<f64>, b: &ArrayRef2<f64>, i: usize, j: usize) -> f64 {
     (&a.row(i) - &b.row(j)).mapv(|x| x * x).sum().sqrt()
 }
 
-fn plain_mdf(a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> f64 {
+fn plain_mdf(a: &ArrayRef2<f64>, b: &ArrayRef2<f64>) -> f64 {
     let n = a.nrows();
     let direct: f64 = (0..n).map(|p| gap(a, b, p, p)).sum();
     let flipped: f64 = (0..n).map(|p| gap(a, b, p, n - 1 - p)).sum();
     direct.min(flipped) / n as f64
 }
 
-fn plain_mam(kind: Mam, a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>) -> f64 {
-    let one_way = |a: ArrayView2<'_, f64>, b: ArrayView2<'_, f64>| {
+fn plain_mam(kind: Mam, a: &ArrayRef2<f64>, b: &ArrayRef2<f64>) -> f64 {
+    let one_way = |a: &ArrayRef2<f64>, b: &ArrayRef2<f64>| {
         let closest = |i| (0..b.nrows()).map(|j| gap(a, b, i, j)).fold(f64::INFINITY, f64::min);
         (0..a.nrows()).map(closest).sum::<f64>() / a.nrows() as f64
     };
     let (ab, ba) = (one_way(a, b), one_way(b, a));
     match kind {
-        Mam::Mean => (ab + ba) / 2.0,
+        Mam::Mean => f64::midpoint(ab, ba),
         Mam::Min => ab.min(ba),
         Mam::Max => ab.max(ba),
     }
@@ -54,7 +54,7 @@ fn matrices_are_the_definition_at_every_size() {
         let found = nearest(&a, &b).unwrap();
         for i in 0..m {
             for j in 0..n {
-                let want = plain_mdf(a.index_axis(Axis(0), i), b.index_axis(Axis(0), j));
+                let want = plain_mdf(&a.index_axis(Axis(0), i), &b.index_axis(Axis(0), j));
                 assert_relative("f64", exact[[i, j]], want, 1e-14, 0.1);
                 // Coordinates rounded to f32 first, then 3 + points roundings: relative to sizes of 100.
                 assert_relative("f32", f64::from(single[[i, j]]), want, 3e-6, 10.0);
@@ -89,14 +89,16 @@ fn mam_is_the_definition_for_ragged_lines() {
     let (a, b) = (lines(100), lines(200));
     let streamlines = |lines: &[Array2<f64>]| {
         let mut out = Streamlines::new();
-        lines.iter().for_each(|line| out.push(line).unwrap());
+        for line in lines {
+            out.push(line).unwrap();
+        }
         out
     };
     for kind in Mam::ALL {
         let got = kind.matrix(&streamlines(&a), &streamlines(&b)).unwrap();
         for (i, a) in a.iter().enumerate() {
             for (j, b) in b.iter().enumerate() {
-                assert_relative("mam", got[[i, j]], plain_mam(kind, a.view(), b.view()), 1e-14, 0.1);
+                assert_relative("mam", got[[i, j]], plain_mam(kind, a, b), 1e-14, 0.1);
             }
         }
     }

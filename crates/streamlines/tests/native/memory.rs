@@ -77,6 +77,6 @@ fn writing_needs_no_copy_of_the_points() {
     let lines: Streamlines =
         (0..20_000).map(|i| (0..50).map(|p| [p as f32, i as f32, 0.5]).collect()).collect();
     let tractogram = Tractogram::new(lines);
-    let (_, stats) = measure(|| tractogram.write_to("memory", std::io::sink(), Format::Tck).unwrap());
+    let ((), stats) = measure(|| tractogram.write_to("memory", std::io::sink(), Format::Tck).unwrap());
     assert!(stats.peak <= MIB, "{} bytes", stats.peak);
 }

@@ -87,6 +87,5 @@ pub(crate) fn cloud(n: usize, points: usize, seed: u64) -> Array3<f64> {
 
 /// A line of random points within ±100.
 pub(crate) fn line(points: std::ops::Range<usize>) -> impl Strategy<Value = Array2<f64>> {
-    prop::collection::vec(prop::array::uniform3(-100.0..100.0f64), points)
-        .prop_map(|points| Array2::from(points))
+    prop::collection::vec(prop::array::uniform3(-100.0..100.0f64), points).prop_map(Array2::from)
 }

@@ -33,7 +33,7 @@ fn a_tck_file_cut_anywhere_is_refused_with_the_place() {
             match &error {
                 Error::Magic { found, .. } => assert!(n < 13 && found.len() == n, "{error}"),
                 Error::Header { field: "END" | "magic", .. } => {
-                    assert!((13..200).contains(&n), "{n}: {error}")
+                    assert!((13..200).contains(&n), "{n}: {error}");
                 }
                 Error::Truncated { offset, expected, found, .. } => {
                     assert!(offset + found == n as u64 && expected > found, "{n}: {error}");
