@@ -80,16 +80,17 @@ impl Phantom {
         let about = self.streamlines as f64;
         let count = (about * (1.0 + 0.2 * draw.normal())).clamp((about / 2.0).max(1.0), about * 2.0) as usize;
         let mut out = Streamlines::new();
+        let (mut arc, mut resampled) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let mut line = anatomy.streamline(&mut draw);
             if draw.uniform() < self.reversed {
                 line.reverse();
             }
             let points = (arc_length(&line) / self.step).round().max(1.0) as usize + 1;
-            let mut resampled = ndarray::Array2::zeros((points, 3));
-            resample_into(&line, &mut resampled);
-            for row in resampled.rows() {
-                out.point([row[0] as f32, row[1] as f32, row[2] as f32]);
+            resampled.resize(points, [0.0; 3]);
+            resample_into(&line, &mut arc, &mut resampled);
+            for point in &resampled {
+                out.point(point.map(|x| x as f32));
             }
             out.end();
         }

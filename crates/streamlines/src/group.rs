@@ -4,6 +4,7 @@ use ndarray::{Array4, ArrayView4, Axis, Slice};
 use variata_distributions::ArgumentError;
 
 use crate::error::scalar;
+use crate::resample::MOST;
 use crate::{Coordinate, Error, Streamlines};
 
 /// How streamlines become data: so many streamlines of so many points.
@@ -50,10 +51,10 @@ impl<T: Coordinate> Groups<T> {
     /// No datum.
     ///
     /// # Errors
-    /// [`Error::Argument`] for data without streamlines or with fewer than 2 points.
+    /// [`Error::Argument`] for data of no streamlines, of fewer than 2 points, or of more than 2²⁴ of either.
     pub fn new(options: GroupOptions) -> Result<Self, Error> {
-        if options.streamlines == 0 {
-            return Err(scalar("streamlines", 0.0, "at least 1"));
+        if !(1..=MOST).contains(&options.streamlines) {
+            return Err(scalar("streamlines", options.streamlines as f64, "1 to 16777216"));
         }
         crate::resample::check_k(options.points)?;
         let data = Array4::from_elem((0, options.streamlines, 3, options.points), T::ZERO);

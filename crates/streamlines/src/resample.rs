@@ -40,7 +40,7 @@ pub fn length<T: Coordinate>(points: &ArrayRef2<T>) -> Result<f64, Error> {
 /// the same bits. A streamline without length gives `k` copies of its point, where dipy leaves them unset.
 ///
 /// # Errors
-/// [`Error::Argument`] when `points` is not [_, 3], has fewer than 2 rows or a coordinate that is not finite, or `k` < 2.
+/// [`Error::Argument`] when `points` is not [_, 3], has fewer than 2 rows or a coordinate that is not finite, or `k` is not 2 to 2²⁴.
 ///
 /// ```
 /// use ndarray::array;
@@ -58,13 +58,16 @@ pub fn resample<T: Coordinate>(points: &ArrayRef2<T>, k: usize) -> Result<Array2
     }
     sizes("points", points)?;
     let points: Vec<_> = rows(points).collect();
-    let mut out = Array2::from_elem((k, 3), T::ZERO);
-    resample_into(&points, &mut out);
-    Ok(out)
+    let mut out = vec![[T::ZERO; 3]; k];
+    resample_into(&points, &mut Vec::new(), &mut out);
+    Ok(Array2::from(out))
 }
 
+/// Points of a streamline and streamlines of a datum are not more, so that their products are numbers.
+pub(crate) const MOST: usize = 1 << 24;
+
 pub(crate) fn check_k(k: usize) -> Result<(), Error> {
-    if k >= 2 { Ok(()) } else { Err(scalar("k", k as f64, "at least 2")) }
+    if (2..=MOST).contains(&k) { Ok(()) } else { Err(scalar("k", k as f64, "2 to 16777216")) }
 }
 
 /// Length of the segment between two points: differences in `T`, the rest in `f64`.
@@ -78,47 +81,40 @@ pub(crate) fn arc_length<T: Coordinate>(points: &[[T; 3]]) -> f64 {
     points.windows(2).fold(0.0, |sum, ends| sum + segment(&ends[0], &ends[1]))
 }
 
-/// Fills the rows of `out` from a streamline of at least 2 points (fewer leave it as it is).
-pub(crate) fn resample_into<T: Coordinate>(points: &[[T; 3]], out: &mut ArrayRef2<T>) {
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return };
-    let mut arc = Vec::with_capacity(points.len());
+/// Fills `out` from a streamline; from one without points it is left as it is. `arc` is memory for arc lengths.
+pub(crate) fn resample_into<T: Coordinate>(points: &[[T; 3]], arc: &mut Vec<f64>, out: &mut [[T; 3]]) {
+    let (Some(&first), Some(&last)) = (points.first(), points.last()) else { return };
+    arc.clear();
     arc.push(0.0);
     let mut total = 0.0;
     for ends in points.windows(2) {
         total += segment(&ends[0], &ends[1]);
         arc.push(total);
     }
-    let k = out.nrows();
+    let k = out.len();
     let step = total / (k.max(2) - 1) as f64;
-    let put = |out: &mut ArrayRef2<T>, row: usize, point: &[T; 3]| {
-        for (to, &from) in out.row_mut(row).iter_mut().zip(point) {
-            *to = from;
-        }
-    };
     // The steps are added up, not multiplied, as dipy does: the roundings are part of the result.
     let (mut at, mut row, mut knot) = (0.0, 0, 0);
     while at < total && row + 1 < k {
         if at == arc[knot] {
-            put(out, row, &points[knot]);
+            out[row] = points[knot];
             at += step;
             row += 1;
             knot += 1;
         } else if at < arc[knot] {
             // `at` is not below 0, so that `knot` is not the first.
-            let (before, after) = (&points[knot - 1], &points[knot]);
+            let (before, after) = (points[knot - 1], points[knot]);
             let ratio = 1.0 - (arc[knot] - at) / (arc[knot] - arc[knot - 1]);
-            for ((to, &a), &b) in out.row_mut(row).iter_mut().zip(before).zip(after) {
-                *to = T::from_f64(a.to_f64() + ratio * (b - a).to_f64());
-            }
+            out[row] = std::array::from_fn(|d| {
+                T::from_f64(before[d].to_f64() + ratio * (after[d] - before[d]).to_f64())
+            });
             at += step;
             row += 1;
         } else {
             knot += 1;
         }
     }
-    for row in row..k {
-        put(out, row, if total > 0.0 { last } else { first });
-    }
+    out[row..].fill(if total > 0.0 { last } else { first });
 }
 
 /// Turns a streamline, [points, 3], round where that brings it nearer to `like`, point by point; says whether it did.

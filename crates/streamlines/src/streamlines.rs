@@ -1,12 +1,12 @@
 //! Lines of points, one behind the other in one array.
 
-use ndarray::{Array2, Array3, ArrayRef2, ArrayRef3, ArrayView2, Axis};
+use ndarray::{Array3, ArrayRef2, ArrayRef3, ArrayView2};
 use variata_distributions::ArgumentError;
-use variata_distributions::parallel::collect;
+use variata_distributions::parallel::for_each;
 
 use crate::Error;
 use crate::coordinate::{Coordinate, sizes};
-use crate::error::shape;
+use crate::error::{scalar, shape};
 use crate::resample::{arc_length, resample_into};
 
 /// Streamlines of any numbers of points: the points of all in one contiguous array [points, 3], and where each begins.
@@ -210,7 +210,7 @@ impl<T: Coordinate> Streamlines<T> {
     /// As [`resample`](crate::resample), on all cores.
     ///
     /// # Errors
-    /// [`Error::Argument`] when `k` < 2, a coordinate is not finite, or a streamline has fewer than 2 points.
+    /// [`Error::Argument`] when `k` is not 2 to 2²⁴, a coordinate is not finite, or a streamline has fewer than 2 points.
     ///
     /// ```
     /// use ndarray::array;
@@ -235,22 +235,18 @@ impl<T: Coordinate> Streamlines<T> {
             }
             .into());
         }
-        let parts = collect(self.len().div_ceil(TASK), |task| {
-            let lines = task * TASK..self.len().min((task + 1) * TASK);
-            let mut out = Array2::from_elem((lines.len() * k, 3), T::ZERO);
-            let chunks = out.axis_chunks_iter_mut(Axis(0), k);
-            for (line, mut to) in lines.filter_map(|i| self.slice(i)).zip(chunks) {
-                resample_into(line, &mut to);
+        let size = self.len().checked_mul(k).ok_or_else(|| scalar("k", k as f64, "addressable"))?;
+        let mut out = vec![[T::ZERO; 3]; size];
+        let lines: Vec<&[[T; 3]]> = self.slices().collect();
+        let tasks = out.chunks_mut(TASK * k).zip(lines.chunks(TASK)).collect();
+        for_each(tasks, |(out, lines): (&mut [[T; 3]], &[&[[T; 3]]])| {
+            let mut arc = Vec::new();
+            for (to, line) in out.chunks_mut(k).zip(lines) {
+                resample_into(line, &mut arc, to);
             }
-            out
         });
-        let mut out = Array3::from_elem((self.len(), k, 3), T::ZERO);
-        for (mut to, part) in out.axis_chunks_iter_mut(Axis(0), TASK).zip(parts) {
-            for (to, from) in to.iter_mut().zip(part) {
-                *to = from;
-            }
-        }
-        Ok(out)
+        Array3::from_shape_vec((self.len(), k, 3), out.into_flattened())
+            .map_err(|_| scalar("k", k as f64, "addressable"))
     }
 }
 

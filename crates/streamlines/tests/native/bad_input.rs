@@ -62,7 +62,7 @@ fn shapes() {
     refused(resample(&of(4, 4), 5), "points");
     refused(resample(&of(1, 3), 5), "points");
     refused(resample(&none, 5), "points");
-    for k in [0, 1] {
+    for k in [0, 1, usize::MAX] {
         refused(resample(&of(4, 3), k), "k");
         refused(Streamlines::<f32>::new().resample(k), "k");
     }
@@ -93,6 +93,8 @@ fn options() {
     refused(bundle_adjacency(&one, &one, f64::NAN), "threshold");
     refused(Groups::<f32>::new(GroupOptions { streamlines: 0, points: 64 }), "streamlines");
     refused(Groups::<f32>::new(GroupOptions { streamlines: 1, points: 1 }), "k");
+    refused(Groups::<f32>::new(GroupOptions { streamlines: usize::MAX, points: 2 }), "streamlines");
+    refused(Groups::<f32>::new(GroupOptions { streamlines: 1, points: usize::MAX }), "k");
     refused(Groups::<f32>::new(GroupOptions::default()).unwrap().select(&[0]), "indices");
     let lines: Streamlines<f32> = [vec![[0.0; 3], [1.0; 3]]].into_iter().collect();
     let score = |options: ShapeSimilarity| options.score_in_order(&lines, &lines, |n| (0..n).collect());
