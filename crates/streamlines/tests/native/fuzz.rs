@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use variata_streamlines::{Format, ReadOptions, Tractogram};
+use variata_testkit::alloc::measure;
 
 use super::memory::bounded_read;
 use super::support::{golden, gzip};
@@ -96,5 +97,31 @@ proptest! {
     #[test]
     fn noise(bytes in prop::collection::vec(byte(), 0..64), start in prop::sample::select(vec![&b""[..], b"TRACK", b"mrtrix tracks\n", b"mrtrix tracks\nEND\n"])) {
         round(&[start, &bytes].concat())?;
+    }
+}
+
+proptest! {
+    // Fewer: each case is three files.
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn mutated_files_of_known_length((changes, keep, more) in mutation(vec![0..42, 238..242, 948..1060, 0..2800])) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        for name in ["full.trk", "no-count.trk", "mrtrix.tck"] {
+            let bytes = mutated(golden(name), &changes, keep, &more);
+            std::fs::write(&path, &bytes).unwrap();
+            let (known, stats) = measure(|| Tractogram::read(&path));
+            prop_assert!(stats.peak <= 2 * bytes.len() as u64 + (1 << 20), "{} bytes", stats.peak);
+            // What is refused, and why, can be found earlier; what is accepted is the same. Written, since values may be NaN.
+            match (known, bounded_read(&bytes, ReadOptions::default())) {
+                (Ok(a), Ok(b)) => {
+                    let format = if bytes.starts_with(b"TRACK") { Format::Trk } else { Format::Tck };
+                    prop_assert_eq!(written(&a, format), written(&b, format));
+                }
+                (Err(_), Err(_)) => {}
+                (a, b) => prop_assert!(false, "of known length {:?}, else {:?}", a, b),
+            }
+        }
     }
 }
