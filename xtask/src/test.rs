@@ -30,7 +30,7 @@ pub(crate) fn run(long: bool) -> Result<()> {
         let package = format!("variata-{name}");
         process::run(cargo(long, &["check", "--package", &package]))?;
     }
-    for package in ["variata-distributions", "variata-lowrank-mvn", "variata-sliced"] {
+    for package in ["variata-distributions", "variata-lowrank-mvn", "variata-sliced", "variata-quantize"] {
         process::run(cargo(long, &["check", "--package", package, "--no-default-features"]))?;
     }
 

@@ -17,6 +17,7 @@ mod multivariate_normal;
 mod noise;
 mod normal;
 mod real;
+mod sample;
 mod simd;
 mod uniform;
 
@@ -26,8 +27,9 @@ pub mod kl;
 #[doc(hidden)]
 pub mod lanes {
     pub use crate::memory::keep_together;
+    pub use crate::sample::{Compute, Sample};
     pub use crate::simd::functions::{Comparison, compare, exp, upper_tail_and_density};
-    pub use crate::simd::lane::Lane;
+    pub use crate::simd::lane::{Lane, tile, transpose};
 }
 #[doc(hidden)]
 pub mod linalg;

@@ -26,9 +26,10 @@ pub(crate) fn to_weighted_columns(
     assert!(rows <= stride && weights.len() >= rows);
     assert!(from.len() >= rows * columns && to.len() >= (columns - 1) * stride + rows);
     #[cfg(target_arch = "x86_64")]
-    if rows >= 8 && columns >= 8 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2") {
-        // SAFETY: AVX-512 and AVX2 were detected, and the lengths are asserted above.
-        unsafe { weighted_tiles(from.as_ptr(), rows, columns, weights.as_ptr(), to.as_mut_ptr(), stride) };
+    if rows >= 8 && columns >= 8 && is_x86_feature_detected!("avx2") {
+        let tiles = if is_x86_feature_detected!("avx512f") { weighted_tiles_wide } else { weighted_tiles };
+        // SAFETY: what each needs was detected, and the lengths are asserted above.
+        unsafe { tiles(from.as_ptr(), rows, columns, weights.as_ptr(), to.as_mut_ptr(), stride) };
         return;
     }
     for (i, (row, w)) in from.chunks_exact(columns).zip(&weights[..rows]).enumerate() {
@@ -131,11 +132,48 @@ unsafe fn tiles(
 /// As [`tiles`], of rows that follow each other, each multiplied by its weight.
 ///
 /// # Safety
-/// The machine has AVX2 and AVX-512F; rows and columns are ≥ 8; `rows` rows of `columns` elements can be read at `from`, `rows`
-/// at `weights`, and `columns` columns of `rows` elements, `stride` apart, written at `to`.
+/// The machine has AVX2; rows and columns are ≥ 8; `rows` rows of `columns` elements can be read at `from`, `rows` at `weights`,
+/// and `columns` columns of `rows` elements, `stride` apart, written at `to`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn weighted_tiles(
+    from: *const f32,
+    rows: usize,
+    columns: usize,
+    weights: *const f64,
+    to: *mut f64,
+    stride: usize,
+) {
+    use std::arch::x86_64::{
+        _mm256_castps256_ps128, _mm256_cvtps_pd, _mm256_extractf128_ps, _mm256_loadu_pd, _mm256_mul_pd,
+        _mm256_storeu_pd,
+    };
+    for i in (0..rows).step_by(8).map(|i| i.min(rows - 8)) {
+        prefetch(from.wrapping_add((i + AHEAD) * columns), 8 * columns);
+        // SAFETY: i + 8 ≤ rows, here and below, and j + 8 ≤ columns.
+        let w = [0, 4].map(|half| unsafe { _mm256_loadu_pd(weights.add(i + half)) });
+        for j in (0..columns).step_by(8).map(|j| j.min(columns - 8)) {
+            // SAFETY: as above.
+            let turned = unsafe { tile(from.add(i * columns + j), columns) };
+            for (k, column) in turned.into_iter().enumerate() {
+                let halves = [_mm256_castps256_ps128(column), _mm256_extractf128_ps::<1>(column)];
+                for (half, (column, w)) in halves.into_iter().zip(w).enumerate() {
+                    let weighted = _mm256_mul_pd(w, _mm256_cvtps_pd(column));
+                    // SAFETY: as above.
+                    unsafe { _mm256_storeu_pd(to.add((j + k) * stride + i + 4 * half), weighted) };
+                }
+            }
+        }
+    }
+}
+
+/// [`weighted_tiles`] with the longest vectors.
+///
+/// # Safety
+/// As there; the machine has AVX-512F, too.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,avx512f")]
-unsafe fn weighted_tiles(
+unsafe fn weighted_tiles_wide(
     from: *const f32,
     rows: usize,
     columns: usize,
@@ -208,7 +246,7 @@ unsafe fn tile(from: *const f32, stride: usize) -> [std::arch::x86_64::__m256; 8
 
 #[cfg(test)]
 mod tests {
-    use super::{to_columns, to_rows};
+    use super::{to_columns, to_rows, to_weighted_columns};
 
     #[test]
     fn there_and_back() {
@@ -228,6 +266,15 @@ mod tests {
                 }
                 let untouched = turned.chunks(128).flat_map(|column| &column[rows..]);
                 assert!(untouched.into_iter().all(|&v| v == -1.0));
+                let weights: Vec<f64> = (0..rows).map(|i| 0.1 + i as f64).collect();
+                let mut weighted = vec![-1.0; columns * 128];
+                to_weighted_columns(&from, rows, columns, &weights, &mut weighted, 128);
+                for (weighted, turned) in weighted.chunks(128).zip(turned.chunks(128)) {
+                    for i in 0..128 {
+                        let want = if i < rows { weights[i] * f64::from(turned[i]) } else { -1.0 };
+                        assert_eq!(weighted[i], want, "{rows}×{columns} at {i}");
+                    }
+                }
                 let mut back = vec![0.0; rows * columns];
                 to_rows(&turned, 128, rows, columns, &mut back);
                 assert_eq!(back, from);

@@ -5,8 +5,8 @@ use variata_distributions::lanes::{compare, upper_tail_and_density};
 use variata_distributions::special::{log_ndtr, log_ndtr_grad};
 
 use crate::column::{Against, Gradient, Scratch, Step, steps};
-use crate::sample::Compute;
 use crate::target::Target;
+use variata_distributions::lanes::Compute;
 
 /// Beyond this the vector form leaves the range of `compare`.
 const FAR: f64 = 20.0;

@@ -4,9 +4,9 @@ use pulp::Arch;
 use variata_distributions::lanes::upper_tail_and_density;
 
 use crate::order::Order;
-use crate::sample::Compute;
 use crate::table;
 use crate::target::Target;
+use variata_distributions::lanes::Compute;
 
 /// Elements per block of the vector loops.
 const BLOCK: usize = 64;

@@ -12,7 +12,7 @@ use pulp::Arch;
 use variata_distributions::special::norm_pdf;
 
 use crate::column::{Gradient, Scratch};
-use crate::sample::Compute;
+use variata_distributions::lanes::Compute;
 
 /// Windows that begin within this many steps may meet the target: 1e8 in bandwidth leaves it a few hundred thousand.
 const MEETS_TARGET: f64 = 1e9;

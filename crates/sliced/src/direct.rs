@@ -1,13 +1,15 @@
 //! The Cramér–Wold distance in D dimensions without slicing: the mean over all directions, in closed form.
 
+use std::sync::Arc;
+
 use ndarray::{Array2, ArrayRef2};
 use variata_distributions::{Real, check};
 
 use crate::distance::Bandwidth;
 use crate::error::Error;
 use crate::kummer::Kummer;
-use crate::pairs::{points, sum};
-use crate::sample::Sample;
+use crate::pairs::{Pairs, points, sum};
+use variata_distributions::lanes::Sample;
 
 /// The mean of e^(−s v²) over a coordinate v of the sphere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,33 +89,60 @@ impl CramerWold {
                 None
             }
         };
-        let steep = 4.0 / (2.0 * d as f64 - 3.0);
-        let mean = |s: f64| {
-            if let Some(table) = &table {
-                return table.at(s);
-            }
-            let value = 1.0 / libm::sqrt(1.0 + steep * s);
-            (value, -0.5 * steep * value * value * value)
-        };
         let pi = std::f64::consts::PI;
         let (own, cross) =
             (1.0 / libm::sqrt(4.0 * pi * gamma), 1.0 / libm::sqrt(2.0 * pi * (1.0 + 2.0 * gamma)));
-        let (pairs, mut grad) = sum(&x, &x, wanted, |square| {
-            let (value, slope) = mean(square / (4.0 * gamma));
-            (own * value, own * slope / (4.0 * gamma))
-        });
+        let inner = 1.0 / (4.0 * gamma);
+        let mean = Mean { table, steep: 4.0 / (2.0 * d as f64 - 3.0) };
+        let (pairs, mut grad) = sum(
+            &x,
+            &x,
+            wanted,
+            #[inline(always)]
+            |squares: &Pairs| mean.of_pairs(squares, inner),
+        );
         // Each point is in the double sum twice.
-        grad *= 2.0 / (n * n);
+        grad *= 2.0 * own * inner / (n * n);
         let mut singles = 0.0;
         for (i, row) in x.rows().into_iter().enumerate() {
             let width = 2.0 + 4.0 * gamma;
-            let (value, slope) = mean(row.dot(&row) / width);
+            let (value, slope) = mean.at(row.dot(&row) / width);
             singles += cross * value;
             if wanted {
                 grad.row_mut(i).scaled_add(-4.0 * cross * slope / (width * n), &row);
             }
         }
-        let value = pairs / (n * n) + 1.0 / libm::sqrt(4.0 * pi * (1.0 + gamma)) - 2.0 * singles / n;
+        let value = own * pairs / (n * n) + 1.0 / libm::sqrt(4.0 * pi * (1.0 + gamma)) - 2.0 * singles / n;
         Ok((value, grad))
+    }
+}
+
+/// Φ and its derivative: by the table, or by the asymptotic form.
+struct Mean {
+    table: Option<Arc<Kummer>>,
+    steep: f64,
+}
+
+impl Mean {
+    fn at(&self, s: f64) -> (f64, f64) {
+        self.table.as_ref().map_or_else(|| self.asymptotic(s), |table| table.at(s))
+    }
+
+    #[inline(always)]
+    fn asymptotic(&self, s: f64) -> (f64, f64) {
+        let value = 1.0 / (1.0 + self.steep * s).sqrt();
+        (value, -0.5 * self.steep * value * value * value)
+    }
+
+    /// At each `factor`·square.
+    #[inline(always)]
+    fn of_pairs(&self, squares: &Pairs, factor: f64) -> (Pairs, Pairs) {
+        let (mut values, mut slopes) = (*squares, *squares);
+        let to = values.iter_mut().zip(&mut slopes);
+        match &self.table {
+            Some(table) => to.for_each(|(v, s)| (*v, *s) = table.at(factor * *v)),
+            None => to.for_each(|(v, s)| (*v, *s) = self.asymptotic(factor * *v)),
+        }
+        (values, slopes)
     }
 }

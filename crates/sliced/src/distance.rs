@@ -9,9 +9,9 @@ use crate::cells::NormalCells;
 use crate::column::{Against, Gradient, Scratch};
 use crate::cramer_wold::Smoothed;
 use crate::error::Error;
-use crate::sample::{Compute, Sample};
 use crate::target::Target;
 use crate::{anderson_darling, cramer_von_mises, cramer_wold, kolmogorov_smirnov, wasserstein};
+use variata_distributions::lanes::{Compute, Sample};
 
 /// Larger values are refused: their squares overflow.
 pub(crate) const LARGEST: f64 = 1e150;

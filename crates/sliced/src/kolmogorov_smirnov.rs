@@ -1,7 +1,7 @@
 //! Kolmogorov–Smirnov: the largest gap between the distribution functions, from either side of every step.
 
 use crate::column::{Against, Gradient, Scratch, Step, steps};
-use crate::sample::Compute;
+use variata_distributions::lanes::Compute;
 
 /// maxₖ max(F̂(y₍ₖ₎) − zₖ, zₖ − F̂(y₍ₖ₎−)), with the subgradient of the first gap that attains it.
 pub(crate) fn run<T: Compute>(

@@ -21,7 +21,6 @@ mod pairs;
 mod project;
 mod quadrature;
 mod recent;
-mod sample;
 mod sliced;
 mod table;
 mod target;
@@ -39,7 +38,8 @@ pub use mardia::{Mardia, mardia, mardia_standardised};
 pub use max_sliced::{MaxSliced, MaxSlicedOptions};
 pub use mmd::{Estimator, Kernel, Mmd};
 pub use null::GoodnessOfFit;
-pub use sample::{Compute, Sample};
 pub use sliced::Sliced;
 pub use target::{Affine, Target};
 pub use two_sample::{TwoSample, TwoSampleGrad};
+#[doc(inline)]
+pub use variata_distributions::lanes::{Compute, Sample};

@@ -7,7 +7,7 @@ use variata_distributions::parallel::collect;
 use crate::distance::none;
 use crate::error::Error;
 use crate::pairs::points;
-use crate::sample::Sample;
+use variata_distributions::lanes::Sample;
 
 /// Rows per block of pairs.
 const BLOCK: usize = 256;

@@ -10,8 +10,8 @@ use crate::directions::Directions;
 use crate::distance::Discrepancy;
 use crate::error::Error;
 use crate::pairs::points;
-use crate::sample::Sample;
 use crate::two_sample::{TwoSample, TwoSampleGrad};
+use variata_distributions::lanes::Sample;
 
 /// Smallest angle, in radians, that an ascent still turns by.
 const STILL: f64 = 1e-9;

@@ -5,9 +5,9 @@ use variata_distributions::{Real, check};
 
 use crate::distance::none;
 use crate::error::Error;
-use crate::pairs::{points, sum};
-use crate::sample::Sample;
+use crate::pairs::{Pairs, points, sum};
 use crate::two_sample::TwoSampleGrad;
+use variata_distributions::lanes::{Compute, Sample};
 
 /// A kernel of the squared distance.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,15 +26,26 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    fn at(self, square: f64) -> (f64, f64) {
+    /// Adds values and derivatives in the squared distances.
+    #[inline(always)]
+    fn add(self, squares: &Pairs, values: &mut Pairs, slopes: &mut Pairs) {
+        let to = squares.iter().zip(values).zip(slopes).map(|((&square, v), s)| (square, v, s));
         match self {
             Self::Rbf { variance } => {
-                let value = libm::exp(-0.5 * square / variance);
-                (value, -0.5 * value / variance)
+                let factor = -0.5 / variance;
+                to.for_each(|(square, v, s)| {
+                    let value = Compute::exp(factor * square);
+                    *v += value;
+                    *s += factor * value;
+                });
             }
             Self::InverseMultiquadric { scale } => {
-                let value = scale / (scale + square);
-                (value, -value * value / scale)
+                let over = -1.0 / scale;
+                to.for_each(|(square, v, s)| {
+                    let value = scale / (scale + square);
+                    *v += value;
+                    *s += over * value * value;
+                });
             }
         }
     }
@@ -125,6 +136,21 @@ impl Mmd {
         Ok((value, TwoSampleGrad { x: rounded(in_x), y: rounded(in_y) }))
     }
 
+    /// Σᵢⱼ k(‖xᵢ − yⱼ‖²), with its gradients in x.
+    fn sum(&self, x: &Array2<f64>, y: &Array2<f64>, wanted: bool) -> (f64, Array2<f64>) {
+        sum(
+            x,
+            y,
+            wanted,
+            #[inline(always)]
+            |squares: &Pairs| {
+                let (mut values, mut slopes) = ([0.0; _], [0.0; _]);
+                self.kernels.iter().for_each(|kernel| kernel.add(squares, &mut values, &mut slopes));
+                (values, slopes)
+            },
+        )
+    }
+
     fn evaluate<S: Sample>(
         &self,
         x: &ArrayRef2<S>,
@@ -133,17 +159,12 @@ impl Mmd {
     ) -> Result<(f64, [Array2<f64>; 2]), Error> {
         let (x, y) = (points("x", x)?, points("y", y)?);
         check::shape("y", &y.shape()[1..], &x.shape()[1..])?;
-        let kernel = |square: f64| {
-            self.kernels.iter().fold((0.0, 0.0), |(value, slope), kernel| {
-                let (v, s) = kernel.at(square);
-                (value + v, slope + s)
-            })
-        };
-        let at_zero = kernel(0.0).0;
+        // Every kernel is 1 there.
+        let at_zero = self.kernels.len() as f64;
         let mut value = 0.0;
         let mut grads = [("x", &x, &y), ("y", &y, &x)].map(|(argument, own, other)| {
             let (n, m) = (own.nrows() as f64, other.nrows() as f64);
-            let (pairs, mut grad) = sum(own, own, wanted, kernel);
+            let (pairs, mut grad) = self.sum(own, own, wanted);
             value += match self.estimator {
                 Estimator::Biased => pairs / (n * n),
                 Estimator::Unbiased if n < 2.0 => {
@@ -155,7 +176,7 @@ impl Mmd {
             // The value of the mixed pairs is needed once, its gradient from either side.
             let first = argument == "x";
             if first || wanted {
-                let (mixed, slopes) = sum(own, other, wanted, kernel);
+                let (mixed, slopes) = self.sum(own, other, wanted);
                 if first {
                     value -= 2.0 * mixed / (n * m);
                 }

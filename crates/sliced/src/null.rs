@@ -7,7 +7,7 @@ use variata_distributions::special::lgamma;
 
 use crate::distance::{Discrepancy, Distance, none};
 use crate::error::Error;
-use crate::sample::Sample;
+use variata_distributions::lanes::Sample;
 
 /// Up to this sample size the Kolmogorov–Smirnov law is exact.
 const EXACT: usize = 200;

@@ -4,7 +4,7 @@
 //! more bits than the number of values has put nearly all in place; what shares those bits is put in order by the values
 //! themselves.
 
-use crate::sample::Compute;
+use variata_distributions::lanes::Compute;
 
 /// Below this length a comparison sort of the words is faster than the tables of a radix sort.
 const SMALL: usize = 400;

@@ -1,17 +1,23 @@
 //! Sums over all pairs of points, in blocks: never a matrix of pairs.
 
-use ndarray::{Array2, ArrayRef2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayRef2};
 use pulp::Arch;
 use variata_distributions::Real;
+use variata_distributions::lanes::{Sample, transpose};
 use variata_distributions::parallel::collect;
 
 use crate::distance::{none, sizes};
 use crate::error::Error;
-use crate::sample::Sample;
 
-/// Points of the first sample per task, and of the second per block.
+/// Points of the first sample per task.
 const TASK: usize = 16;
-const BLOCK: usize = 64;
+/// Points of the second sample per panel: eight vectors of sums stay in registers.
+const PANEL: usize = 32;
+/// Sums side by side.
+const LANES: usize = 8;
+
+/// A number for each point of a panel.
+pub(crate) type Pairs = [f64; PANEL];
 
 /// A sample as contiguous f64 rows, checked: [n, dimensions], neither 0.
 pub(crate) fn points<S: Sample>(argument: &'static str, x: &ArrayRef2<S>) -> Result<Array2<f64>, Error> {
@@ -24,75 +30,74 @@ pub(crate) fn points<S: Sample>(argument: &'static str, x: &ArrayRef2<S>) -> Res
     Ok(points)
 }
 
-/// Σᵢⱼ k(‖xᵢ − yⱼ‖²), and with `wanted` Σⱼ ∂k/∂xᵢ for every i; `kernel` gives k and its derivative in the squared distance.
+/// Σᵢⱼ k(‖xᵢ − yⱼ‖²), and with `wanted` Σⱼ ∂k/∂xᵢ for every i; `kernel` gives k and its derivative at squared distances, and is
+/// to be inlined. Both samples are in standard layout and not empty.
 pub(crate) fn sum(
     x: &Array2<f64>,
     y: &Array2<f64>,
     wanted: bool,
-    kernel: impl Fn(f64) -> (f64, f64) + Sync + Send,
+    kernel: impl Fn(&Pairs) -> (Pairs, Pairs) + Sync + Send,
 ) -> (f64, Array2<f64>) {
-    let (n, d) = x.dim();
+    let (n, depth) = x.dim();
+    let (points, others) = (x.as_slice().unwrap_or_default(), y.as_slice().unwrap_or_default());
+    let panels: Vec<(usize, Vec<f64>)> = others
+        .chunks(PANEL * depth)
+        .map(|rows| {
+            let mut panel = vec![0.0; PANEL * depth];
+            transpose::<f64, f64, PANEL>(rows, depth, |_, v| v, &mut panel);
+            (rows.len() / depth, panel)
+        })
+        .collect();
     let parts = collect(n.div_ceil(TASK), |task| {
-        let rows = x.slice(s![task * TASK..n.min((task + 1) * TASK), ..]);
-        let mut grads = Array2::zeros(if wanted { rows.dim() } else { (0, 0) });
+        let rows = &points[task * TASK * depth..points.len().min((task + 1) * TASK * depth)];
+        let mut grads = vec![0.0; if wanted { rows.len() } else { 0 }];
         let mut total = 0.0;
-        for block in y.axis_chunks_iter(Axis(0), BLOCK) {
-            for (i, x) in rows.rows().into_iter().enumerate() {
-                let Some(x) = x.as_slice() else { continue };
-                let squares = squared_distances(x, &block);
-                for (square, y) in squares.into_iter().zip(block.rows()) {
-                    let (value, slope) = kernel(square);
-                    total += value;
-                    if wanted && let (Some(y), Some(grad)) = (y.as_slice(), grads.row_mut(i).as_slice_mut()) {
-                        add_gap(grad, 2.0 * slope, x, y);
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (inside, panel) in &panels {
+                    let columns = panel.as_chunks::<PANEL>().0;
+                    for (i, x) in rows.chunks_exact(depth).enumerate() {
+                        let (values, mut slopes) = kernel(&squared_distances(x, columns));
+                        total += values[..*inside].iter().sum::<f64>();
+                        if wanted {
+                            slopes[*inside..].fill(0.0);
+                            add_gaps(&mut grads[i * depth..(i + 1) * depth], &slopes, x, columns);
+                        }
                     }
                 }
-            }
-        }
+            },
+        );
         (total, grads)
     });
-    let mut grads = Array2::zeros(if wanted { (n, d) } else { (0, 0) });
-    let mut total = 0.0;
-    for (task, (part, grad)) in parts.into_iter().enumerate() {
-        total += part;
-        if wanted {
-            grads.slice_mut(s![task * TASK..n.min((task + 1) * TASK), ..]).assign(&grad);
-        }
-    }
-    (total, grads)
+    let total = parts.iter().map(|(total, _)| total).sum();
+    let grads = parts.into_iter().flat_map(|(_, grads)| grads).collect();
+    let grads = Array2::from_shape_vec(if wanted { (n, depth) } else { (0, 0) }, grads);
+    (total, grads.unwrap_or_default())
 }
 
-/// Squared distances of a point from a block of points, from the differences themselves.
-fn squared_distances(x: &[f64], block: &ArrayView2<'_, f64>) -> [f64; BLOCK] {
-    let mut squares = [0.0; BLOCK];
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for (square, y) in squares.iter_mut().zip(block.rows()) {
-                let Some(y) = y.as_slice() else { continue };
-                let mut lanes = [0.0; 8];
-                let ((x8, x1), (y8, y1)) = (x.as_chunks::<8>(), y.as_chunks::<8>());
-                for (x, y) in x8.iter().zip(y8) {
-                    for (lane, (x, y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
-                        *lane += (x - y) * (x - y);
-                    }
-                }
-                *square = lanes.iter().sum::<f64>();
-                *square += x1.iter().zip(y1).map(|(x, y)| (x - y) * (x - y)).sum::<f64>();
-            }
-        },
-    );
+/// Squared distances of a point from the points of a panel, from the differences themselves.
+#[inline(always)]
+fn squared_distances(x: &[f64], columns: &[Pairs]) -> Pairs {
+    let mut squares = [0.0; PANEL];
+    for (x, column) in x.iter().zip(columns) {
+        for (square, y) in squares.iter_mut().zip(column) {
+            *square += (x - y) * (x - y);
+        }
+    }
     squares
 }
 
-/// grad += factor·(x − y).
-fn add_gap(grad: &mut [f64], factor: f64, x: &[f64], y: &[f64]) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for ((grad, x), y) in grad.iter_mut().zip(x).zip(y) {
-                *grad += factor * (x - y);
+/// grad += Σ 2·slope·(x − y) over the points of a panel.
+#[inline(always)]
+fn add_gaps(grad: &mut [f64], slopes: &Pairs, x: &[f64], columns: &[Pairs]) {
+    for ((grad, x), column) in grad.iter_mut().zip(x).zip(columns) {
+        let mut lanes = [0.0; LANES];
+        for (slopes, y) in slopes.as_chunks::<LANES>().0.iter().zip(column.as_chunks::<LANES>().0) {
+            for (lane, (slope, y)) in lanes.iter_mut().zip(slopes.iter().zip(y)) {
+                *lane += slope * (x - y);
             }
-        },
-    );
+        }
+        *grad += 2.0 * lanes.iter().sum::<f64>();
+    }
 }

@@ -12,12 +12,10 @@ use pulp::{Arch, Simd, WithSimd};
 use variata_distributions::parallel::for_each;
 
 use crate::distance::LARGEST;
-use crate::sample::{Compute, Sample};
+use variata_distributions::lanes::{Compute, Sample, tile, transpose};
 
 /// Rows of a panel: two vectors of the widest f32.
 const ROWS: usize = 32;
-/// Dimensions that are transposed together.
-const SIDE: usize = 8;
 /// Dimensions per run of sums.
 const DEPTH: usize = 128;
 /// Panels per task.
@@ -61,10 +59,10 @@ impl<T: Compute> Panels<T> {
                 let first = (task * TASK + k) * ROWS;
                 let part = x.slice(s![first..rows.min(first + ROWS), ..]);
                 let ok = if let Some(part) = part.as_slice() {
-                    transpose(part, depth, |v: S| v.compute(), panel)
+                    pack(part, depth, |v: S| v.compute(), panel)
                 } else {
                     buffer.iter_mut().zip(&part).for_each(|(to, v)| *to = v.compute());
-                    transpose(&buffer[..part.len()], depth, |v: T| v, panel)
+                    pack(&buffer[..part.len()], depth, |v: T| v, panel)
                 };
                 if !ok {
                     fine.store(false, Ordering::Relaxed);
@@ -105,23 +103,9 @@ impl<T: Compute> Panels<T> {
 }
 
 /// Row-major rows into a panel; whether all values are fine.
-fn transpose<S: Copy, T: Compute>(
-    rows: &[S],
-    depth: usize,
-    compute: impl Fn(S) -> T,
-    panel: &mut [T],
-) -> bool {
-    let fine = rows.iter().fold(true, |fine, &v| fine & (compute(v).to_f64().abs() <= LARGEST));
-    for (d, columns) in panel.chunks_mut(SIDE * ROWS).enumerate() {
-        let mut square = [[T::ZERO; SIDE]; ROWS];
-        for (square, row) in square.iter_mut().zip(rows.chunks_exact(depth)) {
-            square.iter_mut().zip(&row[d * SIDE..]).for_each(|(to, &v)| *to = compute(v));
-        }
-        for (k, column) in columns.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
-            *column = std::array::from_fn(|r| square[r][k]);
-        }
-    }
-    fine
+fn pack<S: Copy, T: Compute>(rows: &[S], depth: usize, compute: impl Fn(S) -> T, panel: &mut [T]) -> bool {
+    transpose::<S, T, ROWS>(rows, depth, |_, v| compute(v), panel);
+    rows.iter().fold(true, |fine, &v| fine & (compute(v).to_f64().abs() <= LARGEST))
 }
 
 /// Directions in groups of `step` at most, [group][dimension][direction], the last group padded with zeros.
@@ -216,16 +200,7 @@ fn product<T: Compute, V: Simd, const J: usize>(
     let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
     for first in (0..ROWS).step_by(2 * lanes) {
         let zero = T::splat(simd, T::ZERO);
-        let mut acc = [[zero; 2]; J];
-        for (panel, theta) in panel.as_chunks::<ROWS>().0.iter().zip(theta.as_chunks::<J>().0) {
-            let x = T::vectors::<V>(&panel[first..]);
-            let (a, b) = (x[0], x[1]);
-            for j in 0..J {
-                let t = T::splat(simd, theta[j]);
-                acc[j][0] = T::mul_add(simd, a, t, acc[j][0]);
-                acc[j][1] = T::mul_add(simd, b, t, acc[j][1]);
-            }
-        }
+        let acc = tile::<T, V, ROWS, J>(simd, (panel, first), theta, [[zero; 2]; J]);
         for (sums, acc) in sums.iter_mut().zip(acc) {
             T::vectors_mut::<V>(&mut sums[first..])[..2].copy_from_slice(&acc);
         }

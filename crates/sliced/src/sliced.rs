@@ -11,7 +11,7 @@ use crate::directions::Directions;
 use crate::distance::{Discrepancy, LARGEST, none, sizes};
 use crate::error::Error;
 use crate::project::{Packed, Panels, add_adjoint, column, padded, per_direction};
-use crate::sample::{Compute, Sample};
+use variata_distributions::lanes::{Compute, Sample};
 
 /// Elements of f64 in 15 MiB, twice which is the most that an allocator can be told to keep.
 const KEPT: usize = 15 << 17;

@@ -34,7 +34,7 @@ use variata_torch_bridge::{
 use crate::distance::none;
 use crate::error::Error;
 use crate::loss::Loss;
-use crate::sample::{Compute, Sample};
+use variata_distributions::lanes::{Compute, Sample};
 
 pub use direct::{cramer_wold, cramer_wold_composed, mmd, mmd_composed};
 pub use sliced::{sliced, sliced_composed, two_sample, two_sample_composed};

@@ -8,9 +8,9 @@ use crate::directions::Directions;
 use crate::distance::{LARGEST, none, normalised, sizes};
 use crate::error::Error;
 use crate::project::{Packed, column};
-use crate::sample::Sample;
 use crate::sliced::{Sliced, blocks, checked};
 use crate::wasserstein::{Sorted, between};
+use variata_distributions::lanes::Sample;
 
 const NAME: &str = "the Wasserstein distance";
 

@@ -3,8 +3,8 @@
 use crate::cells::{Cell, NormalCells, power};
 use crate::column::{Against, Gradient, Scratch, Step, steps};
 use crate::quadrature::{power_end, singular_end, smooth};
-use crate::sample::Compute;
 use crate::target::Target;
+use variata_distributions::lanes::Compute;
 use variata_distributions::special::{isf, ndtri};
 
 /// W₂² to N(0, 1) of equally weighted points, (1/n) Σ (y₍ₖ₎ − mₖ)² + the mean variance within cells.

@@ -1,4 +1,4 @@
-//! Elements of `pulp`'s vectors, for loops that are written once for `f32` and `f64`.
+//! Elements of `pulp`'s vectors, for loops that are written once for `f32` and `f64`, and the heart of blocked products.
 
 use pulp::Simd;
 
@@ -21,10 +21,22 @@ pub trait Lane: Real {
         b: Self::Vector<V>,
         c: Self::Vector<V>,
     ) -> Self::Vector<V>;
+    /// The smaller of both, in every lane.
+    fn min<V: Simd>(simd: V, a: Self::Vector<V>, b: Self::Vector<V>) -> Self::Vector<V>;
+    /// The larger of both, in every lane.
+    fn max<V: Simd>(simd: V, a: Self::Vector<V>, b: Self::Vector<V>) -> Self::Vector<V>;
+    /// `then` where the first of the pair is less than the second, otherwise `or`.
+    fn where_less<V: Simd>(
+        simd: V,
+        pair: (Self::Vector<V>, Self::Vector<V>),
+        then: Self::Vector<V>,
+        or: Self::Vector<V>,
+    ) -> Self::Vector<V>;
 }
 
 macro_rules! lane {
-    ($type:ty, $vector:ident, $split:ident, $split_mut:ident, $splat:ident, $mul_add:ident) => {
+    ($type:ty, $vector:ident, $split:ident, $split_mut:ident, $splat:ident, $mul_add:ident, $min:ident, $max:ident, $less:ident,
+     $select:ident) => {
         impl Lane for $type {
             type Vector<V: Simd> = V::$vector;
             #[inline(always)]
@@ -43,8 +55,91 @@ macro_rules! lane {
             fn mul_add<V: Simd>(simd: V, a: V::$vector, b: V::$vector, c: V::$vector) -> V::$vector {
                 simd.$mul_add(a, b, c)
             }
+            #[inline(always)]
+            fn min<V: Simd>(simd: V, a: V::$vector, b: V::$vector) -> V::$vector {
+                simd.$min(a, b)
+            }
+            #[inline(always)]
+            fn max<V: Simd>(simd: V, a: V::$vector, b: V::$vector) -> V::$vector {
+                simd.$max(a, b)
+            }
+            #[inline(always)]
+            fn where_less<V: Simd>(
+                simd: V,
+                (a, b): (V::$vector, V::$vector),
+                then: V::$vector,
+                or: V::$vector,
+            ) -> V::$vector {
+                simd.$select(simd.$less(a, b), then, or)
+            }
         }
     };
 }
-lane!(f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, mul_add_f32s);
-lane!(f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, mul_add_f64s);
+lane!(
+    f32,
+    f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s,
+    splat_f32s,
+    mul_add_f32s,
+    min_f32s,
+    max_f32s,
+    less_than_f32s,
+    select_f32s
+);
+lane!(
+    f64,
+    f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s,
+    splat_f64s,
+    mul_add_f64s,
+    min_f64s,
+    max_f64s,
+    less_than_f64s,
+    select_f64s
+);
+
+/// The micro-kernel of blocked products: acc[j] + Σₖ right[k][j]·left[k][at..], two vectors of rows for each of J columns,
+/// which stay in registers. `left` is [depth][ROWS], `right` [depth][J].
+#[inline(always)]
+pub fn tile<T: Lane, V: Simd, const ROWS: usize, const J: usize>(
+    simd: V,
+    (left, at): (&[T], usize),
+    right: &[T],
+    mut acc: [[T::Vector<V>; 2]; J],
+) -> [[T::Vector<V>; 2]; J] {
+    for (left, right) in left.as_chunks::<ROWS>().0.iter().zip(right.as_chunks::<J>().0) {
+        let x = T::vectors::<V>(&left[at..]);
+        let (a, b) = (x[0], x[1]);
+        for j in 0..J {
+            let t = T::splat(simd, right[j]);
+            acc[j][0] = T::mul_add(simd, a, t, acc[j][0]);
+            acc[j][1] = T::mul_add(simd, b, t, acc[j][1]);
+        }
+    }
+    acc
+}
+
+/// Dimensions that are transposed together.
+const SIDE: usize = 8;
+
+/// Row-major rows, at most `ROWS`, into a panel [depth][ROWS]: `map` of dimension and value; what pads the rows is 0.
+#[inline(always)]
+pub fn transpose<S: Copy, T: Lane, const ROWS: usize>(
+    rows: &[S],
+    depth: usize,
+    map: impl Fn(usize, S) -> T,
+    panel: &mut [T],
+) {
+    for (d, columns) in panel.chunks_mut(SIDE * ROWS).enumerate() {
+        let mut square = [[T::ZERO; SIDE]; ROWS];
+        for (square, row) in square.iter_mut().zip(rows.chunks_exact(depth)) {
+            let row = row[d * SIDE..].iter().enumerate();
+            square.iter_mut().zip(row).for_each(|(to, (k, &v))| *to = map(d * SIDE + k, v));
+        }
+        for (k, column) in columns.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
+            *column = std::array::from_fn(|r| square[r][k]);
+        }
+    }
+}

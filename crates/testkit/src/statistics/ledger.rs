@@ -67,8 +67,14 @@ pub const LEDGER: &[Entry] = &[
         ..of("ks_directions", 1_000_000, "points of the cube, normalised, in place of the sphere")
     },
     Entry { uses: 2, ..of("rate_of_tests", 200_000, "rejection rates 25 % off at 0.01") },
+    // quantize
+    Entry { uses: 1, ..of("chi2_gumbel_softmax", 1_000_000, "logits 5 % too far apart") },
+    Entry { uses: 2, ..of("tail_gumbel_noise", 1_000_000, "tail cut at 8.5") },
     // datasets
-    of("shuffle_uniform", 100_000, "the shuffle of 4 that exchanges each place with any place"),
+    Entry {
+        uses: 4,
+        ..of("shuffle_uniform", 100_000, "the shuffle of 4 that exchanges each place with any place")
+    },
     // models
     of("noise_normal", 1_000_000, "mean + 0.02 σ; σ × 1.03"),
     Entry { uses: 2, ..of("ks_prior", 1_000_000, "the distance from the centre of a ball, uniform") },

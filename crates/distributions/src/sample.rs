@@ -1,6 +1,9 @@
 //! Element types that samples are read from, and the types that they are computed in.
 
-use variata_distributions::lanes::Lane;
+use std::ops::{Add, Mul, Sub};
+
+use crate::simd::functions;
+use crate::simd::lane::Lane;
 
 mod sealed {
     pub trait Sealed {}
@@ -56,16 +59,53 @@ impl Sample for half::bf16 {
 }
 
 /// `f32` or `f64`.
-pub trait Compute: Lane + Sample<Compute = Self> + std::ops::Add<Output = Self> {
+pub trait Compute:
+    Lane + Sample<Compute = Self> + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
+{
     /// Whether this is `f32`.
     #[doc(hidden)]
     const SINGLE: bool;
+    /// eˣ for x ≤ 0, branch-free in f32; ≤ 2 ulp, and 0 where that is no normal number.
+    #[doc(hidden)]
+    #[must_use]
+    fn exp(self) -> Self;
+    /// log x for normal x > 0, branch-free in f32; ≤ 2 ulp.
+    #[doc(hidden)]
+    #[must_use]
+    fn ln(self) -> Self;
+    /// The nearest number.
+    #[doc(hidden)]
+    fn from_i32(x: i32) -> Self;
 }
 
 impl Compute for f32 {
     const SINGLE: bool = true;
+    #[inline(always)]
+    fn exp(self) -> f32 {
+        functions::exp_single(self)
+    }
+    #[inline(always)]
+    fn ln(self) -> f32 {
+        functions::ln_single(self)
+    }
+    #[inline(always)]
+    fn from_i32(x: i32) -> f32 {
+        x as f32
+    }
 }
 
 impl Compute for f64 {
     const SINGLE: bool = false;
+    #[inline(always)]
+    fn exp(self) -> f64 {
+        if self < -700.0 { 0.0 } else { functions::exp(self) }
+    }
+    #[inline(always)]
+    fn ln(self) -> f64 {
+        libm::log(self)
+    }
+    #[inline(always)]
+    fn from_i32(x: i32) -> f64 {
+        f64::from(x)
+    }
 }

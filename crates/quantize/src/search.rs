@@ -1,0 +1,378 @@
+//! The search for nearest codes, in blocks of rows: products, the smallest score, and what round-off leaves undecided.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{ArrayRef2, s};
+use pulp::{Arch, Simd, WithSimd};
+use variata_distributions::lanes::{Compute, Sample, tile};
+use variata_distributions::parallel::for_each;
+use variata_distributions::{ArgumentError, Real};
+
+use crate::codebook::{Codebook, Metric, check_row};
+use crate::exact;
+use crate::pack::{NARROW, Packed, ROWS, STEP, largest, task_rows};
+
+/// Bytes of packed codes that are used for all panels of a task before the next.
+const CODES: usize = 1 << 17;
+
+/// Vectors [N, D] in blocks of rows, checked as they are read.
+pub(crate) struct Blocks<'a, S: Sample> {
+    codebook: &'a Codebook<S::Compute>,
+    argument: &'static str,
+    z: &'a ArrayRef2<S>,
+    pub(crate) task: usize,
+    pool: Mutex<Vec<Memory<S>>>,
+    /// First row that is refused.
+    refused: AtomicUsize,
+}
+
+/// Memory of a task, kept for the next.
+pub(crate) struct Memory<S: Sample> {
+    rows: Vec<S>,
+    pub(crate) panels: Vec<S::Compute>,
+    pub(crate) norms: Vec<S::Compute>,
+    best: Vec<S::Compute>,
+    second: Vec<S::Compute>,
+    position: Vec<S::Compute>,
+    indices: Vec<usize>,
+}
+
+impl<S: Sample> Default for Memory<S> {
+    fn default() -> Self {
+        let (rows, indices) = (Vec::new(), Vec::new());
+        let [panels, norms, best, second, position] = [const { Vec::new() }; 5];
+        Self { rows, panels, norms, best, second, position, indices }
+    }
+}
+
+impl<'a, S: Sample<Compute = T>, T: Compute> Blocks<'a, S> {
+    pub(crate) fn new(
+        codebook: &'a Codebook<T>,
+        argument: &'static str,
+        z: &'a ArrayRef2<S>,
+    ) -> Result<Self, ArgumentError> {
+        let depth = codebook.dimensions();
+        if z.ncols() != depth {
+            let want = format!("[rows, {depth}]");
+            return Err(ArgumentError::Shape { argument, got: z.shape().to_vec(), want });
+        }
+        let refused = AtomicUsize::new(usize::MAX);
+        Ok(Self { codebook, argument, z, task: task_rows(depth), pool: Mutex::default(), refused })
+    }
+
+    /// A row-major output of `width` per row, in parts of one task each.
+    pub(crate) fn split<'o, O>(&self, out: &'o mut [O], width: usize) -> Vec<&'o mut [O]> {
+        out.chunks_mut((self.task * width).max(1)).collect()
+    }
+
+    /// Runs `f` on every task: memory with its rows, number of the first row, and the task's output.
+    pub(crate) fn each<O: Send>(
+        &self,
+        outputs: Vec<O>,
+        f: impl Fn(&[S], &mut Memory<S>, usize, O) + Sync + Send,
+    ) -> Result<(), crate::Error> {
+        let tasks: Vec<_> = outputs.into_iter().enumerate().collect();
+        let open = || self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        for_each(tasks, |(number, output)| {
+            let first = number * self.task;
+            let part = self.z.slice(s![first..self.z.nrows().min(first + self.task), ..]);
+            let mut memory = open().pop().unwrap_or_default();
+            let mut rows = std::mem::take(&mut memory.rows);
+            let rows_here = if let Some(rows) = part.to_slice() {
+                rows
+            } else {
+                rows.clear();
+                rows.extend(part.iter().copied());
+                &rows
+            };
+            if let Some(row) = refused(rows_here, self.codebook.dimensions(), self.codebook.metric()) {
+                self.refused.fetch_min(first + row, Ordering::Relaxed);
+            } else {
+                f(rows_here, &mut memory, first, output);
+            }
+            memory.rows = rows;
+            open().push(memory);
+        });
+        match self.refused.load(Ordering::Relaxed) {
+            usize::MAX => Ok(()),
+            row => check_row(self.argument, row, &self.z.row(row), self.codebook.metric()),
+        }
+    }
+
+    /// Hands rows and the indices of their nearest codes to `f`, with the output of the task.
+    pub(crate) fn assign<O: Send>(
+        &self,
+        outputs: Vec<O>,
+        f: impl Fn(&[S], &[usize], O) + Sync + Send,
+    ) -> Result<(), crate::Error> {
+        self.each(outputs, |rows, memory, _, output| {
+            nearest(self.codebook, rows, memory);
+            f(rows, &memory.indices, output);
+        })
+    }
+
+    /// The `count` nearest codes of each row with their distances.
+    pub(crate) fn top(
+        &self,
+        count: usize,
+        outputs: Vec<(&mut [usize], &mut [f64])>,
+    ) -> Result<(), crate::Error> {
+        self.each(outputs, |rows, memory, _, (indices, distances)| {
+            let packed = self.codebook.packed();
+            packed.rows(rows, &mut memory.panels, &mut memory.norms);
+            let doubts: Vec<f64> =
+                memory.norms.iter().map(|square| packed.doubt(square.to_f64().sqrt())).collect();
+            let candidates = candidates(packed, &memory.panels, &doubts, count);
+            for (row, candidates) in candidates.into_iter().enumerate() {
+                // Codes that occur again were packed once: all are candidates.
+                let codes = candidates.iter().flat_map(|&position| packed.codes_at(position));
+                let mut found: Vec<(f64, usize)> = codes.map(|k| (0.0, k)).collect();
+                let depth = self.codebook.dimensions();
+                let z = &rows[row * depth..(row + 1) * depth];
+                exact::order(self.codebook.metric(), z, self.codebook.codes(), count, &mut found);
+                let to = row * count..(row + 1) * count;
+                let outputs = indices[to.clone()].iter_mut().zip(&mut distances[to]);
+                for ((index, distance), (d, k)) in outputs.zip(found) {
+                    (*index, *distance) = (k, d);
+                }
+            }
+        })
+    }
+}
+
+/// The first row that holds what is refused.
+fn refused<S: Sample>(rows: &[S], depth: usize, metric: Metric) -> Option<usize> {
+    let limit = largest::<S::Compute>();
+    let ok = |row: &[S]| row.iter().fold(true, |ok, v| ok & (v.compute().to_f64().abs() <= limit));
+    let fine = Arch::new().dispatch(
+        #[inline(always)]
+        || ok(rows),
+    );
+    let zero =
+        |row: &[S]| metric == Metric::Cosine && row.iter().all(|v| v.compute().to_f64().powi(2) == 0.0);
+    if fine && metric != Metric::Cosine {
+        return None;
+    }
+    rows.chunks_exact(depth).position(|row| !ok(row) || zero(row))
+}
+
+/// Distances of rows from the codes found for them.
+pub(crate) fn distances<S: Sample<Compute = T>, T: Compute>(
+    codebook: &Codebook<T>,
+    rows: &[S],
+    found: &[usize],
+    out: &mut [f64],
+) {
+    let (depth, metric) = (codebook.dimensions(), codebook.metric());
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for ((out, z), &k) in out.iter_mut().zip(rows.chunks_exact(depth)).zip(found) {
+                *out = exact::distance(metric, z, codebook.code(k));
+            }
+        },
+    );
+}
+
+/// The nearest code of each row, into `memory.indices`.
+fn nearest<S: Sample<Compute = T>, T: Compute>(codebook: &Codebook<T>, rows: &[S], memory: &mut Memory<S>) {
+    let packed = codebook.packed();
+    let depth = packed.depth;
+    let count = rows.len() / depth;
+    memory.indices.clear();
+    if packed.ids.len() == 1 {
+        memory.indices.resize(count, 0);
+        return;
+    }
+    packed.rows(rows, &mut memory.panels, &mut memory.norms);
+    let padded = count.next_multiple_of(ROWS);
+    for scores in [&mut memory.best, &mut memory.second] {
+        scores.clear();
+        scores.resize(padded, T::from_f64(f64::INFINITY));
+    }
+    memory.position.clear();
+    memory.position.resize(padded, T::ZERO);
+    Arch::new().dispatch(Smallest {
+        panels: &memory.panels,
+        codes: packed,
+        best: &mut memory.best,
+        second: &mut memory.second,
+        position: &mut memory.position,
+    });
+    let mut open = Vec::new();
+    for row in 0..count {
+        let [norm, best, second, position] =
+            [&memory.norms, &memory.best, &memory.second, &memory.position].map(|of| of[row].to_f64());
+        // Also where a score is not finite.
+        if !(second - best > packed.doubt(norm.sqrt())) {
+            open.push(row);
+        }
+        memory.indices.push(packed.ids[position as usize]);
+    }
+    for open in open.chunks(ROWS) {
+        let vectors: Vec<S> =
+            open.iter().flat_map(|&row| &rows[row * depth..(row + 1) * depth]).copied().collect();
+        packed.rows(&vectors, &mut memory.panels, &mut memory.norms);
+        let doubts: Vec<f64> =
+            memory.norms.iter().map(|square| packed.doubt(square.to_f64().sqrt())).collect();
+        let candidates = candidates(packed, &memory.panels, &doubts, 1);
+        for ((&row, z), candidates) in open.iter().zip(vectors.chunks_exact(depth)).zip(candidates) {
+            let mut found: Vec<_> = candidates.iter().map(|&position| (0.0, packed.ids[position])).collect();
+            exact::order(codebook.metric(), z, codebook.codes(), 1, &mut found);
+            if let Some(&(_, k)) = found.first() {
+                memory.indices[row] = k;
+            }
+        }
+    }
+}
+
+/// The smallest score of each row, the second smallest and the position of the smallest.
+struct Smallest<'a, T> {
+    panels: &'a [T],
+    codes: &'a Packed<T>,
+    best: &'a mut [T],
+    second: &'a mut [T],
+    position: &'a mut [T],
+}
+
+impl<T: Compute> WithSimd for Smallest<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, simd: V) {
+        if self.codes.step == STEP { self.run::<V, STEP>(simd) } else { self.run::<V, NARROW>(simd) }
+    }
+}
+
+impl<T: Compute> Smallest<'_, T> {
+    #[inline(always)]
+    fn run<V: Simd, const J: usize>(self, simd: V) {
+        let Packed { depth, data, bias, numbers, .. } = self.codes;
+        let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
+        let group = J * depth;
+        let block = (CODES / size_of::<T>() / group).max(1);
+        for (b, data) in data.chunks(block * group).enumerate() {
+            let (bias, numbers) = (&bias[b * block * J..], &numbers[b * block * J..]);
+            for (p, panel) in self.panels.chunks_exact(ROWS * depth).enumerate() {
+                for first in (0..ROWS).step_by(2 * lanes) {
+                    let at = p * ROWS + first..p * ROWS + first + 2 * lanes;
+                    let best = T::vectors_mut::<V>(&mut self.best[at.clone()]);
+                    let second = T::vectors_mut::<V>(&mut self.second[at.clone()]);
+                    let position = T::vectors_mut::<V>(&mut self.position[at]);
+                    let (mut b, mut s, mut i) =
+                        ([best[0], best[1]], [second[0], second[1]], [position[0], position[1]]);
+                    let columns = bias.as_chunks::<J>().0.iter().zip(numbers.as_chunks::<J>().0);
+                    for (codes, (bias, numbers)) in data.chunks_exact(group).zip(columns) {
+                        let start: [_; J] = std::array::from_fn(|j| [T::splat(simd, bias[j]); 2]);
+                        let scores = tile::<T, V, ROWS, J>(simd, (panel, first), codes, start);
+                        for (scores, &number) in scores.iter().zip(numbers) {
+                            let number = T::splat(simd, number);
+                            for v in 0..2 {
+                                s[v] = T::min(simd, s[v], T::max(simd, scores[v], b[v]));
+                                i[v] = T::where_less(simd, (scores[v], b[v]), number, i[v]);
+                                b[v] = T::min(simd, scores[v], b[v]);
+                            }
+                        }
+                    }
+                    (best[0], best[1]) = (b[0], b[1]);
+                    (second[0], second[1]) = (s[0], s[1]);
+                    (position[0], position[1]) = (i[0], i[1]);
+                }
+            }
+        }
+    }
+}
+
+/// For each row of some panels the positions of all codes that may be among its `count` nearest, ascending.
+fn candidates<T: Compute>(packed: &Packed<T>, panels: &[T], doubts: &[f64], count: usize) -> Vec<Vec<usize>> {
+    let mut kept: Vec<Kept> = doubts.iter().map(|&doubt| Kept::new(doubt, count)).collect();
+    for (panel, kept) in panels.chunks_exact(ROWS * packed.depth).zip(kept.chunks_mut(ROWS)) {
+        for (group, bias) in packed.bias.chunks_exact(packed.step).enumerate() {
+            let size = packed.step * packed.depth;
+            let codes = &packed.data[group * size..(group + 1) * size];
+            let mut scores = [[T::ZERO; ROWS]; STEP];
+            Arch::new().dispatch(Scores { panel, codes, bias, out: &mut scores });
+            let inside = (packed.ids.len() - group * packed.step).min(packed.step);
+            for (j, scores) in scores.iter().enumerate().take(inside) {
+                for (kept, score) in kept.iter_mut().zip(scores) {
+                    kept.offer(score.to_f64(), group * packed.step + j);
+                }
+            }
+        }
+    }
+    kept.into_iter().map(Kept::finish).collect()
+}
+
+/// Codes of a row that may be among the nearest.
+struct Kept {
+    doubt: f64,
+    count: usize,
+    /// No score above this is among the nearest.
+    limit: f64,
+    codes: Vec<(f64, usize)>,
+}
+
+impl Kept {
+    fn new(doubt: f64, count: usize) -> Self {
+        Self { doubt, count, limit: f64::INFINITY, codes: Vec::new() }
+    }
+
+    fn offer(&mut self, score: f64, position: usize) {
+        // Scores that are not finite say nothing.
+        if !(score > self.limit) || self.limit.is_infinite() {
+            self.codes.push((score, position));
+            if self.codes.len() >= 2 * self.count + 64 {
+                self.prune();
+            }
+        }
+    }
+
+    fn prune(&mut self) {
+        if self.codes.len() <= self.count || !self.doubt.is_finite() {
+            return;
+        }
+        let (_, last, _) = self.codes.select_nth_unstable_by(self.count - 1, |a, b| a.0.total_cmp(&b.0));
+        self.limit = last.0 + self.doubt;
+        let limit = self.limit;
+        self.codes.retain(|(score, _)| !(*score > limit));
+    }
+
+    fn finish(mut self) -> Vec<usize> {
+        self.prune();
+        let mut positions: Vec<usize> = self.codes.into_iter().map(|(_, position)| position).collect();
+        positions.sort_unstable();
+        positions
+    }
+}
+
+/// Scores of one panel and one group of codes.
+struct Scores<'a, T> {
+    panel: &'a [T],
+    codes: &'a [T],
+    bias: &'a [T],
+    out: &'a mut [[T; ROWS]; STEP],
+}
+
+impl<T: Compute> WithSimd for Scores<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, simd: V) {
+        if self.bias.len() == STEP { self.run::<V, STEP>(simd) } else { self.run::<V, NARROW>(simd) }
+    }
+}
+
+impl<T: Compute> Scores<'_, T> {
+    #[inline(always)]
+    fn run<V: Simd, const J: usize>(self, simd: V) {
+        let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
+        for first in (0..ROWS).step_by(2 * lanes) {
+            let start: [_; J] = std::array::from_fn(|j| [T::splat(simd, self.bias[j]); 2]);
+            let tile = tile::<T, V, ROWS, J>(simd, (self.panel, first), self.codes, start);
+            for (scores, tile) in self.out.iter_mut().zip(tile) {
+                T::vectors_mut::<V>(&mut scores[first..])[..2].copy_from_slice(&tile);
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Codes that follow their vectors, on tensors.
+
+use rand::Rng;
+use tch::{Kind, Tensor};
+use variata_distributions::check;
+use variata_distributions::torch::support::size;
+use variata_torch_bridge::{Route, check_floating, lend_all, no_grad, route, tensor_from_array};
+
+use super::{Native, code_shape, codebook, copy, indices as as_array, integers, rows};
+use crate::codebook::{Codebook, Metric};
+use crate::ema::Smoothing;
+use crate::error::Error;
+use crate::revive::Revival;
+use crate::usage::Usage;
+
+/// Tensor form of [`crate::Clusters`]: sizes [K] and sums [K, D] of the clusters of a batch, of kind `Double`, on the device
+/// of the codes. Micro-batches and workers add theirs up.
+#[derive(Debug)]
+pub struct Clusters {
+    /// How many vectors chose each code [K].
+    pub sizes: Tensor,
+    /// The sum of the vectors that chose each code [K, D].
+    pub sums: Tensor,
+}
+
+impl Clusters {
+    /// Adds what another batch or worker found.
+    ///
+    /// # Errors
+    /// The shapes differ.
+    pub fn merge(&mut self, other: &Self) -> Result<(), Error> {
+        check::shape("other", &size(&other.sums), &size(&self.sums))?;
+        self.sizes += &other.sizes;
+        self.sums += &other.sums;
+        Ok(())
+    }
+}
+
+/// Sizes and sums of the vectors `z` [.., D] that have the `indices` [..] of `codes` [K, D]; under the cosine metric of their
+/// directions.
+///
+/// # Errors
+/// A tensor is not dense and floating-point, the indices are of no integer kind, or shapes do not fit; natively also as
+/// [`crate::Clusters::add`].
+///
+/// ```
+/// use variata_quantize::{Metric, Smoothing, torch};
+/// use variata_torch_bridge::tch::Tensor;
+///
+/// let mut codes = Tensor::from_slice(&[0f32, 9.0]).view([2, 1]);
+/// let mut ema = torch::Ema::new(&codes, Metric::SquaredEuclidean, 0.5, Smoothing::None)?;
+/// let z = Tensor::from_slice(&[1f32, 3.0]).view([2, 1]);
+/// let indices = torch::assign(&codes, Metric::SquaredEuclidean, &z)?;
+/// let clusters = torch::clusters(&codes, Metric::SquaredEuclidean, &z, &indices)?;
+/// ema.update(&mut codes, &clusters)?;
+/// // (½·0 + ½·4)/(½·1 + ½·2); the other stays.
+/// assert_eq!(Vec::<f32>::try_from(codes.view(-1)).unwrap_or_default(), [4.0 / 3.0, 9.0]);
+/// # Ok::<(), variata_quantize::Error>(())
+/// ```
+pub fn clusters(codes: &Tensor, metric: Metric, z: &Tensor, indices: &Tensor) -> Result<Clusters, Error> {
+    let (z, indices) = checked(codes, z, indices)?;
+    of(codes, metric, &z, &indices)
+}
+
+/// [`clusters`] as tensor operations.
+///
+/// # Errors
+/// As [`clusters`], values not among them.
+pub fn clusters_composed(
+    codes: &Tensor,
+    metric: Metric,
+    z: &Tensor,
+    indices: &Tensor,
+) -> Result<Clusters, Error> {
+    let (z, indices) = checked(codes, z, indices)?;
+    Ok(no_grad(|| composed(codes, metric, &z, &indices)))
+}
+
+/// Rows [N, D] and indices [N].
+fn checked(codes: &Tensor, z: &Tensor, indices: &Tensor) -> Result<(Tensor, Tensor), Error> {
+    let input = super::Input::new(codes, z)?;
+    let indices = integers(indices)?;
+    let leading: Vec<usize> = input.leading.iter().map(|&n| n as usize).collect();
+    check::shape("indices", &size(&indices), &leading)?;
+    Ok((input.rows, indices.flatten(0, -1)))
+}
+
+/// Clusters of rows [N, D] with indices [N] that belong to them.
+pub(super) fn of(codes: &Tensor, metric: Metric, z: &Tensor, indices: &Tensor) -> Result<Clusters, Error> {
+    let codes = codes.detach();
+    match (route(&[&codes, z], &[]), codes.kind()) {
+        (Route::Native, Kind::Float) => native::<f32>(&codes, metric, z, indices),
+        (Route::Native, Kind::Double) => native::<f64>(&codes, metric, z, indices),
+        _ => Ok(no_grad(|| composed(&codes, metric, z, indices))),
+    }
+}
+
+fn native<F: Native>(
+    codes: &Tensor,
+    metric: Metric,
+    z: &Tensor,
+    indices: &Tensor,
+) -> Result<Clusters, Error> {
+    let indices = as_array(indices)?.flatten().into_owned();
+    let found = lend_all::<F, _, 2>([("codes", codes), ("z", z)], |[codes, z]| {
+        let codebook = codebook(&rows("codes", codes)?, metric)?;
+        crate::Clusters::of(&codebook, &rows("z", z)?, &indices, true)
+    })??;
+    Ok(Clusters {
+        sizes: tensor_from_array(found.sizes().clone())?,
+        sums: tensor_from_array(found.sums().clone())?,
+    })
+}
+
+fn composed(codes: &Tensor, metric: Metric, z: &Tensor, indices: &Tensor) -> Clusters {
+    let double = (Kind::Double, z.device());
+    let mut z = z.to_kind(Kind::Double);
+    if metric == Metric::Cosine {
+        z /= z.square().sum_dim_intlist(-1, true, Kind::Double).sqrt();
+    }
+    let ones = Tensor::ones([z.size()[0]], double);
+    Clusters {
+        sizes: Tensor::zeros(&codes.size()[..1], double).index_add(0, indices, &ones),
+        sums: Tensor::zeros(codes.size(), double).index_add(0, indices, &z),
+    }
+}
+
+/// Tensor form of [`crate::Ema`], which gives the formulas: averages of kind `Double` on the device of the codes.
+#[derive(Debug)]
+pub struct Ema {
+    metric: Metric,
+    decay: f64,
+    smoothing: Smoothing,
+    sizes: Tensor,
+    sums: Tensor,
+}
+
+impl Ema {
+    /// Averages that agree with the codes [K, D].
+    ///
+    /// # Errors
+    /// As [`crate::Ema::new`], and for codes that are not dense and floating-point.
+    pub fn new(codes: &Tensor, metric: Metric, decay: f64, smoothing: Smoothing) -> Result<Self, Error> {
+        check_floating(&[("codes", codes)])?;
+        let [count, _] = code_shape(codes)?;
+        crate::Ema::check(decay, smoothing)?;
+        let mut sums = codes.detach().to_kind(Kind::Double).copy();
+        if metric == Metric::Cosine {
+            sums /= norms(&sums);
+        }
+        let sizes = Tensor::ones([count], (Kind::Double, codes.device()));
+        Ok(Self { metric, decay, smoothing, sizes, sums })
+    }
+
+    /// Averages that were saved.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and if a shape is not that of the codes.
+    pub fn from_averages(
+        codes: &Tensor,
+        metric: Metric,
+        (decay, smoothing): (f64, Smoothing),
+        (sizes, sums): (&Tensor, &Tensor),
+    ) -> Result<Self, Error> {
+        let mut ema = Self::new(codes, metric, decay, smoothing)?;
+        check_floating(&[("codes", codes), ("sizes", sizes), ("sums", sums)])?;
+        check::shape("sizes", &size(sizes), &size(&ema.sizes))?;
+        check::shape("sums", &size(sums), &size(&ema.sums))?;
+        ema.sizes = sizes.detach().to_kind(Kind::Double).copy();
+        ema.sums = sums.detach().to_kind(Kind::Double).copy();
+        Ok(ema)
+    }
+
+    /// Averaged sizes [K].
+    pub fn sizes(&self) -> &Tensor {
+        &self.sizes
+    }
+
+    /// Averaged sums [K, D].
+    pub fn sums(&self) -> &Tensor {
+        &self.sums
+    }
+
+    /// One step: `codes` are changed in place.
+    ///
+    /// # Errors
+    /// The shapes do not fit, or a code would not be finite. Nothing changes then.
+    pub fn update(&mut self, codes: &mut Tensor, clusters: &Clusters) -> Result<(), Error> {
+        check_floating(&[("codes", codes), ("clusters", &clusters.sums), ("sizes", &clusters.sizes)])?;
+        let shape = size(&self.sums);
+        check::shape("codes", &size(codes), &shape)?;
+        check::shape("clusters", &size(&clusters.sums), &shape)?;
+        check::shape("sizes", &size(&clusters.sizes), &shape[..1])?;
+        no_grad(|| {
+            let new = 1.0 - self.decay;
+            let sizes = &self.sizes * self.decay + &clusters.sizes * new;
+            let sums = &self.sums * self.decay + &clusters.sums * new;
+            let (divisor, numerator) = match (self.metric, self.smoothing) {
+                (Metric::Cosine, _) => (norms(&sums).squeeze_dim(1), sums.shallow_clone()),
+                (_, Smoothing::None) => (sizes.shallow_clone(), sums.shallow_clone()),
+                (_, Smoothing::Laplace(alpha)) => {
+                    let total = sizes.sum(Kind::Double);
+                    let every = &total + sizes.size()[0] as f64 * alpha;
+                    ((&sizes + alpha) / every * total, sums.shallow_clone())
+                }
+                (_, Smoothing::Hold(alpha)) => (&sizes + alpha, &sums + codes.to_kind(Kind::Double) * alpha),
+            };
+            // Codes that were chosen, but for directions that cancel.
+            let moved = clusters.sizes.gt(0.0).logical_and(&divisor.gt(0.0)).unsqueeze(1);
+            let next = (numerator / divisor.unsqueeze(1)).to_kind(codes.kind()).where_self(&moved, codes);
+            let finite = next.isfinite().all_dim(1, false);
+            if finite.all().int64_value(&[]) == 0 {
+                let row = finite.to_kind(Kind::Int64).argmin(0, false).int64_value(&[]);
+                let values = next.get(row);
+                let value = values.masked_select(&values.isfinite().logical_not()).double_value(&[0]);
+                return Err(Error::Row { argument: "codes", row: row as usize, value, must: "finite" });
+            }
+            codes.copy_(&next);
+            (self.sizes, self.sums) = (sizes, sums);
+            Ok(())
+        })
+    }
+}
+
+/// Norms of rows [K, 1].
+fn norms(rows: &Tensor) -> Tensor {
+    rows.square().sum_dim_intlist(-1, true, Kind::Double).sqrt()
+}
+
+/// Tensor form of [`Codebook::revive`]: gives each code of `dead` a new value from the vectors `z` [.., D] or from the crowded
+/// codes of `usage`, in place, and resets what `ema` holds of the codes it moves. Computed on the CPU. Returns the indices of
+/// the codes that changed.
+///
+/// # Errors
+/// As [`Codebook::revive`], and for tensors that are not dense and floating-point or do not fit. Nothing changes then.
+pub fn revive(
+    codes: &mut Tensor,
+    dead: &[usize],
+    revival: Revival,
+    (z, usage): (&Tensor, &Usage),
+    ema: &mut Ema,
+    rng: &mut impl Rng,
+) -> Result<Vec<usize>, Error> {
+    let input = super::Input::new(codes, z)?;
+    check::shape("ema", &size(&ema.sums), &size(codes))?;
+    let mut codebook = Codebook::new(copy("codes", codes)?, ema.metric)?;
+    let sizes = copy("sizes", &ema.sizes.unsqueeze(1))?.into_flat();
+    let mut native = crate::Ema::from_averages(ema.decay, ema.smoothing, sizes, copy("sums", &ema.sums)?)?;
+    let changed = codebook.revive(dead, revival, &copy("z", &input.rows)?, usage, Some(&mut native), rng)?;
+    let placed = |array: &ndarray::Array2<f64>| -> Result<Tensor, Error> {
+        Ok(tensor_from_array(array.clone())?.to_device(codes.device()))
+    };
+    let (next, sums) = (placed(codebook.codes())?, placed(native.sums())?);
+    let sizes = tensor_from_array(native.sizes().clone())?.to_device(codes.device());
+    no_grad(|| codes.copy_(&next));
+    (ema.sizes, ema.sums) = (sizes, sums);
+    Ok(changed)
+}

@@ -1,0 +1,104 @@
+//! Several codebooks on tensors: side by side, and in stages.
+
+use tch::{Kind, Tensor};
+use variata_distributions::ArgumentError;
+use variata_torch_bridge::{attach_backward, no_grad};
+
+use super::quantize::{Quantized, quantize};
+use crate::codebook::Metric;
+use crate::error::Error;
+use crate::quantize::Estimator;
+
+/// Tensor form of [`crate::Heads::quantize`]: part h of the vectors `z` [.., H·D] by codes h of `codes`, H tensors [K, D];
+/// indices are [.., H].
+///
+/// # Errors
+/// There are no codes, or their dimensions do not add up to those of `z`; as [`quantize`].
+pub fn heads(codes: &[Tensor], metric: Metric, z: &Tensor, estimator: Estimator) -> Result<Quantized, Error> {
+    let first = first(codes)?;
+    let depth = first.size().get(1).copied().unwrap_or(0);
+    let heads = codes.len() as i64;
+    variata_torch_bridge::check_floating(&[("codes", first), ("z", z)])?;
+    let got = variata_distributions::torch::support::size(z);
+    if z.size().last() != Some(&(heads * depth)) {
+        let want = format!("[.., {}]", heads * depth);
+        return Err(ArgumentError::Shape { argument: "z", got, want }.into());
+    }
+    let mut parts = Vec::with_capacity(codes.len());
+    for (h, codes) in codes.iter().enumerate() {
+        parts.push(quantize(codes, metric, &z.narrow(-1, h as i64 * depth, depth), estimator)?);
+    }
+    let all = |f: fn(&Quantized) -> &Tensor| parts.iter().map(f).collect::<Vec<_>>();
+    let mean = |f| Tensor::stack(&all(f), 0).mean(Kind::Double);
+    Ok(Quantized {
+        output: Tensor::cat(&all(|p| &p.output), -1),
+        indices: Tensor::stack(&all(|p| &p.indices), -1),
+        codebook_loss: mean(|p| &p.codebook_loss),
+        commitment_loss: mean(|p| &p.commitment_loss),
+    })
+}
+
+/// What [`residual`] returns.
+#[derive(Debug)]
+pub struct ResidualQuantized {
+    /// The sum of the codes [.., D], added stage by stage; the gradient goes straight to the vectors.
+    pub output: Tensor,
+    /// The index of each stage [.., stages], `Int64`.
+    pub indices: Tensor,
+    /// Codebook loss of each stage [stages], `Double`.
+    pub codebook_losses: Tensor,
+    /// Commitment loss of each stage [stages].
+    pub commitment_losses: Tensor,
+}
+
+/// Tensor form of [`crate::Residual::quantize`]: vectors `z` [.., D] by all of `codes`, tensors [K, D], coarse first; for fewer
+/// stages give fewer.
+///
+/// # Errors
+/// There are no codes; as [`quantize`].
+///
+/// ```
+/// use variata_quantize::{Metric, torch};
+/// use variata_torch_bridge::tch::Tensor;
+///
+/// let coarse = Tensor::from_slice(&[0f32, 8.0]).view([2, 1]);
+/// let fine = Tensor::from_slice(&[-1f32, 0.0, 1.0]).view([3, 1]);
+/// let found = torch::residual(&[coarse, fine], Metric::SquaredEuclidean, &Tensor::from_slice(&[7.2f32]))?;
+/// assert_eq!((found.output.double_value(&[0]), found.indices.size()), (7.0, vec![2]));
+/// # Ok::<(), variata_quantize::Error>(())
+/// ```
+pub fn residual(codes: &[Tensor], metric: Metric, z: &Tensor) -> Result<ResidualQuantized, Error> {
+    first(codes)?;
+    let mut rest = z.shallow_clone();
+    let mut sum: Option<Tensor> = None;
+    let mut parts = Vec::with_capacity(codes.len());
+    for codes in codes {
+        let part = quantize(codes, metric, &rest, Estimator::StraightThrough)?;
+        // Codes reach later stages as constants.
+        let chosen = part.output.detach();
+        rest = rest - &chosen;
+        sum = Some(no_grad(|| match sum {
+            Some(sum) => sum + chosen,
+            None => chosen,
+        }));
+        parts.push(part);
+    }
+    let kind = z.kind();
+    let output = attach_backward("residual", sum.unwrap_or_default(), &[z], move |upstream| {
+        Ok(vec![Some(upstream.to_kind(kind))])
+    })?;
+    let all = |f: fn(&Quantized) -> &Tensor| Tensor::stack(&parts.iter().map(f).collect::<Vec<_>>(), -1);
+    Ok(ResidualQuantized {
+        output,
+        indices: all(|p| &p.indices),
+        codebook_losses: all(|p| &p.codebook_loss),
+        commitment_losses: all(|p| &p.commitment_loss),
+    })
+}
+
+fn first(codes: &[Tensor]) -> Result<&Tensor, Error> {
+    codes.first().ok_or_else(|| {
+        let want = "[codebooks], not 0".to_owned();
+        ArgumentError::Shape { argument: "codes", got: vec![0], want }.into()
+    })
+}

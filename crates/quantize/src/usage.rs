@@ -1,0 +1,203 @@
+//! Which codes are used, how evenly, and which are dead.
+
+use std::collections::VecDeque;
+
+use ndarray::{Array1, ArrayRef, Dimension};
+use variata_distributions::check;
+
+use crate::error::Error;
+
+/// How often each code was chosen: of a batch, or of an epoch by adding or merging batches.
+///
+/// ```text
+/// perplexity = exp H,   H = −Σ pₖ log pₖ,   pₖ = countₖ/Σ count
+/// ```
+/// 1 when one code takes all, K when all are used alike. Perplexities of batches say little about an epoch: a batch smaller than K
+/// cannot reach K. Source: van den Oord et al. 2017, code; definition.
+///
+/// ```
+/// use ndarray::array;
+/// use variata_quantize::Usage;
+///
+/// let mut usage = Usage::new(4)?;
+/// usage.add(&array![0, 0, 1, 1])?;
+/// assert!((usage.perplexity().unwrap_or(0.0) - 2.0).abs() < 1e-15);
+/// assert_eq!(usage.unused(), [2, 3]);
+/// # Ok::<(), variata_quantize::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Usage {
+    counts: Vec<u64>,
+}
+
+impl Usage {
+    /// No choice yet among `codes` codes.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if there are no codes, or more than 2²⁴.
+    pub fn new(codes: usize) -> Result<Self, Error> {
+        check::scalar("codes", codes as f64, "from 1 to 16777216", (1..=1 << 24).contains(&codes))?;
+        Ok(Self { counts: vec![0; codes] })
+    }
+
+    /// Counts more indices.
+    ///
+    /// # Errors
+    /// [`Error::Index`] for the first that is not less than the number of codes. Nothing is counted then.
+    pub fn add<D: Dimension>(&mut self, indices: &ArrayRef<usize, D>) -> Result<(), Error> {
+        let codes = self.counts.len();
+        if let Some((position, &index)) = indices.iter().enumerate().find(|(_, index)| **index >= codes) {
+            return Err(Error::Index { argument: "indices", position, index, codes });
+        }
+        indices.iter().for_each(|&index| self.counts[index] += 1);
+        Ok(())
+    }
+
+    /// Adds the counts of another batch or worker.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the numbers of codes differ.
+    pub fn merge(&mut self, other: &Self) -> Result<(), Error> {
+        check::shape("other", &[other.counts.len()], &[self.counts.len()])?;
+        self.counts.iter_mut().zip(&other.counts).for_each(|(to, n)| *to = to.saturating_add(*n));
+        Ok(())
+    }
+
+    /// How often each code was chosen [K].
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// How many choices were counted.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().fold(0, |sum: u64, n| sum.saturating_add(*n))
+    }
+
+    /// Entropy H of the choices in nats, from 0 to log K; `None` before the first choice.
+    pub fn entropy(&self) -> Option<f64> {
+        let total = self.total() as f64;
+        // −log p ≥ 0, so that no term is negative.
+        let term = |n: &u64| if *n == 0 { 0.0 } else { *n as f64 / total * libm::log(total / *n as f64) };
+        (total > 0.0).then(|| self.counts.iter().map(term).sum())
+    }
+
+    /// Perplexity e^H, from 1 to K; `None` before the first choice.
+    pub fn perplexity(&self) -> Option<f64> {
+        self.entropy().map(|h| libm::exp(h).min(self.counts.len() as f64))
+    }
+
+    /// KL(q‖uniform) = log K − H ≥ 0 in nats; `None` before the first choice.
+    ///
+    /// With q one-hot for every vector the KL per vector is log K, a constant, which is why VQ models leave it out; the KL of the
+    /// marginal choice, this one, is not: it is 0 only when all codes are used alike. [errata 001-8]
+    pub fn kl_from_uniform(&self) -> Option<f64> {
+        let total = self.total() as f64;
+        let codes = self.counts.len() as f64;
+        // Σ p log(Kp) with each log(Kp) − (Kp − 1)/(Kp) ≥ 0 added up, since Σ p (1 − 1/(Kp)) = (1 − used/K) is known.
+        (total > 0.0).then(|| {
+            let ratio = |n: &u64| *n as f64 / total * codes;
+            let used = self.counts.iter().filter(|n| **n > 0);
+            used.map(|n| (ratio(n) * libm::log(ratio(n)) - (ratio(n) - 1.0)) / codes).sum::<f64>()
+                + self.counts.iter().filter(|n| **n == 0).count() as f64 / codes
+        })
+    }
+
+    /// Codes that were never chosen, ascending.
+    pub fn unused(&self) -> Vec<usize> {
+        self.below(1)
+    }
+
+    /// Codes that were chosen fewer than `least` times, ascending.
+    pub fn below(&self, least: u64) -> Vec<usize> {
+        (0..self.counts.len()).filter(|&k| self.counts[k] < least).collect()
+    }
+}
+
+/// Usage over the last batches, and of all: what says that a code is dead.
+///
+/// ```
+/// use ndarray::array;
+/// use variata_quantize::UsageWindow;
+///
+/// let mut window = UsageWindow::new(3, 2)?;
+/// for indices in [array![0, 1], array![0, 2], array![0, 2]] {
+///     window.push(&indices)?;
+/// }
+/// // Code 1 was last chosen three batches ago.
+/// assert_eq!(window.dead(1)?, [1]);
+/// assert_eq!(window.epoch().counts(), [3, 1, 2]);
+/// # Ok::<(), variata_quantize::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageWindow {
+    batches: usize,
+    last: VecDeque<Usage>,
+    recent: Usage,
+    epoch: Usage,
+}
+
+impl UsageWindow {
+    /// Nothing yet; `batches` is the length of the window.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `batches` is 0, or as [`Usage::new`].
+    pub fn new(codes: usize, batches: usize) -> Result<Self, Error> {
+        check::scalar("batches", batches as f64, "at least 1", batches > 0)?;
+        let none = Usage::new(codes)?;
+        Ok(Self { batches, last: VecDeque::new(), recent: none.clone(), epoch: none })
+    }
+
+    /// Counts a batch, and returns its usage.
+    ///
+    /// # Errors
+    /// As [`Usage::add`].
+    pub fn push<D: Dimension>(&mut self, indices: &ArrayRef<usize, D>) -> Result<&Usage, Error> {
+        let mut batch = Usage::new(self.recent.counts.len())?;
+        batch.add(indices)?;
+        self.recent.merge(&batch)?;
+        self.epoch.merge(&batch)?;
+        if self.last.len() == self.batches
+            && let Some(oldest) = self.last.pop_front()
+        {
+            self.recent.counts.iter_mut().zip(&oldest.counts).for_each(|(to, n)| *to -= n);
+        }
+        self.last.push_back(batch);
+        Ok(self.last.back().unwrap_or(&self.recent))
+    }
+
+    /// Usage over the window.
+    pub fn recent(&self) -> &Usage {
+        &self.recent
+    }
+
+    /// Usage since the start or the last [`start_epoch`](Self::start_epoch).
+    pub fn epoch(&self) -> &Usage {
+        &self.epoch
+    }
+
+    /// Starts the epoch's counts again; the window goes on.
+    pub fn start_epoch(&mut self) {
+        self.epoch.counts.fill(0);
+    }
+
+    /// Codes that were chosen fewer than `least` times in the window, ascending; none before the window is full.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if `least` is 0: no code would be.
+    pub fn dead(&self, least: u64) -> Result<Vec<usize>, Error> {
+        check::scalar("least", least as f64, "at least 1", least > 0)?;
+        Ok(if self.last.len() < self.batches { Vec::new() } else { self.recent.below(least) })
+    }
+}
+
+/// Entropy of each row of weights and of their mean: see [`GumbelSoftmax::usage`](crate::GumbelSoftmax::usage).
+#[derive(Debug, Clone, PartialEq)]
+pub struct SoftUsage {
+    /// Mean weight of each code [K]; they sum to 1.
+    pub weights: Array1<f64>,
+    /// Mean over the rows of the entropy of their weights, in nats: 0 when all are one-hot, log K when all are uniform.
+    pub row_entropy: f64,
+    /// Entropy of the mean weights, in nats. At least `row_entropy`; the difference is what an index tells about its row.
+    pub mean_entropy: f64,
+}

@@ -1,0 +1,213 @@
+//! Nearest codes against brute force in f64.
+
+use ndarray::{Array2, Axis, array, concatenate, s};
+use proptest::prelude::*;
+use variata_quantize::{Codebook, Compute, Heads, Metric};
+use variata_testkit::families::for_each_layout_2d;
+
+use crate::support::{check_nearest, distance, euclidean, normal, rng, single};
+
+const METRICS: [Metric; 2] = [Metric::SquaredEuclidean, Metric::Cosine];
+
+proptest! {
+    #[test]
+    fn are_those_of_brute_force(
+        n in 0..70usize, k in 1..60usize, d in 1..40usize, seed: u64, cosine: bool, power in -60..=60i32,
+    ) {
+        let metric = METRICS[usize::from(cosine)];
+        let scale = 2f64.powi(power);
+        let (z, codes) = (normal(n, d, seed) * scale, normal(k, d, seed ^ 1) * scale);
+        let codebook = Codebook::new(codes.clone(), metric).unwrap();
+        check_nearest(&codebook, &z, &codebook.assign(&z).unwrap());
+        let codebook = Codebook::new(single(&codes), metric).unwrap();
+        check_nearest(&codebook, &single(&z), &codebook.assign(&single(&z)).unwrap());
+    }
+
+    /// Vectors and codes on a coarse grid tie again and again; the lowest index wins.
+    #[test]
+    fn at_ties_the_lowest_index(n in 1..40usize, k in 1..80usize, d in 1..4usize, seed: u64) {
+        let grid = |x: Array2<f64>| x.mapv(|v| (2.0 * v).round());
+        let (z, codes) = (grid(normal(n, d, seed)), grid(normal(k, d, seed ^ 1)));
+        let exact = |row| {
+            let all = codes.rows().into_iter().map(|e| distance(Metric::SquaredEuclidean, &row, &e));
+            all.enumerate().fold((0, f64::INFINITY), |best, at| if at.1 < best.1 { at } else { best }).0
+        };
+        let want: Vec<usize> = z.rows().into_iter().map(exact).collect();
+        prop_assert_eq!(&euclidean(codes.clone()).assign(&z).unwrap().to_vec(), &want);
+        prop_assert_eq!(&euclidean(single(&codes)).assign(&single(&z)).unwrap().to_vec(), &want);
+        let (top, distances) = euclidean(single(&codes)).top_k(&single(&z), k).unwrap();
+        prop_assert_eq!(&top.column(0).to_vec(), &want);
+        for (row, (top, distances)) in z.rows().into_iter().zip(top.rows().into_iter().zip(distances.rows())) {
+            let mut all: Vec<(f64, usize)> =
+                codes.rows().into_iter().map(|e| distance(Metric::SquaredEuclidean, &row, &e)).zip(0..).collect();
+            all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            prop_assert_eq!(top.to_vec(), all.iter().map(|at| at.1).collect::<Vec<_>>());
+            prop_assert_eq!(distances.to_vec(), all.iter().map(|at| at.0).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn do_not_change_with_the_order_of_the_codes(seed: u64, turn in 1..29usize) {
+        let (z, codes) = (normal(40, 7, seed), normal(30, 7, seed ^ 1));
+        let turned = concatenate![Axis(0), codes.slice(s![turn.., ..]), codes.slice(s![..turn, ..])];
+        let (a, b) = (euclidean(codes).assign(&z).unwrap(), euclidean(turned).assign(&z).unwrap());
+        prop_assert_eq!(a, b.mapv(|k| (k + turn) % 30));
+    }
+}
+
+/// torch.cdist picks the wrong code for most rows here.
+#[test]
+fn are_exact_at_a_common_offset() {
+    for offset in [0.0, 1e2, 1e3, 1e4] {
+        let (z, codes) = (single(&(normal(600, 16, 1) + offset)), single(&(normal(300, 16, 2) + offset)));
+        let codebook = euclidean(codes);
+        check_nearest(&codebook, &z, &codebook.assign(&z).unwrap());
+        let (z, codes) = (normal(300, 16, 1) + offset, normal(100, 16, 2) + offset);
+        let codebook = euclidean(codes);
+        check_nearest(&codebook, &z, &codebook.assign(&z).unwrap());
+    }
+    // The mutant: scores in f32 without the offset taken off.
+    let (z, codes) = (single(&(normal(600, 16, 1) + 1e4)), single(&(normal(300, 16, 2) + 1e4)));
+    let half: Vec<f32> = codes.rows().into_iter().map(|e| 0.5 * e.dot(&e)).collect();
+    let products = z.dot(&codes.t());
+    let right = euclidean(codes).assign(&z).unwrap();
+    let wrong = products.rows().into_iter().zip(&right).filter(|(row, right)| {
+        let scores: Vec<f32> = half.iter().zip(row).map(|(h, p)| h - p).collect();
+        scores.iter().any(|s| *s < scores[**right])
+    });
+    assert!(wrong.count() > 300);
+}
+
+/// Many blocks of rows, of codes and of depth.
+#[test]
+fn of_large_shapes() {
+    for (n, k, d) in [(1500, 1030, 70), (70, 40, 1300), (2100, 9, 3), (33, 5000, 64)] {
+        let (z, codes) = (single(&normal(n, d, 3)), single(&normal(k, d, 4)));
+        let codebook = euclidean(codes);
+        check_nearest(&codebook, &z, &codebook.assign(&z).unwrap());
+    }
+}
+
+#[test]
+fn of_codes_that_occur_more_than_once() {
+    let codes = single(&normal(5, 9, 1));
+    let copies = concatenate![Axis(0), codes, codes, codes];
+    let z = single(&normal(50, 9, 2));
+    let (one, three) = (euclidean(codes), euclidean(copies));
+    assert_eq!(one.assign(&z).unwrap(), three.assign(&z).unwrap());
+    let (top, _) = three.top_k(&z, 3).unwrap();
+    for (row, first) in top.rows().into_iter().zip(one.assign(&z).unwrap()) {
+        assert_eq!(row.to_vec(), [first, first + 5, first + 10]);
+    }
+    // All alike, and one alone.
+    let same = euclidean(Array2::from_elem((7, 3), 0.1f32));
+    assert!(same.assign(&single(&normal(40, 3, 1))).unwrap().iter().all(|k| *k == 0));
+    let single_code = euclidean(array![[5.0f32]]);
+    assert_eq!(single_code.assign(&array![[1.0f32], [-3e38]]).unwrap(), array![0, 0]);
+    // −0 and 0 are the same code.
+    assert_eq!(euclidean(array![[0.0], [-0.0]]).assign(&array![[1.0]]).unwrap(), array![0]);
+}
+
+#[test]
+fn of_the_largest_and_the_smallest_numbers() {
+    let big = f32::MAX;
+    let codebook = euclidean(array![[big, -big], [-big, big], [0.0, 0.0], [1e-30, 0.0]]);
+    let z = array![[big, -big], [-big, big], [1e-38, 1e-38], [1e-30, 1e-45], [big, big], [1e20, -1e19]];
+    check_nearest(&codebook, &z, &codebook.assign(&z).unwrap());
+    // A codebook much smaller than the vectors, and much larger.
+    for (size_z, size_e) in [(1e30, 1e-30), (1e-30, 1e30), (1e-38, 1e-38), (1e38, 1e37)] {
+        let codebook = euclidean(single(&(normal(20, 5, 1) * (0.2 * size_e))));
+        let z = single(&(normal(40, 5, 2) * (0.2 * size_z)));
+        check_nearest(&codebook, &z, &codebook.assign(&z).unwrap());
+    }
+    let codebook = euclidean(normal(20, 5, 1) * 1e148);
+    let z = normal(40, 5, 2) * 1e148;
+    check_nearest(&codebook, &z, &codebook.assign(&z).unwrap());
+}
+
+#[test]
+fn distances_and_the_next_nearest() {
+    for metric in METRICS {
+        let (z, codes) = (single(&normal(300, 11, 5)), single(&normal(200, 11, 6)));
+        let codebook = Codebook::new(codes, metric).unwrap();
+        let (indices, distances) = codebook.assign_with_distances(&z).unwrap();
+        assert_eq!(indices, codebook.assign(&z).unwrap());
+        let (top, near) = codebook.top_k(&z, 20).unwrap();
+        assert_eq!(top.column(0), indices);
+        for (i, row) in z.rows().into_iter().enumerate() {
+            let mut all: Vec<(f64, usize)> =
+                codebook.codes().rows().into_iter().map(|e| distance(metric, &row, &e)).zip(0..).collect();
+            all.sort_by(|a, b| a.0.total_cmp(&b.0));
+            assert_eq!(top.row(i).to_vec(), all[..20].iter().map(|at| at.1).collect::<Vec<_>>());
+            assert!((distances[i] - all[0].0).abs() <= 1e-14 * all[0].0);
+            let close = |(got, want): (&f64, &(f64, usize))| (got - want.0).abs() <= 1e-14 * want.0;
+            assert!(near.row(i).iter().zip(&all).all(close));
+        }
+    }
+}
+
+fn layouts<T: Compute>(z: &Array2<T>, codebook: &Codebook<T>) {
+    for_each_layout_2d(z, |layout, view, standard| {
+        let (a, b) = (
+            codebook.assign_with_distances(&view).unwrap(),
+            codebook.assign_with_distances(standard).unwrap(),
+        );
+        assert_eq!(a, b, "{layout}");
+        assert_eq!(codebook.quantize(&view).unwrap(), codebook.quantize(standard).unwrap(), "{layout}");
+    });
+}
+
+#[test]
+fn do_not_depend_on_the_layout() {
+    for (n, d) in [(1, 1), (5, 8), (33, 9), (64, 7), (65, 17), (257, 3)] {
+        let (z, codes) = (normal(n, d, 1), normal(13, d, 2));
+        layouts(&z, &euclidean(codes.clone()));
+        layouts(&single(&z), &euclidean(single(&codes)));
+    }
+}
+
+#[cfg(feature = "half")]
+#[test]
+fn of_stored_halves() {
+    use half::{bf16, f16};
+    let (z, codes) = (normal(200, 10, 1), normal(50, 10, 2));
+    let (z16, codes16) = (z.mapv(bf16::from_f64), codes.mapv(f16::from_f64));
+    let codebook = Codebook::from_stored(&codes16, Metric::SquaredEuclidean).unwrap();
+    let exact = z16.mapv(bf16::to_f32);
+    assert_eq!(codebook.assign(&z16).unwrap(), codebook.assign(&exact).unwrap());
+    check_nearest(&codebook, &exact, &codebook.assign(&z16).unwrap());
+}
+
+#[test]
+fn heads_are_codebooks_of_parts() {
+    let z = normal(60, 12, 1);
+    let books: Vec<_> = (0..3).map(|h| euclidean(normal(9, 4, 10 + h))).collect();
+    let heads = Heads::new(books.clone()).unwrap();
+    let quantized = heads.quantize(&z).unwrap();
+    for (h, book) in books.iter().enumerate() {
+        let part = z.slice(s![.., 4 * h..4 * h + 4]);
+        assert_eq!(quantized.indices.column(h), book.assign(&part).unwrap());
+    }
+    assert_eq!(heads.decode(&quantized.indices).unwrap(), quantized.output);
+    let gap = &z - &quantized.output;
+    let want = gap.mapv(|v| v * v).mean().unwrap();
+    assert!((quantized.loss - want).abs() < 1e-14);
+}
+
+#[test]
+fn k_means_never_gets_worse() {
+    for metric in METRICS {
+        let data = normal(400, 3, 8);
+        let fitted = Codebook::k_means(&data, 12, 15, metric, &mut rng(3)).unwrap();
+        let objectives = fitted.objectives;
+        assert_eq!(objectives.len(), 16);
+        assert!(objectives.windows(2).all(|w| w[1] <= w[0] * (1.0 + 1e-13)), "{objectives:?}");
+        assert!(objectives[15] < 0.9 * objectives[0]);
+    }
+    // Separated clouds: k-means++ finds each.
+    let centres = array![[0.0, 0.0], [100.0, 0.0], [0.0, 100.0], [100.0, 100.0]];
+    let (above, below) = (&centres + 1.0, &centres - 1.0);
+    let data = concatenate![Axis(0), centres, above, below];
+    let fitted = Codebook::k_means(&data, 4, 2, Metric::SquaredEuclidean, &mut rng(1)).unwrap();
+    assert!((fitted.objectives[2] - 4.0 / 3.0).abs() < 1e-12);
+}

@@ -1,0 +1,64 @@
+//! Usage, perplexity, dead codes.
+
+use ndarray::{Array1, array};
+use variata_quantize::{Usage, UsageWindow};
+
+#[test]
+fn perplexity_of_all_codes_alike_and_of_one() {
+    for codes in [1usize, 2, 3, 7, 512, 1000] {
+        let mut usage = Usage::new(codes).unwrap();
+        assert_eq!((usage.perplexity(), usage.entropy(), usage.kl_from_uniform()), (None, None, None));
+        usage.add(&Array1::from_elem(40, codes - 1)).unwrap();
+        assert_eq!((usage.perplexity(), usage.entropy()), (Some(1.0), Some(0.0)));
+        let kl = usage.kl_from_uniform().unwrap();
+        assert!((kl - (codes as f64).ln()).abs() <= 4.0 * f64::EPSILON * kl.max(0.1));
+        let mut usage = Usage::new(codes).unwrap();
+        for _ in 0..3 {
+            usage.add(&Array1::from_iter(0..codes)).unwrap();
+        }
+        let perplexity = usage.perplexity().unwrap();
+        // exp turns the relative error of log K into log K times as much.
+        assert!((perplexity / codes as f64 - 1.0).abs() < 20.0 * f64::EPSILON, "{perplexity}");
+        assert_eq!(usage.kl_from_uniform(), Some(0.0));
+    }
+}
+
+/// log K − H in floating point is off by the rounding of log K; near uniform nothing of it would be left.
+#[test]
+fn the_divergence_from_uniform_keeps_its_digits() {
+    let mut usage = Usage::new(2).unwrap();
+    usage.add(&Array1::from_iter((0..20_001).map(|i| i % 2))).unwrap();
+    // p = ½ ± δ with δ = 1/40002: KL = 2δ² + 4δ⁴/3 + …
+    let delta: f64 = 0.5 / 20_001.0;
+    let want = 2.0 * delta * delta + 4.0 / 3.0 * delta.powi(4);
+    let got = usage.kl_from_uniform().unwrap();
+    assert!((got / want - 1.0).abs() < 1e-6, "{got:e} {want:e}");
+    for counts in [[3, 1, 0, 9], [5, 5, 5, 6], [1, 0, 0, 100]] {
+        let indices: Vec<usize> = (0..4).flat_map(|k| std::iter::repeat_n(k, counts[k])).collect();
+        let mut usage = Usage::new(4).unwrap();
+        usage.add(&Array1::from(indices)).unwrap();
+        let want = 4f64.ln() - usage.entropy().unwrap();
+        assert!((usage.kl_from_uniform().unwrap() - want).abs() < 1e-15);
+    }
+}
+
+#[test]
+fn batches_merge_to_the_epoch() {
+    let batches = [array![0, 1, 1], array![2, 2, 2], array![1, 4, 0]];
+    let mut window = UsageWindow::new(5, 2).unwrap();
+    let mut total = Usage::new(5).unwrap();
+    for (i, batch) in batches.iter().enumerate() {
+        assert_eq!(window.dead(1).unwrap().len(), if i < 2 { 0 } else { 2 });
+        let mut usage = Usage::new(5).unwrap();
+        usage.add(batch).unwrap();
+        total.merge(&usage).unwrap();
+        assert_eq!(window.push(batch).unwrap(), &usage);
+    }
+    assert_eq!(window.epoch(), &total);
+    assert_eq!(total.counts(), [2, 3, 3, 0, 1]);
+    assert_eq!(window.recent().counts(), [1, 1, 3, 0, 1]);
+    assert_eq!(window.dead(1).unwrap(), [3]);
+    assert_eq!(window.dead(2).unwrap(), [0, 1, 3, 4]);
+    window.start_epoch();
+    assert_eq!((window.epoch().total(), window.recent().total()), (0, 6));
+}

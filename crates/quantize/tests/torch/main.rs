@@ -1,0 +1,396 @@
+//! Tests of the tensor home.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use ndarray::{Array1, Array2, Ix2};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use variata_quantize::{
+    Codebook, Ema, Error, Estimator, Fsq, GumbelSoftmax, Heads, Metric, Residual, Revival, Smoothing,
+    Upstream, Usage, torch,
+};
+use variata_torch_bridge::tch::{Device, Kind, Tensor};
+use variata_torch_bridge::{tensor_from_array, tensor_into_array};
+
+const EUCLIDEAN: Metric = Metric::SquaredEuclidean;
+
+/// Numbers in (−1.5, 1.5), different for each salt.
+fn numbers(n: usize, d: usize, salt: usize) -> Array2<f64> {
+    Array2::from_shape_fn((n, d), |(i, j)| 1.5 * ((i * 31 + j * 17 + salt * 7 + 1) as f64 * 0.618).sin())
+}
+
+fn leaf(x: &Array2<f64>, kind: Kind) -> Tensor {
+    tensor_from_array(x.clone()).unwrap().to_kind(kind).detach().set_requires_grad(true)
+}
+
+fn back(t: &Tensor) -> Array2<f64> {
+    let array = tensor_into_array::<f64>("t", &t.detach().to_kind(Kind::Double)).unwrap();
+    array.into_dimensionality::<Ix2>().unwrap()
+}
+
+fn whole(t: &Tensor) -> Vec<usize> {
+    torch::indices(t).unwrap().into_iter().collect()
+}
+
+/// Each within `relative` of the number wanted, or within `absolute`.
+#[track_caller]
+fn assert_close(got: &Array2<f64>, want: &Array2<f64>, relative: f64, absolute: f64) {
+    assert_eq!(got.dim(), want.dim());
+    for (got, want) in got.iter().zip(want) {
+        assert!((got - want).abs() <= absolute + relative * want.abs(), "{got} against {want}");
+    }
+}
+
+#[track_caller]
+fn assert_near(got: f64, want: f64, relative: f64) {
+    assert!((got - want).abs() <= relative * want.abs(), "{got} against {want}");
+}
+
+/// Gradients of Σ (output·weights) and more.
+fn grads(loss: &Tensor, inputs: &[&Tensor]) -> Vec<Array2<f64>> {
+    Tensor::run_backward(&[loss], inputs, false, false).iter().map(back).collect()
+}
+
+fn weighted(output: &Tensor, weights: &Array2<f64>) -> Tensor {
+    (output * tensor_from_array(weights.clone()).unwrap().view_as(output)).sum(Kind::Double)
+}
+
+#[test]
+fn both_homes_assign_alike_at_any_offset() {
+    for metric in [EUCLIDEAN, Metric::Cosine] {
+        for offset in [0.0, 1e3, 1e4] {
+            let offset = if metric == EUCLIDEAN { offset } else { 0.0 };
+            for kind in [Kind::Float, Kind::Double] {
+                let (codes, z) = (numbers(37, 6, 1) + offset, numbers(200, 6, 2) + offset);
+                let (codes, z) = (leaf(&codes, kind), leaf(&z, kind));
+                let found = torch::assign(&codes, metric, &z).unwrap();
+                assert!(
+                    found.equal(&torch::assign_composed(&codes, metric, &z).unwrap()),
+                    "{metric:?} {offset}"
+                );
+                // Any strides and leading shape.
+                let turned = z.tr().contiguous().tr().view([4, 50, 6]);
+                let shaped = torch::assign(&codes, metric, &turned).unwrap();
+                assert_eq!(shaped.size(), [4, 50]);
+                assert!(shaped.view(-1).equal(&found));
+            }
+        }
+    }
+}
+
+#[test]
+fn quantised_tensors_are_those_of_the_arrays() {
+    let (codes, z, up) = (numbers(9, 4, 1), numbers(30, 4, 2), numbers(30, 4, 3));
+    for (metric, estimator) in [
+        (EUCLIDEAN, Estimator::StraightThrough),
+        (EUCLIDEAN, Estimator::Rotation),
+        (Metric::Cosine, Estimator::Rotation),
+    ] {
+        let book = Codebook::new(codes.clone(), metric).unwrap();
+        let native = book.quantize(&z).unwrap();
+        let upstream = Upstream { output: &up, codebook: 1.0, commitment: 0.25 };
+        let want = native.backward(&z, &book, &upstream, estimator).unwrap();
+        // Half precision takes the composed way.
+        for kind in [Kind::Double, Kind::Float, Kind::BFloat16] {
+            let (c, x) = (leaf(&codes, kind), leaf(&z, kind));
+            let found = torch::quantize(&c, metric, &x.view([5, 6, 4]), estimator).unwrap();
+            let rows = torch::decode(&c, &found.indices).unwrap();
+            assert!(found.output.equal(&rows), "the bits of the codes");
+            let loss = weighted(&found.output, &up) + &found.codebook_loss + &found.commitment_loss * 0.25;
+            let slopes = grads(&loss, &[&x, &c]);
+            if kind == Kind::BFloat16 {
+                assert_eq!(found.output.kind(), kind);
+                continue;
+            }
+            let tolerance = if kind == Kind::Double { 1e-13 } else { 1e-5 };
+            assert_eq!(whole(&found.indices), native.indices.to_vec());
+            assert_near(found.codebook_loss.double_value(&[]), native.loss, tolerance);
+            assert_close(&slopes[0], &want.z, tolerance, tolerance);
+            assert_close(&slopes[1], &want.codes, tolerance, tolerance);
+        }
+    }
+}
+
+#[test]
+fn losses_have_autograds_gradients() {
+    let (c, x) = (leaf(&numbers(9, 4, 1), Kind::Double), leaf(&numbers(30, 4, 2), Kind::Double));
+    let found = torch::quantize(&c, EUCLIDEAN, &x, Estimator::StraightThrough).unwrap();
+    let ours = grads(&(found.codebook_loss * 3.0 + found.commitment_loss * 0.5), &[&x, &c]);
+    let chosen = c.index_select(0, &found.indices);
+    let square = |a: &Tensor, b: &Tensor| (a - b).square().mean(Kind::Double);
+    let theirs = grads(&(square(&x.detach(), &chosen) * 3.0 + square(&x, &chosen.detach()) * 0.5), &[&x, &c]);
+    assert_close(&ours[0], &theirs[0], 1e-13, 1e-15);
+    assert_close(&ours[1], &theirs[1], 1e-13, 1e-15);
+}
+
+#[test]
+fn rotation_keeps_angle_and_special_rows() {
+    let codes = tensor_from_array(ndarray::array![[2.0, 0.0], [0.0, 0.0]]).unwrap();
+    for (row, want) in [([-1.0, 0.0], "opposite"), ([0.0, 0.0], "zero")] {
+        let x = leaf(&ndarray::array![row], Kind::Double);
+        // The only code that is not 0 is on the other side of the first row.
+        let found = torch::quantize(&codes.narrow(0, 0, 1), EUCLIDEAN, &x, Estimator::Rotation).unwrap();
+        let slope = grads(&weighted(&found.output, &ndarray::array![[1.0, 3.0]]), &[&x]);
+        let expected = if want == "opposite" { [-2.0, 6.0] } else { [1.0, 3.0] };
+        assert_eq!(slope[0].row(0).to_vec(), expected, "{want}");
+    }
+}
+
+/// Weighted sums of codes by the formula alone.
+fn plain(tau: f64, c: &Tensor, x: &Tensor, noise: Option<&Tensor>) -> Tensor {
+    let distances = (x.unsqueeze(1) - c.unsqueeze(0)).square().sum_dim_intlist(-1, false, x.kind());
+    let logits = match noise {
+        Some(noise) => noise - distances,
+        None => -distances,
+    };
+    (logits / tau).softmax(-1, x.kind()).matmul(c)
+}
+
+#[test]
+fn gumbel_softmax_has_autograds_gradients() {
+    let (codes, z, up, noise) =
+        (numbers(130, 5, 1), numbers(70, 5, 2), numbers(70, 5, 3), numbers(70, 130, 4));
+    for (kind, tolerance) in [(Kind::Double, 1e-10), (Kind::Float, 1e-5)] {
+        for temperature in [0.3, 10.0] {
+            for noise in [None, Some(&noise)] {
+                let noise = noise.map(|noise| leaf(noise, kind).detach());
+                let (c, x) = (leaf(&codes, kind), leaf(&z, kind));
+                let given = noise.as_ref().map_or(torch::Noise::None, torch::Noise::Given);
+                let options = GumbelSoftmax { temperature, hard: false };
+                let want = plain(temperature, &c, &x, noise.as_ref());
+                let theirs = grads(&weighted(&want, &up), &[&x, &c]);
+                for f in [torch::gumbel_softmax, torch::gumbel_softmax_composed] {
+                    let found = f(&options, &c, &x, given).unwrap();
+                    assert_close(&back(&found.output), &back(&want), tolerance, tolerance);
+                    let ours = grads(&weighted(&found.output, &up), &[&x, &c]);
+                    let scale = |g: &Array2<f64>| g.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+                    assert_close(&ours[0], &theirs[0], 0.0, tolerance * scale(&theirs[0]));
+                    assert_close(&ours[1], &theirs[1], 0.0, tolerance * scale(&theirs[1]));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn temperature_has_a_gradient() {
+    let (c, x, up) =
+        (leaf(&numbers(11, 3, 1), Kind::Double), leaf(&numbers(6, 3, 2), Kind::Double), numbers(6, 3, 3));
+    let tau = Tensor::from(0.7f64).set_requires_grad(true);
+    let found = torch::gumbel_softmax_with_temperature(&tau, false, &c, &x, torch::Noise::None).unwrap();
+    let slope = Tensor::run_backward(&[&weighted(&found.output, &up)], &[&tau], false, false);
+    let step = 1e-5;
+    let at = |tau: f64| weighted(&plain(tau, &c, &x, None), &up).double_value(&[]);
+    let want = (at(0.7 + step) - at(0.7 - step)) / (2.0 * step);
+    assert_near(slope[0].double_value(&[]), want, 1e-8);
+    // The composed form, by half precision's way: another kind of z.
+    let mixed =
+        torch::gumbel_softmax_with_temperature(&tau, false, &c, &x.to_kind(Kind::Float), torch::Noise::None);
+    let slope = Tensor::run_backward(&[&weighted(&mixed.unwrap().output, &up)], &[&tau], false, false);
+    assert_near(slope[0].double_value(&[]), want, 1e-5);
+}
+
+#[test]
+fn noise_is_that_of_the_arrays() {
+    for (seed, first) in [(1u64, 0u64), (u64::MAX - 5, 3 << 33), (77 << 32, u64::MAX - 7)] {
+        let native = variata_quantize::gumbel_noise::<f64>(seed, first, 300, 33);
+        let tensor = torch::gumbel_noise(seed, first, 300, 33, (Kind::Double, Device::Cpu));
+        assert_close(&back(&tensor), &native, 1e-13, 1e-13);
+        let native = variata_quantize::gumbel_noise::<f32>(seed, first, 300, 33).mapv(f64::from);
+        let tensor = torch::gumbel_noise(seed, first, 300, 33, (Kind::Float, Device::Cpu));
+        assert_close(&back(&tensor), &native, 1e-6, 1e-6);
+    }
+}
+
+#[test]
+fn seeded_hard_and_sharp_agree_with_the_arrays() {
+    let (codes, z, up) = (numbers(20, 4, 1), numbers(50, 4, 2), numbers(50, 4, 3));
+    let book = Codebook::new(codes.clone(), EUCLIDEAN).unwrap();
+    for (temperature, hard) in
+        [(0.5, true), (0.0, false), (f64::INFINITY, false), (1e-30, false), (2.0, false)]
+    {
+        for evaluation in [false, true] {
+            let options = GumbelSoftmax { temperature, hard };
+            let (noise, native) = if evaluation {
+                (torch::Noise::None, variata_quantize::Noise::None)
+            } else {
+                let (seed, first_row) = (9, 4);
+                (
+                    torch::Noise::Seeded { seed, first_row },
+                    variata_quantize::Noise::Seeded { seed, first_row },
+                )
+            };
+            let want = options.forward(&book, &z, native).unwrap();
+            let slopes = options.backward(&book, &z, native, &want, &up).unwrap();
+            for f in [torch::gumbel_softmax, torch::gumbel_softmax_composed] {
+                let (c, x) = (leaf(&codes, Kind::Double), leaf(&z, Kind::Double));
+                let found = f(&options, &c, &x, noise).unwrap();
+                assert_close(&back(&found.output), &want.output, 1e-11, 1e-13);
+                assert_eq!(whole(&found.indices), want.indices.to_vec(), "{temperature} {hard}");
+                let ours = grads(&weighted(&found.output, &up), &[&x, &c]);
+                assert_close(&ours[0], &slopes.z, 1e-9, 1e-11);
+                assert_close(&ours[1], &slopes.codes, 1e-9, 1e-11);
+            }
+        }
+    }
+}
+
+#[test]
+fn averages_are_those_of_the_arrays() {
+    let z = numbers(60, 3, 2);
+    for metric in [EUCLIDEAN, Metric::Cosine] {
+        for smoothing in [Smoothing::None, Smoothing::Laplace(0.1), Smoothing::Hold(0.5)] {
+            let mut book = Codebook::new(numbers(12, 3, 1), metric).unwrap();
+            let mut native = Ema::new(&book, 0.9, smoothing).unwrap();
+            let mut codes = leaf(book.codes(), Kind::Double).detach();
+            let mut ema = torch::Ema::new(&codes, metric, 0.9, smoothing).unwrap();
+            for _ in 0..3 {
+                let indices = book.assign(&z).unwrap();
+                let mut clusters = variata_quantize::Clusters::new(&book);
+                clusters.add(&book, &z, &indices).unwrap();
+                native.update(&mut book, &clusters).unwrap();
+
+                let x = leaf(&z, Kind::Double);
+                let indices = torch::assign(&codes, metric, &x).unwrap();
+                let routed = torch::clusters(&codes, metric, &x, &indices).unwrap();
+                let composed = torch::clusters_composed(&codes, metric, &x, &indices).unwrap();
+                assert_close(&back(&routed.sums), &back(&composed.sums), 1e-14, 1e-14);
+                assert!(routed.sizes.equal(&composed.sizes));
+                ema.update(&mut codes, &routed).unwrap();
+            }
+            assert_close(&back(&codes), book.codes(), 1e-13, 1e-14);
+            assert_close(&back(ema.sums()), native.sums(), 1e-13, 1e-14);
+
+            // Saved and restored, and a dead code revived, both ways.
+            let settings = (0.9, smoothing);
+            let mut ema =
+                torch::Ema::from_averages(&codes, metric, settings, (ema.sizes(), ema.sums())).unwrap();
+            let mut usage = Usage::new(12).unwrap();
+            usage.add(&book.assign(&z).unwrap()).unwrap();
+            for revival in [Revival::Farthest, Revival::Batch, Revival::Split { spread: 0.01 }] {
+                let mut rngs = [3, 3].map(ChaCha8Rng::seed_from_u64);
+                let x = leaf(&z, Kind::Double);
+                let changed =
+                    torch::revive(&mut codes, &[2, 5], revival, (&x, &usage), &mut ema, &mut rngs[0]);
+                let want =
+                    book.revive(&[2, 5], revival, &z, &usage, Some(&mut native), &mut rngs[1]).unwrap();
+                assert_eq!(changed.unwrap(), want);
+                assert_close(&back(&codes), book.codes(), 1e-13, 1e-14);
+                assert_close(&back(ema.sums()), native.sums(), 1e-13, 1e-14);
+            }
+        }
+    }
+}
+
+#[test]
+fn averages_refuse_what_is_not_finite_and_stay() {
+    let mut codes = leaf(&numbers(4, 2, 1), Kind::Double).detach();
+    let before = codes.copy();
+    let mut ema = torch::Ema::new(&codes, EUCLIDEAN, 0.5, Smoothing::None).unwrap();
+    let clusters = torch::clusters(&codes, EUCLIDEAN, &codes, &Tensor::from_slice(&[0i64, 1, 2, 3])).unwrap();
+    let _ = clusters.sums.get(2).fill_(f64::NAN);
+    assert!(matches!(ema.update(&mut codes, &clusters), Err(Error::Row { row: 2, .. })));
+    assert!(codes.equal(&before) && ema.sums().equal(&before));
+}
+
+#[test]
+fn finite_scalars_are_those_of_the_arrays() {
+    let fsq = Fsq::new(vec![8, 5, 2]).unwrap();
+    let (z, up) = (numbers(40, 3, 1) * 2.0, numbers(40, 3, 2));
+    let x = leaf(&z, Kind::Double);
+    let found = torch::fsq(&fsq, &x.view([2, 20, 3])).unwrap();
+    let native = fsq.quantize(&z).unwrap();
+    assert_eq!(back(&found.output.view([40, 3])), native.output);
+    assert_eq!(whole(&found.indices), native.indices.to_vec());
+    let slope = grads(&weighted(&found.output, &up), &[&x]);
+    assert_close(&slope[0], &fsq.backward(&z, &up).unwrap(), 1e-13, 1e-15);
+}
+
+#[test]
+fn heads_and_stages_are_those_of_the_arrays() {
+    let books = [numbers(7, 3, 1), numbers(5, 3, 2)].map(|codes| Codebook::new(codes, EUCLIDEAN).unwrap());
+    let (wide, z, up, narrow) = (numbers(20, 6, 3), numbers(20, 3, 4), numbers(20, 6, 5), numbers(20, 3, 6));
+    let codes = || books.each_ref().map(|book| leaf(book.codes(), Kind::Double));
+
+    let (native, c, x) = (Heads::new(books.to_vec()).unwrap(), codes(), leaf(&wide, Kind::Double));
+    let want = native.quantize(&wide).unwrap();
+    let upstream = Upstream { output: &up, codebook: 1.0, commitment: 0.25 };
+    let slopes = want.backward(&wide, &native, &upstream, Estimator::StraightThrough).unwrap();
+    let found = torch::heads(&c, EUCLIDEAN, &x, Estimator::StraightThrough).unwrap();
+    assert_eq!(back(&found.output), want.output);
+    assert_eq!(whole(&found.indices), want.indices.iter().copied().collect::<Vec<_>>());
+    let loss = weighted(&found.output, &up) + &found.codebook_loss + &found.commitment_loss * 0.25;
+    let ours = grads(&loss, &[&x, &c[0], &c[1]]);
+    assert_close(&ours[0], &slopes.z, 1e-13, 1e-15);
+    assert_close(&ours[2], &slopes.codes[1], 1e-13, 1e-15);
+
+    let (native, c, x) = (Residual::new(books.to_vec()).unwrap(), codes(), leaf(&z, Kind::Double));
+    let want = native.quantize(&z, 2).unwrap();
+    let upstream = Upstream { output: &narrow, codebook: 1.0, commitment: 0.25 };
+    let slopes = want.backward(&native, &upstream).unwrap();
+    let found = torch::residual(&c, EUCLIDEAN, &x).unwrap();
+    assert_eq!(back(&found.output), want.output);
+    assert_eq!(whole(&found.indices), want.indices.iter().copied().collect::<Vec<_>>());
+    let losses = (&found.codebook_losses + &found.commitment_losses * 0.25).sum(Kind::Double);
+    let ours = grads(&(weighted(&found.output, &narrow) + losses), &[&x, &c[0], &c[1]]);
+    assert_close(&ours[0], &slopes.z, 1e-13, 1e-15);
+    assert_close(&ours[1], &slopes.codes[0], 1e-13, 1e-15);
+    assert_close(&ours[2], &slopes.codes[1], 1e-13, 1e-15);
+}
+
+#[test]
+fn no_rows_and_wrong_input() {
+    let (c, empty) =
+        (leaf(&numbers(4, 2, 1), Kind::Float), Tensor::zeros([0, 2], (Kind::Float, Device::Cpu)));
+    let found = torch::quantize(&c, EUCLIDEAN, &empty, Estimator::Rotation).unwrap();
+    assert_eq!((found.indices.size(), found.codebook_loss.double_value(&[])), (vec![0], 0.0));
+    assert_eq!(torch::assign_composed(&c, EUCLIDEAN, &empty).unwrap().size(), [0]);
+    let options = GumbelSoftmax::default();
+    for f in [torch::gumbel_softmax, torch::gumbel_softmax_composed] {
+        let found = f(&options, &c, &empty, torch::Noise::Seeded { seed: 1, first_row: 0 }).unwrap();
+        assert_eq!(found.output.size(), [0, 2]);
+        let slopes = grads(&found.output.sum(Kind::Double), &[&c]);
+        assert_eq!(slopes[0], Array2::<f64>::zeros((4, 2)));
+    }
+
+    let floats = (Kind::Float, Device::Cpu);
+    let whole = Tensor::from_slice(&[1i64, 2]);
+    let odd = [
+        Tensor::new(),
+        whole.shallow_clone(),
+        Tensor::from(1f32),
+        Tensor::zeros([3, 3], floats),
+        Tensor::zeros([0], floats),
+        Tensor::eye(2, floats).to_sparse_sparse_dim(2),
+    ];
+    for z in &odd {
+        assert!(torch::assign(&c, EUCLIDEAN, z).is_err());
+        assert!(torch::quantize(&c, EUCLIDEAN, z, Estimator::StraightThrough).is_err());
+        assert!(torch::gumbel_softmax(&options, &c, z, torch::Noise::None).is_err());
+        assert!(torch::heads(&[c.shallow_clone()], EUCLIDEAN, z, Estimator::StraightThrough).is_err());
+        assert!(torch::residual(&[c.shallow_clone()], EUCLIDEAN, z).is_err());
+        assert!(torch::fsq(&Fsq::new(vec![4, 4]).unwrap(), z).is_err());
+        assert!(torch::clusters(&c, EUCLIDEAN, z, &whole).is_err());
+        assert!(torch::assign(z, EUCLIDEAN, &Tensor::zeros([5, 2], floats)).is_err());
+        assert!(torch::Ema::new(z, EUCLIDEAN, 0.9, Smoothing::None).is_err() || z.size() == [3, 3]);
+    }
+    assert!(torch::residual(&[], EUCLIDEAN, &c).is_err());
+    assert!(matches!(
+        torch::decode(&c, &Tensor::from_slice(&[0i64, 4])),
+        Err(Error::Index { position: 1, index: 4, codes: 4, .. })
+    ));
+    assert!(torch::decode(&c, &Tensor::from_slice(&[-1i64])).is_err());
+    assert!(torch::decode(&c, &Tensor::from_slice(&[0.0f32])).is_err());
+    assert!(torch::indices(&Tensor::from_slice(&[3i64, -1])).is_err());
+    let nan = Tensor::from_slice(&[0f32, 0.0, f32::NAN, 1.0]).view([2, 2]);
+    assert!(matches!(torch::assign(&c, EUCLIDEAN, &nan), Err(Error::Row { row: 1, .. })));
+    assert_eq!(torch::assign_composed(&c, EUCLIDEAN, &nan).unwrap().size(), [2]);
+    let negative = GumbelSoftmax { temperature: -1.0, hard: false };
+    assert!(torch::gumbel_softmax(&negative, &c, &nan, torch::Noise::None).is_err());
+    let short = Tensor::zeros([2, 3], floats);
+    assert!(torch::gumbel_softmax(&options, &c, &nan, torch::Noise::Given(&short)).is_err());
+    assert_eq!(
+        Array1::from(vec![3usize]).to_vec(),
+        torch::indices(&Tensor::from_slice(&[3u8])).unwrap().into_raw_vec_and_offset().0
+    );
+}
