@@ -5,14 +5,10 @@ use std::io;
 use std::path::Path;
 
 use crate::Error;
-use crate::error::scalar;
 
-/// Temporary file in the same folder → write → sync → rename → sync the folder.
+/// `path` ends in a name. Temporary file in the same folder → write → sync → rename → sync the folder.
 pub(super) fn replace(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Error> {
     let io = |action| move |source| Error::Io { file: path.to_path_buf(), action, source };
-    if path.file_name().is_none() {
-        return Err(scalar("path", f64::NAN, "the name of a file"));
-    }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

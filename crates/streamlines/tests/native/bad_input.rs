@@ -1,9 +1,10 @@
 //! Every argument out of its domain is a typed error that names it.
 
 use ndarray::{Array2, Array3, ArrayView2};
+use proptest::prelude::*;
 use variata_streamlines::{
-    Coordinate, Error, GroupOptions, Groups, Mam, Phantom, QuickBundlesX, ShapeSimilarity, Streamlines,
-    Tract, align, bundle_adjacency, length, mdf, mdf_matrix, nearest, resample, ungroup,
+    Coordinate, Error, GroupOptions, Groups, Mam, Normalization, Phantom, QuickBundlesX, ShapeSimilarity,
+    Streamlines, Tract, align, bundle_adjacency, length, mdf, mdf_matrix, nearest, resample, ungroup,
 };
 
 #[track_caller]
@@ -51,6 +52,46 @@ fn numbers_that_cannot_be_squared() {
     assert!(mdf(&far(1.0), &far(-1.0)).unwrap().is_finite());
     let far = |sign: f64| Array2::from_elem((2, 3), sign * 1e150);
     assert!(mdf(&far(1.0), &far(-1.0)).unwrap().is_finite());
+}
+
+/// Numbers of any bits, many of them special.
+fn any_number() -> impl Strategy<Value = f32> {
+    let special =
+        vec![0.0, -0.0, f32::NAN, f32::INFINITY, f32::MAX, f32::MIN, 1e18, -1e18, f32::MIN_POSITIVE, 1e-45];
+    prop_oneof![4 => -100.0..100.0f32, 1 => any::<u32>().prop_map(f32::from_bits), 1 => prop::sample::select(special)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn any_numbers_give_finite_ones_or_an_error(
+        (n, points, numbers) in (1usize..6, 1usize..9)
+            .prop_flat_map(|(n, points)| (Just(n), Just(points), prop::collection::vec(any_number(), n * points * 3)))
+    ) {
+        let lines = Array3::from_shape_vec((n, points, 3), numbers).unwrap();
+        let fine = lines.iter().all(|x| x.abs() <= 1e18);
+        let finite = |x: &f32| x.is_finite();
+        let streamlines = Streamlines::from_array(&lines).unwrap();
+        let matrix = mdf_matrix(&lines, &lines);
+        prop_assert_eq!(matrix.is_ok(), fine);
+        prop_assert!(matrix.iter().flatten().all(finite));
+        let mam = Mam::Max.matrix(&streamlines, &streamlines);
+        prop_assert_eq!(mam.is_ok(), fine);
+        prop_assert!(mam.iter().flatten().all(finite));
+        let order: Vec<usize> = (0..n).collect();
+        let clusters = QuickBundlesX::new([50.0, 5.0]).unwrap().cluster(&lines, &order);
+        prop_assert_eq!(clusters.is_ok(), fine);
+        prop_assert!(clusters.iter().flat_map(|clusters| &clusters.centroids).all(finite));
+        let resampled = streamlines.resample(7);
+        prop_assert_eq!(resampled.is_ok(), fine && points > 1);
+        prop_assert!(resampled.iter().flatten().all(finite));
+        let scale = Normalization::fit(&lines);
+        prop_assert_eq!(scale.is_ok(), fine);
+        if let Ok(scale) = scale {
+            prop_assert!(scale.apply(&lines).iter().all(|y| (-1.0..=1.0).contains(y)));
+        }
+    }
 }
 
 #[test]

@@ -68,6 +68,39 @@ fn matrices_are_the_definition_at_every_size() {
     }
 }
 
+/// The sums in the order that the documentation promises, one number at a time.
+fn in_pairs(a: &ArrayRef2<f32>, b: &ArrayRef2<f32>) -> f32 {
+    let n = a.nrows();
+    let gap = |i: usize, j: usize| {
+        let [x, y, z] = std::array::from_fn(|d| a[[i, d]] - b[[j, d]]);
+        (x * x + y * y + z * z).sqrt()
+    };
+    let (mut direct, mut flipped) = (0.0f32, 0.0f32);
+    for p in 0..n / 2 {
+        let q = n - 1 - p;
+        direct += gap(p, p) + gap(q, q);
+        flipped += gap(p, q) + gap(q, p);
+    }
+    if n % 2 == 1 {
+        direct += gap(n / 2, n / 2);
+        flipped += gap(n / 2, n / 2);
+    }
+    direct.min(flipped) / n as f32
+}
+
+#[test]
+fn vectors_give_the_bits_of_the_plain_loop() {
+    // Nothing is fused and no sum is reordered, so that no instruction set can show.
+    for points in [1, 2, 5, 20, 64] {
+        let (a, b) = (cloud(9, points, 7).mapv(|x| x as f32), cloud(37, points, 8).mapv(|x| x as f32));
+        let got = mdf_matrix(&a, &b).unwrap();
+        for ((i, j), distance) in got.indexed_iter() {
+            let want = in_pairs(&a.index_axis(Axis(0), i), &b.index_axis(Axis(0), j));
+            assert_eq!(distance.to_bits(), want.to_bits(), "{i} {j} {points}");
+        }
+    }
+}
+
 #[test]
 fn layouts_do_not_matter() {
     let (a, b) = (cloud(20, 9, 1), cloud(18, 9, 2));
