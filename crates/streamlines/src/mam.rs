@@ -175,8 +175,15 @@ fn one_way<T: Coordinate>(a: &Packed<'_, T>, b: &[[T; 3]]) -> T {
             }
         }
         nearest = nearest.map(T::root);
-        for (sum, &root) in sums.iter_mut().zip(&nearest[..left.min(LANES)]) {
-            *sum += root;
+        if left >= LANES {
+            for (sum, root) in sums.iter_mut().zip(nearest) {
+                *sum += root;
+            }
+        } else {
+            // The last block repeats its last point.
+            for (sum, &root) in sums.iter_mut().zip(&nearest[..left]) {
+                *sum += root;
+            }
         }
         left = left.saturating_sub(LANES);
     }

@@ -39,7 +39,7 @@ pub fn mdf<T: Coordinate>(a: &ArrayRef2<T>, b: &ArrayRef2<T>) -> Result<T, Error
 
 /// [`mdf`] of every streamline of `a`, [m, points, 3], with every one of `b`, [n, points, 3]: [m, n].
 ///
-/// Blocks of 16 streamlines of `b` side by side, one vector operation for all of them, and tasks of 16 streamlines of `a`; the
+/// Blocks of 8 streamlines of `b` side by side, one vector operation for all of them, and tasks of 16 streamlines of `a`; the
 /// results do not depend on the number of threads.
 ///
 /// # Errors

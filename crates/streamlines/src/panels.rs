@@ -6,8 +6,8 @@ use crate::Error;
 use crate::coordinate::{Coordinate, sizes};
 use crate::error::shape;
 
-/// Streamlines side by side in a panel: two AVX registers of f32, one of AVX-512.
-pub(crate) const LANES: usize = 16;
+/// Streamlines side by side in a panel: one AVX register of f32, two of f64.
+pub(crate) const LANES: usize = 8;
 
 /// One coordinate of one point of [`LANES`] streamlines.
 pub(crate) type Lanes<T> = [T; LANES];
