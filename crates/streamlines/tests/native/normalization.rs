@@ -1,0 +1,55 @@
+//! [−1, 1] and back.
+
+use ndarray::{Array2, array};
+use proptest::prelude::*;
+use variata_streamlines::{Error, Normalization};
+use variata_testkit::compare::assert_relative;
+
+use super::support::line;
+
+proptest! {
+    #[test]
+    fn ends_become_ends_and_all_comes_back(line in line(1..20)) {
+        let scale = Normalization::fit(&line).unwrap();
+        let small = scale.apply(&line);
+        prop_assert!(small.iter().all(|y| (-1.0..=1.0).contains(y)));
+        if line.len() > 1 {
+            prop_assert!(small.iter().any(|y| *y == -1.0) && small.iter().any(|y| *y == 1.0));
+        }
+        for (x, back) in line.iter().zip(&scale.invert(&small)) {
+            assert_relative("x", *back, *x, 1e-14, 100.0);
+        }
+    }
+
+    #[test]
+    fn parts_make_the_whole(a in line(1..9), b in line(1..9)) {
+        let whole: Array2<f64> = ndarray::concatenate![ndarray::Axis(0), a, b];
+        let union = Normalization::fit(&a).unwrap().union(Normalization::fit(&b).unwrap());
+        prop_assert_eq!(union, Normalization::fit(&whole).unwrap());
+    }
+}
+
+#[test]
+fn data_without_range_are_0_and_come_back_exactly() {
+    let flat = array![[7.25f32, 7.25, 7.25]];
+    let scale = Normalization::fit(&flat).unwrap();
+    assert_eq!(scale.apply(&flat), array![[0.0f32, 0.0, 0.0]]);
+    assert_eq!(scale.invert(&scale.apply(&flat)), flat);
+    assert_eq!(scale.scale(), 0.0);
+}
+
+#[test]
+fn proportions_are_kept() {
+    let line = array![[0.0, 0.0, 0.0], [100.0, 0.0, 0.0], [100.0, 50.0, 0.0]];
+    let small = Normalization::fit(&line).unwrap().apply(&line);
+    assert_eq!(small, array![[-1.0, -1.0, -1.0], [1.0, -1.0, -1.0], [1.0, 0.0, -1.0]]);
+}
+
+#[test]
+fn what_has_no_ends_is_refused() {
+    assert!(matches!(Normalization::fit(&Array2::<f64>::zeros((0, 3))), Err(Error::Argument(_))));
+    assert!(matches!(Normalization::fit(&array![[1.0, f64::NAN]]), Err(Error::Argument(_))));
+    for (min, max) in [(1.0, 0.0), (f64::NAN, 1.0), (0.0, f64::INFINITY), (-1e308, 1e308)] {
+        assert!(matches!(Normalization::new(min, max), Err(Error::Argument(_))), "{min} {max}");
+    }
+}
