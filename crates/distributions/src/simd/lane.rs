@@ -100,8 +100,9 @@ lane!(
     select_f64s
 );
 
-/// Columns per step of [`tile`], where there are 32 vector registers and where there are 16.
+/// Columns per step of [`tile`] where there are 32 vector registers.
 pub const STEP: usize = 12;
+/// The same where there are 16.
 pub const NARROW: usize = 6;
 
 struct Widest;
@@ -115,7 +116,7 @@ impl WithSimd for Widest {
     }
 }
 
-/// That of both for which the registers of this machine suffice.
+/// [`STEP`] or [`NARROW`]: that for which the registers of this machine suffice.
 pub fn step() -> usize {
     Arch::new().dispatch(Widest)
 }
