@@ -4,7 +4,7 @@
 //! zeros to whole vectors.
 
 use pulp::{Arch, Simd, WithSimd};
-use variata_distributions::lanes::Lane;
+use variata_distributions::lanes::{Lane, widest};
 
 /// Columns per step of the Gram matrix where registers hold 8 numbers, and elsewhere.
 const WIDE: usize = 4;
@@ -14,24 +14,33 @@ const STEP: usize = 5;
 
 /// `to[i] = weights[i]·from[i]`.
 pub(crate) fn weigh(weights: &[f64], from: &[f32], to: &mut [f64]) {
-    Arch::new().dispatch(|| {
-        for ((to, p), w) in to.iter_mut().zip(from).zip(weights) {
-            *to = w * f64::from(*p);
-        }
-    });
+    widest(
+        #[inline(always)]
+        || {
+            for ((to, p), w) in to.iter_mut().zip(from).zip(weights) {
+                *to = w * f64::from(*p);
+            }
+        },
+    );
 }
 
 /// `to[i] = f(from[i])`.
 #[cfg(feature = "half")]
 pub(crate) fn map<T: Copy>(from: &[T], to: &mut [f32], f: impl Fn(T) -> f32) {
-    Arch::new().dispatch(|| to.iter_mut().zip(from).for_each(|(to, &v)| *to = f(v)));
+    widest(
+        #[inline(always)]
+        || to.iter_mut().zip(from).for_each(|(to, &v)| *to = f(v)),
+    );
 }
 
 /// Whether no value is `saturated`, in runs without a branch, which the compiler vectorises.
 pub(crate) fn none_saturated<T: Copy>(values: &[T], saturated: impl Fn(T) -> bool) -> bool {
-    values
-        .chunks(4096)
-        .all(|run| Arch::new().dispatch(|| !run.iter().fold(false, |found, &v| found | saturated(v))))
+    values.chunks(4096).all(|run| {
+        widest(
+            #[inline(always)]
+            || !run.iter().fold(false, |found, &v| found | saturated(v)),
+        )
+    })
 }
 
 /// Sums of the products of all pairs of columns, over blocks.
@@ -222,34 +231,38 @@ pub(crate) fn residual_of_singles(
     z: &[f64],
     out: &mut [f64],
 ) -> f64 {
-    Arch::new().dispatch(|| {
-        out.fill(0.0);
-        // Four columns at a time, so that `out` is read and written less often.
-        for (p, z) in p.chunks(4 * stride).zip(z.chunks(4)) {
-            if let [z0, z1, z2, z3] = *z {
-                let (p0, rest) = p.split_at(stride);
-                let (p1, rest) = rest.split_at(stride);
-                let (p2, p3) = rest.split_at(stride);
-                let columns = p0.iter().zip(p1).zip(p2.iter().zip(p3));
-                for (out, ((p0, p1), (p2, p3))) in out.iter_mut().zip(columns) {
-                    let (p0, p1, p2, p3) = (f64::from(*p0), f64::from(*p1), f64::from(*p2), f64::from(*p3));
-                    *out += (z0 * p0 + z1 * p1) + (z2 * p2 + z3 * p3);
-                }
-            } else {
-                for (p, z) in p.chunks_exact(stride).zip(z) {
-                    out.iter_mut().zip(p).for_each(|(out, p)| *out += z * f64::from(*p));
+    widest(
+        #[inline(always)]
+        || {
+            out.fill(0.0);
+            // Four columns at a time, so that `out` is read and written less often.
+            for (p, z) in p.chunks(4 * stride).zip(z.chunks(4)) {
+                if let [z0, z1, z2, z3] = *z {
+                    let (p0, rest) = p.split_at(stride);
+                    let (p1, rest) = rest.split_at(stride);
+                    let (p2, p3) = rest.split_at(stride);
+                    let columns = p0.iter().zip(p1).zip(p2.iter().zip(p3));
+                    for (out, ((p0, p1), (p2, p3))) in out.iter_mut().zip(columns) {
+                        let (p0, p1, p2, p3) =
+                            (f64::from(*p0), f64::from(*p1), f64::from(*p2), f64::from(*p3));
+                        *out += (z0 * p0 + z1 * p1) + (z2 * p2 + z3 * p3);
+                    }
+                } else {
+                    for (p, z) in p.chunks_exact(stride).zip(z) {
+                        out.iter_mut().zip(p).for_each(|(out, p)| *out += z * f64::from(*p));
+                    }
                 }
             }
-        }
-        for (out, (w, b)) in out.iter_mut().zip(weights.iter().zip(right)) {
-            *out = b - w * *out;
-        }
-        let mut lanes = [0.0; 8];
-        for out in out.chunks_exact(8) {
-            lanes.iter_mut().zip(out).for_each(|(lane, v)| *lane += v * v);
-        }
-        lanes.iter().sum()
-    })
+            for (out, (w, b)) in out.iter_mut().zip(weights.iter().zip(right)) {
+                *out = b - w * *out;
+            }
+            let mut lanes = [0.0; 8];
+            for out in out.chunks_exact(8) {
+                lanes.iter_mut().zip(out).for_each(|(lane, v)| *lane += v * v);
+            }
+            lanes.iter().sum()
+        },
+    )
 }
 
 /// Adds the product of each column of the factor with the right-hand side, the column after them, to `sums`.

@@ -1,8 +1,7 @@
 //! What the rows of a batch say about each code: how many chose it, and their sum.
 
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, s};
-use pulp::Arch;
-use variata_distributions::lanes::{Compute, Sample};
+use variata_distributions::lanes::{Compute, Sample, widest};
 use variata_distributions::parallel::collect;
 use variata_distributions::{Real, check};
 
@@ -134,7 +133,7 @@ impl Clusters {
 
 /// sums += row; a number that is not finite where the row holds one.
 fn add<S: Sample>(sums: &mut [f64], row: &[S]) -> f64 {
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
             let mut probe = [0.0; 8];

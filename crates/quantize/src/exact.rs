@@ -3,9 +3,8 @@
 use std::cmp::Ordering;
 
 use ndarray::Array2;
-use pulp::Arch;
 use variata_distributions::Real;
-use variata_distributions::lanes::{Compute, Sample};
+use variata_distributions::lanes::{Compute, Sample, widest};
 
 use crate::codebook::Metric;
 
@@ -61,7 +60,7 @@ pub(crate) fn distance_dispatched<S: Sample<Compute = T>, T: Compute>(
     z: &[S],
     e: &[T],
 ) -> f64 {
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || distance(metric, z, e),
     )
@@ -104,7 +103,7 @@ fn two_product(a: f64, b: f64) -> (f64, f64) {
 
 /// What orders codes by their distance from z, with twice the digits of f64.
 fn fine<S: Sample<Compute = T>, T: Compute>(metric: Metric, z: &[S], e: &[T]) -> Double {
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
             let mut total = Double(0.0, 0.0);

@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use ndarray::Array2;
-use pulp::Arch;
-use variata_distributions::lanes::{Compute, Sample, step, transpose};
+use variata_distributions::lanes::{Compute, Sample, step, transpose, widest};
 
 use crate::codebook::Metric;
 
@@ -138,7 +137,7 @@ impl<T: Compute> Packed<T> {
         norms.clear();
         let size = ROWS * self.depth;
         for (panel, rows) in panels.chunks_exact_mut(size).zip(rows.chunks(size)) {
-            Arch::new().dispatch(
+            widest(
                 #[inline(always)]
                 || {
                     let scale = self.scale;

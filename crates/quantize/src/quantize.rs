@@ -1,9 +1,8 @@
 //! Quantisation with gradients: straight through, by rotation, and the two losses.
 
 use ndarray::{Array1, Array2, ArrayRef2, Zip};
-use pulp::Arch;
 use variata_distributions::check;
-use variata_distributions::lanes::{Compute, Sample};
+use variata_distributions::lanes::{Compute, Sample, widest};
 use variata_distributions::parallel::for_each;
 
 use crate::clusters::Clusters;
@@ -97,7 +96,7 @@ impl<T: Compute> Codebook<T> {
         let tasks = outputs.into_iter().zip(found).zip(&mut sums).collect();
         blocks.assign(tasks, |z, found, ((output, indices), sum)| {
             indices.copy_from_slice(found);
-            Arch::new().dispatch(
+            widest(
                 #[inline(always)]
                 || {
                     let vectors = z.chunks_exact(depth).zip(output.chunks_exact_mut(depth));

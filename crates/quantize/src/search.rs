@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayRef2, s};
 use pulp::{Arch, Simd, WithSimd};
-use variata_distributions::lanes::{Compute, NARROW, STEP, Sample, tile};
+use variata_distributions::lanes::{Compute, NARROW, STEP, Sample, tile, widest};
 use variata_distributions::parallel::for_each;
 use variata_distributions::{ArgumentError, Real};
 
@@ -145,7 +145,7 @@ impl<'a, S: Sample<Compute = T>, T: Compute> Blocks<'a, S> {
 fn refused<S: Sample>(rows: &[S], depth: usize, metric: Metric) -> Option<usize> {
     let limit = largest::<S::Compute>();
     let ok = |row: &[S]| row.iter().fold(true, |ok, v| ok & (v.compute().to_f64().abs() <= limit));
-    let fine = Arch::new().dispatch(
+    let fine = widest(
         #[inline(always)]
         || ok(rows),
     );
@@ -165,7 +165,7 @@ pub(crate) fn distances<S: Sample<Compute = T>, T: Compute>(
     out: &mut [f64],
 ) {
     let (depth, metric) = (codebook.dimensions(), codebook.metric());
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
             for ((out, z), &k) in out.iter_mut().zip(rows.chunks_exact(depth)).zip(found) {

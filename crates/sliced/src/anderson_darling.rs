@@ -1,7 +1,6 @@
 //! Anderson–Darling: the gap between the distribution functions, weighted up in the tails.
 
-use pulp::Arch;
-use variata_distributions::lanes::{compare, upper_tail_and_density};
+use variata_distributions::lanes::{compare, upper_tail_and_density, widest};
 use variata_distributions::special::{log_ndtr, log_ndtr_grad};
 
 use crate::column::{Against, Gradient, Scratch, Step, steps};
@@ -88,7 +87,7 @@ fn double_entropy_gap(a: f64) -> f64 {
 
 /// KL between the coins c and Φ(x), and its derivative in x, for every point.
 fn normal_terms(x: &[f64], c: &[f64], kl: &mut [f64], slope: &mut [f64]) {
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
             for (((&x, &c), kl), slope) in x.iter().zip(c).zip(kl.iter_mut()).zip(slope.iter_mut()) {

@@ -1,7 +1,6 @@
 //! One projected sample: its sorted order, its weights, and where its gradient goes.
 
-use pulp::Arch;
-use variata_distributions::lanes::upper_tail_and_density;
+use variata_distributions::lanes::{upper_tail_and_density, widest};
 
 use crate::order::Order;
 use crate::table;
@@ -119,7 +118,7 @@ pub(crate) fn steps<'a>(
 
 /// Φ and φ of every x.
 fn normal_distribution(x: &[f64], cdf: &mut [f64], pdf: &mut [f64]) {
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
             for ((x, cdf), pdf) in x.chunks(BLOCK).zip(cdf.chunks_mut(BLOCK)).zip(pdf.chunks_mut(BLOCK)) {

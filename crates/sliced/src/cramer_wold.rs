@@ -8,11 +8,10 @@
 
 use std::sync::{LazyLock, OnceLock};
 
-use pulp::Arch;
 use variata_distributions::special::norm_pdf;
 
 use crate::column::{Gradient, Scratch};
-use variata_distributions::lanes::Compute;
+use variata_distributions::lanes::{Compute, widest};
 
 /// Windows that begin within this many steps may meet the target: 1e8 in bandwidth leaves it a few hundred thousand.
 const MEETS_TARGET: f64 = 1e9;
@@ -239,7 +238,7 @@ impl<const P: usize, const W: usize> Cells<'_, P, W> {
         let (mut cells, mut offsets) = ([0u32; BLOCK], [0.0; BLOCK]);
         let inverse = 1.0 / self.series.step;
         for (block, v) in v.chunks(BLOCK).enumerate() {
-            Arch::new().dispatch(
+            widest(
                 #[inline(always)]
                 || {
                     for ((&v, cell), offset) in v.iter().zip(&mut cells).zip(&mut offsets) {
@@ -290,7 +289,7 @@ fn polynomial<const P: usize>(cell: &[f64], s: f64) -> f64 {
 
 /// Adds the smoothed density of the moments to the grid.
 fn convolve<const P: usize, const W: usize>(series: &Series<P, W>, moments: &[f64], grid: &mut [f64]) {
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
             for (cell, moments) in moments.chunks_exact(P).enumerate() {
@@ -317,7 +316,7 @@ fn convolve<const P: usize, const W: usize>(series: &Series<P, W>, moments: &[f6
 
 /// Overwrites the moments of each cell that has any with the polynomial of the derivative there.
 fn slopes<const P: usize, const W: usize>(series: &Series<P, W>, grid: &[f64], moments: &mut [f64]) {
-    Arch::new().dispatch(
+    widest(
         #[inline(always)]
         || {
             for (cell, moments) in moments.chunks_exact_mut(P).enumerate() {

@@ -1,9 +1,8 @@
 //! Sums over all pairs of points, in blocks: never a matrix of pairs.
 
 use ndarray::{Array2, ArrayRef2};
-use pulp::Arch;
 use variata_distributions::Real;
-use variata_distributions::lanes::{Sample, transpose};
+use variata_distributions::lanes::{Sample, transpose, widest};
 use variata_distributions::parallel::collect;
 
 use crate::distance::{none, sizes};
@@ -52,7 +51,7 @@ pub(crate) fn sum(
         let rows = &points[task * TASK * depth..points.len().min((task + 1) * TASK * depth)];
         let mut grads = vec![0.0; if wanted { rows.len() } else { 0 }];
         let mut total = 0.0;
-        Arch::new().dispatch(
+        widest(
             #[inline(always)]
             || {
                 for (inside, panel) in &panels {

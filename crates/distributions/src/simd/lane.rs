@@ -100,6 +100,23 @@ lane!(
     select_f64s
 );
 
+/// Runs a loop compiled for the longest vectors of this machine; the closure is to have `#[inline(always)]`.
+///
+/// `Arch::dispatch` takes closures, too, but calls them by a shim that is not inlined when the loop is large: it is then compiled for
+/// the shortest vectors. A closure that may be called again needs no shim.
+pub fn widest<R>(run: impl FnMut() -> R) -> R {
+    struct Task<F>(F);
+    impl<R, F: FnMut() -> R> WithSimd for Task<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn with_simd<V: Simd>(mut self, _: V) -> R {
+            (self.0)()
+        }
+    }
+    Arch::new().dispatch(Task(run))
+}
+
 /// Columns per step of [`tile`] where there are 32 vector registers.
 pub const STEP: usize = 12;
 /// The same where there are 16.

@@ -76,7 +76,9 @@ pub fn residual(codes: &[Tensor], metric: Metric, z: &Tensor) -> Result<Residual
         let part = quantize(codes, metric, &rest, Estimator::StraightThrough)?;
         // Codes reach later stages as constants.
         let chosen = part.output.detach();
-        rest = rest - &chosen;
+        // Not in place: that would change the vectors themselves.
+        let left = &rest - &chosen;
+        rest = left;
         sum = Some(no_grad(|| match sum {
             Some(sum) => sum + chosen,
             None => chosen,
