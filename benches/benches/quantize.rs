@@ -22,7 +22,7 @@ fn quantize(c: &mut Criterion) {
         let (z, codes): (Array2<f32>, Array2<f32>) = (normal(n, d, 1), normal(k, d, 2));
         let codebook = given(Codebook::new(codes, Metric::SquaredEuclidean));
         group.bench_function(format!("assign/{n}x{k}x{d}"), |b| {
-            b.iter(|| given(codebook.assign(black_box(&z))))
+            b.iter(|| given(codebook.assign(black_box(&z))));
         });
     }
     let (n, k, d) = SIZES[0];
