@@ -109,6 +109,10 @@ impl Clusters {
                             for v in &mut buffer {
                                 *v /= norm;
                             }
+                            // What has no direction is to be refused below.
+                            if !norm.is_finite() {
+                                buffer[0] = f64::NAN;
+                            }
                         }
                         add(sums, &buffer)
                     }

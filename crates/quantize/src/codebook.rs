@@ -246,13 +246,24 @@ pub(crate) fn check_row<S: Sample>(
     metric: Metric,
 ) -> Result<(), Error> {
     let limit = largest::<S::Compute>();
-    let mut numbers = values.iter().map(|v| v.compute().to_f64());
+    let numbers = values.iter().map(|v| v.compute().to_f64());
     if let Some(value) = numbers.clone().find(|v| !(v.abs() <= limit)) {
         let must = if limit < f64::from(f32::MAX) * 2.0 { "finite" } else { "finite, at most 1e150 in size" };
         return Err(Error::Row { argument, row, value, must });
     }
-    if metric == Metric::Cosine && numbers.all(|v| v * v == 0.0) {
-        return Err(Error::Row { argument, row, value: 0.0, must: "a vector that is not 0" });
+    if metric == Metric::Cosine && !has_direction(numbers.clone()) {
+        let value = numbers.fold(0.0, |largest: f64, v| if v.abs() > largest.abs() { v } else { largest });
+        return Err(Error::Row {
+            argument,
+            row,
+            value,
+            must: "a vector that is not 0 (norm at least 1e-140)",
+        });
     }
     Ok(())
+}
+
+/// Whether the squares of the numbers keep their digits.
+pub(crate) fn has_direction(numbers: impl Iterator<Item = f64>) -> bool {
+    numbers.map(|v| v * v).sum::<f64>() >= 1e-280
 }

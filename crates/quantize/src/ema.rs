@@ -82,7 +82,7 @@ impl Ema {
     /// Averages that were saved: sizes [K] and sums [K, D].
     ///
     /// # Errors
-    /// As [`new`](Self::new), and if shapes do not fit or a number is not finite.
+    /// As [`new`](Self::new), and if shapes do not fit, a number is not finite or a size negative.
     pub fn from_averages(
         decay: f64,
         smoothing: Smoothing,
@@ -92,6 +92,9 @@ impl Ema {
         Self::check(decay, smoothing)?;
         check::shape("sizes", sizes.shape(), &[sums.nrows()])?;
         check::finite("sizes", &sizes)?;
+        for &size in &sizes {
+            check::scalar("sizes", size, ">= 0", size >= 0.0)?;
+        }
         check::finite("sums", &sums)?;
         Ok(Self { decay, smoothing, sizes, sums })
     }
@@ -158,14 +161,14 @@ impl Ema {
         self.sums.row_mut(index).iter_mut().zip(&code).for_each(|(to, v)| *to = v / norm);
     }
 
-    /// As [`reset`](Self::reset), but with another size, and half of it taken from code `from`.
+    /// As [`reset`](Self::reset) of both, each with half of the size of code `from`.
     pub(crate) fn split<T: Compute>(&mut self, codebook: &Codebook<T>, from: usize, to: usize) {
-        self.reset(codebook, to);
         let half = 0.5 * self.sizes[from];
-        self.sizes[from] = half;
-        self.sums.row_mut(from).mapv_inplace(|v| 0.5 * v);
-        self.sizes[to] = half;
-        self.sums.row_mut(to).mapv_inplace(|v| v * half);
+        for index in [from, to] {
+            self.reset(codebook, index);
+            self.sizes[index] = half;
+            self.sums.row_mut(index).mapv_inplace(|v| v * half);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use variata_distributions::Real;
 use variata_distributions::lanes::{Compute, Sample, widest};
 
 use crate::codebook::Metric;
+use crate::pack::power_of_two;
 
 /// Sums side by side.
 const LANES: usize = 8;
@@ -79,10 +80,28 @@ impl Double {
         Self(high, rest - (high - sum))
     }
 
-    fn over(self, by: f64) -> Self {
-        let quotient = self.0 / by;
-        let rest = (-quotient).mul_add(by, self.0) + self.1;
-        Self(0.0, 0.0).plus((quotient, rest / by))
+    fn over(self, by: Self) -> Self {
+        let quotient = self.0 / by.0;
+        let (product, lost) = two_product(quotient, by.0);
+        let rest = ((self.0 - product) - lost) + (self.1 - quotient * by.1);
+        Self(0.0, 0.0).plus((quotient, rest / by.0))
+    }
+
+    /// The square with the sign of the number.
+    fn signed_square(self) -> Self {
+        let (square, lost) = two_product(self.0, self.0.abs());
+        Self(0.0, 0.0).plus((square, lost + 2.0 * self.0.abs() * self.1))
+    }
+
+    /// Times a power of two.
+    fn scaled(self, by: f64) -> Self {
+        Self(self.0 * by, self.1 * by)
+    }
+
+    /// Whether rounding may have parted the two.
+    fn is_near(self, other: Self) -> bool {
+        let gap = (self.0 - other.0) + (self.1 - other.1);
+        gap.abs() <= self.0.abs() * f64::EPSILON * f64::EPSILON * 64.0
     }
 }
 
@@ -122,7 +141,12 @@ fn fine<S: Sample<Compute = T>, T: Compute>(metric: Metric, z: &[S], e: &[T]) ->
                     }
                 }
             }
-            if metric == Metric::Cosine { total.over(norm.0.sqrt()) } else { total }
+            if metric == Metric::SquaredEuclidean {
+                return total;
+            }
+            // ±(z·e)²/‖e‖² orders as the cosine does. Near 1 by a power of two nothing overflows, and equal ones stay equal.
+            let scale = 1.0 / power_of_two(norm.0.sqrt());
+            total.scaled(scale).signed_square().over(norm.scaled(scale).scaled(scale))
         },
     )
 }
@@ -154,6 +178,9 @@ pub(crate) fn order<S: Sample<Compute = T>, T: Compute>(
             let tie = &mut found[first..first + tied];
             let mut keys: Vec<_> = tie.iter().map(|&(d, k)| (fine(metric, z, row(k)), d, k)).collect();
             keys.sort_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal).then(a.2.cmp(&b.2)));
+            for equal in keys.chunk_by_mut(|a, b| a.0.is_near(b.0)) {
+                equal.sort_by_key(|key| key.2);
+            }
             tie.iter_mut().zip(keys).for_each(|(to, (_, d, k))| *to = (d, k));
         }
         first += tied;

@@ -105,7 +105,8 @@ impl Fsq {
             let middle = (level / 2) as f64;
             for ((z, output), index) in z.iter().zip(&mut output).zip(&mut indices) {
                 let bounded = libm::tanh(z.compute().to_f64() + shift) * half - offset;
-                let code = libm::rint(bounded);
+                // With a thousand levels and more the margin alone would lead beyond the last.
+                let code = libm::rint(bounded).clamp(-middle, (level - 1) as f64 - middle);
                 *output = T::from_f64(code / middle);
                 *index += (code + middle) as usize * place;
             }

@@ -18,6 +18,9 @@ pub use backward::GumbelGrad;
 pub use noise::gumbel_noise;
 pub use schedule::Schedule;
 
+/// Largest noise of f32 that is accepted.
+const LOUDEST: f64 = 1e37;
+
 /// Noise of the logits.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
@@ -87,8 +90,8 @@ pub struct SoftQuantized<T> {
     pub output: Array2<T>,
     /// The code of the largest logit [N].
     pub indices: Array1<usize>,
-    /// Weighted sums, where the output holds others.
-    soft: Option<Array2<T>>,
+    /// Weighted sums of the centred codes, in the units of the panel.
+    mixture: Array2<T>,
     /// Largest logit of each row, and the sum of e^(logit − largest), in the units of the panel.
     largest: Vec<T>,
     sums: Vec<f64>,
@@ -172,7 +175,10 @@ impl GumbelSoftmax {
         upstream: &ArrayRef2<T>,
     ) -> Result<GumbelGrad<T>, Error> {
         self.check(codebook, z, &noise)?;
-        check::shape("found", found.output.shape(), z.shape())?;
+        for (shape, rows) in [(found.output.shape(), z.nrows()), (found.mixture.shape(), z.nrows())] {
+            check::shape("found", shape, &[rows, z.ncols()])?;
+        }
+        check::shape("found", found.indices.shape(), &[z.nrows()])?;
         check::shape("upstream", upstream.shape(), z.shape())?;
         check_rows("upstream", upstream, Metric::SquaredEuclidean)?;
         backward::run(self, codebook, z, noise, found, upstream)
@@ -191,6 +197,13 @@ impl GumbelSoftmax {
         if let Noise::Given(noise) = noise {
             check::shape("noise", noise.shape(), &[z.nrows(), codebook.count()])?;
             check_rows("noise", noise, Metric::SquaredEuclidean)?;
+            // Differences of logits are to be finite.
+            let loud = noise.rows().into_iter().enumerate().find_map(|(row, values)| {
+                values.iter().map(|v| v.to_f64()).find(|v| v.abs() > LOUDEST).map(|value| (row, value))
+            });
+            if let Some((row, value)) = loud.filter(|_| T::SINGLE) {
+                return Err(Error::Row { argument: "noise", row, value, must: "at most 1e37 in size" });
+            }
         }
         Ok(())
     }

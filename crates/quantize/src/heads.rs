@@ -128,6 +128,10 @@ impl<T: Compute> HeadsQuantized<T> {
         check::shape("output", upstream.output.shape(), self.output.shape())?;
         check::shape("heads", &[heads.books.len()], &[self.parts.len()])?;
         let (count, depth) = (self.parts.len() as f64, heads.depth());
+        check::shape("heads", &[heads.books.len() * depth], &[self.output.ncols()])?;
+        for book in &heads.books {
+            check::shape("heads", &[book.dimensions()], &[depth])?;
+        }
         let mut grad = HeadsGrad { z: Array2::from_elem(z.dim(), T::ZERO), codes: Vec::new() };
         for (h, (part, book)) in self.parts.iter().zip(&heads.books).enumerate() {
             let columns = s![.., h * depth..(h + 1) * depth];

@@ -124,6 +124,10 @@ impl<T: Compute> Packed<T> {
     /// A score is a sum of D products and one more term. Each partial sum is at most ½b² + ‖z‖b, each of the D + 1
     /// roundings loses that times u at most, and both factors and ½b² are rounded before.
     pub(crate) fn doubt(&self, norm: f64) -> f64 {
+        // Squares of a smaller vector, which has no bias beside it, lose their digits.
+        if self.half_square == 0.0 && norm < if T::SINGLE { 1e-15 } else { 1e-140 } {
+            return f64::INFINITY;
+        }
         let (product, depth) = (norm * self.reach, self.depth as f64);
         // 1 % for powers of 1 + u and the rounding of the norm.
         2.02 * T::UNIT_ROUNDOFF * ((depth + 4.0) * product + (depth + 3.0) * self.half_square)
@@ -200,7 +204,7 @@ impl<T: Compute> Mixture<T> {
 }
 
 /// The largest power of two that is not greater, for positive normal numbers; 2⁻¹⁰⁰ otherwise.
-fn power_of_two(x: f64) -> f64 {
+pub(crate) fn power_of_two(x: f64) -> f64 {
     let power = f64::from_bits(x.to_bits() & 0x7FF0_0000_0000_0000);
     if power.is_normal() { power } else { 1.0 / LARGEST_SCALE }
 }

@@ -23,6 +23,7 @@ pub enum Estimator {
     StraightThrough,
     /// As if e = (‖e‖/‖z‖)·R z with the rotation R that turns z/‖z‖ into e/‖e‖, held constant (Fifty et al. 2024): the gradient
     /// keeps its angle to the code. Straight through where z or e is 0; where they are opposite, R is the reflection.
+    /// The factor ‖e‖/‖z‖ grows without limit towards z = 0.
     Rotation,
 }
 

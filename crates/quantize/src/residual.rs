@@ -120,6 +120,7 @@ impl<T: Compute> Residual<T> {
         let depth = self.stages.first().map_or(0, Codebook::dimensions);
         let mut output = Array2::from_elem((indices.nrows(), depth), T::ZERO);
         for (stage, column) in self.stages.iter().zip(indices.axis_iter(Axis(1))) {
+            check::shape("stages", &[stage.dimensions()], &[depth])?;
             output.zip_mut_with(&stage.decode(&column)?, |sum, e| *sum = *sum + *e);
         }
         Ok(output)
@@ -142,6 +143,9 @@ impl<T: Compute> ResidualQuantized<T> {
         upstream: &Upstream<'_, T>,
     ) -> Result<ResidualGrad<T>, Error> {
         check::shape("output", upstream.output.shape(), self.output.shape())?;
+        let stages = residual.stages.len();
+        let must = "at least as many as were quantised with";
+        check::scalar("number of stages", stages as f64, must, stages >= self.parts.len())?;
         let none = Array2::from_elem(self.output.dim(), T::ZERO);
         let mut total = upstream.output.map(|v| v.to_f64());
         let mut codes = Vec::with_capacity(self.parts.len());

@@ -68,6 +68,10 @@ impl<T: Compute> Codebook<T> {
         if let Some(ema) = &ema {
             check::shape("ema", ema.sums().shape(), self.codes().shape())?;
         }
+        let mut dead = dead.to_vec();
+        dead.sort_unstable();
+        dead.dedup();
+        let dead = &dead[..];
         let mut next = self.clone();
         let mut changed = dead.to_vec();
         let mut splits = Vec::new();

@@ -9,7 +9,7 @@ use variata_distributions::lanes::{Compute, NARROW, STEP, Sample, tile, widest};
 use variata_distributions::parallel::for_each;
 use variata_distributions::{ArgumentError, Real};
 
-use crate::codebook::{Codebook, Metric, check_row};
+use crate::codebook::{Codebook, Metric, check_row, has_direction};
 use crate::exact;
 use crate::pack::{Packed, ROWS, largest, task_rows};
 
@@ -150,7 +150,7 @@ fn refused<S: Sample>(rows: &[S], depth: usize, metric: Metric) -> Option<usize>
         || ok(rows),
     );
     let zero =
-        |row: &[S]| metric == Metric::Cosine && row.iter().all(|v| v.compute().to_f64().powi(2) == 0.0);
+        |row: &[S]| metric == Metric::Cosine && !has_direction(row.iter().map(|v| v.compute().to_f64()));
     if fine && metric != Metric::Cosine {
         return None;
     }

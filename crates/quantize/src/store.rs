@@ -87,7 +87,11 @@ mod as_safetensors {
                 Some(folder) if !folder.as_os_str().is_empty() => folder,
                 _ => Path::new("."),
             };
-            let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(|e| error(path, e))?;
+            let mut builder = tempfile::Builder::new();
+            // Temporary files are private by default; this one becomes what any program would have made.
+            #[cfg(unix)]
+            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+            let mut temporary = builder.tempfile_in(folder).map_err(|e| error(path, e))?;
             temporary.write_all(&file).map_err(|e| error(path, e))?;
             temporary.as_file().sync_all().map_err(|e| error(path, e))?;
             temporary.persist(path).map_err(|e| error(path, e.error))?;
@@ -121,7 +125,7 @@ mod as_safetensors {
                     format!("`{NAME}` has shape {:?}, must be [codes, dimensions]", tensor.shape()),
                 ));
             };
-            let values = numbers(tensor.dtype(), tensor.data());
+            let values = numbers::<T>(tensor.dtype(), tensor.data());
             let values = values.filter(|_| tensor.dtype() != Dtype::F64 || !T::SINGLE);
             let values = values.ok_or_else(|| {
                 error(
@@ -129,23 +133,25 @@ mod as_safetensors {
                     format!("`{NAME}` has type {:?}, which {} does not hold", tensor.dtype(), T::NAME),
                 )
             })?;
-            let codes = values.into_iter().map(T::from_f64).collect();
-            let codes = Array2::from_shape_vec((*count, *dimensions), codes).map_err(|e| error(path, e))?;
+            let codes = Array2::from_shape_vec((*count, *dimensions), values).map_err(|e| error(path, e))?;
             Self::new(codes, metric)
         }
     }
 
     /// Numbers of a type, from little-endian bytes.
-    fn numbers(dtype: Dtype, data: &[u8]) -> Option<Vec<f64>> {
+    fn numbers<T: Compute>(dtype: Dtype, data: &[u8]) -> Option<Vec<T>> {
+        let wide = T::from_f64;
         Some(match dtype {
-            Dtype::F64 => data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect(),
-            Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect(),
+            Dtype::F64 => data.as_chunks::<8>().0.iter().map(|b| wide(f64::from_le_bytes(*b))).collect(),
+            Dtype::F32 => {
+                data.as_chunks::<4>().0.iter().map(|b| wide(f64::from(f32::from_le_bytes(*b)))).collect()
+            }
             Dtype::BF16 => {
                 let single = |b: &[u8; 2]| f32::from_bits(u32::from(u16::from_le_bytes(*b)) << 16);
-                data.as_chunks::<2>().0.iter().map(|b| f64::from(single(b))).collect()
+                data.as_chunks::<2>().0.iter().map(|b| wide(f64::from(single(b)))).collect()
             }
             Dtype::F16 => {
-                data.as_chunks::<2>().0.iter().map(|b| half_precision(u16::from_le_bytes(*b))).collect()
+                data.as_chunks::<2>().0.iter().map(|b| wide(half_precision(u16::from_le_bytes(*b)))).collect()
             }
             _ => return None,
         })

@@ -5,8 +5,9 @@
 //! `_composed` forms, tensor operations in blocks of rows, which hold some millions of numbers at a time and never all
 //! vectors against all codes, forward or backward.
 //!
-//! Shapes, kinds and devices are checked. Values are checked where the native kernels compute; elsewhere that would wait for
-//! the device, and a NaN propagates. A second derivative is refused.
+//! Shapes, kinds, devices and indices are checked. Values of vectors are checked where the native kernels compute; elsewhere
+//! that would wait for the device, and a NaN propagates. A second derivative is refused. Composed operations are not to be called
+//! inside an autocast, which would round their scores to 8 bits.
 //!
 //! ```
 //! use variata_quantize::{Estimator, Metric, torch};
@@ -47,7 +48,7 @@ pub use gumbel::{
     Noise, SoftQuantized, gumbel_softmax, gumbel_softmax_composed, gumbel_softmax_with_temperature,
 };
 pub use noise::gumbel_noise;
-pub use quantize::{Quantized, quantize};
+pub use quantize::{Quantized, quantize, quantize_composed};
 pub use stages::{ResidualQuantized, heads, residual};
 
 /// Most numbers of a block of rows against all codes.
@@ -86,11 +87,38 @@ fn integers(indices: &Tensor) -> Result<Tensor, Error> {
     if !indices.defined() {
         return Err(variata_torch_bridge::Error::Undefined { argument }.into());
     }
+    if indices.is_sparse() || indices.is_mkldnn() {
+        return Err(variata_torch_bridge::Error::Layout { argument }.into());
+    }
     match indices.kind() {
         Kind::Int64 => Ok(indices.shallow_clone()),
         Kind::Uint8 | Kind::Int8 | Kind::Int16 | Kind::Int => Ok(indices.to_kind(Kind::Int64)),
         got => Err(variata_torch_bridge::Error::Kind { argument, got, want: Kind::Int64 }.into()),
     }
+}
+
+/// Indices [N] name codes: on a GPU this waits for the device, where an operation with others would be lost.
+fn check_range(indices: &Tensor, count: i64) -> Result<(), Error> {
+    let outside = indices.lt(0).logical_or(&indices.ge(count));
+    if indices.numel() == 0 || outside.any().int64_value(&[]) == 0 {
+        return Ok(());
+    }
+    let position = outside.to_kind(Kind::Int64).argmax(0, false).int64_value(&[]);
+    // A negative index, read as unsigned, is too large as well.
+    let index = indices.int64_value(&[position]) as usize;
+    Err(Error::Index { argument: "indices", position: position as usize, index, codes: count as usize })
+}
+
+/// Every row of numbers [K, ..] is finite; waits for the device.
+fn check_finite(argument: &'static str, rows: &Tensor) -> Result<(), Error> {
+    let finite = rows.reshape([rows.size()[0], -1]).isfinite().all_dim(1, false);
+    if finite.numel() == 0 || finite.all().int64_value(&[]) != 0 {
+        return Ok(());
+    }
+    let row = finite.to_kind(Kind::Int64).argmin(0, false).int64_value(&[]);
+    let values = rows.get(row);
+    let value = values.masked_select(&values.isfinite().logical_not()).double_value(&[0]);
+    Err(Error::Row { argument, row: row as usize, value, must: "finite" })
 }
 
 /// Codes [K, D] and vectors [.., D] that fit each other, the latter as rows.
@@ -153,6 +181,12 @@ fn code_shape(codes: &Tensor) -> Result<[i64; 2], Error> {
 /// The kind that arithmetic is done in: at least `Float`.
 fn compute_kind(tensor: &Tensor) -> Kind {
     if tensor.kind() == Kind::Double { Kind::Double } else { Kind::Float }
+}
+
+/// A power of two near the largest norm of rows in f64; 1e-30 or more.
+fn power_of_two(rows: &Tensor) -> Tensor {
+    let largest = rows.square().sum_dim_intlist(-1, false, Kind::Double).max().sqrt();
+    largest.clamp_min(1e-30).log2().floor().exp2()
 }
 
 /// The codebook of codes that were lent.

@@ -27,8 +27,26 @@ use crate::error::Error;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Stored"))]
 pub struct Usage {
     counts: Vec<u64>,
+}
+
+/// What a file may hold, before it is checked.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+struct Stored {
+    counts: Vec<u64>,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Stored> for Usage {
+    type Error = Error;
+
+    fn try_from(Stored { counts }: Stored) -> Result<Self, Error> {
+        Self::new(counts.len())?;
+        Ok(Self { counts })
+    }
 }
 
 impl Usage {
@@ -50,7 +68,7 @@ impl Usage {
         if let Some((position, &index)) = indices.iter().enumerate().find(|(_, index)| **index >= codes) {
             return Err(Error::Index { argument: "indices", position, index, codes });
         }
-        indices.iter().for_each(|&index| self.counts[index] += 1);
+        indices.iter().for_each(|&index| self.counts[index] = self.counts[index].saturating_add(1));
         Ok(())
     }
 

@@ -138,8 +138,8 @@ pub fn step() -> usize {
     Arch::new().dispatch(Widest)
 }
 
-/// The micro-kernel of blocked products: acc[j] + Σₖ right[k][j]·left[k][at..], two vectors of rows for each of J columns,
-/// which stay in registers. `left` is [depth][ROWS], `right` [depth][J].
+/// The micro-kernel of blocked products: `acc[j]` + Σₖ `right[k][j]·left[k][at..]`, two vectors of rows for each of J columns,
+/// which stay in registers. `left` is `[depth][ROWS]`, `right` `[depth][J]`.
 #[inline(always)]
 pub fn tile<T: Lane, V: Simd, const ROWS: usize, const J: usize>(
     simd: V,
@@ -162,7 +162,7 @@ pub fn tile<T: Lane, V: Simd, const ROWS: usize, const J: usize>(
 /// Dimensions that are transposed together.
 const SIDE: usize = 8;
 
-/// Row-major rows, at most `ROWS`, into a panel [depth][ROWS]: `map` of dimension and value; what pads the rows is 0.
+/// Row-major rows, at most `ROWS`, into a panel `[depth][ROWS]`: `map` of dimension and value; what pads the rows is 0.
 #[inline(always)]
 pub fn transpose<S: Copy, T: Lane, const ROWS: usize>(
     rows: &[S],

@@ -8,7 +8,7 @@ use super::panel::{Logits, Tile, finite, mix, scores};
 use super::{GumbelSoftmax, Noise, SoftQuantized};
 use crate::codebook::Codebook;
 use crate::error::Error;
-use crate::pack::{BLOCK, Mixture, ROWS, task_rows};
+use crate::pack::{BLOCK, ROWS, task_rows};
 use crate::search::Blocks;
 
 /// Sums over rows are made in this many parts, which are added in order; fewer for few rows.
@@ -77,12 +77,10 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
                 let start = c * task_rows(depth) + p * ROWS;
                 let here =
                     first + start..(first + start + ROWS).min(first + c * task_rows(depth) + z.len() / depth);
-                let soft = found.soft.as_ref().unwrap_or(&found.output);
                 work.rows(
-                    mixture,
                     values,
                     &upstream.slice(s![here.clone(), ..]),
-                    &soft.slice(s![here.clone(), ..]),
+                    &found.mixture.slice(s![here.clone(), ..]),
                 );
                 let mut normal = [[T::ZERO; ROWS]; 3];
                 // Rows that only fill the panel get no weight.
@@ -106,8 +104,11 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
                 Arch::new().dispatch(step);
                 for (r, grad) in grad[p * ROWS * depth..].chunks_exact_mut(depth).take(here.len()).enumerate()
                 {
-                    let mixed = grad.iter_mut().zip(&work.mixed);
-                    mixed.for_each(|(to, sums)| *to = T::from_f64(sums[r].to_f64() * slope));
+                    // Σ δ is 0: what rounding left of it takes the same part of every dimension along.
+                    let (rest, mixture) = (work.rest[r].to_f64(), found.mixture.row(here.start + r));
+                    for ((to, sums), m) in grad.iter_mut().zip(&work.mixed).zip(mixture) {
+                        *to = T::from_f64((sums[r].to_f64() - rest * m.to_f64()) * slope);
+                    }
                 }
             }
         }
@@ -149,6 +150,8 @@ struct Work<T> {
     by_rows: [Vec<[T; ROWS]>; 2],
     /// Σ wh of each row.
     means: [T; ROWS],
+    /// Σ δ of each row.
+    rest: [T; ROWS],
     /// Σ δe [dimension][row].
     mixed: Vec<[T; ROWS]>,
 }
@@ -163,6 +166,7 @@ impl<T: Compute> Work<T> {
             upstream: vec![T::ZERO; depth * ROWS],
             by_rows: [by_rows.clone(), by_rows],
             means: zero,
+            rest: zero,
             mixed: vec![zero; width],
         }
     }
@@ -170,12 +174,10 @@ impl<T: Compute> Work<T> {
     /// Takes in the rows of a panel.
     fn rows(
         &mut self,
-        mixture: &Mixture<T>,
         values: &[T],
         upstream: &ndarray::ArrayView2<'_, T>,
-        soft: &ndarray::ArrayView2<'_, T>,
+        mixture: &ndarray::ArrayView2<'_, T>,
     ) {
-        let scale = mixture.packed.scale.to_f64();
         self.upstream.fill(T::ZERO);
         self.means = [T::ZERO; ROWS];
         for (d, z) in values.as_chunks::<ROWS>().0.iter().enumerate() {
@@ -187,10 +189,9 @@ impl<T: Compute> Work<T> {
                 self.by_rows[1][at][d % ROWS] = *z;
             }
         }
-        for (r, (g, soft)) in upstream.rows().into_iter().zip(soft.rows()).enumerate() {
-            let parts = g.iter().zip(&soft).zip(&mixture.packed.centre);
-            let mean: f64 = parts.map(|((g, s), c)| g.to_f64() * (s.to_f64() - c.to_f64())).sum();
-            self.means[r] = T::from_f64(mean * scale);
+        for (r, (g, m)) in upstream.rows().into_iter().zip(mixture.rows()).enumerate() {
+            let mean: f64 = g.iter().zip(&m).map(|(g, m)| g.to_f64() * m.to_f64()).sum();
+            self.means[r] = T::from_f64(mean);
         }
     }
 }
@@ -222,7 +223,8 @@ impl<T: Compute> WithSimd for Step<'_, T> {
 impl<T: Compute> Step<'_, T> {
     #[inline(always)]
     fn run<V: Simd, const J: usize>(self, simd: V) {
-        let Work { weights, slopes, upstream, by_rows, means, mixed } = self.work;
+        let Work { weights, slopes, upstream, by_rows, means, rest, mixed } = self.work;
+        *rest = [T::ZERO; ROWS];
         let (mixture, kappa) = (self.logits.mixture, self.logits.kappa);
         let packed = &mixture.packed;
         let [largest, inverse, open] = self.normal;
@@ -250,6 +252,7 @@ impl<T: Compute> Step<'_, T> {
                     w[r] = (gap * kappa).exp() * inverse[r];
                     h[r] = T::ZERO - w[r] * open[r] * (h[r] + means[r]);
                     along[r] = along[r] + h[r] * gap;
+                    rest[r] = rest[r] + h[r];
                     total[r] = h[r];
                 }
                 self.sums.slopes[b * BLOCK + k] += total.iter().map(|v| v.to_f64()).sum::<f64>();

@@ -14,6 +14,7 @@ use crate::search::Blocks;
 /// Outputs of a task.
 struct Output<'o, T> {
     soft: &'o mut [T],
+    mixture: &'o mut [T],
     indices: &'o mut [usize],
     largest: &'o mut [T],
     sums: &'o mut [f64],
@@ -30,6 +31,7 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
     let (rows, depth) = z.dim();
     let blocks = Blocks::new(codebook, "z", z)?;
     let mut soft = vec![T::ZERO; rows * depth];
+    let mut mixed = vec![T::ZERO; rows * depth];
     let mut indices = vec![0; rows];
     let mut largest = vec![T::ZERO; rows];
     let mut sums = vec![0.0; rows];
@@ -37,11 +39,19 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
     let mut far = vec![None; parts.len()];
     let outputs = parts
         .into_iter()
+        .zip(blocks.split(&mut mixed, depth))
         .zip(blocks.split(&mut indices, 1))
         .zip(blocks.split(&mut largest, 1))
         .zip(blocks.split(&mut sums, 1))
         .zip(&mut far)
-        .map(|((((soft, indices), largest), sums), far)| Output { soft, indices, largest, sums, far })
+        .map(|(((((soft, mixture), indices), largest), sums), far)| Output {
+            soft,
+            mixture,
+            indices,
+            largest,
+            sums,
+            far,
+        })
         .collect();
     let mixture = codebook.mixture();
     let logits = Logits::new(options, mixture, noise);
@@ -56,10 +66,13 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
             for (r, row) in here.enumerate() {
                 out.indices[row] = panel.position[r].to_f64() as usize;
                 (out.largest[row], out.sums[row]) = (panel.best[r], panel.sum[r]);
-                let factor = 1.0 / (mixture.packed.scale.to_f64() * panel.sum[r]);
-                let to = out.soft[row * depth..(row + 1) * depth].iter_mut().zip(&mixture.packed.centre);
-                for ((to, c), sums) in to.zip(&panel.mixed) {
-                    *to = T::from_f64(c.to_f64() + sums[r].to_f64() * factor);
+                let (factor, unit) = (1.0 / panel.sum[r], 1.0 / mixture.packed.scale.to_f64());
+                let here = row * depth..(row + 1) * depth;
+                let to = out.soft[here.clone()].iter_mut().zip(&mut out.mixture[here]);
+                for (((soft, mixed), c), sums) in to.zip(&mixture.packed.centre).zip(&panel.mixed) {
+                    let value = sums[r].to_f64() * factor;
+                    *mixed = T::from_f64(value);
+                    *soft = T::from_f64(c.to_f64() + value * unit);
                 }
             }
         }
@@ -74,16 +87,17 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
         return Err(Error::Row { argument: "z", row, value, must });
     }
     let soft = Array2::from_shape_vec((rows, depth), soft).unwrap_or_default();
+    let mixture = Array2::from_shape_vec((rows, depth), mixed).unwrap_or_default();
     let mut indices = Array1::from(indices);
     let sharp = options.temperature == 0.0;
     if !(options.hard || sharp) {
-        return Ok(SoftQuantized { output: soft, indices, soft: None, largest, sums });
+        return Ok(SoftQuantized { output: soft, indices, mixture, largest, sums });
     }
     if matches!(noise, Noise::None) {
         indices = codebook.assign(z)?;
     }
     let output = codebook.decode(&indices)?;
-    Ok(SoftQuantized { output, indices, soft: Some(soft), largest, sums })
+    Ok(SoftQuantized { output, indices, mixture, largest, sums })
 }
 
 /// A panel while blocks of codes go by.

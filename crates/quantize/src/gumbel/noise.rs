@@ -3,7 +3,7 @@
 //! The words are Threefry-2x32 with 13 rounds (Salmon et al. 2011) of the seed as key and (row, pair of codes) as counter. A word gives
 //! a side and 31 bits of v in (0, ½); where few of the 31 bits are left, v gets 32 more, so that both tails go on to 2⁻⁶⁵.
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use variata_distributions::lanes::Compute;
 
 use crate::pack::ROWS;
@@ -116,7 +116,7 @@ pub(crate) fn pair<T: Compute>(seed: u64, first: u64, pair: u32) -> [[T; ROWS]; 
 
 /// Standard Gumbel noise [rows, codes] of a seed: what [`Noise::Seeded`](super::Noise::Seeded) adds, for rows from `first_row` on.
 ///
-/// Every element is a function of seed, row and code; its law is Gumbel(0, 1), of location 0 and mean 0.5772 [errata 001-2], with tails to
+/// Every element is a function of seed, row (below 2³⁹; from there on rows repeat) and code; its law is Gumbel(0, 1), of location 0 and mean 0.5772 [errata 001-2], with tails to
 /// e^−45, finite for every seed. f32 noise is the f64 noise rounded, but for the last bits of its uniform number.
 ///
 /// ```
@@ -131,8 +131,8 @@ pub fn gumbel_noise<T: Compute>(seed: u64, first_row: u64, rows: usize, codes: u
         for code in (0..codes).step_by(2) {
             let noise = pair::<T>(seed, first_row.wrapping_add(first as u64), (code / 2) as u32);
             for (c, noise) in noise.iter().enumerate().take(codes - code) {
-                let rows = out.column_mut(code + c).into_iter().skip(first).take(ROWS);
-                rows.zip(noise).for_each(|(to, g)| *to = *g);
+                let to = out.slice_mut(s![first..rows.min(first + ROWS), code + c]);
+                to.into_iter().zip(noise).for_each(|(to, g)| *to = *g);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Logits of a panel of rows, block by block of codes, and products with the blocks.
 
+use ndarray::s;
 use pulp::Simd;
 use variata_distributions::lanes::{Compute, tile};
 
@@ -58,12 +59,12 @@ impl<'a, T: Compute> Logits<'a, T> {
             }
             Noise::Given(noise) => {
                 for (k, out) in out[..inside].iter_mut().enumerate() {
-                    let column = noise.column(b * BLOCK + k);
+                    let rows = row..noise.nrows().min(row + ROWS);
                     for x in out.iter_mut() {
                         *x = alpha * *x;
                     }
-                    let rows = out.iter_mut().zip(column.into_iter().skip(row));
-                    rows.for_each(|(x, g)| *x = *x + beta * *g);
+                    let given = out.iter_mut().zip(noise.slice(s![rows, b * BLOCK + k]));
+                    given.for_each(|(x, g)| *x = *x + beta * *g);
                 }
             }
         }

@@ -15,6 +15,7 @@ use crate::error::Error;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "stored::Schedule"))]
 pub struct Schedule {
     start: f64,
     end: f64,
@@ -80,6 +81,36 @@ impl Schedule {
             Course::Exponential { rate } => (self.start * libm::exp(-rate * step as f64)).max(self.end),
             Course::Linear { steps } => between(part(steps)),
             Course::Cosine { steps } => between(0.5 - 0.5 * libm::cos(std::f64::consts::PI * part(steps))),
+        }
+    }
+}
+
+/// What a file may hold, before it is checked.
+#[cfg(feature = "serde")]
+mod stored {
+    use variata_distributions::check;
+
+    use super::Course;
+    use crate::error::Error;
+
+    #[derive(serde::Deserialize)]
+    pub(super) struct Schedule {
+        start: f64,
+        end: f64,
+        course: Course,
+    }
+
+    impl TryFrom<Schedule> for super::Schedule {
+        type Error = Error;
+
+        fn try_from(Schedule { start, end, course }: Schedule) -> Result<Self, Error> {
+            match course {
+                Course::Exponential { rate } => {
+                    check::scalar("rate", rate, "finite and >= 0", rate >= 0.0 && rate.is_finite())?;
+                }
+                _ => check::scalar("start", start, "finite", start.is_finite())?,
+            }
+            Self::new(start, end, course)
         }
     }
 }

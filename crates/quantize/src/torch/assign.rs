@@ -4,7 +4,7 @@ use ndarray::Array1;
 use tch::{Kind, Tensor};
 use variata_torch_bridge::{Route, lend_all, no_grad, tensor_from_array};
 
-use super::{Input, Native, code_shape, codebook, compute_kind, integers, rows};
+use super::{Input, Native, check_range, code_shape, codebook, compute_kind, integers, power_of_two, rows};
 use crate::codebook::Metric;
 use crate::error::Error;
 
@@ -32,13 +32,20 @@ pub fn assign(codes: &Tensor, metric: Metric, z: &Tensor) -> Result<Tensor, Erro
     Ok(input.shaped(&nearest(&input, metric)?))
 }
 
-/// [`assign`] as tensor operations: the nearest by differences in f64 among the four codes of the best scores.
+/// [`assign`] as tensor operations: the nearest by differences in f64 among the four codes of the best scores. Of five or
+/// more codes that are equal, or as near as round-off of the scores, any four are looked at. A row with a NaN has an index of no
+/// meaning.
 ///
 /// # Errors
 /// As [`assign`], values not among them.
 pub fn assign_composed(codes: &Tensor, metric: Metric, z: &Tensor) -> Result<Tensor, Error> {
     let input = Input::new(codes, z)?;
-    Ok(input.shaped(&no_grad(|| composed(&input, metric))))
+    Ok(input.shaped(&nearest_composed(&input, metric)))
+}
+
+/// Indices [N].
+pub(super) fn nearest_composed(input: &Input, metric: Metric) -> Tensor {
+    no_grad(|| composed(input, metric))
 }
 
 /// Indices [N].
@@ -46,7 +53,7 @@ pub(super) fn nearest(input: &Input, metric: Metric) -> Result<Tensor, Error> {
     match (input.route(), input.codes.kind()) {
         (Route::Native, Kind::Float) => native::<f32>(input, metric),
         (Route::Native, Kind::Double) => native::<f64>(input, metric),
-        _ => Ok(no_grad(|| composed(input, metric))),
+        _ => Ok(nearest_composed(input, metric)),
     }
 }
 
@@ -74,12 +81,14 @@ fn composed(input: &Input, metric: Metric) -> Tensor {
     let codes = exact(codes);
     let centre = codes.mean_dim(0, true, Kind::Double);
     let centred = &codes - &centre;
+    let scale = power_of_two(&centred);
+    let centred = centred / &scale;
     let bias = (centred.square().sum_dim_intlist(-1, false, Kind::Double) * 0.5).to_kind(kind);
     let turned = centred.to_kind(kind).tr();
     let candidates = CANDIDATES.min(*count);
     let parts = rows.split(Input::block(count + candidates * depth), 0).into_iter().map(|z| {
         let z = exact(&z);
-        let scores = &bias - (&z - &centre).to_kind(kind).matmul(&turned);
+        let scores = &bias - ((&z - &centre) / &scale).to_kind(kind).matmul(&turned);
         // Ascending, so that the first of equal distances has the lowest index.
         let (found, _) = scores.topk(candidates, -1, false, false).1.sort(-1, false);
         let gaps =
@@ -113,14 +122,7 @@ pub fn decode(codes: &Tensor, indices: &Tensor) -> Result<Tensor, Error> {
     let [count, depth] = code_shape(codes)?;
     let indices = integers(indices)?.to_device(codes.device());
     let flat = indices.flatten(0, -1);
-    let outside = flat.lt(0).logical_or(&flat.ge(count));
-    if flat.numel() > 0 && outside.any().int64_value(&[]) != 0 {
-        let position = outside.to_kind(Kind::Int64).argmax(0, false).int64_value(&[]);
-        // A negative index, read as unsigned, is too large as well.
-        let index = flat.int64_value(&[position]) as usize;
-        let (position, codes) = (position as usize, count as usize);
-        return Err(Error::Index { argument: "indices", position, index, codes });
-    }
+    check_range(&flat, count)?;
     let mut shape = indices.size();
     shape.push(depth);
     Ok(codes.index_select(0, &flat).reshape(shape))

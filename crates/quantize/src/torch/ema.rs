@@ -6,7 +6,9 @@ use variata_distributions::check;
 use variata_distributions::torch::support::size;
 use variata_torch_bridge::{Route, check_floating, lend_all, no_grad, route, tensor_from_array};
 
-use super::{Native, code_shape, codebook, copy, indices as as_array, integers, rows};
+use super::{
+    Native, check_finite, check_range, code_shape, codebook, copy, indices as as_array, integers, rows,
+};
 use crate::codebook::{Codebook, Metric};
 use crate::ema::Smoothing;
 use crate::error::Error;
@@ -27,9 +29,16 @@ impl Clusters {
     /// Adds what another batch or worker found.
     ///
     /// # Errors
-    /// The shapes differ.
+    /// The shapes, kinds or devices do not fit.
     pub fn merge(&mut self, other: &Self) -> Result<(), Error> {
+        check_floating(&[
+            ("sums", &self.sums),
+            ("sizes", &self.sizes),
+            ("other", &other.sums),
+            ("other", &other.sizes),
+        ])?;
         check::shape("other", &size(&other.sums), &size(&self.sums))?;
+        check::shape("other", &size(&other.sizes), &size(&self.sizes))?;
         self.sizes += &other.sizes;
         self.sums += &other.sums;
         Ok(())
@@ -79,10 +88,12 @@ pub fn clusters_composed(
 /// Rows [N, D] and indices [N].
 fn checked(codes: &Tensor, z: &Tensor, indices: &Tensor) -> Result<(Tensor, Tensor), Error> {
     let input = super::Input::new(codes, z)?;
-    let indices = integers(indices)?;
+    let indices = integers(indices)?.to_device(z.device());
     let leading: Vec<usize> = input.leading.iter().map(|&n| n as usize).collect();
     check::shape("indices", &size(&indices), &leading)?;
-    Ok((input.rows, indices.flatten(0, -1)))
+    let indices = indices.flatten(0, -1);
+    check_range(&indices, input.count)?;
+    Ok((input.rows, indices))
 }
 
 /// Clusters of rows [N, D] with indices [N] that belong to them.
@@ -148,6 +159,8 @@ impl Ema {
         if metric == Metric::Cosine {
             sums /= norms(&sums);
         }
+        // A code of 0 has no direction.
+        check_finite("codes", &sums)?;
         let sizes = Tensor::ones([count], (Kind::Double, codes.device()));
         Ok(Self { metric, decay, smoothing, sizes, sums })
     }
@@ -166,6 +179,11 @@ impl Ema {
         check_floating(&[("codes", codes), ("sizes", sizes), ("sums", sums)])?;
         check::shape("sizes", &size(sizes), &size(&ema.sizes))?;
         check::shape("sums", &size(sums), &size(&ema.sums))?;
+        check_finite("sums", sums)?;
+        check_finite(
+            "sizes",
+            &sizes.where_self(&sizes.ge(0.0), &Tensor::from(f64::NAN).to_device(sizes.device())),
+        )?;
         ema.sizes = sizes.detach().to_kind(Kind::Double).copy();
         ema.sums = sums.detach().to_kind(Kind::Double).copy();
         Ok(ema)
@@ -184,9 +202,14 @@ impl Ema {
     /// One step: `codes` are changed in place.
     ///
     /// # Errors
-    /// The shapes do not fit, or a code would not be finite. Nothing changes then.
+    /// The shapes or devices do not fit, or a size or code would not be finite. Nothing changes then. Waits for the device.
     pub fn update(&mut self, codes: &mut Tensor, clusters: &Clusters) -> Result<(), Error> {
-        check_floating(&[("codes", codes), ("clusters", &clusters.sums), ("sizes", &clusters.sizes)])?;
+        check_floating(&[
+            ("codes", codes),
+            ("sums", &self.sums),
+            ("clusters", &clusters.sums),
+            ("sizes", &clusters.sizes),
+        ])?;
         let shape = size(&self.sums);
         check::shape("codes", &size(codes), &shape)?;
         check::shape("clusters", &size(&clusters.sums), &shape)?;
@@ -208,13 +231,8 @@ impl Ema {
             // Codes that were chosen, but for directions that cancel.
             let moved = clusters.sizes.gt(0.0).logical_and(&divisor.gt(0.0)).unsqueeze(1);
             let next = (numerator / divisor.unsqueeze(1)).to_kind(codes.kind()).where_self(&moved, codes);
-            let finite = next.isfinite().all_dim(1, false);
-            if finite.all().int64_value(&[]) == 0 {
-                let row = finite.to_kind(Kind::Int64).argmin(0, false).int64_value(&[]);
-                let values = next.get(row);
-                let value = values.masked_select(&values.isfinite().logical_not()).double_value(&[0]);
-                return Err(Error::Row { argument: "codes", row: row as usize, value, must: "finite" });
-            }
+            check_finite("sizes", &clusters.sizes)?;
+            check_finite("codes", &next)?;
             codes.copy_(&next);
             (self.sizes, self.sums) = (sizes, sums);
             Ok(())

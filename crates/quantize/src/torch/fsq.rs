@@ -18,7 +18,7 @@ pub struct FsqQuantized {
 }
 
 /// Tensor form of [`Fsq::quantize`] for vectors `z` [.., D], by tensor operations on every device; the gradient goes straight
-/// through the rounding.
+/// through the rounding. A NaN stays one, and counts as the lowest level of its dimension in the index.
 ///
 /// # Errors
 /// `z` is not dense and floating-point, or has another number of dimensions.
@@ -47,7 +47,9 @@ pub fn fsq(fsq: &Fsq, z: &Tensor) -> Result<FsqQuantized, Error> {
     let kind = z.kind();
     let (output, indices) = no_grad(|| {
         let bounded = (z.to_kind(Kind::Double) + &shift).tanh() * &half - row(&|level| Fsq::bound(level).2);
-        let code = bounded.round();
+        // With a thousand levels and more the margin alone would lead beyond the last.
+        let last = row(&|level| (level - 1 - level / 2) as f64);
+        let code = bounded.round().maximum(&-&middle).minimum(&last);
         let mut place = 1i64;
         let mut places = Vec::with_capacity(levels.len());
         for &level in levels {
@@ -56,7 +58,7 @@ pub fn fsq(fsq: &Fsq, z: &Tensor) -> Result<FsqQuantized, Error> {
             place = place.wrapping_mul(level as i64);
         }
         let places = Tensor::from_slice(&places).to_device(z.device());
-        let digits = (&code + &middle).to_kind(Kind::Int64);
+        let digits = (&code + &middle).nan_to_num(0.0, 0.0, 0.0).to_kind(Kind::Int64);
         ((code / &middle).to_kind(kind), (digits * places).sum_dim_intlist(-1, false, Kind::Int64))
     });
     let at = Saved::new("z", z);

@@ -7,7 +7,7 @@ use variata_torch_bridge::{
     Route, Saved, attach_backward, check_floating, lend, lend_all, lend2, no_grad, tensor_from_array,
 };
 
-use super::assign::{from_indices, nearest};
+use super::assign::{from_indices, nearest_composed};
 use super::{Input, Native, codebook, compute_kind, gumbel_noise, reported, rows};
 use crate::codebook::{Codebook, Metric};
 use crate::error::Error;
@@ -179,7 +179,10 @@ impl Drawn {
                 let noise = gumbel_noise(seed, first, shape[0] as usize, shape[1] as usize, kind);
                 logits + noise
             }
-            Self::Given(noise) => logits + noise.get()?.narrow(0, first, shape[0]),
+            Self::Given(noise) => {
+                let noise = noise.get()?.narrow(0, first, shape[0]).to_kind(logits.kind());
+                logits + noise
+            }
         })
     }
 }
@@ -237,6 +240,8 @@ struct Blocks {
     codes: Tensor,
     half_squares: Tensor,
     centre: Tensor,
+    /// 1/τ, finite in the kind of the logits.
+    inverse: f64,
     step: i64,
 }
 
@@ -253,7 +258,7 @@ impl Blocks {
             return logits.zeros_like().scatter_value(-1, &winner, 1.0);
         }
         let below = logits - logits.amax([-1i64].as_slice(), true);
-        (below / self.options.temperature).softmax(-1, logits.kind())
+        (below * self.inverse).softmax(-1, logits.kind())
     }
 
     fn centred(&self, z: &Tensor) -> Tensor {
@@ -261,9 +266,9 @@ impl Blocks {
     }
 
     fn forward(&self, z: &Tensor) -> Result<(Tensor, Tensor), variata_torch_bridge::Error> {
-        let double = (Kind::Int64, z.device());
+        let whole = (Kind::Int64, z.device());
         let mut outputs = vec![Tensor::zeros([0, z.size()[1]], (self.codes.kind(), z.device()))];
-        let mut indices = vec![Tensor::zeros([0], double)];
+        let mut indices = vec![Tensor::zeros([0], whole)];
         for (first, z) in (0..).step_by(self.step as usize).zip(z.split(self.step, 0)) {
             let logits = self.logits(&self.centred(&z), first)?;
             let mixed = self.weights(&logits).matmul(&self.codes);
@@ -292,13 +297,13 @@ impl Blocks {
             }
             let slopes = g.matmul(&self.codes.tr());
             let mean = (&weights * &slopes).sum_dim_intlist(-1, true, kind);
-            let delta = &weights * (slopes - mean) / tau;
+            let delta = &weights * (slopes - mean) * self.inverse;
             in_z.push(delta.matmul(&self.codes) * 2.0);
             let total = delta.sum_dim_intlist(0, false, kind).unsqueeze(1);
             in_codes += (delta.tr().matmul(&z) - total * &self.codes) * 2.0;
             if tau.is_finite() {
                 let below = &logits - logits.amax([-1i64].as_slice(), true);
-                in_temperature -= (delta * below).sum(Kind::Double) / tau;
+                in_temperature -= (delta * below).sum(Kind::Double) * self.inverse;
             }
         }
         Ok([Tensor::cat(&in_z, 0), in_codes, in_temperature])
@@ -318,12 +323,13 @@ fn blocks(
     let half_squares = (codes.square().sum_dim_intlist(-1, false, Kind::Double) * 0.5).to_kind(kind);
     let (codes, step) = (codes.to_kind(kind), Input::block(input.count + input.depth));
     let evaluation = matches!(noise, Drawn::None);
-    let blocks = Blocks { options: *options, noise, codes, half_squares, centre, step };
+    let inverse = (1.0 / options.temperature).min(if kind == Kind::Double { 1e300 } else { 1e37 });
+    let blocks = Blocks { options: *options, noise, codes, half_squares, centre, inverse, step };
     let (soft, mut indices) = no_grad(|| blocks.forward(&input.rows))?;
     let mut output = soft.to_kind(input.codes.kind());
     if options.hard || options.temperature == 0.0 {
         if evaluation {
-            indices = nearest(input, Metric::SquaredEuclidean)?;
+            indices = nearest_composed(input, Metric::SquaredEuclidean);
         }
         output = no_grad(|| input.codes.index_select(0, &indices));
     }

@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 use variata_torch_bridge::{Route, Saved, attach_backward, lend_all, no_grad, tensor_from_array};
 
-use super::assign::{from_indices, nearest};
+use super::assign::{from_indices, nearest_composed};
 use super::ema::of;
 use super::{Input, Native, codebook, reported, rows};
 use crate::codebook::Metric;
@@ -13,7 +13,8 @@ use crate::quantize::Estimator;
 /// What [`quantize`] returns.
 #[derive(Debug)]
 pub struct Quantized {
-    /// The nearest codes [.., D], the very bits of the codebook, of its kind; the gradient goes to the vectors by the estimator.
+    /// The nearest codes [.., D], the very bits of the codebook, of its kind; the gradient goes to the vectors by the
+    /// estimator. Not to be changed in place before backward, which reads it.
     pub output: Tensor,
     /// Their indices [..], `Int64`.
     pub indices: Tensor,
@@ -49,11 +50,36 @@ pub fn quantize(
     estimator: Estimator,
 ) -> Result<Quantized, Error> {
     let input = Input::new(codes, z)?;
-    let (output, indices, loss) = match (input.route(), codes.kind()) {
+    let found = match (input.route(), codes.kind()) {
         (Route::Native, Kind::Float) => native::<f32>(&input, metric)?,
         (Route::Native, Kind::Double) => native::<f64>(&input, metric)?,
-        _ => composed(&input, metric)?,
+        _ => composed(&input, metric),
     };
+    attached(codes, z, &input, found, estimator)
+}
+
+/// [`quantize`] as tensor operations in blocks of rows.
+///
+/// # Errors
+/// As [`quantize`], values not among them.
+pub fn quantize_composed(
+    codes: &Tensor,
+    metric: Metric,
+    z: &Tensor,
+    estimator: Estimator,
+) -> Result<Quantized, Error> {
+    let input = Input::new(codes, z)?;
+    attached(codes, z, &input, composed(&input, metric), estimator)
+}
+
+/// Gives what was found its gradients.
+fn attached(
+    codes: &Tensor,
+    z: &Tensor,
+    input: &Input,
+    (output, indices, loss): Found,
+    estimator: Estimator,
+) -> Result<Quantized, Error> {
     let (vectors, chosen) = (input.full(&input.rows), input.full(&output));
     let shaped = input.shaped(&indices);
     let (kind, numel) = (z.kind(), vectors.numel());
@@ -95,14 +121,14 @@ fn native<F: Native>(input: &Input, metric: Metric) -> Result<Found, Error> {
     Ok((tensor_from_array(found.output)?, from_indices(&found.indices)?, Tensor::from(found.loss)))
 }
 
-fn composed(input: &Input, metric: Metric) -> Result<Found, Error> {
-    let indices = nearest(input, metric)?;
-    Ok(no_grad(|| {
+fn composed(input: &Input, metric: Metric) -> Found {
+    let indices = nearest_composed(input, metric);
+    no_grad(|| {
         let output = input.codes.index_select(0, &indices);
         let gap = input.rows.to_kind(Kind::Double) - &output;
         let loss = gap.square().sum(Kind::Double) / (gap.numel().max(1) as f64);
         (output, indices, loss)
-    }))
+    })
 }
 
 /// (‖e‖/‖z‖)·Rᵀg of each row, as [`Estimator::Rotation`] says.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use variata_quantize::{Codebook, Compute, Heads, Metric};
 use variata_testkit::families::for_each_layout_2d;
 
-use crate::support::{check_nearest, distance, euclidean, normal, rng, single};
+use crate::support::{argument, check_nearest, distance, euclidean, normal, rng, single};
 
 const METRICS: [Metric; 2] = [Metric::SquaredEuclidean, Metric::Cosine];
 
@@ -210,4 +210,38 @@ fn k_means_never_gets_worse() {
     let data = concatenate![Axis(0), centres, above, below];
     let fitted = Codebook::k_means(&data, 4, 2, Metric::SquaredEuclidean, &mut rng(1)).unwrap();
     assert!((fitted.objectives[2] - 4.0 / 3.0).abs() < 1e-12);
+}
+
+/// Codes of one direction are equally near, whatever their lengths.
+#[test]
+fn of_one_direction_the_first() {
+    for (a, b) in [(1.0, 3.0), (3.0, 1.0), (5.0, 7.0), (0.1, 1e100)] {
+        for direction in [array![1.0, 1.0], array![1.0, 2.0], array![0.3, -0.7]] {
+            let codes = ndarray::stack![Axis(0), &direction * a, &direction * b];
+            // 0.3·3 is rounded: only directions that stay exact are ties.
+            if codes[[0, 0]] * b != codes[[1, 0]] * a || codes[[0, 1]] * b != codes[[1, 1]] * a {
+                continue;
+            }
+            let codebook = Codebook::new(codes, Metric::Cosine).unwrap();
+            let z = ndarray::stack![Axis(0), direction, &direction * 1e-3, &direction * -1.0];
+            assert_eq!(codebook.assign(&z).unwrap().to_vec(), [0, 0, 0], "{a} {b}");
+        }
+    }
+}
+
+/// Vectors whose squares are no normal numbers in f32.
+#[test]
+fn of_tiny_vectors_by_their_direction() {
+    let angles: Vec<f64> = (0..64).map(|k| 0.4 + 1e-5 * f64::from(k)).collect();
+    let codes =
+        Array2::from_shape_fn((64, 2), |(k, d)| if d == 0 { angles[k].cos() } else { angles[k].sin() });
+    for size in [1.0f32, 1e-15, 1e-25, 1e-35, 1e-40] {
+        let z = Array2::from_shape_fn((200, 2), |(i, d)| {
+            let angle = 0.4 + 3.15e-6 * i as f64;
+            size * (if d == 0 { angle.cos() } else { angle.sin() }) as f32
+        });
+        let codebook = Codebook::new(single(&codes), Metric::Cosine).unwrap();
+        check_nearest(&codebook, &z, &codebook.assign(&z).unwrap());
+    }
+    assert_eq!(argument(Codebook::new(array![[1e-150, 0.0]], Metric::Cosine)), "codes");
 }

@@ -63,7 +63,7 @@ fn vectors_that_are_not_finite_are_named_by_their_row() {
     let cosine = Codebook::new(normal(5, 3, 1), Metric::Cosine).unwrap();
     assert_eq!(
         cosine.assign(&array![[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]).unwrap_err().to_string(),
-        "`z`: row 1 holds 0, must be a vector that is not 0"
+        "`z`: row 1 holds 0, must be a vector that is not 0 (norm at least 1e-140)"
     );
     assert_eq!(
         GumbelSoftmax::default().forward(&cosine, &normal(2, 3, 1), Noise::None).unwrap_err().to_string(),

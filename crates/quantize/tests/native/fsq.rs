@@ -35,6 +35,18 @@ fn levels_are_all_reached() {
     }
 }
 
+/// From a thousand levels on the margin of the bound is wider than half a level.
+#[test]
+fn many_levels_stay_among_themselves() {
+    for level in [1001usize, 1002, 1003, 1 << 24] {
+        let fsq = Fsq::new(vec![level, 3]).unwrap();
+        let quantized = fsq.quantize(&array![[40.0, 0.0], [-40.0, 0.0]]).unwrap();
+        assert_eq!(quantized.indices, array![level - 1 + level, level]);
+        assert!(quantized.output.iter().all(|v: &f64| v.abs() <= 1.0));
+        assert_eq!(fsq.decode::<f64>(&quantized.indices).unwrap(), quantized.output);
+    }
+}
+
 #[test]
 fn the_gradient_is_that_of_the_bound() {
     for level in [2usize, 5, 8] {

@@ -99,8 +99,15 @@ fn quantised_tensors_are_those_of_the_arrays() {
             let loss = weighted(&found.output, &up) + &found.codebook_loss + &found.commitment_loss * 0.25;
             let slopes = grads(&loss, &[&x, &c]);
             if kind == Kind::BFloat16 {
-                assert_eq!(found.output.kind(), kind);
+                assert_eq!((found.output.kind(), slopes[0].dim()), (kind, (30, 4)));
                 continue;
+            }
+            let composed = torch::quantize_composed(&c, metric, &x, estimator).unwrap();
+            assert!(composed.output.equal(&rows.view([30, 4])));
+            let loss =
+                weighted(&composed.output, &up) + &composed.codebook_loss + &composed.commitment_loss * 0.25;
+            for (composed, routed) in grads(&loss, &[&x, &c]).iter().zip(&slopes) {
+                assert_close(composed, routed, 1e-13, 1e-13);
             }
             let tolerance = if kind == Kind::Double { 1e-13 } else { 1e-5 };
             assert_eq!(whole(&found.indices), native.indices.to_vec());
@@ -387,6 +394,27 @@ fn no_rows_and_wrong_input() {
     assert_eq!(torch::assign_composed(&c, EUCLIDEAN, &nan).unwrap().size(), [2]);
     let negative = GumbelSoftmax { temperature: -1.0, hard: false };
     assert!(torch::gumbel_softmax(&negative, &c, &nan, torch::Noise::None).is_err());
+    // Noise of another kind, indices out of range on the composed way, averages of another shape.
+    let mixed = torch::Noise::Given(&Tensor::zeros([2, 4], (Kind::Double, Device::Cpu)));
+    let found = torch::gumbel_softmax_composed(&options, &c, &Tensor::zeros([2, 2], floats), mixed).unwrap();
+    assert_eq!((found.output.kind(), found.output.isfinite().all().int64_value(&[])), (Kind::Float, 1));
+    for outside in [4i64, -1] {
+        let indices = Tensor::from_slice(&[0, outside]);
+        let refused = torch::clusters_composed(&c, EUCLIDEAN, &Tensor::zeros([2, 2], floats), &indices);
+        assert!(matches!(refused, Err(Error::Index { position: 1, .. })));
+    }
+    let mut three = torch::clusters(&c, EUCLIDEAN, &c, &Tensor::from_slice(&[0i64, 1, 2, 3])).unwrap();
+    let other = leaf(&numbers(3, 2, 1), Kind::Float);
+    assert!(
+        three
+            .merge(&torch::clusters(&other, EUCLIDEAN, &other, &Tensor::from_slice(&[0i64, 1, 2])).unwrap())
+            .is_err()
+    );
+    let nothing = Tensor::zeros([2, 2], floats);
+    assert!(torch::Ema::new(&nothing, Metric::Cosine, 0.9, Smoothing::None).is_err());
+    let tiny = GumbelSoftmax { temperature: 5e-324, hard: false };
+    let found = torch::gumbel_softmax_composed(&tiny, &c, &nothing, torch::Noise::None).unwrap();
+    assert_eq!(found.output.isfinite().all().int64_value(&[]), 1);
     let short = Tensor::zeros([2, 3], floats);
     assert!(torch::gumbel_softmax(&options, &c, &nan, torch::Noise::Given(&short)).is_err());
     assert_eq!(
