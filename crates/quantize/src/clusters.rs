@@ -12,7 +12,7 @@ use crate::exact;
 /// Partial sums at most; their number depends on sizes alone, never on threads.
 const PARTS: usize = 16;
 
-/// Sizes [K] and sums [K, D] of the clusters of a batch, in f64: what an EMA step or a k-means step needs.
+/// Sizes `[K]` and sums [K, D] of the clusters of a batch, in f64: what an EMA step or a k-means step needs.
 ///
 /// Micro-batches are [added](Self::add) one after the other; several workers each make their own, and [merge](Self::merge) them.
 /// Under the cosine metric vectors count with their direction only: z/‖z‖.
@@ -40,7 +40,7 @@ impl Clusters {
         Self { sizes: Array1::zeros(codebook.count()), sums: Array2::zeros(codebook.codes().dim()) }
     }
 
-    /// How many vectors chose each code [K].
+    /// How many vectors chose each code `[K]`.
     pub fn sizes(&self) -> &Array1<f64> {
         &self.sizes
     }
@@ -50,7 +50,7 @@ impl Clusters {
         &self.sums
     }
 
-    /// Adds vectors `z` [N, D] with the indices [N] of their codes.
+    /// Adds vectors `z` [N, D] with the indices `[N]` of their codes.
     ///
     /// # Errors
     /// [`Error::Argument`] for shapes that do not fit, [`Error::Index`] for an index that is not less than K, [`Error::Row`] for a

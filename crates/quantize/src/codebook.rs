@@ -136,7 +136,7 @@ impl<T: Compute> Codebook<T> {
         Ok(())
     }
 
-    /// Index of the code nearest to each row of `z` [N, D], the lowest at ties: [N].
+    /// Index of the code nearest to each row of `z` [N, D], the lowest at ties: `[N]`.
     ///
     /// # Errors
     /// [`Error::Argument`] if `z` has not D columns, [`Error::Row`] with the first row that is not finite, larger than 10¹⁵⁰
@@ -148,7 +148,7 @@ impl<T: Compute> Codebook<T> {
         Ok(Array1::from(indices))
     }
 
-    /// [`assign`](Self::assign) with the distances of the metric, [N] each.
+    /// [`assign`](Self::assign) with the distances of the metric, `[N]` each.
     ///
     /// # Errors
     /// As [`assign`](Self::assign).
@@ -188,7 +188,7 @@ impl<T: Compute> Codebook<T> {
         Ok((indices, distances))
     }
 
-    /// The codes of some indices: [N] → [N, D], the very bits of the codebook.
+    /// The codes of some indices: `[N]` → [N, D], the very bits of the codebook.
     ///
     /// # Errors
     /// [`Error::Index`] with the first index that is not less than K.

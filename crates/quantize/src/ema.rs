@@ -21,7 +21,7 @@ pub enum Smoothing {
     Hold(f64),
 }
 
-/// Exponential moving averages of sizes [K] and sums [K, D] of the codes' clusters.
+/// Exponential moving averages of sizes `[K]` and sums [K, D] of the codes' clusters.
 ///
 /// ```text
 /// Nₖ ← γNₖ + (1 − γ)nₖ,   mₖ ← γmₖ + (1 − γ)Σz,   eₖ ← mₖ/Nₖ for the codes that were chosen
@@ -79,7 +79,7 @@ impl Ema {
         Ok(())
     }
 
-    /// Averages that were saved: sizes [K] and sums [K, D].
+    /// Averages that were saved: sizes `[K]` and sums [K, D].
     ///
     /// # Errors
     /// As [`new`](Self::new), and if shapes do not fit, a number is not finite or a size negative.
@@ -99,7 +99,7 @@ impl Ema {
         Ok(Self { decay, smoothing, sizes, sums })
     }
 
-    /// Averaged sizes [K].
+    /// Averaged sizes `[K]`.
     pub fn sizes(&self) -> &Array1<f64> {
         &self.sizes
     }

@@ -39,7 +39,7 @@ pub struct Fsq {
 pub struct FsqQuantized<T> {
     /// Quantised vectors [N, D], in [−1, 1].
     pub output: Array2<T>,
-    /// Their indices [N].
+    /// Their indices `[N]`.
     pub indices: Array1<usize>,
 }
 
@@ -66,7 +66,7 @@ impl Fsq {
         Ok(Self { levels, count: count.unwrap_or(0) })
     }
 
-    /// Levels of each dimension [D].
+    /// Levels of each dimension `[D]`.
     pub fn levels(&self) -> &[usize] {
         &self.levels
     }
@@ -141,7 +141,7 @@ impl Fsq {
         Ok(grad)
     }
 
-    /// The quantised vectors [N, D] of indices [N].
+    /// The quantised vectors [N, D] of indices `[N]`.
     ///
     /// # Errors
     /// [`Error::Index`] with the first index that is not less than the number of codes.

@@ -88,7 +88,7 @@ impl Default for GumbelSoftmax {
 pub struct SoftQuantized<T> {
     /// Weighted sums of codes [N, D], or codes where hard.
     pub output: Array2<T>,
-    /// The code of the largest logit [N].
+    /// The code of the largest logit `[N]`.
     pub indices: Array1<usize>,
     /// Weighted sums of the centred codes, in the units of the panel.
     mixture: Array2<T>,

@@ -32,7 +32,7 @@ pub enum Estimator {
 pub struct Quantized<T> {
     /// The nearest codes [N, D], the very bits of the codebook.
     pub output: Array2<T>,
-    /// Their indices [N].
+    /// Their indices `[N]`.
     pub indices: Array1<usize>,
     /// Mean of (z − e)² over all N·D elements, 0 for N = 0: the value both of the codebook loss, whose gradient goes to the codes, and
     /// of the commitment loss, whose gradient goes to z. It does not depend on the size of the batch.

@@ -97,7 +97,7 @@ fn integers(indices: &Tensor) -> Result<Tensor, Error> {
     }
 }
 
-/// Indices [N] name codes: on a GPU this waits for the device, where an operation with others would be lost.
+/// Indices `[N]` name codes: on a GPU this waits for the device, where an operation with others would be lost.
 fn check_range(indices: &Tensor, count: i64) -> Result<(), Error> {
     let outside = indices.lt(0).logical_or(&indices.ge(count));
     if indices.numel() == 0 || outside.any().int64_value(&[]) == 0 {
@@ -154,7 +154,7 @@ impl Input {
         (BLOCK / width.max(1)).max(1)
     }
 
-    /// Indices [N] in the shape that belongs to the vectors.
+    /// Indices `[N]` in the shape that belongs to the vectors.
     fn shaped(&self, indices: &Tensor) -> Tensor {
         indices.reshape(&self.leading)
     }

@@ -82,7 +82,7 @@ impl Usage {
         Ok(())
     }
 
-    /// How often each code was chosen [K].
+    /// How often each code was chosen `[K]`.
     pub fn counts(&self) -> &[u64] {
         &self.counts
     }
@@ -212,7 +212,7 @@ impl UsageWindow {
 /// Entropy of each row of weights and of their mean: see [`GumbelSoftmax::usage`](crate::GumbelSoftmax::usage).
 #[derive(Debug, Clone, PartialEq)]
 pub struct SoftUsage {
-    /// Mean weight of each code [K]; they sum to 1.
+    /// Mean weight of each code `[K]`; they sum to 1.
     pub weights: Array1<f64>,
     /// Mean over the rows of the entropy of their weights, in nats: 0 when all are one-hot, log K when all are uniform.
     pub row_entropy: f64,

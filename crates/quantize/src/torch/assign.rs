@@ -12,7 +12,7 @@ use crate::error::Error;
 const CANDIDATES: i64 = 4;
 
 /// Tensor form of [`crate::Codebook::assign`]: the index of the code nearest to each vector of `z` [.., D] among `codes`
-/// [K, D], the lowest at ties; shape [..], kind `Int64`.
+/// [K, D], the lowest at ties; shape `[..]`, kind `Int64`.
 ///
 /// # Errors
 /// A tensor is not dense and floating-point or the shapes do not fit; natively also as [`crate::Codebook::assign`].
@@ -43,12 +43,12 @@ pub fn assign_composed(codes: &Tensor, metric: Metric, z: &Tensor) -> Result<Ten
     Ok(input.shaped(&nearest_composed(&input, metric)))
 }
 
-/// Indices [N].
+/// Indices `[N]`.
 pub(super) fn nearest_composed(input: &Input, metric: Metric) -> Tensor {
     no_grad(|| composed(input, metric))
 }
 
-/// Indices [N].
+/// Indices `[N]`.
 pub(super) fn nearest(input: &Input, metric: Metric) -> Result<Tensor, Error> {
     match (input.route(), input.codes.kind()) {
         (Route::Native, Kind::Float) => native::<f32>(input, metric),
@@ -102,7 +102,7 @@ fn composed(input: &Input, metric: Metric) -> Tensor {
     if parts.is_empty() { Tensor::zeros([0], (Kind::Int64, rows.device())) } else { Tensor::cat(&parts, 0) }
 }
 
-/// The codes [.., D] of indices [..], the very bits of `codes` [K, D]; differentiable in the codes.
+/// The codes [.., D] of indices `[..]`, the very bits of `codes` [K, D]; differentiable in the codes.
 ///
 /// # Errors
 /// As [`assign`]; `indices` is not of an integer kind; [`Error::Index`] with the first index that is not in [0, K).

@@ -15,11 +15,11 @@ use crate::error::Error;
 use crate::revive::Revival;
 use crate::usage::Usage;
 
-/// Tensor form of [`crate::Clusters`]: sizes [K] and sums [K, D] of the clusters of a batch, of kind `Double`, on the device
+/// Tensor form of [`crate::Clusters`]: sizes `[K]` and sums [K, D] of the clusters of a batch, of kind `Double`, on the device
 /// of the codes. Micro-batches and workers add theirs up.
 #[derive(Debug)]
 pub struct Clusters {
-    /// How many vectors chose each code [K].
+    /// How many vectors chose each code `[K]`.
     pub sizes: Tensor,
     /// The sum of the vectors that chose each code [K, D].
     pub sums: Tensor,
@@ -45,7 +45,7 @@ impl Clusters {
     }
 }
 
-/// Sizes and sums of the vectors `z` [.., D] that have the `indices` [..] of `codes` [K, D]; under the cosine metric of their
+/// Sizes and sums of the vectors `z` [.., D] that have the `indices` `[..]` of `codes` [K, D]; under the cosine metric of their
 /// directions.
 ///
 /// # Errors
@@ -85,7 +85,7 @@ pub fn clusters_composed(
     Ok(no_grad(|| composed(codes, metric, &z, &indices)))
 }
 
-/// Rows [N, D] and indices [N].
+/// Rows [N, D] and indices `[N]`.
 fn checked(codes: &Tensor, z: &Tensor, indices: &Tensor) -> Result<(Tensor, Tensor), Error> {
     let input = super::Input::new(codes, z)?;
     let indices = integers(indices)?.to_device(z.device());
@@ -96,7 +96,7 @@ fn checked(codes: &Tensor, z: &Tensor, indices: &Tensor) -> Result<(Tensor, Tens
     Ok((input.rows, indices))
 }
 
-/// Clusters of rows [N, D] with indices [N] that belong to them.
+/// Clusters of rows [N, D] with indices `[N]` that belong to them.
 pub(super) fn of(codes: &Tensor, metric: Metric, z: &Tensor, indices: &Tensor) -> Result<Clusters, Error> {
     let codes = codes.detach();
     match (route(&[&codes, z], &[]), codes.kind()) {
@@ -189,7 +189,7 @@ impl Ema {
         Ok(ema)
     }
 
-    /// Averaged sizes [K].
+    /// Averaged sizes `[K]`.
     pub fn sizes(&self) -> &Tensor {
         &self.sizes
     }

@@ -13,7 +13,7 @@ use crate::fsq::Fsq;
 pub struct FsqQuantized {
     /// Quantised vectors [.., D], in [−1, 1], of the kind of the vectors.
     pub output: Tensor,
-    /// Their indices [..], `Int64`.
+    /// Their indices `[..]`, `Int64`.
     pub indices: Tensor,
 }
 

@@ -36,7 +36,7 @@ pub enum Noise<'a> {
 pub struct SoftQuantized {
     /// Weighted sums of codes [.., D], of the kind of the codes, or codes where hard.
     pub output: Tensor,
-    /// The code of the largest logit [..], `Int64`.
+    /// The code of the largest logit `[..]`, `Int64`.
     pub indices: Tensor,
 }
 
@@ -236,7 +236,7 @@ impl Shapes {
 struct Blocks {
     options: GumbelSoftmax,
     noise: Drawn,
-    /// Codes without their centre [K, D], and half the square of their norms [K].
+    /// Codes without their centre [K, D], and half the square of their norms `[K]`.
     codes: Tensor,
     half_squares: Tensor,
     centre: Tensor,

@@ -16,7 +16,7 @@ pub struct Quantized {
     /// The nearest codes [.., D], the very bits of the codebook, of its kind; the gradient goes to the vectors by the
     /// estimator. Not to be changed in place before backward, which reads it.
     pub output: Tensor,
-    /// Their indices [..], `Int64`.
+    /// Their indices `[..]`, `Int64`.
     pub indices: Tensor,
     /// Mean of (z − e)² over all elements, a scalar of kind `Double`, 0 without any; its gradient goes to the codes.
     pub codebook_loss: Tensor,
@@ -111,7 +111,7 @@ fn attached(
     Ok(Quantized { output, indices: shaped, codebook_loss, commitment_loss })
 }
 
-/// Codes [N, D], indices [N] and the loss.
+/// Codes [N, D], indices `[N]` and the loss.
 type Found = (Tensor, Tensor, Tensor);
 
 fn native<F: Native>(input: &Input, metric: Metric) -> Result<Found, Error> {

@@ -45,9 +45,9 @@ pub struct ResidualQuantized {
     pub output: Tensor,
     /// The index of each stage [.., stages], `Int64`.
     pub indices: Tensor,
-    /// Codebook loss of each stage [stages], `Double`.
+    /// Codebook loss of each stage `[stages]`, `Double`.
     pub codebook_losses: Tensor,
-    /// Commitment loss of each stage [stages].
+    /// Commitment loss of each stage `[stages]`.
     pub commitment_losses: Tensor,
 }
 
