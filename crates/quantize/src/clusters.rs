@@ -29,9 +29,45 @@ const PARTS: usize = 16;
 /// # Ok::<(), variata_quantize::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    allow(
+        clippy::unsafe_derive_deserialize,
+        reason = "it is in ndarray's macro `s!`; what is read is checked"
+    )
+)]
+#[cfg_attr(feature = "serde", serde(try_from = "Stored"))]
 pub struct Clusters {
     sizes: Array1<f64>,
     sums: Array2<f64>,
+}
+
+/// What a file may hold, before it is checked.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+struct Stored {
+    sizes: Array1<f64>,
+    sums: Array2<f64>,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Stored> for Clusters {
+    type Error = Error;
+
+    fn try_from(Stored { sizes, sums }: Stored) -> Result<Self, Error> {
+        check::shape("sizes", sizes.shape(), &[sums.nrows()])?;
+        for (row, (size, sum)) in sizes.iter().zip(sums.rows()).enumerate() {
+            if !(*size >= 0.0 && size.is_finite()) {
+                let must = "not negative and finite";
+                return Err(Error::Row { argument: "sizes", row, value: *size, must });
+            }
+            if let Some(value) = sum.iter().copied().find(|v| !v.is_finite()) {
+                return Err(Error::Row { argument: "sums", row, value, must: "finite" });
+            }
+        }
+        Ok(Self { sizes, sums })
+    }
 }
 
 impl Clusters {

@@ -12,7 +12,7 @@ use variata_distributions::lanes::{Compute, Sample};
 
 use crate::codebook::{Codebook, Metric, check_rows};
 use crate::error::Error;
-use crate::usage::SoftUsage;
+use crate::usage::{SoftUsage, plogp};
 
 pub use backward::GumbelGrad;
 pub use noise::gumbel_noise;
@@ -143,16 +143,12 @@ impl GumbelSoftmax {
         check::scalar("rows of z", z.nrows() as f64, "at least 1", z.nrows() > 0)?;
         let found = Self { hard: false, ..*self }.forward(codebook, z, Noise::None)?;
         let mut weights = Array1::<f64>::zeros(codebook.count());
-        let entropy = |w: f64| if w > 0.0 { -w * libm::log(w) } else { 0.0 };
-        let mut row_entropy = 0.0;
+        let mut entropy = 0.0;
         backward::visit(self, codebook, z, Noise::None, &found, |_, k, w| {
             weights[k] += w.to_f64();
-            row_entropy += entropy(w.to_f64());
+            entropy += plogp(w.to_f64());
         });
-        let rows = z.nrows() as f64;
-        weights.mapv_inplace(|w| w / rows);
-        let mean_entropy = weights.iter().map(|w| entropy(*w)).sum();
-        Ok(SoftUsage { weights, row_entropy: row_entropy / rows, mean_entropy })
+        Ok(SoftUsage::from_sums(weights, entropy, z.nrows() as u64))
     }
 
     /// Gradients of a loss with derivative `upstream` [N, D] in the output; `z` and `noise` are those of the forward pass.

@@ -21,6 +21,19 @@ use crate::quantize::{Estimator, Quantized, Upstream};
 /// # Ok::<(), variata_quantize::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    allow(
+        clippy::unsafe_derive_deserialize,
+        reason = "it is in ndarray's macro `s!`; what is read is checked"
+    )
+)]
+#[cfg_attr(feature = "serde", serde(try_from = "Vec<Codebook<T>>", into = "Vec<Codebook<T>>"))]
+#[cfg_attr(
+    feature = "serde",
+    serde(bound(serialize = "T: serde::Serialize", deserialize = "T: serde::Deserialize<'de>"))
+)]
 pub struct Heads<T: Compute> {
     books: Vec<Codebook<T>>,
 }
@@ -44,6 +57,20 @@ pub struct HeadsGrad<T> {
     pub z: Array2<T>,
     /// In the codes of each head [K, D].
     pub codes: Vec<Array2<T>>,
+}
+
+impl<T: Compute> TryFrom<Vec<Codebook<T>>> for Heads<T> {
+    type Error = Error;
+
+    fn try_from(books: Vec<Codebook<T>>) -> Result<Self, Error> {
+        Self::new(books)
+    }
+}
+
+impl<T: Compute> From<Heads<T>> for Vec<Codebook<T>> {
+    fn from(heads: Heads<T>) -> Self {
+        heads.books
+    }
 }
 
 impl<T: Compute> Heads<T> {

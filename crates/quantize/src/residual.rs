@@ -27,6 +27,12 @@ use crate::quantize::{Estimator, Quantized, Upstream};
 /// # Ok::<(), variata_quantize::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Vec<Codebook<T>>", into = "Vec<Codebook<T>>"))]
+#[cfg_attr(
+    feature = "serde",
+    serde(bound(serialize = "T: serde::Serialize", deserialize = "T: serde::Deserialize<'de>"))
+)]
 pub struct Residual<T: Compute> {
     stages: Vec<Codebook<T>>,
 }
@@ -50,6 +56,20 @@ pub struct ResidualGrad<T> {
     pub z: Array2<T>,
     /// In the codes of each stage that was used [K, D].
     pub codes: Vec<Array2<T>>,
+}
+
+impl<T: Compute> TryFrom<Vec<Codebook<T>>> for Residual<T> {
+    type Error = Error;
+
+    fn try_from(stages: Vec<Codebook<T>>) -> Result<Self, Error> {
+        Self::new(stages)
+    }
+}
+
+impl<T: Compute> From<Residual<T>> for Vec<Codebook<T>> {
+    fn from(residual: Residual<T>) -> Self {
+        residual.stages
+    }
 }
 
 impl<T: Compute> Residual<T> {

@@ -29,6 +29,7 @@ mod fsq;
 mod gumbel;
 mod noise;
 mod quantize;
+mod soft;
 mod stages;
 
 use ndarray::{Array2, ArrayD, ArrayView2, ArrayViewD, Ix2};
@@ -41,7 +42,7 @@ use crate::codebook::{Codebook, Metric};
 use crate::error::Error;
 use variata_distributions::lanes::{Compute, Sample};
 
-pub use assign::{assign, assign_composed, decode};
+pub use assign::{assign, assign_composed, assign_with_distances, decode, top_k, top_k_composed};
 pub use ema::{Clusters, Ema, clusters, clusters_composed, revive};
 pub use fsq::{FsqQuantized, fsq};
 pub use gumbel::{
@@ -49,6 +50,7 @@ pub use gumbel::{
 };
 pub use noise::gumbel_noise;
 pub use quantize::{Quantized, quantize, quantize_composed};
+pub use soft::{soft_usage, soft_usage_composed, soft_weights, soft_weights_composed};
 pub use stages::{ResidualQuantized, heads, residual};
 
 /// Most numbers of a block of rows against all codes.

@@ -148,11 +148,44 @@ impl Usage {
 /// # Ok::<(), variata_quantize::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "StoredWindow"))]
 pub struct UsageWindow {
     batches: usize,
     last: VecDeque<Usage>,
     recent: Usage,
     epoch: Usage,
+}
+
+/// What a file may hold, before it is checked.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+struct StoredWindow {
+    batches: usize,
+    last: VecDeque<Usage>,
+    recent: Usage,
+    epoch: Usage,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<StoredWindow> for UsageWindow {
+    type Error = Error;
+
+    fn try_from(stored: StoredWindow) -> Result<Self, Error> {
+        let StoredWindow { batches, last, recent, epoch } = stored;
+        let mut window = Self::new(recent.counts.len(), batches)?;
+        let must = "at most the number of batches of the window";
+        check::scalar("number of last batches", last.len() as f64, must, last.len() <= batches)?;
+        window.epoch.merge(&epoch)?;
+        for usage in &last {
+            window.recent.merge(usage)?;
+        }
+        window.last = last;
+        // What pushing subtracts must have been added.
+        let equal = window.recent == recent;
+        check::scalar("recent", recent.total() as f64, "the sum of the last batches", equal)?;
+        Ok(window)
+    }
 }
 
 impl UsageWindow {
@@ -210,12 +243,60 @@ impl UsageWindow {
 }
 
 /// Entropy of each row of weights and of their mean: see [`GumbelSoftmax::usage`](crate::GumbelSoftmax::usage).
+///
+/// ```
+/// use ndarray::array;
+/// use variata_quantize::{Codebook, GumbelSoftmax, Metric};
+///
+/// let codebook = Codebook::new(array![[0.0], [9.0]], Metric::SquaredEuclidean)?;
+/// let options = GumbelSoftmax { temperature: 1.0, hard: false };
+/// let mut usage = options.usage(&codebook, &array![[0.0]])?;
+/// usage.merge(&options.usage(&codebook, &array![[9.0]])?)?;
+/// // Each row is sure of its code, and both codes are used alike.
+/// assert!(usage.row_entropy < 1e-30 && (usage.mean_entropy - 2f64.ln()).abs() < 1e-15);
+/// # Ok::<(), variata_quantize::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SoftUsage {
+    /// The number of rows.
+    pub rows: u64,
     /// Mean weight of each code `[K]`; they sum to 1.
     pub weights: Array1<f64>,
     /// Mean over the rows of the entropy of their weights, in nats: 0 when all are one-hot, log K when all are uniform.
     pub row_entropy: f64,
     /// Entropy of the mean weights, in nats. At least `row_entropy`; the difference is what an index tells about its row.
     pub mean_entropy: f64,
+}
+
+impl SoftUsage {
+    /// Of the sums over all rows, of which there is at least one.
+    pub(crate) fn from_sums(weights: Array1<f64>, entropy: f64, rows: u64) -> Self {
+        let weights = weights / rows as f64;
+        Self {
+            rows,
+            row_entropy: entropy / rows as f64,
+            mean_entropy: weights.iter().map(|w| plogp(*w)).sum(),
+            weights,
+        }
+    }
+
+    /// Takes in the rows of another batch or worker.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the numbers of codes differ, or neither has a row.
+    pub fn merge(&mut self, other: &Self) -> Result<(), Error> {
+        check::shape("other", other.weights.shape(), self.weights.shape())?;
+        let (here, there) = (self.rows as f64, other.rows as f64);
+        let rows = self.rows.saturating_add(other.rows);
+        check::scalar("rows", rows as f64, "at least 1", rows > 0)?;
+        let weights = &self.weights * here + &other.weights * there;
+        *self = Self::from_sums(weights, self.row_entropy * here + other.row_entropy * there, rows);
+        Ok(())
+    }
+}
+
+/// −p·log p, 0 at 0.
+pub(crate) fn plogp(p: f64) -> f64 {
+    if p > 0.0 { -p * libm::log(p) } else { 0.0 }
 }

@@ -125,7 +125,7 @@ fn run(
     check::scalar("temperature", options.temperature, ">= 0", options.temperature >= 0.0)?;
     let input = Input::new(codes, z)?;
     let drawn = Drawn::new(&input, noise)?;
-    let plain = !composed && input.route() == Route::Native && drawn.plain(input.codes.kind());
+    let plain = !composed && drawn.native(&input);
     let inputs = [z, codes, temperature];
     let found = match input.codes.kind() {
         Kind::Float if plain => native::<f32>(options, &input, drawn, inputs)?,
@@ -136,14 +136,14 @@ fn run(
 }
 
 /// Noise that outlives the forward pass.
-enum Drawn {
+pub(super) enum Drawn {
     None,
     Seeded { seed: u64, first_row: u64 },
     Given(Saved),
 }
 
 impl Drawn {
-    fn new(input: &Input, noise: Noise<'_>) -> Result<Self, Error> {
+    pub(super) fn new(input: &Input, noise: Noise<'_>) -> Result<Self, Error> {
         Ok(match noise {
             Noise::None => Self::None,
             Noise::Seeded { seed, first_row } => Self::Seeded { seed, first_row },
@@ -157,18 +157,20 @@ impl Drawn {
         })
     }
 
-    /// Whether a native kernel can read it.
-    fn plain(&self, kind: Kind) -> bool {
-        match self {
+    /// Whether a native kernel can read it and its input.
+    pub(super) fn native(&self, input: &Input) -> bool {
+        let readable = match self {
             Self::Given(noise) => noise.get().is_ok_and(|noise| {
-                noise.kind() == kind && variata_torch_bridge::route(&[noise], &[]) == Route::Native
+                noise.kind() == input.codes.kind()
+                    && variata_torch_bridge::route(&[noise], &[]) == Route::Native
             }),
             _ => true,
-        }
+        };
+        readable && input.route() == Route::Native
     }
 
     /// Hands the native form to `f`.
-    fn lend<F: Native, R>(
+    pub(super) fn lend<F: Native, R>(
         &self,
         f: impl FnOnce(crate::Noise<'_, F>) -> Result<R, Error>,
     ) -> Result<R, Error> {
@@ -246,7 +248,7 @@ impl Shapes {
 }
 
 /// What the blocks of forward and backward share.
-struct Blocks {
+pub(super) struct Blocks {
     options: GumbelSoftmax,
     noise: Drawn,
     /// Codes without their centre [K, D], and half the square of their norms `[K]`.
@@ -259,6 +261,26 @@ struct Blocks {
 }
 
 impl Blocks {
+    pub(super) fn new(options: &GumbelSoftmax, input: &Input, noise: Drawn) -> Self {
+        let kind = compute_kind(&input.codes);
+        let wide = input.codes.to_kind(Kind::Double);
+        let centre = wide.mean_dim(0, true, Kind::Double);
+        let codes = wide - &centre;
+        let half_squares = (codes.square().sum_dim_intlist(-1, false, Kind::Double) * 0.5).to_kind(kind);
+        let (codes, step) = (codes.to_kind(kind), Input::block(input.count + input.depth));
+        let inverse = (1.0 / options.temperature).min(if kind == Kind::Double { 1e300 } else { 1e37 });
+        Self { options: *options, noise, codes, half_squares, centre, inverse, step }
+    }
+
+    /// Weights of block after block of rows `z` [N, D].
+    pub(super) fn all_weights(
+        &self,
+        z: &Tensor,
+    ) -> impl Iterator<Item = Result<Tensor, variata_torch_bridge::Error>> {
+        let blocks = (0..).step_by(self.step as usize).zip(z.split(self.step, 0));
+        blocks.map(|(first, z)| Ok(self.weights(&self.logits(&self.centred(&z), first)?)))
+    }
+
     /// Perturbed logits over 1, less the same for all codes of a row, of centred vectors.
     fn logits(&self, z: &Tensor, first: i64) -> Result<Tensor, variata_torch_bridge::Error> {
         self.noise.add((z.matmul(&self.codes.tr()) - &self.half_squares) * 2.0, first)
@@ -329,15 +351,8 @@ fn blocks(
     noise: Drawn,
     inputs: [&Tensor; 3],
 ) -> Result<SoftQuantized, Error> {
-    let kind = compute_kind(&input.codes);
-    let wide = input.codes.to_kind(Kind::Double);
-    let centre = wide.mean_dim(0, true, Kind::Double);
-    let codes = wide - &centre;
-    let half_squares = (codes.square().sum_dim_intlist(-1, false, Kind::Double) * 0.5).to_kind(kind);
-    let (codes, step) = (codes.to_kind(kind), Input::block(input.count + input.depth));
     let evaluation = matches!(noise, Drawn::None);
-    let inverse = (1.0 / options.temperature).min(if kind == Kind::Double { 1e300 } else { 1e37 });
-    let blocks = Blocks { options: *options, noise, codes, half_squares, centre, inverse, step };
+    let blocks = Blocks::new(options, input, noise);
     let (soft, mut indices) = no_grad(|| blocks.forward(&input.rows))?;
     let mut output = soft.to_kind(input.codes.kind());
     if options.hard || options.temperature == 0.0 {

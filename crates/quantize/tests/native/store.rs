@@ -25,6 +25,57 @@ fn through_serde_to_the_bit() {
     assert!(serde_json::from_str::<Fsq>("[1]").is_err());
 }
 
+#[cfg(feature = "serde")]
+#[test]
+fn what_is_made_of_codebooks_comes_back_too() {
+    use crate::support::normal;
+    use ndarray::array;
+    use variata_quantize::{
+        Clusters, Codebook, GumbelSoftmax, Heads, Metric, Residual, SoftUsage, UsageWindow,
+    };
+
+    fn again<V: serde::Serialize + serde::de::DeserializeOwned>(value: &V) -> V {
+        serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+    }
+    fn refused<V: serde::de::DeserializeOwned + std::fmt::Debug>(text: &str, why: &str) {
+        let told = serde_json::from_str::<V>(text).unwrap_err().to_string();
+        assert!(told.contains(why), "{told}");
+    }
+    let (a, b) = (normal(7, 3, 1), normal(5, 3, 2));
+    let books = [a, b].map(|codes| Codebook::new(codes, Metric::SquaredEuclidean).unwrap());
+    let heads = Heads::new(books.to_vec()).unwrap();
+    assert_eq!(again(&heads), heads);
+    let residual = Residual::new(books.to_vec()).unwrap();
+    assert_eq!(again(&residual), residual);
+    refused::<Heads<f64>>("[]", "books");
+    refused::<Residual<f64>>("[]", "stages");
+
+    let mut clusters = Clusters::new(&books[0]);
+    clusters.add(&books[0], &normal(9, 3, 3), &array![0, 1, 2, 3, 4, 5, 6, 0, 1]).unwrap();
+    assert_eq!(again(&clusters), clusters);
+    let text = serde_json::to_string(&clusters).unwrap();
+    refused::<Clusters>(&text.replacen("2.0", "-2.0", 1), "sizes");
+
+    let mut window = UsageWindow::new(3, 2).unwrap();
+    for indices in [array![0, 1], array![0, 2], array![0, 2]] {
+        window.push(&indices).unwrap();
+    }
+    let mut read = again(&window);
+    assert_eq!(read, window);
+    // It goes on as the other does.
+    assert_eq!(read.push(&array![1]).unwrap(), window.push(&array![1]).unwrap());
+    assert_eq!(read, window);
+    let text = serde_json::to_string(&window).unwrap();
+    refused::<UsageWindow>(&text.replacen("\"batches\":2", "\"batches\":1", 1), "batches");
+    refused::<UsageWindow>(
+        &text.replacen("\"recent\":{\"counts\":[1", "\"recent\":{\"counts\":[9", 1),
+        "recent",
+    );
+
+    let usage = GumbelSoftmax::default().usage(&books[0], &normal(9, 3, 3)).unwrap();
+    assert_eq!(again::<SoftUsage>(&usage), usage);
+}
+
 #[cfg(feature = "safetensors")]
 mod safetensors {
     use variata_quantize::{Codebook, Error, Metric};

@@ -1,7 +1,25 @@
 //! Usage, perplexity, dead codes.
 
-use ndarray::{Array1, array};
-use variata_quantize::{Usage, UsageWindow};
+use ndarray::{Array1, array, s};
+use variata_quantize::{Codebook, GumbelSoftmax, Metric, Usage, UsageWindow};
+
+use crate::support::normal;
+
+#[test]
+fn soft_usage_of_parts_is_that_of_the_whole() {
+    let codebook = Codebook::new(normal(11, 3, 1), Metric::SquaredEuclidean).unwrap();
+    let (options, z) = (GumbelSoftmax { temperature: 0.7, hard: false }, normal(50, 3, 2));
+    let whole = options.usage(&codebook, &z).unwrap();
+    let mut merged = options.usage(&codebook, &z.slice(s![..13, ..])).unwrap();
+    merged.merge(&options.usage(&codebook, &z.slice(s![13.., ..])).unwrap()).unwrap();
+    assert_eq!(merged.rows, 50);
+    // 50 positive terms in another order.
+    let near = |a: f64, b: f64| (a - b).abs() <= 100.0 * f64::EPSILON * b;
+    assert!(near(merged.row_entropy, whole.row_entropy) && near(merged.mean_entropy, whole.mean_entropy));
+    assert!(merged.weights.iter().zip(&whole.weights).all(|(a, b)| near(*a, *b)));
+    let other = Codebook::new(normal(4, 3, 1), Metric::SquaredEuclidean).unwrap();
+    assert!(merged.merge(&options.usage(&other, &z).unwrap()).is_err());
+}
 
 #[test]
 fn perplexity_of_all_codes_alike_and_of_one() {

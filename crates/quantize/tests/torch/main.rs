@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod gumbel;
+
 use ndarray::{Array1, Array2, Ix2};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -79,6 +81,46 @@ fn both_homes_assign_alike_at_any_offset() {
 }
 
 #[test]
+fn distances_and_the_nearest_few_are_those_of_the_arrays() {
+    for metric in [EUCLIDEAN, Metric::Cosine] {
+        for (kind, tolerance) in [(Kind::Float, 1e-12), (Kind::Double, 1e-12)] {
+            let (codes, z) = (leaf(&numbers(37, 6, 1), kind), leaf(&numbers(60, 6, 2), kind));
+            // The arrays of the values that the kind can hold.
+            let book = Codebook::new(back(&codes), metric).unwrap();
+            let (nearest, least) = book.assign_with_distances(&back(&z)).unwrap();
+            let shaped = z.view([4, 15, 6]);
+            let (indices, distances) = torch::assign_with_distances(&codes, metric, &shaped).unwrap();
+            assert_eq!((indices.size(), distances.size()), (vec![4, 15], vec![4, 15]));
+            assert_eq!(whole(&indices), nearest.to_vec());
+            assert_close(
+                &back(&distances.view([-1, 1])),
+                &least.insert_axis(ndarray::Axis(1)),
+                tolerance,
+                0.0,
+            );
+            for count in [1, 5, 36, 37] {
+                let (want, far) = book.top_k(&back(&z), count).unwrap();
+                for f in [torch::top_k, torch::top_k_composed] {
+                    let (indices, distances) = f(&codes, metric, &shaped, count).unwrap();
+                    assert_eq!(indices.size(), [4, 15, count as i64]);
+                    assert_eq!(whole(&indices), want.iter().copied().collect::<Vec<_>>());
+                    assert_close(&back(&distances.view([60, -1])), &far, tolerance, 1e-15);
+                }
+            }
+        }
+    }
+    // Ties go to the lower index, in both homes.
+    let codes = tensor_from_array(ndarray::array![[1.0f64], [-1.0], [1.0], [3.0]]).unwrap();
+    let z = tensor_from_array(ndarray::array![[0.0f64]]).unwrap();
+    for f in [torch::top_k, torch::top_k_composed] {
+        assert_eq!(whole(&f(&codes, EUCLIDEAN, &z, 3).unwrap().0), [0, 1, 2]);
+        assert!(f(&codes, EUCLIDEAN, &z, 0).is_err() && f(&codes, EUCLIDEAN, &z, 5).is_err());
+        let none = f(&codes, EUCLIDEAN, &z.narrow(0, 0, 0), 2).unwrap();
+        assert_eq!((none.0.size(), none.1.size()), (vec![0, 2], vec![0, 2]));
+    }
+}
+
+#[test]
 fn quantised_tensors_are_those_of_the_arrays() {
     let (codes, z, up) = (numbers(9, 4, 1), numbers(30, 4, 2), numbers(30, 4, 3));
     for (metric, estimator) in [
@@ -140,105 +182,6 @@ fn rotation_keeps_angle_and_special_rows() {
         let slope = grads(&weighted(&found.output, &ndarray::array![[1.0, 3.0]]), &[&x]);
         let expected = if want == "opposite" { [-2.0, 6.0] } else { [1.0, 3.0] };
         assert_eq!(slope[0].row(0).to_vec(), expected, "{want}");
-    }
-}
-
-/// Weighted sums of codes by the formula alone.
-fn plain(tau: f64, c: &Tensor, x: &Tensor, noise: Option<&Tensor>) -> Tensor {
-    let distances = (x.unsqueeze(1) - c.unsqueeze(0)).square().sum_dim_intlist(-1, false, x.kind());
-    let logits = match noise {
-        Some(noise) => noise - distances,
-        None => -distances,
-    };
-    (logits / tau).softmax(-1, x.kind()).matmul(c)
-}
-
-#[test]
-fn gumbel_softmax_has_autograds_gradients() {
-    let (codes, z, up, noise) =
-        (numbers(130, 5, 1), numbers(70, 5, 2), numbers(70, 5, 3), numbers(70, 130, 4));
-    for (kind, tolerance) in [(Kind::Double, 1e-10), (Kind::Float, 1e-5)] {
-        for temperature in [0.3, 10.0] {
-            for noise in [None, Some(&noise)] {
-                let noise = noise.map(|noise| leaf(noise, kind).detach());
-                let (c, x) = (leaf(&codes, kind), leaf(&z, kind));
-                let given = noise.as_ref().map_or(torch::Noise::None, torch::Noise::Given);
-                let options = GumbelSoftmax { temperature, hard: false };
-                let want = plain(temperature, &c, &x, noise.as_ref());
-                let theirs = grads(&weighted(&want, &up), &[&x, &c]);
-                for f in [torch::gumbel_softmax, torch::gumbel_softmax_composed] {
-                    let found = f(&options, &c, &x, given).unwrap();
-                    assert_close(&back(&found.output), &back(&want), tolerance, tolerance);
-                    let ours = grads(&weighted(&found.output, &up), &[&x, &c]);
-                    let scale = |g: &Array2<f64>| g.iter().fold(0.0f64, |m, v| m.max(v.abs()));
-                    assert_close(&ours[0], &theirs[0], 0.0, tolerance * scale(&theirs[0]));
-                    assert_close(&ours[1], &theirs[1], 0.0, tolerance * scale(&theirs[1]));
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn temperature_has_a_gradient() {
-    let (c, x, up) =
-        (leaf(&numbers(11, 3, 1), Kind::Double), leaf(&numbers(6, 3, 2), Kind::Double), numbers(6, 3, 3));
-    let tau = Tensor::from(0.7f64).set_requires_grad(true);
-    let found = torch::gumbel_softmax_with_temperature(&tau, false, &c, &x, torch::Noise::None).unwrap();
-    let slope = Tensor::run_backward(&[&weighted(&found.output, &up)], &[&tau], false, false);
-    let step = 1e-5;
-    let at = |tau: f64| weighted(&plain(tau, &c, &x, None), &up).double_value(&[]);
-    let want = (at(0.7 + step) - at(0.7 - step)) / (2.0 * step);
-    assert_near(slope[0].double_value(&[]), want, 1e-8);
-    // The composed form, by half precision's way: another kind of z.
-    let mixed =
-        torch::gumbel_softmax_with_temperature(&tau, false, &c, &x.to_kind(Kind::Float), torch::Noise::None);
-    let slope = Tensor::run_backward(&[&weighted(&mixed.unwrap().output, &up)], &[&tau], false, false);
-    assert_near(slope[0].double_value(&[]), want, 1e-5);
-}
-
-#[test]
-fn noise_is_that_of_the_arrays() {
-    for (seed, first) in [(1u64, 0u64), (u64::MAX - 5, 3 << 33), (77 << 32, u64::MAX - 7)] {
-        let native = variata_quantize::gumbel_noise::<f64>(seed, first, 300, 33);
-        let tensor = torch::gumbel_noise(seed, first, 300, 33, (Kind::Double, Device::Cpu));
-        assert_close(&back(&tensor), &native, 1e-13, 1e-13);
-        let native = variata_quantize::gumbel_noise::<f32>(seed, first, 300, 33).mapv(f64::from);
-        let tensor = torch::gumbel_noise(seed, first, 300, 33, (Kind::Float, Device::Cpu));
-        assert_close(&back(&tensor), &native, 1e-6, 1e-6);
-    }
-}
-
-#[test]
-fn seeded_hard_and_sharp_agree_with_the_arrays() {
-    let (codes, z, up) = (numbers(20, 4, 1), numbers(50, 4, 2), numbers(50, 4, 3));
-    let book = Codebook::new(codes.clone(), EUCLIDEAN).unwrap();
-    for (temperature, hard) in
-        [(0.5, true), (0.0, false), (f64::INFINITY, false), (1e-30, false), (2.0, false)]
-    {
-        for evaluation in [false, true] {
-            let options = GumbelSoftmax { temperature, hard };
-            let (noise, native) = if evaluation {
-                (torch::Noise::None, variata_quantize::Noise::None)
-            } else {
-                let (seed, first_row) = (9, 4);
-                (
-                    torch::Noise::Seeded { seed, first_row },
-                    variata_quantize::Noise::Seeded { seed, first_row },
-                )
-            };
-            let want = options.forward(&book, &z, native).unwrap();
-            let slopes = options.backward(&book, &z, native, &want, &up).unwrap();
-            for f in [torch::gumbel_softmax, torch::gumbel_softmax_composed] {
-                let (c, x) = (leaf(&codes, Kind::Double), leaf(&z, Kind::Double));
-                let found = f(&options, &c, &x, noise).unwrap();
-                assert_close(&back(&found.output), &want.output, 1e-11, 1e-13);
-                assert_eq!(whole(&found.indices), want.indices.to_vec(), "{temperature} {hard}");
-                let ours = grads(&weighted(&found.output, &up), &[&x, &c]);
-                assert_close(&ours[0], &slopes.z, 1e-9, 1e-11);
-                assert_close(&ours[1], &slopes.codes, 1e-9, 1e-11);
-            }
-        }
     }
 }
 
