@@ -9,4 +9,20 @@ pub enum Error {
     /// An argument is outside its domain or has the wrong shape.
     #[error(transparent)]
     Argument(#[from] ArgumentError),
+    /// A wave vector is outside the grid.
+    #[error("wave vector {vector:?} is not in the grid {grid:?}")]
+    WaveVector {
+        /// k_y and k_x.
+        vector: [usize; 2],
+        /// Height and width.
+        grid: [usize; 2],
+    },
+    /// A plane wave is 0 in every pixel.
+    #[error("the plane wave {vector:?} of phase {phase} is 0 everywhere")]
+    DegenerateWave {
+        /// k_y and k_x, its own opposite.
+        vector: [usize; 2],
+        /// The phase in radians, at which the cosine vanishes.
+        phase: f64,
+    },
 }
