@@ -9,4 +9,16 @@ pub enum Error {
     /// An argument is outside its domain or has the wrong shape.
     #[error(transparent)]
     Argument(#[from] ArgumentError),
+    /// Logits or probabilities that are no distributions.
+    #[error(transparent)]
+    Distributions(variata_distributions::Error),
+}
+
+impl From<variata_distributions::Error> for Error {
+    fn from(error: variata_distributions::Error) -> Self {
+        match error {
+            variata_distributions::Error::Argument(error) => Self::Argument(error),
+            other => Self::Distributions(other),
+        }
+    }
 }
