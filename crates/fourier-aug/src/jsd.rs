@@ -125,11 +125,10 @@ fn cross_entropy<F: Real>(logits: &ArrayRef3<F>, b: usize, label: usize, grad: &
     let row = view.row(b);
     let top = row.iter().fold(f64::NEG_INFINITY, |top, l| top.max(l.to_f64()));
     let mut terms: Vec<f64> = row.iter().map(|l| (l.to_f64() - top).max(-690.0)).collect();
-    lanes::widest(|| {
-        for term in &mut terms {
-            *term = lanes::exp(*term);
-        }
-    });
+    lanes::widest(
+        #[inline(always)]
+        || terms.iter_mut().for_each(|term| *term = lanes::exp(*term)),
+    );
     // −log p = log(1 + Σ others/label): digits stay when the label is nearly sure.
     let sum: f64 = terms.iter().sum();
     let others: f64 = terms.iter().enumerate().filter(|(k, _)| *k != label).map(|(_, t)| t).sum();

@@ -178,7 +178,10 @@ fn several<F: Real, const BLOCK: usize>(
         let at = b * categories..(b + 1) * categories;
         let mut grads: Vec<&mut [F]> = task.grads.iter_mut().map(|g| &mut g[at.clone()]).collect();
         let rows: Vec<&[F]> = input.iter().map(|rows| &rows[at.clone()]).collect();
-        *value = widest(|| one::<F, BLOCK>(&rows, w, &mut work, &mut grads));
+        *value = widest(
+            #[inline(always)]
+            || one::<F, BLOCK>(&rows, w, &mut work, &mut grads),
+        );
         // NaN: outside the range of the vector functions.
         let same = || rows.iter().all(|row| *row == rows[0]);
         if !(*value >= NEAR) && !(*value == 0.0 && same()) {

@@ -70,6 +70,12 @@ pub const LEDGER: &[Entry] = &[
     // quantize
     Entry { uses: 1, ..of("chi2_gumbel_softmax", 1_000_000, "logits 5 % too far apart") },
     Entry { uses: 2, ..of("tail_gumbel_noise", 1_000_000, "tail cut at 8.5") },
+    // fourier-aug: corruptions and calibration
+    Entry { uses: 2, ..of("ks_corruption_noise", 1_000_000, "mean + 0.02 σ; σ × 1.03") },
+    Entry { uses: 2, ..of("mean_corruption_shot", 1_000_000, "rate + 0.0106 standard deviations") },
+    Entry { uses: 2, ..of("freq_corruption_impulse", 1_000_000, "share × 1.06; salt without pepper") },
+    Entry { uses: 1, ..of("mean_calibration_debiased", 400, "the estimate that is not debiased") },
+    Entry { uses: 2, ..of("freq_calibration_interval", 400, "intervals of level 0.84 in place of 0.95") },
     // datasets
     Entry {
         uses: 4,

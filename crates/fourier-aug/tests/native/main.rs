@@ -1,0 +1,5 @@
+//! Tests of the crate without libtorch.
+
+mod calibration;
+mod corruption;
+mod jsd;
