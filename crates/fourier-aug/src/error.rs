@@ -12,6 +12,9 @@ pub enum Error {
     /// Logits or probabilities that are no distributions.
     #[error(transparent)]
     Distributions(variata_distributions::Error),
+    /// The classifier that was handed in failed.
+    #[error("the classifier failed: {0}")]
+    Classifier(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl From<variata_distributions::Error> for Error {

@@ -4,6 +4,7 @@ mod error;
 
 mod calibration;
 mod corruption;
+mod heatmap;
 mod jsd;
 
 pub use error::Error;
@@ -13,6 +14,9 @@ pub use calibration::{
     brier_decomposition, brier_score,
 };
 pub use corruption::{Corruption, CorruptionGroup, CorruptionPixel, corrupt};
+pub use heatmap::{
+    Alignment, Heatmap, HeatmapOptions, HeatmapProgress, HeatmapRun, HeatmapState, Picture, pooled,
+};
 pub use jsd::{ConsistencyLoss, JSD_WEIGHT, consistency_loss, consistency_loss_with_grad};
 pub use variata_distributions::{
     jensen_shannon_batch, jensen_shannon_batch_probabilities, jensen_shannon_batch_with_grad,

@@ -2,4 +2,5 @@
 
 mod calibration;
 mod corruption;
+mod heatmap;
 mod jsd;
