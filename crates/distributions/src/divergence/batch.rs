@@ -5,9 +5,12 @@ use ndarray::{Array1, Array3, ArrayRef1, ArrayRef2, ArrayRef3, ArrayView2, Axis,
 use super::{checked_weights, jensen_shannon, jensen_shannon_probabilities, jensen_shannon_with_grad};
 use crate::memory::keep_together;
 use crate::parallel::{collect, for_each};
-use crate::simd::{compare, exp, lane::widest};
+use crate::simd::lane::{fused, widest};
+use crate::simd::{compare, exp_fused, ln_fused};
 use crate::{ArgumentError, Error, Real};
 
+/// Below this the rounding of the logarithms shows (1e-8 here), and they are taken of the ratios instead.
+const FAR: f64 = 1e-7;
 /// Below this the rounding of the probabilities shows (1e-9 here), and the differences of the logits are used instead.
 const NEAR: f64 = 1e-12;
 /// Logits of a row farther apart than this leave the range of the vector functions.
@@ -26,9 +29,11 @@ const TASK: usize = 1 << 14;
 /// No view or no category, a logit of NaN or +∞, a row of −∞, weights of the wrong shape or that do not add to 1.
 ///
 /// # Numerics
-/// f64 throughout, each term ≥ 0: 1e-13 of the value where that exceeds 1e-4, 1e-9 at 1e-12, and below that the form of
+/// f64 throughout. Above 1e-7 the logarithms come from the logits, with an error of some 1e-15; below, each term is a
+/// function of p/m that is ≥ 0, with 1e-9 of the value at 1e-12; below that it is the form of
 /// [`jensen_shannon`](crate::jensen_shannon), which keeps its digits at any size. 0 exactly when the views are equal. The
-/// same bits for every number of threads and every split of the batch.
+/// same bits for every number of threads and every split of the batch; machines without fused multiply-adds differ by
+/// round-off.
 ///
 /// ```
 /// use ndarray::array;
@@ -169,18 +174,24 @@ fn several<F: Real, const BLOCK: usize>(
     let mut work = Work {
         // What pads the rows is 1 in every view and in the mixture: equal, so that it adds nothing.
         p: vec![1.0; input.len() * width],
-        log: vec![0.0; if task.grads.is_empty() { 0 } else { input.len() * width }],
         m: vec![1.0; width],
+        log: vec![0.0; width],
+        log_m: vec![0.0; width],
         kl: vec![0.0; input.len()],
+        normaliser: vec![0.0; input.len()],
     };
     let w = weights.as_slice().unwrap_or_default();
     for (b, value) in task.values.iter_mut().enumerate() {
         let at = b * categories..(b + 1) * categories;
         let mut grads: Vec<&mut [F]> = task.grads.iter_mut().map(|g| &mut g[at.clone()]).collect();
         let rows: Vec<&[F]> = input.iter().map(|rows| &rows[at.clone()]).collect();
+        let is_fused = fused();
         *value = widest(
             #[inline(always)]
-            || one::<F, BLOCK>(&rows, w, &mut work, &mut grads),
+            || match is_fused {
+                true => one::<F, BLOCK, true>(&rows, w, &mut work, &mut grads),
+                false => one::<F, BLOCK, false>(&rows, w, &mut work, &mut grads),
+            },
         );
         // NaN: outside the range of the vector functions.
         let same = || rows.iter().all(|row| *row == rows[0]);
@@ -236,31 +247,41 @@ fn exact<F: Real>(rows: &[&[F]], weights: &Array1<f64>, grad: bool) -> Result<(f
 struct Work {
     /// Probabilities [views][width].
     p: Vec<f64>,
-    /// log(p/m), where gradients are wanted.
-    log: Vec<f64>,
     /// Their mixture.
     m: Vec<f64>,
+    /// log(p/m) of one view.
+    log: Vec<f64>,
+    /// log m.
+    log_m: Vec<f64>,
     /// KL(pᵢ‖m).
     kl: Vec<f64>,
+    /// log Σ exp of each view.
+    normaliser: Vec<f64>,
 }
 
 /// Value and gradients of one item; NaN where the vector functions do not reach.
 #[inline(always)]
-fn one<F: Real, const BLOCK: usize>(rows: &[&[F]], w: &[f64], work: &mut Work, grads: &mut [&mut [F]]) -> f64 {
+fn one<F: Real, const BLOCK: usize, const FUSED: bool>(
+    rows: &[&[F]],
+    w: &[f64],
+    work: &mut Work,
+    grads: &mut [&mut [F]],
+) -> f64 {
     let width = work.m.len();
-    for (row, p) in rows.iter().zip(work.p.chunks_exact_mut(width)) {
-        let (low, high) = ends::<F, BLOCK>(row);
+    for ((row, p), normaliser) in rows.iter().zip(work.p.chunks_exact_mut(width)).zip(&mut work.normaliser) {
+        let (low, high) = ends(row);
         // Also false for a NaN and for infinite logits.
         if !(high - low <= SPREAD) {
             return f64::NAN;
         }
+        let p = &mut p[..row.len()];
         for (to, from) in p.iter_mut().zip(*row) {
-            *to = exp(from.to_f64() - high);
+            *to = exp_fused::<FUSED>(from.to_f64() - high);
         }
-        let scale = 1.0 / lanes_sum(&p[..row.len()]);
-        for to in &mut p[..row.len()] {
-            *to *= scale;
-        }
+        let sum = lanes_sum(p);
+        let scale = 1.0 / sum;
+        p.iter_mut().for_each(|to| *to *= scale);
+        *normaliser = high + sum.ln();
     }
     let (first, others) = work.p.split_at(width);
     work.m.copy_from_slice(first);
@@ -270,62 +291,92 @@ fn one<F: Real, const BLOCK: usize>(rows: &[&[F]], w: &[f64], work: &mut Work, g
             *m += w * (p - first);
         }
     }
-    let with_grad = !grads.is_empty();
-    for (i, p) in work.p.chunks_exact(width).enumerate() {
+    for (log, m) in work.log_m.iter_mut().zip(&work.m) {
+        *log = ln_fused::<FUSED>(*m);
+    }
+    let mut value = 0.0;
+    for (i, row) in rows.iter().enumerate() {
+        work.kl[i] = divergence(row, &work.p[i * width..], work.normaliser[i], &work.log_m);
+        value += w[i] * work.kl[i];
+    }
+    if !(value >= FAR) {
+        return near::<F, BLOCK>(w, work, grads);
+    }
+    for (i, grad) in grads.iter_mut().enumerate() {
+        let (w, shift) = (w[i], work.normaliser[i] + work.kl[i]);
+        let parts = rows[i].iter().zip(&work.p[i * width..]).zip(&work.log_m);
+        for (to, ((l, p), log_m)) in grad.iter_mut().zip(parts) {
+            *to = F::from_f64(w * p * ((l.to_f64() - shift) - log_m));
+        }
+    }
+    value
+}
+
+/// Σ p (log p − log m) with log p = logit − normaliser.
+#[inline(always)]
+fn divergence<F: Real>(row: &[F], p: &[f64], normaliser: f64, log_m: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let (chunks, rest) = row.as_chunks::<8>();
+    let whole = chunks.len() * 8;
+    let (p8, log8) = (p[..whole].as_chunks::<8>().0, log_m[..whole].as_chunks::<8>().0);
+    for ((l, p), log_m) in chunks.iter().zip(p8).zip(log8) {
+        for j in 0..8 {
+            sums[j] += p[j] * ((l[j].to_f64() - normaliser) - log_m[j]);
+        }
+    }
+    for (j, l) in rest.iter().enumerate() {
+        sums[j] += p[whole + j] * ((l.to_f64() - normaliser) - log_m[whole + j]);
+    }
+    reduce(sums)
+}
+
+/// Value and gradients from the probabilities and their mixture, each term by the ratio of both: for views that are close.
+#[inline(always)]
+fn near<F: Real, const BLOCK: usize>(w: &[f64], work: &mut Work, grads: &mut [&mut [F]]) -> f64 {
+    let width = work.m.len();
+    for (i, &w) in w.iter().enumerate() {
         let mut sums = [0.0; 8];
-        let (p, m) = (p.as_chunks::<BLOCK>().0, work.m.as_chunks::<BLOCK>().0);
-        for (block, (p, m)) in p.iter().zip(m).enumerate() {
+        let p = &work.p[i * width..(i + 1) * width];
+        let blocks = p.as_chunks::<BLOCK>().0.iter().zip(work.m.as_chunks::<BLOCK>().0);
+        for ((p, m), log) in blocks.zip(work.log.as_chunks_mut::<BLOCK>().0) {
             let mut terms = [0.0; BLOCK];
-            let mut logs = [0.0; BLOCK];
             for j in 0..BLOCK {
                 let found = compare(p[j], m[j]);
                 let r = found.excess;
                 terms[j] = m[j] * ((1.0 + r) * found.log1pmx + r * r);
-                logs[j] = r + found.log1pmx;
+                log[j] = r + found.log1pmx;
             }
             add(&mut sums, &terms);
-            if with_grad {
-                let at = i * width + block * BLOCK;
-                work.log[at..at + BLOCK].copy_from_slice(&logs);
-            }
         }
         work.kl[i] = reduce(sums);
-    }
-    if with_grad {
-        for (i, grad) in grads.iter_mut().enumerate() {
-            let (p, log) = (&work.p[i * width..], &work.log[i * width..]);
-            let (w, kl) = (w[i], work.kl[i]);
-            for ((to, p), log) in grad.iter_mut().zip(p).zip(log) {
-                *to = F::from_f64(w * p * (log - kl));
+        if let Some(grad) = grads.get_mut(i) {
+            for ((to, p), log) in grad.iter_mut().zip(p).zip(&work.log) {
+                *to = F::from_f64(w * p * (log - work.kl[i]));
             }
         }
     }
     work.kl.iter().zip(w).map(|(kl, w)| kl * w).sum()
 }
 
-/// The least and the largest logit; NaN if one is.
+/// The least and the largest logit; NaN if the first is. Another NaN is passed over, and shows in the sum of exponentials.
 #[inline(always)]
-fn ends<F: Real, const BLOCK: usize>(row: &[F]) -> (f64, f64) {
-    let (mut low, mut high, mut bad) = ([row[0]; BLOCK], [row[0]; BLOCK], [false; BLOCK]);
-    let (chunks, rest) = row.as_chunks::<BLOCK>();
+fn ends<F: Real>(row: &[F]) -> (f64, f64) {
+    const WIDTH: usize = 16;
+    let (mut low, mut high) = ([row[0]; WIDTH], [row[0]; WIDTH]);
+    let (chunks, rest) = row.as_chunks::<WIDTH>();
     for chunk in chunks {
-        for j in 0..BLOCK {
-            let x = chunk[j];
-            low[j] = if x < low[j] { x } else { low[j] };
-            high[j] = if x > high[j] { x } else { high[j] };
-            bad[j] |= x.partial_cmp(&x).is_none();
+        for j in 0..WIDTH {
+            low[j] = if chunk[j] < low[j] { chunk[j] } else { low[j] };
+            high[j] = if chunk[j] > high[j] { chunk[j] } else { high[j] };
         }
     }
     for (j, &x) in rest.iter().enumerate() {
         low[j] = if x < low[j] { x } else { low[j] };
         high[j] = if x > high[j] { x } else { high[j] };
-        bad[j] |= x.partial_cmp(&x).is_none();
-    }
-    if bad.contains(&true) {
-        return (f64::NAN, f64::NAN);
     }
     let least = low.iter().fold(f64::INFINITY, |a, b| a.min(b.to_f64()));
-    (least, high.iter().fold(f64::NEG_INFINITY, |a, b| a.max(b.to_f64())))
+    let most = high.iter().fold(f64::NEG_INFINITY, |a, b| a.max(b.to_f64()));
+    if row[0].partial_cmp(&row[0]).is_none() { (f64::NAN, f64::NAN) } else { (least, most) }
 }
 
 /// Sum in eight lanes and a fixed tree.

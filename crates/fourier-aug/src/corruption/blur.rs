@@ -12,12 +12,12 @@ pub(super) fn gaussian(image: &Image, level: usize) -> Image {
 /// A disc of pixels whose centres are within the radius, blurred by 3×3 Gaussian weights.
 pub(super) fn defocus(image: &Image, level: usize) -> Image {
     let (radius, alias) = [(0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1.0, 0.2), (1.5, 0.1)][level];
-    // The largest radius reaches 1 pixel, the blur one more.
-    const SIDE: usize = 5;
+    // The largest radius reaches 1 pixel, the blur one more, and beyond that lies a border of 0.
+    const SIDE: usize = 7;
     let disc = Image::plane(SIDE, SIDE, {
         let mut at = 0;
         move || {
-            let (y, x) = ((at / SIDE) as f64 - 2.0, (at % SIDE) as f64 - 2.0);
+            let (y, x) = ((at / SIDE) as f64 - 3.0, (at % SIDE) as f64 - 3.0);
             at += 1;
             if y * y + x * x <= radius * radius { 1.0 } else { 0.0 }
         }
@@ -32,9 +32,9 @@ pub(super) fn defocus(image: &Image, level: usize) -> Image {
                 continue;
             }
             for y in 0..image.height {
-                let from_y = Border::Mirror.inside(y as isize + ky as isize - 2, image.height);
+                let from_y = Border::Mirror.inside(y as isize + ky as isize - 3, image.height);
                 for x in 0..image.width {
-                    let from_x = Border::Mirror.inside(x as isize + kx as isize - 2, image.width);
+                    let from_x = Border::Mirror.inside(x as isize + kx as isize - 3, image.width);
                     for c in 0..image.channels {
                         result.data[(y * image.width + x) * image.channels + c] +=
                             weight * image.at(from_y, from_x, c);

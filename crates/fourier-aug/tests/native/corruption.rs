@@ -97,8 +97,12 @@ fn every_corruption_changes_images_of_every_size_more_and_more() {
                 assert_eq!((mild, strong), (0.0, 0.0));
             } else {
                 assert!(strong > 0.0 && mild < 120.0, "{corruption:?} {channels}: {mild} {strong}");
-                // Saturation falls first and rises then; elastic maps trade reach for roughness.
-                let ordered = !matches!(corruption, Corruption::Saturate | Corruption::ElasticTransform);
+                // Saturation falls first and rises then; elastic maps trade reach for roughness; exchanged pixels of a rough
+                // image differ more when they are not blurred.
+                let ordered = !matches!(
+                    corruption,
+                    Corruption::Saturate | Corruption::ElasticTransform | Corruption::GlassBlur
+                );
                 assert!(!ordered || strong > mild, "{corruption:?}: {mild} {strong}");
             }
         }
