@@ -66,7 +66,8 @@ impl Plane {
                 });
                 let mut spectrum = product(&cosines, &block, true);
                 for (s, q) in spectrum.iter_mut().zip(table) {
-                    *s = (*s / q).round() * q;
+                    // The encoder has its coefficients in eighths.
+                    *s = ((*s * 8.0).round() / (q * 8.0)).round() * q;
                 }
                 let restored = product(&cosines, &spectrum, false);
                 for y in top..(top + 8).min(self.height) {

@@ -33,7 +33,7 @@ fn arithmetic_agrees_with_the_original() {
                 match corruption {
                     // Pillow's own numbers.
                     Corruption::Pixelate => assert_eq!(f64::from(*got), *want, "{place}"),
-                    // One unit of rounding in each of the transforms.
+                    // Rounding in the two transforms of libjpeg, which has them in integers.
                     Corruption::JpegCompression => {
                         assert!((f64::from(*got) - want).abs() <= 2.0, "{place}");
                     }
