@@ -20,4 +20,5 @@ pub use heatmap::{
 pub use jsd::{ConsistencyLoss, JSD_WEIGHT, consistency_loss, consistency_loss_with_grad};
 pub use variata_distributions::{
     jensen_shannon_batch, jensen_shannon_batch_probabilities, jensen_shannon_batch_with_grad,
+    jensen_shannon_batch_with_grad_into,
 };

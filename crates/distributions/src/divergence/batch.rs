@@ -7,7 +7,7 @@ use crate::memory::keep_together;
 use crate::parallel::{collect, for_each};
 use crate::simd::lane::{fused, widest};
 use crate::simd::{compare, exp_fused, ln_fused};
-use crate::{ArgumentError, Error, Real};
+use crate::{ArgumentError, Error, Real, check};
 
 /// Below this the rounding of the logarithms shows (1e-8 here), and they are taken of the ratios instead.
 const FAR: f64 = 1e-7;
@@ -78,6 +78,39 @@ pub fn jensen_shannon_batch_with_grad<F: Real>(
     let mut grad = Array3::from_elem(logits.raw_dim(), F::ZERO);
     run(logits, weights, values.as_slice_mut().unwrap_or_default(), grad.as_slice_mut())?;
     Ok((values, grad))
+}
+
+/// [`jensen_shannon_batch_with_grad`] into the caller's arrays, for loops whose results are too large for the heap to keep.
+///
+/// # Errors
+/// As [`jensen_shannon_batch`]; `values` is not `[batch]`, or `grad` not [views, batch, categories], in row-major order. What
+/// they hold after an error is not stated.
+///
+/// ```
+/// use ndarray::{Array1, Array3, array};
+/// let logits = array![[[0.0, 1.0]], [[0.5, -1.0]]];
+/// let (mut values, mut grad) = (Array1::zeros(1), Array3::zeros((2, 1, 2)));
+/// variata_distributions::jensen_shannon_batch_with_grad_into(&logits, None, &mut values, &mut grad)?;
+/// assert_eq!((values, grad), variata_distributions::jensen_shannon_batch_with_grad(&logits, None)?);
+/// # Ok::<(), variata_distributions::Error>(())
+/// ```
+pub fn jensen_shannon_batch_with_grad_into<F: Real>(
+    logits: &ArrayRef3<F>,
+    weights: Option<&ArrayRef1<f64>>,
+    values: &mut Array1<f64>,
+    grad: &mut Array3<F>,
+) -> Result<(), Error> {
+    check::shape("values", values.shape(), &[logits.len_of(Axis(1))])?;
+    check::shape("grad", grad.shape(), logits.shape())?;
+    let order = |argument, got: &[usize]| ArgumentError::Shape {
+        argument,
+        got: got.to_vec(),
+        want: "in row-major order".to_owned(),
+    };
+    let shapes = (values.shape().to_vec(), grad.shape().to_vec());
+    let values = values.as_slice_mut().ok_or_else(|| order("values", &shapes.0))?;
+    let grad = grad.as_slice_mut().ok_or_else(|| order("grad", &shapes.1))?;
+    run(logits, weights, values, Some(grad))
 }
 
 /// [`jensen_shannon_batch`] of probabilities [views, batch, categories], which may hold zeros.
@@ -320,9 +353,9 @@ fn divergence<F: Real>(row: &[F], p: &[f64], normaliser: f64, log_m: &[f64]) -> 
     let whole = chunks.len() * 8;
     let (p8, log8) = (p[..whole].as_chunks::<8>().0, log_m[..whole].as_chunks::<8>().0);
     for ((l, p), log_m) in chunks.iter().zip(p8).zip(log8) {
-        for j in 0..8 {
-            sums[j] += p[j] * ((l[j].to_f64() - normaliser) - log_m[j]);
-        }
+        let terms: [f64; 8] =
+            std::array::from_fn(|j| p[j] * ((l[j].to_f64() - normaliser) - log_m[j]));
+        sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
     }
     for (j, l) in rest.iter().enumerate() {
         sums[j] += p[whole + j] * ((l.to_f64() - normaliser) - log_m[whole + j]);

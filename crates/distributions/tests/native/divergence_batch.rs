@@ -1,9 +1,9 @@
 //! Jensen–Shannon of many items: against the form of one item, gradients, layouts, bad input.
 
-use ndarray::{Array2, Array3, Axis, array, s};
+use ndarray::{Array1, Array2, Array3, Axis, array, s};
 use variata_distributions::{
     ArgumentError, Error, jensen_shannon, jensen_shannon_batch, jensen_shannon_batch_probabilities,
-    jensen_shannon_batch_with_grad, jensen_shannon_with_grad,
+    jensen_shannon_batch_with_grad, jensen_shannon_batch_with_grad_into, jensen_shannon_with_grad,
 };
 use variata_testkit::compare::assert_relative;
 use variata_testkit::finite_difference::assert_gradient;
@@ -127,6 +127,15 @@ fn bad_input_is_refused_with_its_position() {
         assert!(jensen_shannon_batch(&Array3::<f64>::zeros(shape), None).is_err());
         assert!(jensen_shannon_batch_probabilities(&Array3::<f64>::zeros(shape), None).is_err());
     }
+    let good = Array3::<f64>::zeros((3, 2, 4));
+    let into = |values: usize, grad: Array3<f64>| {
+        let (mut values, mut grad) = (Array1::zeros(values), grad);
+        jensen_shannon_batch_with_grad_into(&good, None, &mut values, &mut grad)
+    };
+    assert!(into(2, Array3::zeros((3, 2, 4))).is_ok());
+    assert!(into(3, Array3::zeros((3, 2, 4))).is_err());
+    assert!(into(2, Array3::zeros((3, 2, 5))).is_err());
+    assert!(into(2, Array3::zeros((4, 2, 3)).permuted_axes([2, 1, 0])).is_err());
     let weights = array![0.5, 0.5];
     assert!(jensen_shannon_batch(&Array3::<f64>::zeros((3, 1, 2)), Some(&weights)).is_err());
     let p = array![[[0.5, 0.5], [0.5, 0.6]]];
