@@ -45,8 +45,7 @@ pub use categorical::{Categorical, CategoricalLogProbGrad};
 pub use diagonal_normal::{DiagonalNormal, DiagonalNormalGrad, DiagonalNormalLogProbGrad, SpreadKind};
 pub use divergence::{
     jensen_shannon, jensen_shannon_batch, jensen_shannon_batch_probabilities, jensen_shannon_batch_with_grad,
-    jensen_shannon_batch_with_grad_into,
-    jensen_shannon_probabilities, jensen_shannon_with_grad,
+    jensen_shannon_batch_with_grad_into, jensen_shannon_probabilities, jensen_shannon_with_grad,
 };
 pub use error::{ArgumentError, Error};
 pub use frechet::{

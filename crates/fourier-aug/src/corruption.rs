@@ -271,7 +271,7 @@ fn one<P: CorruptionPixel>(
         Corruption::ImpulseNoise => noise::impulse(image, level, rng),
         Corruption::SpeckleNoise => noise::speckle(image, level, rng),
         Corruption::DefocusBlur => blur::defocus(&image, level),
-        Corruption::GlassBlur => blur::glass(image, level, P::EIGHT_BITS, rng),
+        Corruption::GlassBlur => blur::glass(&image, level, P::EIGHT_BITS, rng),
         Corruption::MotionBlur => blur::motion(&image, level, rng),
         Corruption::ZoomBlur => blur::zoom(&image, level),
         Corruption::GaussianBlur => blur::gaussian(&image, level),

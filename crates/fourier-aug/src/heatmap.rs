@@ -139,8 +139,7 @@ impl HeatmapRun {
         }
         let (waves, excluded) = found;
         let outcomes = vec![Vec::new(); waves.len()];
-        let state =
-            HeatmapState { shape, options, batches_done: 0, images_done: 0, waves_done: 0, outcomes };
+        let state = HeatmapState { shape, options, batches_done: 0, images_done: 0, waves_done: 0, outcomes };
         Ok(Self { state, waves, excluded, buffer: Array4::zeros((0, 0, 0, 0)) })
     }
 
@@ -208,7 +207,9 @@ impl HeatmapRun {
         check::shape("images", images.shape(), &[batch, channels, height, width])?;
         if batch == 0 {
             let want = "not empty".to_owned();
-            return Err(ArgumentError::Shape { argument: "images", got: images.shape().to_vec(), want }.into());
+            return Err(
+                ArgumentError::Shape { argument: "images", got: images.shape().to_vec(), want }.into()
+            );
         }
         check::probability("images", images)?;
         if self.state.waves_done > 0 {
@@ -281,7 +282,10 @@ impl HeatmapRun {
     ///
     /// # Errors
     /// No batch is finished; an error of `metric`.
-    pub fn metric(&self, metric: impl Fn(&Predictions) -> Result<f64, Error> + Sync) -> Result<Heatmap, Error> {
+    pub fn metric(
+        &self,
+        metric: impl Fn(&Predictions) -> Result<f64, Error> + Sync,
+    ) -> Result<Heatmap, Error> {
         let images = self.state.images_done;
         check::scalar("batches", self.state.batches_done as f64, "at least 1", images > 0)?;
         let values = parallel::collect(self.waves.len(), |w| {

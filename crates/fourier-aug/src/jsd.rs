@@ -85,11 +85,14 @@ pub fn consistency_loss_with_grad<F: Real>(
     let slices = grad.as_slice_mut().unwrap_or_default().chunks_mut(classes);
     let mut entropies = vec![0.0; batch];
     // The clean view's rows come first, then those that only need scaling.
-    let targets = entropies.iter_mut().map(Some).chain(std::iter::repeat_with(|| None).take((views - 1) * batch));
+    let targets =
+        entropies.iter_mut().map(Some).chain(std::iter::repeat_with(|| None).take((views - 1) * batch));
     let rows: Vec<_> = slices.zip(targets).enumerate().collect();
     parallel::for_each(rows, |(row, (grad, entropy))| {
         let Some(entropy) = entropy else {
-            grad.iter_mut().for_each(|g| *g = F::from_f64(scale * g.to_f64()));
+            for g in grad {
+                *g = F::from_f64(scale * g.to_f64());
+            }
             return;
         };
         let mut own = vec![0.0; classes];

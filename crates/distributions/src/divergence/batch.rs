@@ -174,14 +174,17 @@ fn run<F: Real>(
     let mut errors: Vec<Option<Error>> = Vec::new();
     errors.resize_with(batch.div_ceil(per_task), || None);
     let mut grads: Vec<_> = grad
-        .map(|grad| grad.chunks_mut(batch * categories).map(|g| g.chunks_mut(per_task * categories)).collect())
+        .map(|grad| {
+            grad.chunks_mut(batch * categories).map(|g| g.chunks_mut(per_task * categories)).collect()
+        })
         .unwrap_or_default();
-    let tasks = values.chunks_mut(per_task).zip(&mut errors).enumerate().map(|(task, (values, error))| Task {
-        first: task * per_task,
-        values,
-        grads: grads.iter_mut().map(|g| g.next().unwrap_or_default()).collect(),
-        error,
-    });
+    let tasks =
+        values.chunks_mut(per_task).zip(&mut errors).enumerate().map(|(task, (values, error))| Task {
+            first: task * per_task,
+            values,
+            grads: grads.iter_mut().map(|g| g.next().unwrap_or_default()).collect(),
+            error,
+        });
     for_each(tasks.collect(), |task| {
         let view = |i: usize| &rows[(i * batch + task.first) * categories..];
         let input: Vec<&[F]> = (0..views).map(view).collect();
@@ -221,14 +224,18 @@ fn several<F: Real, const BLOCK: usize>(
         let is_fused = fused();
         *value = widest(
             #[inline(always)]
-            || match is_fused {
-                true => one::<F, BLOCK, true>(&rows, w, &mut work, &mut grads),
-                false => one::<F, BLOCK, false>(&rows, w, &mut work, &mut grads),
+            || {
+                if is_fused {
+                    one::<F, BLOCK, true>(&rows, w, &mut work, &mut grads)
+                } else {
+                    one::<F, BLOCK, false>(&rows, w, &mut work, &mut grads)
+                }
             },
         );
         // NaN: outside the range of the vector functions.
         let same = || rows.iter().all(|row| *row == rows[0]);
-        if !(*value >= NEAR) && !(*value == 0.0 && same()) {
+        let sure = *value >= NEAR || (*value == 0.0 && same());
+        if !sure {
             match exact(&rows, weights, !grads.is_empty()) {
                 Ok((found, grad)) => {
                     *value = found;
@@ -263,11 +270,12 @@ fn placed(error: Error, item: usize, batch: usize, categories: usize) -> Error {
 /// The form that holds everywhere.
 fn exact<F: Real>(rows: &[&[F]], weights: &Array1<f64>, grad: bool) -> Result<(f64, Vec<F>), Error> {
     let all: Vec<F> = rows.concat();
-    let view = ArrayView2::from_shape((rows.len(), rows[0].len()), &all).map_err(|_| ArgumentError::Shape {
-        argument: "logits",
-        got: vec![all.len()],
-        want: "[views, batch, categories]".to_owned(),
-    })?;
+    let view =
+        ArrayView2::from_shape((rows.len(), rows[0].len()), &all).map_err(|_| ArgumentError::Shape {
+            argument: "logits",
+            got: vec![all.len()],
+            want: "[views, batch, categories]".to_owned(),
+        })?;
     let view: &ArrayRef2<F> = &view;
     if !grad {
         return jensen_shannon(view, Some(weights)).map(|value| (value, Vec::new()));
@@ -313,7 +321,9 @@ fn one<F: Real, const BLOCK: usize, const FUSED: bool>(
         }
         let sum = lanes_sum(p);
         let scale = 1.0 / sum;
-        p.iter_mut().for_each(|to| *to *= scale);
+        for to in p.iter_mut() {
+            *to *= scale;
+        }
         *normaliser = high + sum.ln();
     }
     let (first, others) = work.p.split_at(width);
@@ -353,8 +363,7 @@ fn divergence<F: Real>(row: &[F], p: &[f64], normaliser: f64, log_m: &[f64]) -> 
     let whole = chunks.len() * 8;
     let (p8, log8) = (p[..whole].as_chunks::<8>().0, log_m[..whole].as_chunks::<8>().0);
     for ((l, p), log_m) in chunks.iter().zip(p8).zip(log8) {
-        let terms: [f64; 8] =
-            std::array::from_fn(|j| p[j] * ((l[j].to_f64() - normaliser) - log_m[j]));
+        let terms: [f64; 8] = std::array::from_fn(|j| p[j] * ((l[j].to_f64() - normaliser) - log_m[j]));
         sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
     }
     for (j, l) in rest.iter().enumerate() {

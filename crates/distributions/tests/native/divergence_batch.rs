@@ -64,7 +64,8 @@ fn near_equal_views_keep_a_millionth_down_to_1e_12_and_below() {
 #[test]
 fn equal_views_give_exactly_zero_and_far_logits_take_the_exact_form() {
     let row = [0.3, -700.0, 2.0, f64::NEG_INFINITY, 0.1];
-    let equal = Array3::from_shape_fn((3, 2, 5), |(_, b, k)| if b == 0 { row[k] } else { row[4 - k].max(-9.0) });
+    let equal =
+        Array3::from_shape_fn((3, 2, 5), |(_, b, k)| if b == 0 { row[k] } else { row[4 - k].max(-9.0) });
     let (values, grad) = jensen_shannon_batch_with_grad(&equal, None).unwrap();
     assert_eq!((values, grad), (array![0.0, 0.0], Array3::zeros((3, 2, 5))));
     let far = array![[[0.0, -800.0]], [[-800.0, 0.0]]];

@@ -96,7 +96,9 @@ impl Predictions {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(r as u64);
             let mut bins: Vec<Bin> = reliability.bins.clone();
-            bins.iter_mut().for_each(|bin| (bin.count, bin.confidence, bin.correct) = (0, 0.0, 0));
+            for bin in &mut bins {
+                (bin.count, bin.confidence, bin.correct) = (0, 0.0, 0);
+            }
             for _ in 0..self.len() {
                 let i = rng.random_range(0..self.len());
                 if let Some(bin) = bins.get_mut(bin_of[i]) {
@@ -108,7 +110,8 @@ impl Predictions {
             estimate(statistic, &Reliability { bins, total: self.len() })
         });
         values.sort_by(f64::total_cmp);
-        let (low, high) = (quantile(&values, (1.0 - level) / 2.0), quantile(&values, (1.0 + level) / 2.0));
+        let outside = 0.5 * (1.0 - level);
+        let (low, high) = (quantile(&values, outside), quantile(&values, 1.0 - outside));
         let estimate = estimate(statistic, &reliability);
         let pivoted = |plug_in: f64| (estimate - (high - plug_in), estimate - (low - plug_in));
         let root = |x: f64| x.max(0.0).sqrt();

@@ -9,11 +9,12 @@ pub(super) fn gaussian(image: &Image, level: usize) -> Image {
     image.blurred([0.4, 0.6, 0.7, 0.8, 1.0][level], 4.0, Border::Nearest)
 }
 
+/// Side of the disc's kernel: the largest radius reaches 1 pixel, the blur one more, and beyond that lies a border of 0.
+const SIDE: usize = 7;
+
 /// A disc of pixels whose centres are within the radius, blurred by 3×3 Gaussian weights.
 pub(super) fn defocus(image: &Image, level: usize) -> Image {
     let (radius, alias) = [(0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1.0, 0.2), (1.5, 0.1)][level];
-    // The largest radius reaches 1 pixel, the blur one more, and beyond that lies a border of 0.
-    const SIDE: usize = 7;
     let disc = Image::plane(SIDE, SIDE, {
         let mut at = 0;
         move || {
@@ -47,7 +48,7 @@ pub(super) fn defocus(image: &Image, level: usize) -> Image {
 }
 
 /// Blur, exchange of pixels with a neighbour above or to the left, blur.
-pub(super) fn glass(image: Image, level: usize, eight_bits: bool, rng: &mut impl Rng) -> Image {
+pub(super) fn glass(image: &Image, level: usize, eight_bits: bool, rng: &mut impl Rng) -> Image {
     let (sigma, rounds) = [(0.05, 1), (0.25, 1), (0.4, 1), (0.25, 2), (0.4, 2)][level];
     let mut image = image.blurred(sigma, 4.0, Border::Nearest);
     if eight_bits {

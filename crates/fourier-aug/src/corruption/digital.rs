@@ -40,7 +40,8 @@ pub(super) fn contrast(mut image: Image, level: usize) -> Image {
 pub(super) fn elastic(image: &Image, level: usize, rng: &mut impl Rng) -> Image {
     // In shares of the shorter side: size and smoothness of the displacements, reach of the affine map.
     let (reach, smooth, affine) =
-        [(0.0, 0.0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)][level];
+        [(0.0, 0.0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)]
+            [level];
     let side = image.height.min(image.width) as f64;
     let (cy, cx) = ((image.height / 2) as f64, (image.width / 2) as f64);
     let third = (image.height.min(image.width) / 3) as f64;

@@ -101,7 +101,8 @@ impl Image {
                 let from = border.inside(x as isize + k as isize - half, self.width);
                 for y in 0..self.height {
                     for c in 0..self.channels {
-                        both.data[(y * self.width + x) * self.channels + c] += weight * along_y.at(y, from, c);
+                        both.data[(y * self.width + x) * self.channels + c] +=
+                            weight * along_y.at(y, from, c);
                     }
                 }
             }
@@ -139,7 +140,6 @@ pub(super) fn gaussian_kernel(sigma: f64, radius: usize) -> Vec<f64> {
     let sum: f64 = weights.iter().sum();
     weights.iter().map(|w| w / sum).collect()
 }
-
 
 fn hsv([r, g, b]: [f64; 3]) -> [f64; 3] {
     let (high, low) = (r.max(g).max(b), r.min(g).min(b));

@@ -7,9 +7,9 @@ use super::image::Image;
 
 /// Table K.1, by rows.
 const LUMINANCE: [i32; 64] = [
-    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29,
-    51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121,
-    120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17,
+    22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78,
+    87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 ];
 /// Table K.2, by rows: what is not listed is 99.
 const CHROMINANCE: [[i32; 4]; 4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]];
@@ -38,7 +38,8 @@ impl Plane {
         let (height, width) = (self.height.div_ceil(2), self.width.div_ceil(2));
         Self::new(height, width, |y, x| {
             let (y, left) = (2 * y as isize, 2 * x as isize);
-            let sum: f64 = [(0, 0), (0, 1), (1, 0), (1, 1)].iter().map(|(a, b)| self.at(y + a, left + b)).sum();
+            let sum: f64 =
+                [(0, 0), (0, 1), (1, 0), (1, 1)].iter().map(|(a, b)| self.at(y + a, left + b)).sum();
             ((sum + if x % 2 == 0 { 1.0 } else { 2.0 }) / 4.0).floor()
         })
     }
@@ -47,7 +48,7 @@ impl Plane {
     fn doubled(&self, height: usize, width: usize) -> Self {
         Self::new(height, width, |y, x| {
             let (near_y, near_x) = ((y / 2) as isize, (x / 2) as isize);
-            let far = |i: usize, near: isize| if i % 2 == 0 { near - 1 } else { near + 1 };
+            let far = |i: usize, near: isize| if i.is_multiple_of(2) { near - 1 } else { near + 1 };
             let (far_y, far_x) = (far(y, near_y), far(x, near_x));
             let column = |x: isize| 3.0 * self.at(near_y, x) + self.at(far_y, x);
             let bias = if x % 2 == 0 { 8.0 } else { 7.0 };
@@ -61,9 +62,8 @@ impl Plane {
         let mut result = Self { height: self.height, width: self.width, data: vec![0.0; self.data.len()] };
         for top in (0..self.height).step_by(8) {
             for left in (0..self.width).step_by(8) {
-                let block: [f64; 64] = std::array::from_fn(|i| {
-                    self.at((top + i / 8) as isize, (left + i % 8) as isize) - 128.0
-                });
+                let block: [f64; 64] =
+                    std::array::from_fn(|i| self.at((top + i / 8) as isize, (left + i % 8) as isize) - 128.0);
                 let mut spectrum = product(&cosines, &block, true);
                 for (s, q) in spectrum.iter_mut().zip(table) {
                     // The encoder has its coefficients in eighths.
@@ -94,8 +94,7 @@ fn cosines() -> [f64; 64] {
 /// C·B·Cᵀ, or with the transposed matrix Cᵀ·B·C.
 fn product(c: &[f64; 64], b: &[f64; 64], forward: bool) -> [f64; 64] {
     let at = |i: usize, j: usize| if forward { c[i * 8 + j] } else { c[j * 8 + i] };
-    let half: [f64; 64] =
-        std::array::from_fn(|ij| (0..8).map(|k| at(ij / 8, k) * b[k * 8 + ij % 8]).sum());
+    let half: [f64; 64] = std::array::from_fn(|ij| (0..8).map(|k| at(ij / 8, k) * b[k * 8 + ij % 8]).sum());
     std::array::from_fn(|ij| (0..8).map(|k| half[(ij / 8) * 8 + k] * at(ij % 8, k)).sum())
 }
 

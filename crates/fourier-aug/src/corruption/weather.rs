@@ -20,7 +20,12 @@ fn plasma(height: usize, width: usize, decay: f64, rng: &mut impl Rng) -> Image 
         };
         for y in (0..side).step_by(step) {
             for x in (0..side).step_by(step) {
-                place(y + half, x + half, [(y, x), (y, x + step), (y + step, x), (y + step, x + step)], &mut map);
+                place(
+                    y + half,
+                    x + half,
+                    [(y, x), (y, x + step), (y + step, x), (y + step, x + step)],
+                    &mut map,
+                );
             }
         }
         for y in (0..side).step_by(step) {
@@ -49,7 +54,9 @@ pub(super) fn fog(mut image: Image, level: usize, rng: &mut impl Rng) -> Image {
     let light = plasma(image.height, image.width, decay, rng);
     let most = image.data.iter().copied().fold(0.0, f64::max);
     for (pixel, light) in image.data.chunks_exact_mut(image.channels).zip(light.data) {
-        pixel.iter_mut().for_each(|x| *x = (*x + amount * light) * most / (most + amount));
+        for x in pixel {
+            *x = (*x + amount * light) * most / (most + amount);
+        }
     }
     image
 }
@@ -118,8 +125,7 @@ pub(super) fn spatter(mut image: Image, level: usize, rng: &mut impl Rng) -> Ima
     if mud {
         let cover = liquid.map(|x| if x > least { 1.0 } else { 0.0 });
         // The original takes its fifth number for the blur here.
-        let cover =
-            cover.blurred(amount, 4.0, Border::Nearest).map(|x| if x < 0.8 { 0.0 } else { x });
+        let cover = cover.blurred(amount, 4.0, Border::Nearest).map(|x| if x < 0.8 { 0.0 } else { x });
         let colour = colour([63.0, 42.0, 20.0], image.channels);
         for (pixel, m) in image.data.chunks_exact_mut(image.channels).zip(cover.data) {
             pixel.iter_mut().zip(&colour).for_each(|(x, c)| *x = *x * (1.0 - m) + m * c);

@@ -65,8 +65,7 @@ fn the_one_frequency_is_found_in_its_two_cells() {
         assert_relative("mean", map.mean(), 1.0 / 55.0, 1e-15, 0.0);
         assert_eq!(map.max(), 1.0);
         assert_eq!(pooled(&[map.clone(), map.clone()]), Some((map.mean(), 1.0)));
-        let calibration =
-            run.metric(|p| Ok(p.reliability(Binning::Adaptive { size: 5 })?.rms())).unwrap();
+        let calibration = run.metric(|p| Ok(p.reliability(Binning::Adaptive { size: 5 })?.rms())).unwrap();
         assert_eq!(calibration.worst().unwrap().0, (2, 5));
         assert!(calibration.values().iter().all(|v| (0.0..=1.0).contains(v)));
     }
@@ -77,7 +76,8 @@ fn waves_have_their_norm_and_are_clipped() {
     let flat = Array4::from_elem((1, 3, 9, 12), 0.5f32);
     let mut seen = Vec::new();
     let norm = 0.75;
-    let mut run = HeatmapRun::new(SHAPE, HeatmapOptions { norm, ..options(Alignment::RandomFlip(1)) }).unwrap();
+    let mut run =
+        HeatmapRun::new(SHAPE, HeatmapOptions { norm, ..options(Alignment::RandomFlip(1)) }).unwrap();
     let mut record = |images: ArrayView4<'_, f32>| {
         seen.push(images.mapv(|v| f64::from(v) - 0.5));
         Ok::<_, Infallible>(Array2::zeros((1, 2)))
@@ -98,7 +98,8 @@ fn waves_have_their_norm_and_are_clipped() {
     assert!((20..90).contains(&flips), "{flips} of 110 signs");
     for (i, a) in seen.iter().enumerate() {
         for b in &seen[..i] {
-            let dot: f64 = a.slice(s![0, 0, .., ..]).iter().zip(&b.slice(s![0, 0, .., ..])).map(|(a, b)| a * b).sum();
+            let dot: f64 =
+                a.slice(s![0, 0, .., ..]).iter().zip(&b.slice(s![0, 0, .., ..])).map(|(a, b)| a * b).sum();
             assert!(dot.abs() < 1e-6, "two waves overlap by {dot}");
         }
     }
@@ -128,7 +129,7 @@ fn a_stopped_run_goes_on_to_the_same_bits() {
         let batch = if state.batches_done == 0 { &first } else { &second };
         let labels = vec![0; batch.len_of(Axis(0))];
         let stop = |p: variata_fourier_aug::HeatmapProgress| {
-            if p.waves_done % 7 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if p.waves_done.is_multiple_of(7) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         stops += usize::from(run.add(batch, &labels, sensitive(2, 5), stop).unwrap().is_break());
         state = run.state().clone();
@@ -198,7 +199,8 @@ fn bad_input_is_refused_by_name() {
             other => panic!("{other}"),
         }
     }
-    let new = |norm, phase| HeatmapRun::new(SHAPE, HeatmapOptions { norm, phase, ..HeatmapOptions::default() });
+    let new =
+        |norm, phase| HeatmapRun::new(SHAPE, HeatmapOptions { norm, phase, ..HeatmapOptions::default() });
     assert_eq!(name(HeatmapRun::new([1, 0, 4], HeatmapOptions::default())), "shape");
     assert_eq!(name(new(-1.0, 0.0)), "norm");
     assert_eq!(name(new(f64::INFINITY, 0.0)), "norm");

@@ -44,9 +44,8 @@ fn facts_value() {
 fn the_clamp_of_the_original_is_far_off_where_this_is_not() {
     // 2⁻¹⁴ between the views: 3.3964e-9, `divergence_batch` has the digits.
     let (a, v) = ([0.25, -1.75, 2.125, -0.5, 0.875], [1.0, -2.0, 3.0, 1.0, -4.0]);
-    let single = Array3::from_shape_fn((2, 1, 5), |(i, _, k)| {
-        (a[k] + i as f64 * 2f64.powi(-14) * v[k]) as f32
-    });
+    let single =
+        Array3::from_shape_fn((2, 1, 5), |(i, _, k)| (a[k] + i as f64 * 2f64.powi(-14) * v[k]) as f32);
     let got = consistency_loss(&single, &[0], 1.0).unwrap().jensen_shannon;
     assert_relative("f32 logits", got, 3.3964173325972552582e-9, 1e-9, 0.0);
 }

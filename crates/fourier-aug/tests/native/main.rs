@@ -1,4 +1,5 @@
 //! Tests of the crate without libtorch.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod calibration;
 mod corruption;
