@@ -25,4 +25,19 @@ pub enum Error {
         /// The phase in radians, at which the cosine vanishes.
         phase: f64,
     },
+    /// Logits or probabilities that are no distributions.
+    #[error(transparent)]
+    Distributions(variata_distributions::Error),
+    /// The classifier that was handed in failed.
+    #[error("the classifier failed: {0}")]
+    Classifier(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<variata_distributions::Error> for Error {
+    fn from(error: variata_distributions::Error) -> Self {
+        match error {
+            variata_distributions::Error::Argument(error) => Self::Argument(error),
+            other => Self::Distributions(other),
+        }
+    }
 }
