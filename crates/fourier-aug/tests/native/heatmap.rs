@@ -202,6 +202,9 @@ fn bad_input_is_refused_by_name() {
     let new =
         |norm, phase| HeatmapRun::new(SHAPE, HeatmapOptions { norm, phase, ..HeatmapOptions::default() });
     assert_eq!(name(HeatmapRun::new([1, 0, 4], HeatmapOptions::default())), "shape");
+    for huge in [1 << 12, 1 << 40, usize::MAX] {
+        assert_eq!(name(HeatmapRun::new([1, huge, huge], HeatmapOptions::default())), "shape");
+    }
     assert_eq!(name(new(-1.0, 0.0)), "norm");
     assert_eq!(name(new(f64::INFINITY, 0.0)), "norm");
     assert_eq!(name(new(1.0, f64::NAN)), "phase");
