@@ -125,13 +125,13 @@ impl HeatmapRun {
         let HeatmapOptions { norm, phase, .. } = options;
         check::scalar("norm", norm, "finite and >= 0", norm >= 0.0 && norm.is_finite())?;
         check::scalar("phase", phase, "finite", phase.is_finite())?;
-        if !height.checked_mul(width).is_some_and(|pixels| pixels <= PIXELS) {
+        if height.checked_mul(width).is_none_or(|pixels| pixels > PIXELS) {
             let want = format!("[channels, height, width], height * width at most {PIXELS}");
             return Err(ArgumentError::Shape { argument: "shape", got: shape.to_vec(), want }.into());
         }
         // A wave vanishes only where it is its own partner and thus ±cos(phase) everywhere.
         let vanishes = phase.cos().abs() <= 1e-6;
-        let own = |k: usize, n: usize| 2 * k % n == 0;
+        let own = |k: usize, n: usize| (2 * k).is_multiple_of(n);
         let (excluded, waves): (Vec<_>, Vec<_>) =
             map::distinct(height, width).partition(|&(ky, kx)| vanishes && own(ky, height) && own(kx, width));
         let outcomes = vec![Vec::new(); waves.len()];
