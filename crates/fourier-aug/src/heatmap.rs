@@ -45,14 +45,8 @@ impl Default for HeatmapOptions {
     }
 }
 
-/// A wave vector and the wave of ‖U‖₂ = 1.
-#[derive(Debug, Clone, PartialEq)]
-struct Wave {
-    ky: usize,
-    kx: usize,
-    /// [height][width].
-    unit: Vec<f32>,
-}
+/// Most pixels of a channel: larger maps would take years.
+const PIXELS: usize = 1 << 22;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +104,8 @@ pub struct HeatmapState {
 #[derive(Debug, Clone)]
 pub struct HeatmapRun {
     state: HeatmapState,
-    waves: Vec<Wave>,
+    /// Distinct wave vectors (ky, kx).
+    waves: Vec<(usize, usize)>,
     /// Self-conjugate wave vectors at which a cosine of this phase is 0 everywhere.
     excluded: Vec<(usize, usize)>,
     buffer: Array4<f32>,
@@ -120,7 +115,7 @@ impl HeatmapRun {
     /// An empty run for images of these channels, height and width.
     ///
     /// # Errors
-    /// A shape with a 0, a norm that is negative or not finite, a phase that is not finite.
+    /// A shape with a 0 or of more than 2²² pixels, a norm that is negative or not finite, a phase that is not finite.
     pub fn new(shape: [usize; 3], options: HeatmapOptions) -> Result<Self, Error> {
         let [_, height, width] = shape;
         if shape.contains(&0) {
@@ -130,14 +125,15 @@ impl HeatmapRun {
         let HeatmapOptions { norm, phase, .. } = options;
         check::scalar("norm", norm, "finite and >= 0", norm >= 0.0 && norm.is_finite())?;
         check::scalar("phase", phase, "finite", phase.is_finite())?;
-        let mut found = (Vec::new(), Vec::new());
-        for (ky, kx) in map::distinct(height, width) {
-            match unit_wave(height, width, (ky, kx), phase) {
-                Some(unit) => found.0.push(Wave { ky, kx, unit }),
-                None => found.1.push((ky, kx)),
-            }
+        if height.checked_mul(width).is_none_or(|pixels| pixels > PIXELS) {
+            let want = format!("[channels, height, width], height * width at most {PIXELS}");
+            return Err(ArgumentError::Shape { argument: "shape", got: shape.to_vec(), want }.into());
         }
-        let (waves, excluded) = found;
+        // A wave vanishes only where it is its own partner and thus ±cos(phase) everywhere.
+        let vanishes = phase.cos().abs() <= 1e-6;
+        let own = |k: usize, n: usize| (2 * k).is_multiple_of(n);
+        let (excluded, waves): (Vec<_>, Vec<_>) =
+            map::distinct(height, width).partition(|&(ky, kx)| vanishes && own(ky, height) && own(kx, width));
         let outcomes = vec![Vec::new(); waves.len()];
         let state = HeatmapState { shape, options, batches_done: 0, images_done: 0, waves_done: 0, outcomes };
         Ok(Self { state, waves, excluded, buffer: Array4::zeros((0, 0, 0, 0)) })
@@ -251,7 +247,7 @@ impl HeatmapRun {
     fn perturb(&mut self, images: &[f32], at: usize) {
         let HeatmapOptions { norm, alignment, clip, .. } = self.state.options;
         let [channels, height, width] = self.state.shape;
-        let wave = &self.waves[at].unit;
+        let wave = unit_wave(height, width, self.waves[at], self.state.options.phase);
         let (first, norm, pixels) = (self.state.images_done, norm as f32, height * width);
         let goals = self.buffer.as_slice_mut().unwrap_or_default().chunks_mut(channels * pixels);
         let tasks: Vec<_> = goals.zip(images.chunks(channels * pixels)).enumerate().collect();
@@ -261,7 +257,7 @@ impl HeatmapRun {
                     Alignment::Aligned => norm,
                     Alignment::RandomFlip(seed) => norm * sign(seed, at, first + i, c),
                 };
-                for ((to, x), u) in goal.iter_mut().zip(image).zip(wave) {
+                for ((to, x), u) in goal.iter_mut().zip(image).zip(&wave) {
                     let sum = x + scale * u;
                     *to = if clip { sum.clamp(0.0, 1.0) } else { sum };
                 }
@@ -296,7 +292,7 @@ impl HeatmapRun {
         });
         let values: Vec<f64> = values.into_iter().collect::<Result<_, _>>()?;
         let [_, height, width] = self.state.shape;
-        let cells = self.waves.iter().map(|wave| (wave.ky, wave.kx)).zip(values).collect();
+        let cells = self.waves.iter().copied().zip(values).collect();
         Ok(Heatmap::new(height, width, cells))
     }
 }
@@ -324,16 +320,17 @@ fn sign(seed: u64, wave: usize, image: usize, channel: usize) -> f32 {
     if word & 1 == 0 { 1.0 } else { -1.0 }
 }
 
-/// cos(2π(y·ky/height + x·kx/width) + phase) over its norm; `None` where that is 0.
-fn unit_wave(height: usize, width: usize, (ky, kx): (usize, usize), phase: f64) -> Option<Vec<f32>> {
-    let cosine = |y: usize, x: usize| {
-        // Whole turns are taken out in integers.
-        let turns = (y * ky % height) as f64 / height as f64 + (x * kx % width) as f64 / width as f64;
-        (std::f64::consts::TAU * turns + phase).cos()
-    };
-    let wave: Vec<f64> = (0..height * width).map(|i| cosine(i / width, i % width)).collect();
+/// cos(2π(y·ky/height + x·kx/width) + phase) over its norm, [height][width], by the addition theorem from one sine and cosine
+/// for each row and column.
+fn unit_wave(height: usize, width: usize, (ky, kx): (usize, usize), phase: f64) -> Vec<f32> {
+    // Whole turns are taken out in integers.
+    let angle = |i: usize, k: usize, n: usize| std::f64::consts::TAU * ((i * k % n) as f64 / n as f64);
+    let columns: Vec<(f64, f64)> = (0..width).map(|x| angle(x, kx, width).sin_cos()).collect();
+    let mut wave = Vec::with_capacity(height * width);
+    for y in 0..height {
+        let (row_sin, row_cos) = (angle(y, ky, height) + phase).sin_cos();
+        wave.extend(columns.iter().map(|(sin, cos)| row_cos * cos - row_sin * sin));
+    }
     let norm = wave.iter().map(|u| u * u).sum::<f64>().sqrt();
-    // A cosine that vanishes leaves round-off only: 1e-6 is the limit of the peak.
-    let peak = wave.iter().fold(0.0, |peak: f64, u| peak.max(u.abs()));
-    (peak > 1e-6).then(|| wave.iter().map(|u| (u / norm) as f32).collect())
+    wave.into_iter().map(|u| (u / norm) as f32).collect()
 }

@@ -66,8 +66,14 @@ pub fn pooled(maps: &[Heatmap]) -> Option<(f64, f64)> {
     (count > 0).then(|| (values().sum::<f64>() / count as f64, max))
 }
 
-/// One wave vector of each pair k, −k.
+/// One wave vector of each pair k, −k: that whose cell comes first, by rows, as in the authors' maps. The other one's wave has
+/// the opposite phase.
 pub(super) fn distinct(height: usize, width: usize) -> impl Iterator<Item = (usize, usize)> {
-    let first = move |(ky, kx): (usize, usize)| (ky, kx) <= ((height - ky) % height, (width - kx) % width);
-    (0..height).flat_map(move |ky| (0..width).map(move |kx| (ky, kx))).filter(move |k| first(*k))
+    let vector = |i: usize, n: usize| (i + n.div_ceil(2)) % n;
+    let partner = move |i: usize, n: usize| (n - vector(i, n) + n / 2) % n;
+    let first = move |(i, j): (usize, usize)| (i, j) <= (partner(i, height), partner(j, width));
+    (0..height)
+        .flat_map(move |i| (0..width).map(move |j| (i, j)))
+        .filter(move |cell| first(*cell))
+        .map(move |(i, j)| (vector(i, height), vector(j, width)))
 }
