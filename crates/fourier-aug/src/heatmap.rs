@@ -14,7 +14,7 @@ use variata_distributions::{ArgumentError, check, parallel};
 pub use map::{Heatmap, pooled};
 pub use render::Picture;
 
-use crate::{Error, Predictions};
+use crate::{Error, Grid, Predictions, WaveVector};
 
 /// Sign of the wave in each channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,11 +104,15 @@ pub struct HeatmapState {
 #[derive(Debug, Clone)]
 pub struct HeatmapRun {
     state: HeatmapState,
-    /// Distinct wave vectors (ky, kx).
-    waves: Vec<(usize, usize)>,
+    grid: Grid,
+    /// Distinct wave vectors, with the amplitude that makes the norm 1.
+    waves: Vec<(WaveVector, f64)>,
     /// Self-conjugate wave vectors at which a cosine of this phase is 0 everywhere.
-    excluded: Vec<(usize, usize)>,
+    excluded: Vec<WaveVector>,
     buffer: Array4<f32>,
+    /// The present wave [height][width], and what makes it.
+    unit: Vec<f32>,
+    columns: Vec<[f32; 2]>,
 }
 
 impl HeatmapRun {
@@ -129,14 +133,18 @@ impl HeatmapRun {
             let want = format!("[channels, height, width], height * width at most {PIXELS}");
             return Err(ArgumentError::Shape { argument: "shape", got: shape.to_vec(), want }.into());
         }
-        // A wave vanishes only where it is its own partner and thus ±cos(phase) everywhere.
-        let vanishes = phase.cos().abs() <= 1e-6;
-        let own = |k: usize, n: usize| (2 * k).is_multiple_of(n);
-        let (excluded, waves): (Vec<_>, Vec<_>) =
-            map::distinct(height, width).partition(|&(ky, kx)| vanishes && own(ky, height) && own(kx, width));
+        let grid = Grid::new(height, width)?;
+        let (mut waves, mut excluded) = (Vec::new(), Vec::new());
+        for k in grid.distinct() {
+            match grid.amplitude(k, phase, 1.0) {
+                Ok(amplitude) => waves.push((k, amplitude)),
+                Err(_) => excluded.push(k),
+            }
+        }
         let outcomes = vec![Vec::new(); waves.len()];
         let state = HeatmapState { shape, options, batches_done: 0, images_done: 0, waves_done: 0, outcomes };
-        Ok(Self { state, waves, excluded, buffer: Array4::zeros((0, 0, 0, 0)) })
+        let (unit, columns) = (Vec::new(), Vec::new());
+        Ok(Self { state, grid, waves, excluded, buffer: Array4::zeros((0, 0, 0, 0)), unit, columns })
     }
 
     /// The run that left this state.
@@ -176,8 +184,8 @@ impl HeatmapRun {
         self.waves.len()
     }
 
-    /// Wave vectors (ky, kx) that are left out because a cosine of this phase is 0 in every pixel.
-    pub fn excluded(&self) -> &[(usize, usize)] {
+    /// Wave vectors that are left out because a cosine of this phase is 0 in every pixel.
+    pub fn excluded(&self) -> &[WaveVector] {
         &self.excluded
     }
 
@@ -247,8 +255,13 @@ impl HeatmapRun {
     fn perturb(&mut self, images: &[f32], at: usize) {
         let HeatmapOptions { norm, alignment, clip, .. } = self.state.options;
         let [channels, height, width] = self.state.shape;
-        let wave = unit_wave(height, width, self.waves[at], self.state.options.phase);
         let (first, norm, pixels) = (self.state.images_done, norm as f32, height * width);
+        let (wave, amplitude) = self.waves[at];
+        let Self { grid, columns, unit, .. } = self;
+        unit.resize(pixels, 0.0);
+        // The sign of the phase is the authors'.
+        grid.fill((wave, -self.state.options.phase), amplitude, unit, columns, |_, u| u);
+        let unit = &*unit;
         let goals = self.buffer.as_slice_mut().unwrap_or_default().chunks_mut(channels * pixels);
         let tasks: Vec<_> = goals.zip(images.chunks(channels * pixels)).enumerate().collect();
         parallel::for_each(tasks, |(i, (goal, image))| {
@@ -257,7 +270,7 @@ impl HeatmapRun {
                     Alignment::Aligned => norm,
                     Alignment::RandomFlip(seed) => norm * sign(seed, at, first + i, c),
                 };
-                for ((to, x), u) in goal.iter_mut().zip(image).zip(&wave) {
+                for ((to, x), u) in goal.iter_mut().zip(image).zip(unit) {
                     let sum = x + scale * u;
                     *to = if clip { sum.clamp(0.0, 1.0) } else { sum };
                 }
@@ -292,7 +305,7 @@ impl HeatmapRun {
         });
         let values: Vec<f64> = values.into_iter().collect::<Result<_, _>>()?;
         let [_, height, width] = self.state.shape;
-        let cells = self.waves.iter().copied().zip(values).collect();
+        let cells = self.waves.iter().map(|(wave, _)| *wave).zip(values).collect();
         Ok(Heatmap::new(height, width, cells))
     }
 }
@@ -318,19 +331,4 @@ fn sign(seed: u64, wave: usize, image: usize, channel: usize) -> f32 {
     };
     let word = [wave as u64, image as u64, channel as u64].into_iter().fold(mix(seed, 0), mix);
     if word & 1 == 0 { 1.0 } else { -1.0 }
-}
-
-/// cos(2π(y·ky/height + x·kx/width) + phase) over its norm, [height][width], by the addition theorem from one sine and cosine
-/// for each row and column.
-fn unit_wave(height: usize, width: usize, (ky, kx): (usize, usize), phase: f64) -> Vec<f32> {
-    // Whole turns are taken out in integers.
-    let angle = |i: usize, k: usize, n: usize| std::f64::consts::TAU * ((i * k % n) as f64 / n as f64);
-    let columns: Vec<(f64, f64)> = (0..width).map(|x| angle(x, kx, width).sin_cos()).collect();
-    let mut wave = Vec::with_capacity(height * width);
-    for y in 0..height {
-        let (row_sin, row_cos) = (angle(y, ky, height) + phase).sin_cos();
-        wave.extend(columns.iter().map(|(sin, cos)| row_cos * cos - row_sin * sin));
-    }
-    let norm = wave.iter().map(|u| u * u).sum::<f64>().sqrt();
-    wave.into_iter().map(|u| (u / norm) as f32).collect()
 }

@@ -81,10 +81,16 @@ impl Grid {
         self.width
     }
 
-    /// One vector of each pair ±k, the smaller one, in row-major order.
-    pub fn distinct(&self) -> impl Iterator<Item = WaveVector> + '_ {
-        let all = (0..self.height).flat_map(|y| (0..self.width).map(move |x| WaveVector { y, x }));
-        all.filter(|&k| k <= self.opposite(k))
+    /// One vector of each pair ±k, that whose cell in the heatmap, where 0 is in the middle, comes first by rows, as in the authors' maps; in
+    /// the order of these cells.
+    pub fn distinct(&self) -> impl Iterator<Item = WaveVector> + use<> {
+        let (height, width) = (self.height, self.width);
+        let vector = |i: usize, n: usize| (i + n.div_ceil(2)) % n;
+        let partner = move |i: usize, n: usize| (n - vector(i, n) + n / 2) % n;
+        let first = move |(i, j): (usize, usize)| (i, j) <= (partner(i, height), partner(j, width));
+        let cells = (0..height).flat_map(move |i| (0..width).map(move |j| (i, j)));
+        let vectors = move |(i, j)| WaveVector { y: vector(i, height), x: vector(j, width) };
+        cells.filter(move |cell| first(*cell)).map(vectors)
     }
 
     /// −k.

@@ -2,6 +2,8 @@
 
 use ndarray::Array2;
 
+use crate::wave::WaveVector;
+
 /// A quantity for every distinct plane wave of a grid.
 ///
 /// Row `i`, column `j` of [`values`](Self::values) belongs to the wave vectors k with k_y = i − ⌊height/2⌋ and
@@ -9,14 +11,14 @@ use ndarray::Array2;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heatmap {
     values: Array2<f64>,
-    cells: Vec<((usize, usize), f64)>,
+    cells: Vec<(WaveVector, f64)>,
 }
 
 impl Heatmap {
-    pub(super) fn new(height: usize, width: usize, cells: Vec<((usize, usize), f64)>) -> Self {
+    pub(super) fn new(height: usize, width: usize, cells: Vec<(WaveVector, f64)>) -> Self {
         let mut values = Array2::from_elem((height, width), f64::NAN);
         let centred = |k: usize, n: usize| (k + n / 2) % n;
-        for &((ky, kx), value) in &cells {
+        for &(WaveVector { y: ky, x: kx }, value) in &cells {
             values[[centred(ky, height), centred(kx, width)]] = value;
             values[[centred(height - ky, height), centred(width - kx, width)]] = value;
         }
@@ -28,8 +30,8 @@ impl Heatmap {
         &self.values
     }
 
-    /// Each distinct wave vector (k_y, k_x) once, from 0 to the size − 1, with its value.
-    pub fn cells(&self) -> &[((usize, usize), f64)] {
+    /// Each distinct wave vector once, with its value.
+    pub fn cells(&self) -> &[(WaveVector, f64)] {
         &self.cells
     }
 
@@ -44,8 +46,8 @@ impl Heatmap {
     }
 
     /// The wave vector of the maximum, the first one at a tie; `None` when there is no wave.
-    pub fn worst(&self) -> Option<((usize, usize), f64)> {
-        let above = |best: Option<((usize, usize), f64)>, cell: &((usize, usize), f64)| match best {
+    pub fn worst(&self) -> Option<(WaveVector, f64)> {
+        let above = |best: Option<(WaveVector, f64)>, cell: &(WaveVector, f64)| match best {
             Some(best) if cell.1 <= best.1 => Some(best),
             _ => Some(*cell),
         };
@@ -64,16 +66,4 @@ pub fn pooled(maps: &[Heatmap]) -> Option<(f64, f64)> {
     let count = values().count();
     let max = values().fold(f64::NEG_INFINITY, f64::max);
     (count > 0).then(|| (values().sum::<f64>() / count as f64, max))
-}
-
-/// One wave vector of each pair k, −k: that whose cell comes first, by rows, as in the authors' maps. The other one's wave has
-/// the opposite phase.
-pub(super) fn distinct(height: usize, width: usize) -> impl Iterator<Item = (usize, usize)> {
-    let vector = |i: usize, n: usize| (i + n.div_ceil(2)) % n;
-    let partner = move |i: usize, n: usize| (n - vector(i, n) + n / 2) % n;
-    let first = move |(i, j): (usize, usize)| (i, j) <= (partner(i, height), partner(j, width));
-    (0..height)
-        .flat_map(move |i| (0..width).map(move |j| (i, j)))
-        .filter(move |cell| first(*cell))
-        .map(move |(i, j)| (vector(i, height), vector(j, width)))
 }

@@ -6,11 +6,15 @@ use std::ops::ControlFlow;
 use ndarray::{Array2, Array4, ArrayView4, Axis, s};
 use variata_distributions::ArgumentError;
 use variata_fourier_aug::{
-    Alignment, Binning, Error, Heatmap, HeatmapOptions, HeatmapRun, HeatmapState, pooled,
+    Alignment, Binning, Error, Heatmap, HeatmapOptions, HeatmapRun, HeatmapState, WaveVector, pooled,
 };
 use variata_testkit::compare::assert_relative;
 
 const SHAPE: [usize; 3] = [3, 9, 12];
+
+fn vector(y: usize, x: usize) -> WaveVector {
+    WaveVector { y, x }
+}
 
 fn images(n: usize) -> Array4<f32> {
     Array4::from_shape_fn((n, 3, 9, 12), |(i, c, y, x)| {
@@ -62,12 +66,12 @@ fn the_one_frequency_is_found_in_its_two_cells() {
         // Row k_y + 4, column k_x + 6, each modulo the size, and the point reflection.
         assert_eq!(wrong, [((2, 1), &1.0), ((6, 11), &1.0)], "{alignment:?}");
         // Of (2, 5) and (7, 7) the one whose cell comes first.
-        assert_eq!(map.worst(), Some(((7, 7), 1.0)));
+        assert_eq!(map.worst(), Some((vector(7, 7), 1.0)));
         assert_relative("mean", map.mean(), 1.0 / 55.0, 1e-15, 0.0);
         assert_eq!(map.max(), 1.0);
         assert_eq!(pooled(&[map.clone(), map.clone()]), Some((map.mean(), 1.0)));
         let calibration = run.metric(|p| Ok(p.reliability(Binning::Adaptive { size: 5 })?.rms())).unwrap();
-        assert_eq!(calibration.worst().unwrap().0, (7, 7));
+        assert_eq!(calibration.worst().unwrap().0, vector(7, 7));
         assert!(calibration.values().iter().all(|v| (0.0..=1.0).contains(v)));
     }
 }
@@ -131,7 +135,7 @@ fn waves_are_the_authors() {
     };
     let _ = run.add(&flat, &[0], record, |_| ControlFlow::Continue(())).unwrap();
     let map = run.errors().unwrap();
-    let at = map.cells().iter().position(|(k, _)| *k == (21, 25)).unwrap();
+    let at = map.cells().iter().position(|(k, _)| *k == vector(21, 25)).unwrap();
     for (got, want) in rows[at].iter().zip([0.03125, -0.02455297, -0.04083009, 0.00862186]) {
         // The table has eight places, the image 24 bits.
         assert!((got - want).abs() < 1e-7, "{got} {want}");
@@ -183,7 +187,7 @@ fn waves_that_vanish_are_left_out_and_named() {
     // A cosine of phase π/2 is 0 at the two wave vectors that are their own partners.
     let phase = std::f64::consts::FRAC_PI_2;
     let mut run = HeatmapRun::new(SHAPE, HeatmapOptions { phase, ..HeatmapOptions::default() }).unwrap();
-    assert_eq!((run.excluded(), run.waves()), ([(0, 6), (0, 0)].as_slice(), 53));
+    assert_eq!((run.excluded(), run.waves()), ([vector(0, 6), vector(0, 0)].as_slice(), 53));
     let _ = run.add(&images(1), &[0], sensitive(0, 0), |_| ControlFlow::Continue(())).unwrap();
     let map = run.errors().unwrap();
     let absent: Vec<_> = map.values().indexed_iter().filter(|(_, v)| v.is_nan()).map(|(k, _)| k).collect();
