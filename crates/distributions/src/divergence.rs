@@ -1,10 +1,17 @@
 //! The Jensen–Shannon divergence between several categorical distributions.
 
+mod batch;
+
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2};
 
 use crate::kl::log_ratio;
 use crate::special::{log_sum_exp, log1pmx};
 use crate::{ArgumentError, Error, Real, check};
+
+pub use batch::{
+    jensen_shannon_batch, jensen_shannon_batch_probabilities, jensen_shannon_batch_with_grad,
+    jensen_shannon_batch_with_grad_into,
+};
 
 /// Jensen–Shannon divergence between the distributions softmax(logits) of the rows of `logits` [n, categories], in nats.
 ///

@@ -43,7 +43,10 @@ pub use bernoulli::{Bernoulli, BernoulliLogProbGrad, LogitsGrad};
 pub use bound::{effective_sample_size, elbo, iwae_bound, iwae_bound_with_grad};
 pub use categorical::{Categorical, CategoricalLogProbGrad};
 pub use diagonal_normal::{DiagonalNormal, DiagonalNormalGrad, DiagonalNormalLogProbGrad, SpreadKind};
-pub use divergence::{jensen_shannon, jensen_shannon_probabilities, jensen_shannon_with_grad};
+pub use divergence::{
+    jensen_shannon, jensen_shannon_batch, jensen_shannon_batch_probabilities, jensen_shannon_batch_with_grad,
+    jensen_shannon_batch_with_grad_into, jensen_shannon_probabilities, jensen_shannon_with_grad,
+};
 pub use error::{ArgumentError, Error};
 pub use frechet::{
     FrechetGrad, frechet_distance, frechet_distance_from_features, frechet_distance_with_grad,

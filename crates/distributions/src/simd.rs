@@ -20,7 +20,7 @@ use crate::memory::keep_together;
 use crate::parallel::for_each;
 use crate::{ArgumentError, Real, check};
 
-pub(crate) use functions::{Comparison, compare, exp, expm1_expm1mx};
+pub(crate) use functions::{Comparison, compare, exp, exp_fused, expm1_expm1mx, ln_fused};
 
 /// Elements per block: the buffers of a kernel with four inputs and four gradients stay in the first-level cache.
 const BLOCK: usize = 64;

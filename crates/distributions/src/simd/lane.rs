@@ -138,6 +138,22 @@ pub fn step() -> usize {
     Arch::new().dispatch(Widest)
 }
 
+struct Fused;
+
+impl WithSimd for Fused {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<V: Simd>(self, _: V) -> bool {
+        cfg!(target_arch = "x86_64") && V::F64_LANES >= 4
+    }
+}
+
+/// Whether loops of [`widest`] may call `mul_add` as an instruction.
+pub(crate) fn fused() -> bool {
+    Arch::new().dispatch(Fused)
+}
+
 /// The micro-kernel of blocked products: `acc[j]` + Σₖ `right[k][j]·left[k][at..]`, two vectors of rows for each of J columns,
 /// which stay in registers. `left` is `[depth][ROWS]`, `right` `[depth][J]`.
 #[inline(always)]

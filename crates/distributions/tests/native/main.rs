@@ -5,6 +5,7 @@
 mod bound;
 mod diagonal;
 mod divergence;
+mod divergence_batch;
 mod errata;
 mod errors;
 mod families;

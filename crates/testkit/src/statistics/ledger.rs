@@ -70,6 +70,15 @@ pub const LEDGER: &[Entry] = &[
     // quantize
     Entry { uses: 1, ..of("chi2_gumbel_softmax", 1_000_000, "logits 5 % too far apart") },
     Entry { uses: 2, ..of("tail_gumbel_noise", 1_000_000, "tail cut at 8.5") },
+    // fourier-aug
+    Entry { uses: 1, ..of("chi2_wave_frequencies", 100_000, "every wave vector alike") },
+    Entry { uses: 2, ..of("ks_dirichlet", 1_000_000, "a uniform weight") },
+    Entry { uses: 1, ..of("mean_augmix", 10_000, "a mean that is 12 % off") },
+    Entry { uses: 2, ..of("ks_corruption_noise", 1_000_000, "mean + 0.02 σ; σ × 1.03") },
+    Entry { uses: 2, ..of("mean_corruption_shot", 1_000_000, "rate + 0.0106 standard deviations") },
+    Entry { uses: 2, ..of("freq_corruption_impulse", 1_000_000, "share × 1.06; salt without pepper") },
+    Entry { uses: 1, ..of("mean_calibration_debiased", 400, "the estimate that is not debiased") },
+    Entry { uses: 2, ..of("freq_calibration_interval", 400, "intervals of level 0.84 in place of 0.95") },
     // datasets
     Entry {
         uses: 4,

@@ -1,0 +1,376 @@
+//! Calibration of a classifier: how far confidence is from accuracy.
+//!
+//! Source: paper fourier-aug, section 3 (RMS calibration error with adaptive bins); Hendrycks, Mazeika, Dietterich 2019;
+//! Kumar, Liang, Ma 2019 (debiased estimates); Guo et al. 2017 (ECE, MCE); Murphy 1973 and Stephenson, Coelho, Jolliffe
+//! 2008 (decomposition of the Brier score).
+
+mod bootstrap;
+mod brier;
+
+use ndarray::{ArrayRef1, ArrayRef2};
+use variata_distributions::{ArgumentError, Categorical, Real, check, special};
+
+pub use bootstrap::{Bootstrap, Interval, Statistic};
+pub use brier::{BrierDecomposition, brier_decomposition, brier_score};
+
+use crate::Error;
+
+/// How predictions are put into bins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Binning {
+    /// Bins of neighbours in confidence: a bin closes when it holds at least `size` examples, the next confidence is
+    /// another, and at least `size` examples are left. Equal confidences are never split, every example is in a bin, and
+    /// the order of the examples does not matter. Fewer than `size` examples make one bin.
+    Adaptive {
+        /// Examples per bin, at least 1. The paper does not state its own; the value depends on it (docs, calibration).
+        size: usize,
+    },
+    /// Bins `[b/bins, (b + 1)/bins)`; the last one holds confidence 1 too. Empty bins stay in the list, with weight 0.
+    EqualWidth {
+        /// Number of bins, at least 1.
+        bins: usize,
+    },
+    /// As the authors' library: ⌊n/size⌋ bins of `size` examples in order of confidence; what is left over, the most
+    /// confident examples, is dropped, but counts in the weights. To compare tables only. Ties keep the order given.
+    PublishedDropsRest {
+        /// Examples per bin, at least 1.
+        size: usize,
+    },
+    /// As the tool of Hendrycks et al.: the last of the ⌊n/size⌋ bins is extended to all that is left and then skipped. To
+    /// compare tables only. Ties keep the order given.
+    PublishedSkipsLast {
+        /// Examples per bin, at least 1.
+        size: usize,
+    },
+}
+
+/// Confidence in the predicted class of each example, and whether that was right.
+///
+/// ```
+/// use ndarray::array;
+/// use variata_fourier_aug::{Binning, Predictions};
+///
+/// // Right half of the time at confidence 0.7: a gap of 0.2.
+/// let predictions = Predictions::new(&array![0.7, 0.7, 0.7, 0.7], &[true, false, true, false])?;
+/// let reliability = predictions.reliability(Binning::Adaptive { size: 2 })?;
+/// assert!((reliability.rms() - 0.2).abs() < 1e-15);
+/// # Ok::<(), variata_fourier_aug::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predictions {
+    confidence: Vec<f64>,
+    correct: Vec<bool>,
+}
+
+impl Predictions {
+    /// From confidences in [0, 1] and whether each prediction was right.
+    ///
+    /// # Errors
+    /// No example; a confidence outside [0, 1]; lengths that differ.
+    pub fn new<F: Real>(confidence: &ArrayRef1<F>, correct: &[bool]) -> Result<Self, Error> {
+        not_empty("confidence", confidence.shape())?;
+        check::probability("confidence", confidence)?;
+        check::shape("correct", &[correct.len()], confidence.shape())?;
+        Ok(Self { confidence: confidence.iter().map(|c| c.to_f64()).collect(), correct: correct.to_vec() })
+    }
+
+    /// From probabilities [n, classes] and the true classes `[n]`. The predicted class is the likeliest, the first one at a
+    /// tie.
+    ///
+    /// # Errors
+    /// No example or class; a probability outside [0, 1]; a row that does not add to 1 within 1e-5 (f32) or 1e-12 (f64); a
+    /// label that is no class; lengths that differ.
+    pub fn from_probabilities<F: Real>(
+        probabilities: &ArrayRef2<F>,
+        labels: &[usize],
+    ) -> Result<Self, Error> {
+        checked_rows(probabilities, labels)?;
+        let top = |row: &[f64]| (0..row.len()).fold(0, |top, k| if row[k] > row[top] { k } else { top });
+        let found = probabilities.rows().into_iter().zip(labels).map(|(row, &label)| {
+            let row: Vec<f64> = row.iter().map(|p| p.to_f64()).collect();
+            let top = top(&row);
+            (row[top], top == label)
+        });
+        let (confidence, correct) = found.unzip();
+        Ok(Self { confidence, correct })
+    }
+
+    /// From logits [n, classes] and the true classes `[n]`.
+    ///
+    /// # Errors
+    /// No example or class; a logit of NaN or +∞, a row of −∞; a label that is no class; lengths that differ.
+    pub fn from_logits<F: Real>(logits: &ArrayRef2<F>, labels: &[usize]) -> Result<Self, Error> {
+        not_empty("logits", logits.shape())?;
+        checked_labels(labels, logits.dim())?;
+        let probabilities = Categorical::new(logits.mapv(Real::to_f64))?.probabilities();
+        let rows = probabilities.into_dimensionality().map_err(|_| ArgumentError::Shape {
+            argument: "logits",
+            got: logits.shape().to_vec(),
+            want: "[n, classes]".to_owned(),
+        })?;
+        Self::from_probabilities(&rows, labels)
+    }
+
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.confidence.len()
+    }
+
+    /// Always false: there is no empty set of predictions.
+    pub fn is_empty(&self) -> bool {
+        self.confidence.is_empty()
+    }
+
+    /// Confidence of each example.
+    pub fn confidence(&self) -> &[f64] {
+        &self.confidence
+    }
+
+    /// Whether each prediction was right.
+    pub fn correct(&self) -> &[bool] {
+        &self.correct
+    }
+
+    /// Share of wrong predictions.
+    pub fn error(&self) -> f64 {
+        self.correct.iter().filter(|right| !**right).count() as f64 / self.len() as f64
+    }
+
+    /// The bins, for every calibration error and for the reliability diagram.
+    ///
+    /// # Errors
+    /// A bin size or number of bins of 0.
+    pub fn reliability(&self, binning: Binning) -> Result<Reliability, Error> {
+        let (order, ends) = bins(&self.confidence, &self.correct, binning)?;
+        let mut start = 0;
+        let mut bins = Vec::with_capacity(ends.len());
+        for end in ends {
+            let members = &order[start..end];
+            let confidence: f64 = members.iter().map(|&i| self.confidence[i]).sum();
+            let correct = members.iter().filter(|&&i| self.correct[i]).count();
+            let at = |i: Option<&usize>| i.map_or(f64::NAN, |&i| self.confidence[i]);
+            let (low, high) = match binning {
+                Binning::EqualWidth { bins: all } => {
+                    (bins.len() as f64 / all as f64, (bins.len() + 1) as f64 / all as f64)
+                }
+                _ => (at(members.first()), at(members.last())),
+            };
+            bins.push(Bin { low, high, count: members.len(), confidence, correct });
+            start = end;
+        }
+        Ok(Reliability { bins, total: self.len() })
+    }
+
+    /// Decomposition of the Brier score of "this prediction is right", mean (confidence − right)².
+    ///
+    /// # Errors
+    /// As [`reliability`](Self::reliability); a published binning, which loses examples.
+    pub fn brier(&self, binning: Binning) -> Result<BrierDecomposition, Error> {
+        brier::decompose(&self.confidence, &self.correct, binning)
+    }
+}
+
+/// A bin of the reliability diagram.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bin {
+    /// Lower end: of the interval for equal widths, else the least confidence in the bin.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Number of examples.
+    pub count: usize,
+    confidence: f64,
+    correct: usize,
+}
+
+impl Bin {
+    /// Mean confidence; `None` in an empty bin.
+    pub fn confidence(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.confidence / self.count as f64)
+    }
+
+    /// Share of right predictions; `None` in an empty bin.
+    pub fn accuracy(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.correct as f64 / self.count as f64)
+    }
+
+    /// Mean confidence minus accuracy; 0 in an empty bin.
+    pub fn gap(&self) -> f64 {
+        if self.count == 0 { 0.0 } else { (self.confidence - self.correct as f64) / self.count as f64 }
+    }
+
+    /// Variance of the accuracy, ȳ(1 − ȳ)/(n − 1); 0 for fewer than two examples, where there is no estimate.
+    fn variance(&self) -> f64 {
+        let n = self.count as f64;
+        let y = self.correct as f64 / n;
+        if self.count < 2 { 0.0 } else { y * (1.0 - y) / (n - 1.0) }
+    }
+}
+
+/// Bins of predictions: the data of a reliability diagram, and the calibration errors made of them.
+///
+/// With weight w_b = (examples in bin b)/(all examples) and gap g_b = mean confidence − accuracy. The paper's tables show
+/// 100 times these numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reliability {
+    bins: Vec<Bin>,
+    total: usize,
+}
+
+impl Reliability {
+    /// The bins by rising confidence.
+    pub fn bins(&self) -> &[Bin] {
+        &self.bins
+    }
+
+    /// Number of all examples, also of those that a published binning drops.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
+    fn weighted(&self, of: impl Fn(&Bin) -> f64) -> f64 {
+        self.bins.iter().map(|bin| bin.count as f64 / self.total as f64 * of(bin)).sum()
+    }
+
+    /// Expected calibration error Σ w_b |g_b|.
+    pub fn ece(&self) -> f64 {
+        self.weighted(|bin| bin.gap().abs())
+    }
+
+    /// Squared calibration error Σ w_b g_b².
+    pub fn squared(&self) -> f64 {
+        self.weighted(|bin| bin.gap() * bin.gap())
+    }
+
+    /// RMS calibration error √Σ w_b g_b², the paper's.
+    pub fn rms(&self) -> f64 {
+        self.squared().sqrt()
+    }
+
+    /// Maximum calibration error max_b |g_b| over bins that hold an example.
+    pub fn mce(&self) -> f64 {
+        self.bins.iter().fold(0.0, |most, bin| most.max(bin.gap().abs()))
+    }
+
+    /// [`squared`](Self::squared) without what the chance of few examples adds to it:
+    ///
+    /// ```text
+    /// Σ w_b (g_b² − ȳ_b(1 − ȳ_b)/(n_b − 1))
+    /// ```
+    /// Negative values are possible and returned: their mean over data sets is the calibration error of the bins. From a bin
+    /// of one example, where the variance has no estimate, nothing is subtracted.
+    ///
+    /// Source: Kumar, Liang, Ma 2019, section 5.
+    pub fn squared_debiased(&self) -> f64 {
+        self.weighted(|bin| bin.gap() * bin.gap() - bin.variance())
+    }
+
+    /// √max(0, [`squared_debiased`](Self::squared_debiased)).
+    pub fn rms_debiased(&self) -> f64 {
+        self.squared_debiased().max(0.0).sqrt()
+    }
+
+    /// [`ece`](Self::ece) less its bias for gaps with normal errors: Σ w_b (2|g_b| − E|g_b + σ_b Z|), σ_b² as in
+    /// [`squared_debiased`](Self::squared_debiased). May be negative.
+    ///
+    /// Source: Kumar, Liang, Ma 2019, section 5, with the mean of the folded normal in closed form in place of draws.
+    pub fn ece_debiased(&self) -> f64 {
+        self.weighted(|bin| {
+            let (gap, sd) = (bin.gap().abs(), bin.variance().sqrt());
+            if sd == 0.0 {
+                return gap;
+            }
+            let z = gap / sd;
+            // E|g + σZ| = σ√(2/π) exp(−z²/2) + g(1 − 2Φ(−z)).
+            2.0 * gap - (2.0 * sd * special::norm_pdf(z) + gap * (1.0 - 2.0 * special::ndtr(-z)))
+        })
+    }
+}
+
+/// The examples in order of confidence and the end of each bin in that order.
+fn bins(confidence: &[f64], correct: &[bool], binning: Binning) -> Result<(Vec<usize>, Vec<usize>), Error> {
+    let n = confidence.len();
+    let mut order: Vec<usize> = (0..n).collect();
+    let by_confidence = |i: &usize, j: &usize| confidence[*i].total_cmp(&confidence[*j]);
+    match binning {
+        // Then by outcome, so that sums do not depend on the order given.
+        Binning::Adaptive { .. } | Binning::EqualWidth { .. } => {
+            order.sort_by(|i, j| by_confidence(i, j).then(correct[*i].cmp(&correct[*j])));
+        }
+        _ => order.sort_by(by_confidence),
+    }
+    let ends = match binning {
+        Binning::Adaptive { size } => {
+            at_least_one("size", size)?;
+            let mut ends = Vec::new();
+            let mut start = 0;
+            while start < n {
+                let mut end = start.saturating_add(size).min(n);
+                while end < n && confidence[order[end]] == confidence[order[end - 1]] {
+                    end += 1;
+                }
+                if n - end < size {
+                    end = n;
+                }
+                ends.push(end);
+                start = end;
+            }
+            ends
+        }
+        Binning::EqualWidth { bins } => {
+            at_least_one("bins", bins)?;
+            let bin = |i: usize| ((confidence[i] * bins as f64) as usize).min(bins - 1);
+            (0..bins).map(|b| order.partition_point(|&i| bin(i) <= b)).collect()
+        }
+        Binning::PublishedDropsRest { size } => {
+            at_least_one("size", size)?;
+            (1..=n / size).map(|b| b * size).collect()
+        }
+        Binning::PublishedSkipsLast { size } => {
+            at_least_one("size", size)?;
+            (1..n / size).map(|b| b * size).collect()
+        }
+    };
+    Ok((order, ends))
+}
+
+fn at_least_one(argument: &'static str, value: usize) -> Result<(), ArgumentError> {
+    check::scalar(argument, value as f64, "at least 1", value > 0)
+}
+
+fn not_empty(argument: &'static str, shape: &[usize]) -> Result<(), ArgumentError> {
+    if shape.contains(&0) {
+        return Err(ArgumentError::Shape { argument, got: shape.to_vec(), want: "not empty".to_owned() });
+    }
+    Ok(())
+}
+
+pub(crate) fn checked_labels(labels: &[usize], (n, classes): (usize, usize)) -> Result<(), ArgumentError> {
+    check::shape("labels", &[labels.len()], &[n])?;
+    match labels.iter().position(|&label| label >= classes) {
+        None => Ok(()),
+        Some(i) => Err(ArgumentError::Value {
+            argument: "labels",
+            index: Some(i),
+            value: labels[i] as f64,
+            must: "a class, below the number of classes",
+        }),
+    }
+}
+
+fn checked_rows<F: Real>(probabilities: &ArrayRef2<F>, labels: &[usize]) -> Result<(), Error> {
+    not_empty("probabilities", probabilities.shape())?;
+    check::probability("probabilities", probabilities)?;
+    checked_labels(labels, probabilities.dim())?;
+    let slack = if F::UNIT_ROUNDOFF > 1e-10 { 1e-5 } else { 1e-12 };
+    for (i, row) in probabilities.rows().into_iter().enumerate() {
+        let sum: f64 = row.iter().map(|p| p.to_f64()).sum();
+        if (sum - 1.0).abs() > slack {
+            let index = Some(i * probabilities.ncols());
+            let must = "in a row that adds to 1";
+            return Err(ArgumentError::Value { argument: "probabilities", index, value: sum, must }.into());
+        }
+    }
+    Ok(())
+}

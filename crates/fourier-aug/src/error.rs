@@ -1,0 +1,43 @@
+//! What can be wrong with an argument.
+
+use variata_distributions::ArgumentError;
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An argument is outside its domain or has the wrong shape.
+    #[error(transparent)]
+    Argument(#[from] ArgumentError),
+    /// A wave vector is outside the grid.
+    #[error("wave vector {vector:?} is not in the grid {grid:?}")]
+    WaveVector {
+        /// k_y and k_x.
+        vector: [usize; 2],
+        /// Height and width.
+        grid: [usize; 2],
+    },
+    /// A plane wave is 0 in every pixel.
+    #[error("the plane wave {vector:?} of phase {phase} is 0 everywhere")]
+    DegenerateWave {
+        /// k_y and k_x, its own opposite.
+        vector: [usize; 2],
+        /// The phase in radians, at which the cosine vanishes.
+        phase: f64,
+    },
+    /// Logits or probabilities that are no distributions.
+    #[error(transparent)]
+    Distributions(variata_distributions::Error),
+    /// The classifier that was handed in failed.
+    #[error("the classifier failed: {0}")]
+    Classifier(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<variata_distributions::Error> for Error {
+    fn from(error: variata_distributions::Error) -> Self {
+        match error {
+            variata_distributions::Error::Argument(error) => Self::Argument(error),
+            other => Self::Distributions(other),
+        }
+    }
+}

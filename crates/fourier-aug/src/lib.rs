@@ -1,0 +1,42 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod element;
+mod error;
+
+// Waves.
+mod heatmap;
+mod wave;
+
+// Images.
+mod augmix;
+mod corruption;
+mod image;
+mod operation;
+
+// Classifiers.
+mod calibration;
+mod jsd;
+
+pub use augmix::{
+    AugMix, AugMixOptions, AugmentationSet, Depth, FlipCrop, Normalize, Pipeline, WeightedOperation,
+    dirichlet,
+};
+pub use calibration::{
+    Bin, Binning, Bootstrap, BrierDecomposition, Interval, Predictions, Reliability, Statistic,
+    brier_decomposition, brier_score,
+};
+pub use corruption::{Corruption, CorruptionGroup, CorruptionPixel, corrupt};
+pub use element::Element;
+pub use error::Error;
+pub use heatmap::{
+    Alignment, Heatmap, HeatmapOptions, HeatmapProgress, HeatmapRun, HeatmapState, Picture, pooled,
+};
+pub use image::{Image, Layout};
+pub use jsd::{ConsistencyLoss, JSD_WEIGHT, consistency_loss, consistency_loss_with_grad};
+pub use operation::{Operation, Primitive};
+pub use variata_distributions::{
+    jensen_shannon_batch, jensen_shannon_batch_probabilities, jensen_shannon_batch_with_grad,
+    jensen_shannon_batch_with_grad_into,
+};
+pub use wave::{FrequencyWeights, Grid, PlaneWave, PlaneWaves, WaveSampler, WaveSamplerOptions, WaveVector};

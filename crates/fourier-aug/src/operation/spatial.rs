@@ -1,0 +1,129 @@
+//! Set S: affine movements, as Pillow's `Image.transform` with bilinear interpolation.
+//!
+//! A pixel (x, y) reads at (a(x + ½) + b(y + ½) + c, d(x + ½) + e(y + ½) + f). Outside of [0, W) × [0, H) that is 0; inside, it is
+//! interpolated between the four pixels around, of which those outside are the nearest inside, and cut down to a level.
+
+use crate::image::Image;
+
+impl Image {
+    /// Turns counter-clockwise by degrees about the middle; corners that come from outside are 0. Not finite: stays.
+    pub fn rotate(&mut self, degrees: f64) {
+        let degrees = degrees.rem_euclid(360.0);
+        if !degrees.is_finite() || degrees == 0.0 {
+            return;
+        }
+        let [_, height, width] = self.shape();
+        // Pillow rounds entries to fifteen decimals.
+        let round = |v: f64| (v * 1e15).round_ties_even() / 1e15;
+        let angle = -degrees.to_radians();
+        let (cos, sin) = (round(libm::cos(angle)), round(libm::sin(angle)));
+        let (x, y) = (width as f64 / 2.0, height as f64 / 2.0);
+        let c = cos * -x + sin * -y + x;
+        let f = -sin * -x + cos * -y + y;
+        self.affine([cos, sin, c, -sin, cos, f]);
+    }
+
+    /// Shears rows: pixel (x, y) reads at x + s(y + ½). Not finite: stays.
+    pub fn shear_x(&mut self, s: f64) {
+        self.affine([1.0, s, 0.0, 0.0, 1.0, 0.0]);
+    }
+
+    /// Shears columns: pixel (x, y) reads at y + s(x + ½). Not finite: stays.
+    pub fn shear_y(&mut self, s: f64) {
+        self.affine([1.0, 0.0, 0.0, s, 1.0, 0.0]);
+    }
+
+    /// Moves the image to the left by whole pixels; what comes in is 0.
+    pub fn translate_x(&mut self, pixels: i64) {
+        let [_, _, width] = self.shape();
+        let shift = pixels.unsigned_abs().min(width as u64) as usize;
+        for row in self.pixels.chunks_exact_mut(width) {
+            if pixels >= 0 {
+                row.copy_within(shift.., 0);
+                row[width - shift..].fill(0);
+            } else {
+                row.copy_within(..width - shift, shift);
+                row[..shift].fill(0);
+            }
+        }
+    }
+
+    /// Moves the image up by whole pixels; what comes in is 0.
+    pub fn translate_y(&mut self, pixels: i64) {
+        let [_, height, width] = self.shape();
+        let shift = pixels.unsigned_abs().min(height as u64) as usize * width;
+        for plane in self.pixels.chunks_exact_mut(height * width) {
+            let rest = plane.len() - shift;
+            if pixels >= 0 {
+                plane.copy_within(shift.., 0);
+                plane[rest..].fill(0);
+            } else {
+                plane.copy_within(..rest, shift);
+                plane[..shift].fill(0);
+            }
+        }
+    }
+
+    fn affine(&mut self, matrix: [f64; 6]) {
+        if !matrix.iter().all(|v| v.is_finite()) {
+            return;
+        }
+        variata_distributions::lanes::widest(
+            #[inline(always)]
+            || self.affine_loops(matrix),
+        );
+    }
+
+    /// Every coordinate is computed as Pillow does, in the same order, so that the same pixels come out.
+    #[inline(always)]
+    fn affine_loops(&mut self, [a, b, c, d, e, f]: [f64; 6]) {
+        let [channels, height, width] = self.shape();
+        let (stride, size) = (width + 2, height * width);
+        let Self { pixels, spare, bordered, places, steps, .. } = self;
+        // A border of copies stands for the nearest pixel inside.
+        let padded = stride * (height + 2);
+        bordered.resize(channels * padded, 0);
+        for (plane, bordered) in pixels.chunks_exact(size).zip(bordered.chunks_exact_mut(padded)) {
+            for (y, to) in bordered.chunks_exact_mut(stride).enumerate() {
+                let y = y.saturating_sub(1).min(height - 1);
+                let row = &plane[y * width..(y + 1) * width];
+                to[1..=width].copy_from_slice(row);
+                (to[0], to[width + 1]) = (row[0], row[width - 1]);
+            }
+        }
+        places.resize(width, (0, false));
+        steps.resize(width, [0.0; 2]);
+        let (w, h) = (width as f64, height as f64);
+        for y in 0..height {
+            let row = y as f64 + 0.5;
+            for (x, (place, step)) in places.iter_mut().zip(steps.iter_mut()).enumerate() {
+                let column = x as f64 + 0.5;
+                let at_x = a * column + b * row + c;
+                let at_y = d * column + e * row + f;
+                let inside = at_x >= 0.0 && at_x < w && at_y >= 0.0 && at_y < h;
+                let (at_x, at_y) = (at_x - 0.5, at_y - 0.5);
+                let (floor_x, floor_y) = (at_x.floor(), at_y.floor());
+                *step = [at_x - floor_x, at_y - floor_y];
+                // Casts of what is outside saturate, and are not used.
+                let index = ((floor_y + 1.0) as u32).wrapping_mul(stride as u32);
+                let index = index.wrapping_add((floor_x + 1.0) as u32);
+                *place = (if inside { index } else { 0 }, inside);
+            }
+            for (from, to) in bordered.chunks_exact(padded).zip(spare.chunks_exact_mut(size)) {
+                let to = &mut to[y * width..(y + 1) * width];
+                for ((to, &(place, inside)), &[dx, dy]) in to.iter_mut().zip(&*places).zip(&*steps) {
+                    let at = place as usize;
+                    let (upper, lower) = (&from[at..at + 2], &from[at + stride..at + stride + 2]);
+                    let between = |pair: &[u8]| {
+                        let (left, right) = (i32::from(pair[0]), i32::from(pair[1]));
+                        f64::from(left) + f64::from(right - left) * dx
+                    };
+                    let (upper, lower) = (between(upper), between(lower));
+                    let value = upper + (lower - upper) * dy;
+                    *to = if inside { value as u8 } else { 0 };
+                }
+            }
+        }
+        std::mem::swap(pixels, spare);
+    }
+}

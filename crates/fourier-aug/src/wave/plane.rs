@@ -1,0 +1,151 @@
+//! One wave for each image of a batch.
+
+use ndarray::{Array3, ArrayRef4};
+use variata_distributions::ArgumentError;
+use variata_distributions::lanes::widest;
+use variata_distributions::parallel;
+
+use super::{Grid, WaveVector};
+use crate::element::Element;
+use crate::error::Error;
+
+/// Most channels of an image.
+pub(crate) const CHANNELS: usize = 3;
+
+/// A wave to be added to an image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlaneWave {
+    /// k.
+    pub vector: WaveVector,
+    /// φ in radians.
+    pub phase: f64,
+    /// ‖U‖₂ of each channel: an image of three channels is moved by √3 as much [errata 004-3].
+    pub norm: f64,
+    /// Whether the sign is turned in each channel; an image of one channel has the first.
+    pub flipped: [bool; CHANNELS],
+}
+
+impl PlaneWave {
+    /// The same wave in all channels.
+    pub fn aligned(vector: WaveVector, phase: f64, norm: f64) -> Self {
+        Self { vector, phase, norm, flipped: [false; CHANNELS] }
+    }
+}
+
+/// Makes waves, and adds them to batches of images, on all cores.
+///
+/// ```
+/// use std::f64::consts::FRAC_PI_4;
+/// use ndarray::Array4;
+/// use variata_fourier_aug::{Grid, PlaneWave, PlaneWaves, WaveVector};
+///
+/// let waves = PlaneWaves::new(Grid::new(4, 6)?);
+/// let wave = PlaneWave::aligned(WaveVector { y: 1, x: 2 }, FRAC_PI_4, 1.0);
+/// let found = waves.make::<f32>(&[wave])?;
+/// assert!((found.iter().map(|u| u * u).sum::<f32>() - 1.0).abs() < 1e-6);
+/// let mut images = Array4::<f32>::from_elem((1, 3, 4, 6), 0.5);
+/// waves.add(&[wave], &mut images, true)?;
+/// assert!((images[[0, 2, 0, 0]] - 0.5 - found[[0, 0, 0]]).abs() < 1e-7);
+/// # Ok::<(), variata_fourier_aug::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlaneWaves {
+    grid: Grid,
+}
+
+impl PlaneWaves {
+    /// For images of this grid.
+    pub fn new(grid: Grid) -> Self {
+        Self { grid }
+    }
+
+    /// The grid.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// The waves themselves [N, H, W], of the first channel's sign.
+    ///
+    /// # Errors
+    /// As [`Grid::amplitude`], for the first wave that is refused.
+    pub fn make<T: Element>(&self, waves: &[PlaneWave]) -> Result<Array3<T>, Error> {
+        let mut out = Array3::from_elem((waves.len(), self.grid.height, self.grid.width), T::ZERO);
+        self.write(waves, &mut out)?;
+        Ok(out)
+    }
+
+    /// [`make`](Self::make) into memory that is there [N, H, W], in standard layout.
+    ///
+    /// # Errors
+    /// As [`make`](Self::make); [`Error::Argument`] for another shape or layout.
+    pub fn write<T: Element>(&self, waves: &[PlaneWave], out: &mut Array3<T>) -> Result<(), Error> {
+        let shape = [waves.len(), self.grid.height, self.grid.width];
+        let got = out.shape().to_vec();
+        let Some(out) = out.as_slice_mut().filter(|_| got == shape) else {
+            let want = format!("{shape:?} in standard layout");
+            return Err(ArgumentError::Shape { argument: "out", got, want }.into());
+        };
+        let plane = self.grid.height * self.grid.width;
+        self.each(waves, out, plane, |_: T, wave| T::from_f32(wave))
+    }
+
+    /// Adds wave i to image i of `images` [N, C, H, W], with C = 1 or 3; `clip` cuts sums to [0, 1], as the paper has it [errata 004-6].
+    ///
+    /// # Errors
+    /// As [`make`](Self::make); [`Error::Argument`] if the images have another shape, number or layout than the standard one. No image is
+    /// changed then.
+    pub fn add<T: Element>(
+        &self,
+        waves: &[PlaneWave],
+        images: &mut ArrayRef4<T>,
+        clip: bool,
+    ) -> Result<(), Error> {
+        let (height, width) = (self.grid.height, self.grid.width);
+        let got = images.shape().to_vec();
+        let fits = got[0] == waves.len() && [1, CHANNELS].contains(&got[1]) && got[2..] == [height, width];
+        let Some(images) = images.as_slice_mut().filter(|_| fits) else {
+            let want = format!("[{}, 1 or 3, {height}, {width}] in standard layout", waves.len());
+            return Err(ArgumentError::Shape { argument: "images", got, want }.into());
+        };
+        let size = got[1] * height * width;
+        if clip {
+            self.each(waves, images, size, |v: T, wave| T::from_f32((v.to_f32() + wave).clamp(0.0, 1.0)))
+        } else {
+            self.each(waves, images, size, |v: T, wave| T::from_f32(v.to_f32() + wave))
+        }
+    }
+
+    /// Joins every plane of every image of `size` numbers with its wave.
+    fn each<T: Element>(
+        &self,
+        waves: &[PlaneWave],
+        out: &mut [T],
+        size: usize,
+        join: impl Fn(T, f32) -> T + Copy + Send + Sync,
+    ) -> Result<(), Error> {
+        let amplitudes = waves.iter().map(|w| self.grid.amplitude(w.vector, w.phase, w.norm));
+        let amplitudes: Vec<f64> = amplitudes.collect::<Result<_, _>>()?;
+        let plane = self.grid.height * self.grid.width;
+        // Images of a task: some hundred kilobytes.
+        let group = (1 << 16).max(size) / size.max(1);
+        let tasks = waves.chunks(group).zip(amplitudes.chunks(group)).zip(out.chunks_mut(group * size));
+        parallel::for_each(tasks.collect(), |((waves, amplitudes), out)| {
+            let mut columns = Vec::with_capacity(self.grid.width);
+            let columns = &mut columns;
+            widest(
+                #[inline(always)]
+                || {
+                    for ((wave, &amplitude), image) in
+                        waves.iter().zip(amplitudes).zip(out.chunks_exact_mut(size))
+                    {
+                        for (to, flipped) in image.chunks_exact_mut(plane).zip(wave.flipped) {
+                            let amplitude = if flipped { -amplitude } else { amplitude };
+                            self.grid.fill((wave.vector, wave.phase), amplitude, to, columns, join);
+                        }
+                    }
+                },
+            );
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! Calibration errors: by hand, against the published tools, ties and ends, intervals, decomposition, bad input.
+
+use ndarray::{Array1, Array2, array};
+use proptest::prelude::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use variata_distributions::ArgumentError;
+use variata_fourier_aug::{
+    Binning, Bootstrap, Error, Predictions, Statistic, brier_decomposition, brier_score,
+};
+use variata_testkit::compare::assert_relative;
+use variata_testkit::golden::Table;
+use variata_testkit::statistics::{assert_binomial, assert_mean, seed};
+
+/// Confidences uniform on (0.3, 1), right with probability confidence − `gap`.
+fn drawn(n: usize, gap: f64, rng: &mut ChaCha8Rng) -> Predictions {
+    let confidence: Array1<f64> = (0..n).map(|_| rng.random_range(0.3..1.0)).collect();
+    let correct: Vec<bool> = confidence.iter().map(|c| rng.random::<f64>() < c - gap).collect();
+    Predictions::new(&confidence, &correct).unwrap()
+}
+
+#[test]
+fn errors_of_two_bins_by_hand() {
+    let confidence = array![0.6, 0.6, 0.9, 0.9, 0.9, 0.9];
+    let correct = [true, false, true, true, true, false];
+    let found = Predictions::new(&confidence, &correct).unwrap();
+    for binning in [Binning::Adaptive { size: 2 }, Binning::EqualWidth { bins: 5 }] {
+        let r = found.reliability(binning).unwrap();
+        // Gaps 0.1 of two and 0.15 of four.
+        assert_relative("ece", r.ece(), (0.2 + 0.6) / 6.0, 1e-14, 0.0);
+        assert_relative("squared", r.squared(), (2.0 * 0.01 + 4.0 * 0.0225) / 6.0, 1e-14, 0.0);
+        assert_relative("rms", r.rms(), r.squared().sqrt(), 1e-15, 0.0);
+        assert_relative("mce", r.mce(), 0.15, 1e-14, 0.0);
+        // Variances ¼/1 and (3/16)/3.
+        let debiased = (2.0 * (0.01 - 0.25) + 4.0 * (0.0225 - 0.0625)) / 6.0;
+        assert_relative("debiased", r.squared_debiased(), debiased, 1e-13, 0.0);
+        assert_eq!(r.rms_debiased(), 0.0);
+    }
+    assert_relative("error", found.error(), 2.0 / 6.0, 1e-15, 0.0);
+}
+
+#[test]
+fn published_variants_agree_with_the_tools() {
+    let confidence: Array1<f64> = (0..97).map(|i| f64::from(50 + (i * 37) % 51) / 100.0).collect();
+    let correct: Vec<bool> = (0..97).map(|i| (i * 29 + i * i) % 10 < 6).collect();
+    let found = Predictions::new(&confidence, &correct).unwrap();
+    let table = Table::parse(include_str!("../golden/calibration.tsv")).unwrap();
+    for row in table.rows() {
+        let size = row[0] as usize;
+        let rms = |binning| found.reliability(binning).unwrap().rms();
+        assert_relative("drops", rms(Binning::PublishedDropsRest { size }), row[1], 1e-13, 0.0);
+        assert_relative("skips", rms(Binning::PublishedSkipsLast { size }), row[2], 1e-13, 0.0);
+    }
+    // A set that fits no bin: the tools return 0, the whole form does not.
+    assert_eq!(found.reliability(Binning::PublishedDropsRest { size: 98 }).unwrap().rms(), 0.0);
+    assert!(found.reliability(Binning::Adaptive { size: 98 }).unwrap().rms() > 0.0);
+}
+
+#[test]
+fn the_last_bin_counts() {
+    // Calibrated but for the most confident five of 25, which are all wrong.
+    let confidence: Array1<f64> = (0..25).map(|i| if i < 20 { 0.5 } else { 1.0 }).collect();
+    let correct: Vec<bool> = (0..25).map(|i| i < 20 && i % 2 == 0).collect();
+    let found = Predictions::new(&confidence, &correct).unwrap();
+    let rms = |binning| found.reliability(binning).unwrap().rms();
+    assert_relative("adaptive", rms(Binning::Adaptive { size: 5 }), 0.2f64.sqrt(), 1e-14, 0.0);
+    assert_eq!(rms(Binning::PublishedSkipsLast { size: 20 }), 0.0);
+}
+
+#[test]
+fn ones_and_zeros_are_in_the_outer_bins_and_ties_together() {
+    let found = Predictions::new(&array![0.0, 1.0, 1.0, 0.5], &[false, true, true, true]).unwrap();
+    let r = found.reliability(Binning::EqualWidth { bins: 10 }).unwrap();
+    let counts: Vec<usize> = r.bins().iter().map(|b| b.count).collect();
+    assert_eq!(counts, [1, 0, 0, 0, 0, 1, 0, 0, 0, 2]);
+    assert_eq!((r.bins()[1].confidence(), r.bins()[1].accuracy(), r.bins()[1].gap()), (None, None, 0.0));
+    assert_eq!(r.mce(), 0.5);
+    // Ten ties cannot be split by bins of three.
+    let ties = Predictions::new(&Array1::from_elem(10, 0.7), &[true; 10]).unwrap();
+    assert_eq!(ties.reliability(Binning::Adaptive { size: 3 }).unwrap().bins().len(), 1);
+    // 0.1, …, 1.0, three each, bins of four: six, six, six, and the last twelve.
+    let steps: Array1<f64> = (0..30).map(|i| f64::from(i / 3 + 1) / 10.0).collect();
+    let r = Predictions::new(&steps, &[true; 30]).unwrap();
+    let r = r.reliability(Binning::Adaptive { size: 4 }).unwrap();
+    let counts: Vec<usize> = r.bins().iter().map(|b| b.count).collect();
+    assert_eq!(counts, [6, 6, 6, 6, 6]);
+    assert_eq!((r.bins()[4].low, r.bins()[4].high), (0.9, 1.0));
+}
+
+#[test]
+fn a_calibrated_generator_has_no_error() {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed(31));
+    let (mut held, mut estimates) = (0, Vec::new());
+    let bootstrap = Bootstrap { replicates: 200, ..Bootstrap::default() };
+    for round in 0..400 {
+        let found = drawn(1000, 0.0, &mut rng);
+        let binning = Binning::Adaptive { size: 50 };
+        let interval =
+            found.interval(Statistic::Squared, binning, &Bootstrap { seed: round, ..bootstrap }).unwrap();
+        held += u64::from(interval.low <= 0.0 && 0.0 <= interval.high);
+        estimates.push(found.reliability(binning).unwrap().squared_debiased());
+    }
+    // Unbiased: the mean of 400 is 0 within its error; the plug-in's would be 0.004.
+    let variance = estimates.iter().map(|e| e * e).sum::<f64>() / 400.0;
+    assert!(variance.sqrt() < 0.004, "{variance}");
+    assert_mean("mean_calibration_debiased", &estimates, 0.0, variance.sqrt());
+    assert!(held >= 380, "{held} of 400 intervals of level 0.95 held 0");
+}
+
+#[test]
+fn intervals_hold_the_error_of_a_miscalibrated_generator() {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed(37));
+    let bootstrap = Bootstrap { replicates: 200, ..Bootstrap::default() };
+    let mut held = [0; 2];
+    for round in 0..400 {
+        let found = drawn(1000, 0.2, &mut rng);
+        let at = Bootstrap { seed: round, ..bootstrap };
+        for (held, statistic) in held.iter_mut().zip([Statistic::Rms, Statistic::Ece]) {
+            let found = found.interval(statistic, Binning::Adaptive { size: 100 }, &at).unwrap();
+            *held += u64::from(found.low <= 0.2 && 0.2 <= found.high);
+        }
+    }
+    for held in held {
+        assert_binomial("freq_calibration_interval", held, 400, 0.95);
+    }
+}
+
+#[test]
+fn brier_scores_are_the_sum_of_their_parts() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let p = Array2::from_shape_simple_fn((200, 3), || rng.random_range(0.01..1.0));
+    let p: Array2<f64> = &p / &p.sum_axis(ndarray::Axis(1)).insert_axis(ndarray::Axis(1));
+    let labels: Vec<usize> = (0..200).map(|_| rng.random_range(0..3)).collect();
+    for binning in [Binning::Adaptive { size: 15 }, Binning::EqualWidth { bins: 10 }] {
+        let d = brier_decomposition(&p, &labels, binning).unwrap();
+        let sum = d.reliability - d.resolution + d.uncertainty + d.within_variance - d.within_covariance;
+        assert_relative("parts", sum, d.score, 1e-14, 0.0);
+        assert_relative("score", d.score, brier_score(&p, &labels).unwrap(), 1e-14, 0.0);
+        let top = Predictions::from_probabilities(&p, &labels).unwrap();
+        let d = top.brier(binning).unwrap();
+        let sum = d.reliability - d.resolution + d.uncertainty + d.within_variance - d.within_covariance;
+        assert_relative("top label", sum, d.score, 1e-14, 0.0);
+        assert_relative("its error", d.reliability, top.reliability(binning).unwrap().squared(), 1e-13, 0.0);
+    }
+}
+
+#[test]
+fn logits_and_probabilities_give_the_same_predictions() {
+    let logits = array![[1.0f32, 2.0, 0.5], [0.0, 0.0, -1.0], [3.0, -2.0, 8.0]];
+    let p = logits.mapv(|l| f64::from(l).exp());
+    let p: Array2<f64> = &p / &p.sum_axis(ndarray::Axis(1)).insert_axis(ndarray::Axis(1));
+    let (a, b) = (
+        Predictions::from_logits(&logits, &[1, 1, 2]).unwrap(),
+        Predictions::from_probabilities(&p, &[1, 1, 2]).unwrap(),
+    );
+    // A tie goes to the first class.
+    assert_eq!(a.correct(), [true, false, true]);
+    assert_eq!(a.correct(), b.correct());
+    for (a, b) in a.confidence().iter().zip(b.confidence()) {
+        assert_relative("confidence", *a, *b, 1e-14, 0.0);
+    }
+}
+
+#[test]
+fn bad_input_is_refused_by_name() {
+    fn name<T>(found: Result<T, Error>) -> &'static str {
+        match found.err().unwrap() {
+            Error::Argument(
+                ArgumentError::Value { argument, .. } | ArgumentError::Shape { argument, .. },
+            ) => argument,
+            other => panic!("{other}"),
+        }
+    }
+    let none = Array1::<f64>::zeros(0);
+    assert_eq!(name(Predictions::new(&none, &[])), "confidence");
+    for bad in [f64::NAN, -0.1, 1.1, f64::INFINITY] {
+        assert_eq!(name(Predictions::new(&array![bad], &[true])), "confidence");
+        assert_eq!(name(Predictions::from_probabilities(&array![[bad, 0.5]], &[0])), "probabilities");
+    }
+    assert_eq!(name(Predictions::new(&array![0.5], &[])), "correct");
+    assert_eq!(name(Predictions::from_probabilities(&array![[0.5, 0.6]], &[0])), "probabilities");
+    assert_eq!(name(Predictions::from_probabilities(&array![[0.5, 0.5]], &[2])), "labels");
+    assert_eq!(name(Predictions::from_logits(&array![[0.5, f64::NAN]], &[0])), "logits");
+    assert_eq!(name(Predictions::from_logits(&Array2::<f32>::zeros((0, 3)), &[])), "logits");
+    let good = Predictions::new(&array![0.5], &[true]).unwrap();
+    assert_eq!(name(good.reliability(Binning::Adaptive { size: 0 })), "size");
+    assert_eq!(name(good.reliability(Binning::EqualWidth { bins: 0 })), "bins");
+    assert_eq!(name(good.reliability(Binning::PublishedDropsRest { size: 0 })), "size");
+    assert_eq!(name(good.brier(Binning::PublishedSkipsLast { size: 1 })), "binning");
+    let interval = |b| good.interval(Statistic::Ece, Binning::EqualWidth { bins: 1 }, &b);
+    for level in [0.0, 1.0, f64::NAN] {
+        assert_eq!(name(interval(Bootstrap { level, ..Bootstrap::default() })), "level");
+    }
+    assert_eq!(name(interval(Bootstrap { replicates: 0, ..Bootstrap::default() })), "replicates");
+}
+
+proptest! {
+    #[test]
+    fn errors_do_not_depend_on_the_order_and_norms_rise(
+        v in prop::collection::vec((0..=20u32, any::<bool>()), 1..60), size in 1..70usize, turn in 0..60usize,
+    ) {
+        let of = |v: &[(u32, bool)]| {
+            let confidence: Array1<f64> = v.iter().map(|(c, _)| f64::from(*c) / 20.0).collect();
+            Predictions::new(&confidence, &v.iter().map(|p| p.1).collect::<Vec<_>>()).unwrap()
+        };
+        let mut turned = v.clone();
+        turned.rotate_left(turn % v.len());
+        for binning in [Binning::Adaptive { size }, Binning::EqualWidth { bins: size }] {
+            let (a, b) = (of(&v).reliability(binning).unwrap(), of(&turned).reliability(binning).unwrap());
+            prop_assert_eq!(&a, &b);
+            prop_assert_eq!(a.bins().iter().map(|b| b.count).sum::<usize>(), v.len());
+            prop_assert!(a.ece() <= a.rms() * (1.0 + 1e-14) && a.rms() <= a.mce() * (1.0 + 1e-14));
+        }
+    }
+}

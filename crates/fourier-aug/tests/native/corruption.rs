@@ -1,0 +1,192 @@
+//! Corruptions: against the original's arithmetic in Python, laws of the noises, streams, sizes, bad input.
+
+use ndarray::{Array4, Axis, s};
+use variata_distributions::ArgumentError;
+use variata_fourier_aug::{Corruption, CorruptionGroup, Error, corrupt};
+use variata_testkit::golden::Table;
+use variata_testkit::statistics::{assert_binomial, assert_ks, assert_mean, seed};
+
+fn all() -> impl Iterator<Item = Corruption> {
+    Corruption::COMMON.into_iter().chain(Corruption::EXTRA)
+}
+
+/// The image of generate_measures.py.
+fn image(height: usize, width: usize) -> Array4<u8> {
+    Array4::from_shape_fn((1, height, width, 3), |(_, y, x, c)| {
+        ((y * 13 + x * 7 + c * 50 + (y * x * (c + 1)) % 23 * 4) % 256) as u8
+    })
+}
+
+#[test]
+fn arithmetic_agrees_with_the_original() {
+    let table = Table::parse(include_str!("../golden/corruptions.tsv")).unwrap();
+    let bytes = image(12, 16);
+    let floats = bytes.mapv(|v| f32::from(v) / 255.0);
+    for corruption in all() {
+        for severity in 1..=5u8 {
+            let Ok(want) = table.column(&format!("{}_{severity}", corruption.name())) else { continue };
+            let got = corrupt(&bytes, corruption, severity, 0, 0).unwrap();
+            let single = corrupt(&floats, corruption, severity, 0, 0).unwrap();
+            let whole = matches!(corruption, Corruption::Pixelate | Corruption::JpegCompression);
+            for ((got, single), want) in got.iter().zip(&single).zip(&want) {
+                let place = format!("{corruption:?} {severity}: {got} {single} {want}");
+                match corruption {
+                    // Pillow's own numbers.
+                    Corruption::Pixelate => assert_eq!(f64::from(*got), *want, "{place}"),
+                    // Rounding in the two transforms of libjpeg, which has them in integers.
+                    Corruption::JpegCompression => {
+                        assert!((f64::from(*got) - want).abs() <= 2.0, "{place}");
+                    }
+                    // Truncated; the table has nine digits, so that integers may fall to either side.
+                    _ => assert!((f64::from(*got) + 0.5 - want).abs() <= 0.5 + 1e-6, "{place}"),
+                }
+                let slack = match corruption {
+                    // As above, and without the rounding to 8 bits after each of four resizings: a half each.
+                    Corruption::JpegCompression | Corruption::Pixelate => {
+                        2.0 + 255.0 * f64::from(f32::EPSILON)
+                    }
+                    _ => 1e-4,
+                };
+                assert!((f64::from(*single) * 255.0 - want).abs() <= slack, "{place}");
+            }
+            assert!(!whole || want.iter().all(|v| v.fract() == 0.0));
+        }
+    }
+    assert_eq!(table.rows().count(), 12 * 16 * 3);
+}
+
+#[test]
+fn noises_have_their_laws() {
+    // A million pixels of ½, of which normal noise of 0.1 leaves [0, 1] at 5 standard deviations only.
+    let gray = Array4::from_elem((1, 1000, 1000, 1), 0.5f32);
+    let seed = seed(11);
+    for (corruption, sd) in [(Corruption::GaussianNoise, 0.1), (Corruption::SpeckleNoise, 0.1)] {
+        let found = corrupt(&gray, corruption, 5, seed, 0).unwrap();
+        let z: Vec<f64> = found.iter().map(|x| (f64::from(*x) - 0.5) / sd).collect();
+        assert_ks("ks_corruption_noise", &z, variata_distributions::special::ndtr);
+    }
+    let found = corrupt(&gray, Corruption::ShotNoise, 5, seed, 0).unwrap();
+    let counts: Vec<f64> = found.iter().map(|x| f64::from(*x) * 50.0).collect();
+    assert!(counts.iter().all(|n| (n - n.round()).abs() < 1e-5));
+    assert_mean("mean_corruption_shot", &counts, 25.0, 5.0);
+    let squares: Vec<f64> = counts.iter().map(|n| (n - 25.0) * (n - 25.0)).collect();
+    // Poisson: E(n − λ)² = λ and its variance λ + 2λ². Counts above 50 are cut, which moves the mean by 1e-5 of a standard
+    // deviation.
+    assert_mean("mean_corruption_shot", &squares, 25.0, (25.0 + 2.0 * 625.0f64).sqrt());
+    let found = corrupt(&gray, Corruption::ImpulseNoise, 5, seed, 0).unwrap();
+    let count = |v: f32| found.iter().filter(|x| **x == v).count() as u64;
+    assert_binomial("freq_corruption_impulse", count(0.0), 1_000_000, 0.035);
+    assert_binomial("freq_corruption_impulse", count(1.0), 1_000_000, 0.035);
+    assert_eq!(count(0.5) + count(0.0) + count(1.0), 1_000_000);
+}
+
+#[test]
+fn every_corruption_changes_images_of_every_size_more_and_more() {
+    for corruption in all() {
+        for (height, width, channels) in [(32, 32, 3), (24, 40, 3), (33, 17, 1)] {
+            let images = Array4::from_shape_fn((2, height, width, channels), |(n, y, x, c)| {
+                (60 + (n * 31 + y * 5 + x * 3 + c * 40 + (y * x) % 17 * 5) % 140) as u8
+            });
+            let distance = |severity| {
+                let found = corrupt(&images, corruption, severity, 3, 0).unwrap();
+                assert_eq!(found.dim(), images.dim());
+                let gap = |(a, b): (&u8, &u8)| f64::from(a.abs_diff(*b));
+                found.iter().zip(&images).map(gap).sum::<f64>() / images.len() as f64
+            };
+            let (mild, strong) = (distance(1), distance(5));
+            if corruption == Corruption::Saturate && channels == 1 {
+                assert_eq!((mild, strong), (0.0, 0.0));
+            } else {
+                assert!(strong > 0.0 && mild < 120.0, "{corruption:?} {channels}: {mild} {strong}");
+                // Saturation falls first and rises then; elastic maps trade reach for roughness; exchanged pixels of a rough
+                // image differ more when they are not blurred.
+                let ordered = !matches!(
+                    corruption,
+                    Corruption::Saturate | Corruption::ElasticTransform | Corruption::GlassBlur
+                );
+                assert!(!ordered || strong > mild, "{corruption:?}: {mild} {strong}");
+            }
+        }
+        for (height, width) in [(1, 1), (1, 5), (4, 1), (2, 2)] {
+            for severity in 1..=5 {
+                let tiny = Array4::from_elem((1, height, width, 3), 0.25f32);
+                let found = corrupt(&tiny, corruption, severity, 1, 0).unwrap();
+                assert!(found.iter().all(|v| (0.0..=1.0).contains(v)), "{corruption:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn images_have_their_own_streams_whatever_the_batch_and_the_axes() {
+    let one = image(16, 16);
+    let images = ndarray::concatenate(Axis(0), &[one.view(), one.view(), one.view()]).unwrap();
+    for corruption in all() {
+        let whole = corrupt(&images, corruption, 3, 9, 100).unwrap();
+        assert_eq!(whole, corrupt(&images, corruption, 3, 9, 100).unwrap());
+        let part = corrupt(&images.slice(s![1.., .., .., ..]), corruption, 3, 9, 101).unwrap();
+        assert_eq!(part, whole.slice(s![1.., .., .., ..]), "{corruption:?}");
+        let planes = images.view().permuted_axes([0, 3, 1, 2]).as_standard_layout().into_owned();
+        let found = corrupt(&planes.permuted_axes([0, 2, 3, 1]), corruption, 3, 9, 100).unwrap();
+        assert_eq!(found, whole, "{corruption:?}");
+        let random = whole.index_axis(Axis(0), 0) != whole.index_axis(Axis(0), 1);
+        let drawn = !matches!(
+            corruption,
+            Corruption::DefocusBlur
+                | Corruption::ZoomBlur
+                | Corruption::GaussianBlur
+                | Corruption::Brightness
+                | Corruption::Contrast
+                | Corruption::Saturate
+                | Corruption::Pixelate
+                | Corruption::JpegCompression
+        );
+        assert_eq!(random, drawn, "{corruption:?}");
+    }
+    let none = Array4::<u8>::zeros((0, 4, 4, 3));
+    assert_eq!(corrupt(&none, Corruption::Fog, 1, 0, 0).unwrap().dim(), (0, 4, 4, 3));
+}
+
+#[test]
+fn flat_images_stay_flat_under_blurs() {
+    let flat = Array4::from_elem((1, 9, 11, 3), 77u8);
+    let floats = flat.mapv(|v| f32::from(v) / 255.0);
+    for corruption in all().filter(|c| c.group() == CorruptionGroup::Blur) {
+        for severity in 1..=5 {
+            let found = corrupt(&floats, corruption, severity, 2, 0).unwrap();
+            assert!(found.iter().zip(&floats).all(|(a, b)| (a - b).abs() < 1e-6), "{corruption:?}");
+        }
+    }
+    let found = corrupt(&flat, Corruption::JpegCompression, 5, 0, 0).unwrap();
+    assert!(found.iter().all(|v| v.abs_diff(77) <= 2), "{found}");
+}
+
+#[test]
+fn names_are_those_of_the_files() {
+    assert_eq!(all().count(), 19);
+    for corruption in all() {
+        assert_eq!(Corruption::from_name(corruption.name()), Some(corruption));
+    }
+    assert_eq!(Corruption::from_name("rain"), None);
+}
+
+#[test]
+fn bad_input_is_refused_by_name() {
+    let name = |found: Result<Array4<f32>, Error>| match found.unwrap_err() {
+        Error::Argument(ArgumentError::Value { argument, index, .. }) => (argument, index),
+        Error::Argument(ArgumentError::Shape { argument, .. }) => (argument, None),
+        other => panic!("{other}"),
+    };
+    for shape in [(1, 0, 4, 3), (1, 4, 0, 3), (1, 4, 4, 0), (1, 4, 4, 2), (1, 4, 4, 4)] {
+        let images = Array4::<f32>::zeros(shape);
+        assert_eq!(name(corrupt(&images, Corruption::Fog, 1, 0, 0)), ("images", None));
+    }
+    let mut images = Array4::<f32>::zeros((1, 2, 2, 1));
+    for severity in [0, 6, 255] {
+        assert_eq!(name(corrupt(&images, Corruption::Fog, severity, 0, 0)), ("severity", None));
+    }
+    for bad in [f32::NAN, -0.1, 1.5, f32::INFINITY] {
+        images[[0, 1, 0, 0]] = bad;
+        assert_eq!(name(corrupt(&images, Corruption::Fog, 1, 0, 0)), ("images", Some(2)));
+    }
+}

@@ -1,0 +1,10 @@
+//! Tests of the crate without libtorch.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod augmix;
+mod calibration;
+mod corruption;
+mod heatmap;
+mod jsd;
+mod operation;
+mod wave;
