@@ -46,7 +46,7 @@ fn waves(c: &mut Criterion) {
         let grid = given(Grid::new(side, side));
         let vectors: Vec<_> = grid.distinct().collect();
         let waves: Vec<PlaneWave> = (0..n)
-            .map(|i| PlaneWave::aligned(vectors[i * 131 % vectors.len()], 0.7853981633974483, 1.5))
+            .map(|i| PlaneWave::aligned(vectors[i * 131 % vectors.len()], std::f64::consts::FRAC_PI_4, 1.5))
             .collect();
         let maker = PlaneWaves::new(grid);
         let mut out = Array3::<f32>::zeros((n, side, side));

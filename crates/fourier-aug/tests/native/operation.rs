@@ -58,7 +58,7 @@ fn every_pixel_is_pillows() {
         apply(&mut image, operation, parameter.parse().unwrap());
         let found: Vec<u8> = image.to_array(Layout::Hwc).into_iter().collect();
         let told = if found.len() <= 64 {
-            found.iter().map(|byte| format!("{byte:02x}")).collect()
+            found.iter().fold(String::new(), |told, byte| told + &format!("{byte:02x}"))
         } else {
             fnv(&found)
         };

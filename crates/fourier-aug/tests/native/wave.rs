@@ -80,7 +80,7 @@ fn distinct_waves_are_orthogonal_and_counted() {
         let own = (0..height * width)
             .filter(|i| grid.is_self_conjugate(WaveVector { y: i / width, x: i % width }).unwrap())
             .count();
-        assert_eq!((vectors.len(), (height * width + own) / 2), (distinct, distinct));
+        assert_eq!((vectors.len(), usize::midpoint(height * width, own)), (distinct, distinct));
         if height * width > 100 {
             continue;
         }

@@ -4,7 +4,7 @@ use super::ledger::{admit, judge, settle};
 use super::{Evidence, Failure};
 
 /// The independent samples have mean `mean`, given that their standard deviation is `sd`: z = (x̄ − mean)·√n/sd against
-/// the normal law. The terms must have tails light enough for the normal law to hold at 5.85 σ.
+/// the normal law. The terms must have tails light enough for the normal law to hold at 5.88 σ.
 ///
 /// # Errors
 /// [`Failure::Rejected`] if the two-sided p-value is at most α; [`Failure::Value`] for a sample or mean that is not finite,
