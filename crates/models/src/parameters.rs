@@ -23,6 +23,11 @@ impl Init {
         Self::Normal((2.0 / fan_in.max(1) as f64).sqrt())
     }
 
+    /// U(−1/√fan_in, 1/√fan_in), for weights and biases: torch's default.
+    pub fn torch(fan_in: i64) -> Self {
+        Self::Uniform(1.0 / (fan_in.max(1) as f64).sqrt())
+    }
+
     /// N(0, 1/fan_in): keeps the variance through a linear layer (LeCun et al. 1998).
     pub fn lecun(fan_in: i64) -> Self {
         Self::Normal((1.0 / fan_in.max(1) as f64).sqrt())
