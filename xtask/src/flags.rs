@@ -110,11 +110,12 @@ const COMMANDS: &[Spec] = &[
         name: "test",
         operands: "",
         about: "Conventions, then every test of every crate, with libtorch and every feature",
-        details: "Set-up included. Each crate that needs no libtorch is also compiled alone, so that none leans on another's features.",
+        details: "Set-up included. Each crate that needs no libtorch is also compiled alone, so that none leans on\n\
+                  another's features.",
         flags: &[Flag {
             name: "--long",
             value: None,
-            about: "also without libtorch; release mode, 10,000 cases per property, golden tables recomputed",
+            about: "also without libtorch, in release mode, 10,000 cases a property; golden tables anew",
         }],
     },
     Spec {

@@ -18,7 +18,7 @@ pub use backward::GumbelGrad;
 pub use noise::gumbel_noise;
 pub use schedule::Schedule;
 
-/// Largest noise of f32 that is accepted.
+/// Largest noise that is accepted: differences of logits are to be finite, in f32 too.
 const LOUDEST: f64 = 1e37;
 
 /// Noise of the logits.
@@ -36,7 +36,7 @@ pub enum Noise<'a, T> {
         /// Number of the first row.
         first_row: u64,
     },
-    /// Given [N, K], finite.
+    /// Given [N, K], finite and at most 1e37 in size.
     Given(&'a ArrayRef2<T>),
 }
 
@@ -175,9 +175,8 @@ impl GumbelSoftmax {
         upstream: &ArrayRef2<T>,
     ) -> Result<GumbelGrad<T>, Error> {
         self.check(codebook, z, &noise)?;
-        for (shape, rows) in [(found.output.shape(), z.nrows()), (found.mixture.shape(), z.nrows())] {
-            check::shape("found", shape, &[rows, z.ncols()])?;
-        }
+        check::shape("found", found.output.shape(), z.shape())?;
+        check::shape("found", found.mixture.shape(), z.shape())?;
         check::shape("found", found.indices.shape(), &[z.nrows()])?;
         check::shape("upstream", upstream.shape(), z.shape())?;
         check_rows("upstream", upstream, Metric::SquaredEuclidean)?;
@@ -196,13 +195,15 @@ impl GumbelSoftmax {
         }
         if let Noise::Given(noise) = noise {
             check::shape("noise", noise.shape(), &[z.nrows(), codebook.count()])?;
-            check_rows("noise", noise, Metric::SquaredEuclidean)?;
-            // Differences of logits are to be finite.
-            let loud = noise.rows().into_iter().enumerate().find_map(|(row, values)| {
-                values.iter().map(|v| v.to_f64()).find(|v| v.abs() > LOUDEST).map(|value| (row, value))
-            });
-            if let Some((row, value)) = loud.filter(|_| T::SINGLE) {
-                return Err(Error::Row { argument: "noise", row, value, must: "at most 1e37 in size" });
+            for (row, values) in noise.rows().into_iter().enumerate() {
+                if let Some(value) = values.iter().map(|v| v.to_f64()).find(|v| !(v.abs() <= LOUDEST)) {
+                    return Err(Error::Row {
+                        argument: "noise",
+                        row,
+                        value,
+                        must: "finite, at most 1e37 in size",
+                    });
+                }
             }
         }
         Ok(())

@@ -56,7 +56,8 @@ impl Format {
 /// What a reader refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReadOptions {
-    /// Keep streamlines with coordinates that are NaN or infinite, instead of refusing the file.
+    /// Keep streamlines with coordinates that are NaN or infinite, instead of refusing the file. In TCK, where delimiters are made of
+    /// these, a point needs one finite coordinate.
     pub keep_non_finite: bool,
 }
 

@@ -251,6 +251,22 @@ fn norms(rows: &Tensor) -> Tensor {
 ///
 /// # Errors
 /// As [`Codebook::revive`], and for tensors that are not dense and floating-point or do not fit. Nothing changes then.
+///
+/// ```
+/// use rand::SeedableRng;
+/// use variata_quantize::{Metric, Revival, Smoothing, Usage, torch};
+/// use variata_torch_bridge::tch::Tensor;
+///
+/// let mut codes = Tensor::from_slice(&[0f32, 100.0]).view([2, 1]);
+/// let z = Tensor::from_slice(&[-1f32, 1.0, 7.0]).view([3, 1]);
+/// let mut ema = torch::Ema::new(&codes, Metric::SquaredEuclidean, 0.9, Smoothing::None)?;
+/// let mut usage = Usage::new(2)?;
+/// usage.add(&torch::indices(&torch::assign(&codes, Metric::SquaredEuclidean, &z)?)?)?;
+/// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+/// torch::revive(&mut codes, &usage.unused(), Revival::Farthest, (&z, &usage), &mut ema, &mut rng)?;
+/// assert_eq!(codes.double_value(&[1, 0]), 7.0);
+/// # Ok::<(), variata_quantize::Error>(())
+/// ```
 pub fn revive(
     codes: &mut Tensor,
     dead: &[usize],

@@ -71,6 +71,19 @@ pub fn gumbel_softmax(
 ///
 /// # Errors
 /// As [`gumbel_softmax`]; the temperature is not floating-point or has not one element.
+///
+/// ```
+/// use variata_quantize::torch;
+/// use variata_torch_bridge::tch::{Kind, Tensor};
+///
+/// let codes = Tensor::from_slice(&[0f64, 2.0]).view([2, 1]);
+/// let (z, tau) = (Tensor::from_slice(&[0.5f64]), Tensor::from(1f64).set_requires_grad(true));
+/// let found = torch::gumbel_softmax_with_temperature(&tau, false, &codes, &z, torch::Noise::None)?;
+/// found.output.sum(Kind::Double).backward();
+/// // Warmer means flatter: the mixture moves towards the mean of the codes.
+/// assert!(tau.grad().double_value(&[]) > 0.0);
+/// # Ok::<(), variata_quantize::Error>(())
+/// ```
 pub fn gumbel_softmax_with_temperature(
     temperature: &Tensor,
     hard: bool,

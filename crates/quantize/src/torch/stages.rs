@@ -14,11 +14,23 @@ use crate::quantize::Estimator;
 ///
 /// # Errors
 /// There are no codes, or their dimensions do not add up to those of `z`; as [`quantize`].
+///
+/// ```
+/// use variata_quantize::{Estimator, Metric, torch};
+/// use variata_torch_bridge::tch::Tensor;
+///
+/// let codes = Tensor::from_slice(&[0f32, 4.0]).view([2, 1]);
+/// let z = Tensor::from_slice(&[3f32, 1.0]);
+/// let found =
+///     torch::heads(&[codes.copy(), codes], Metric::SquaredEuclidean, &z, Estimator::StraightThrough)?;
+/// assert_eq!(Vec::<f32>::try_from(&found.output).unwrap_or_default(), [4.0, 0.0]);
+/// # Ok::<(), variata_quantize::Error>(())
+/// ```
 pub fn heads(codes: &[Tensor], metric: Metric, z: &Tensor, estimator: Estimator) -> Result<Quantized, Error> {
     let first = first(codes)?;
+    variata_torch_bridge::check_floating(&[("codes", first), ("z", z)])?;
     let depth = first.size().get(1).copied().unwrap_or(0);
     let heads = codes.len() as i64;
-    variata_torch_bridge::check_floating(&[("codes", first), ("z", z)])?;
     let got = variata_distributions::torch::support::size(z);
     if z.size().last() != Some(&(heads * depth)) {
         let want = format!("[.., {}]", heads * depth);

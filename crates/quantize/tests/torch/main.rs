@@ -375,6 +375,9 @@ fn no_rows_and_wrong_input() {
         assert!(torch::quantize(&c, EUCLIDEAN, z, Estimator::StraightThrough).is_err());
         assert!(torch::gumbel_softmax(&options, &c, z, torch::Noise::None).is_err());
         assert!(torch::heads(&[c.shallow_clone()], EUCLIDEAN, z, Estimator::StraightThrough).is_err());
+        let two = Tensor::zeros([5, 2], floats);
+        assert!(torch::heads(&[z.shallow_clone()], EUCLIDEAN, &two, Estimator::StraightThrough).is_err());
+        assert!(torch::residual(&[z.shallow_clone()], EUCLIDEAN, &two).is_err());
         assert!(torch::residual(&[c.shallow_clone()], EUCLIDEAN, z).is_err());
         assert!(torch::fsq(&Fsq::new(vec![4, 4]).unwrap(), z).is_err());
         assert!(torch::clusters(&c, EUCLIDEAN, z, &whole).is_err());

@@ -240,7 +240,13 @@ proptest! {
         for distance in all() {
             let value = distance.value(&y).unwrap();
             prop_assert!(value > 0.0);
-            prop_assert_eq!(value.to_bits(), distance.value(&turned).unwrap().to_bits());
+            let other = distance.value(&turned).unwrap();
+            if matches!(distance, Distance::CramerWold { .. }) {
+                // Nothing is sorted: a cell adds its points up in the order in which they come.
+                prop_assert!((other - value).abs() <= 1e-13 * value, "{value} {other}");
+            } else {
+                prop_assert_eq!(value.to_bits(), other.to_bits(), "{:?}", distance);
+            }
             let (with, grad) = distance.value_with_grad(&y).unwrap();
             prop_assert_eq!(value.to_bits(), with.to_bits());
             prop_assert_eq!(grad.len(), y.len());

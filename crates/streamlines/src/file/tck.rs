@@ -37,7 +37,9 @@ pub(super) fn read<R: Read>(mut input: Input<R>, options: ReadOptions) -> Result
                 break;
             } else {
                 let point = point.map(|x| x as f32);
-                if !options.keep_non_finite && !point.iter().all(|x| x.is_finite()) {
+                // One without a finite coordinate is next to a delimiter, and is not written either.
+                let kept = options.keep_non_finite && point.iter().any(|x| x.is_finite());
+                if !kept && !point.iter().all(|x| x.is_finite()) {
                     return Err(Error::NonFinite {
                         file: input.file(),
                         offset,
