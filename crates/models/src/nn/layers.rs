@@ -17,9 +17,21 @@ impl Linear {
     /// # Errors
     /// A name is taken or libtorch cannot allocate.
     pub fn new(path: &mut Path<'_>, inputs: i64, outputs: i64, init: Init) -> Result<Self, Error> {
+        Self::starting(path, [inputs, outputs], [init, Init::Constant(0.0)])
+    }
+
+    /// Weight and bias from their own initial values.
+    ///
+    /// # Errors
+    /// As [`Linear::new`].
+    pub fn starting(
+        path: &mut Path<'_>,
+        [inputs, outputs]: [i64; 2],
+        [weight, bias]: [Init; 2],
+    ) -> Result<Self, Error> {
         Ok(Self {
-            weight: path.parameter("weight", &[outputs, inputs], init)?,
-            bias: path.parameter("bias", &[outputs], Init::Constant(0.0))?,
+            weight: path.parameter("weight", &[outputs, inputs], weight)?,
+            bias: path.parameter("bias", &[outputs], bias)?,
         })
     }
 

@@ -249,7 +249,8 @@ impl ResidualDecoder {
         let sizes = pyramid(image, widths.len());
         let (first, last) = (widths[0], widths[widths.len() - 1]);
         let [h, w] = sizes[sizes.len() - 1];
-        let expand = path.sub("expand").parameter("weight", &[code, code, h, w], Init::torch(code * h * w))?;
+        let expand =
+            path.sub("expand").parameter("weight", &[code, code, h, w], Init::torch(code * h * w))?;
         let bias = path.sub("expand").parameter("bias", &[code], Init::torch(code * h * w))?;
         let bottom = Convolution::down(&mut path.sub("bottom"), [code, last], 1, 1)?;
         let bottom = Activated::new(&mut path.sub("bottom"), bottom)?;

@@ -57,7 +57,11 @@ impl StridedConfig {
         for (setting, n) in sizes {
             let least = i64::from(setting != "residual_units") + i64::from(setting == "channels");
             if !(least..=65_536).contains(&n) {
-                return Err(Error::Config { setting, value: n.to_string(), must: format!("in {least}..=65536") });
+                return Err(Error::Config {
+                    setting,
+                    value: n.to_string(),
+                    must: format!("in {least}..=65536"),
+                });
             }
         }
         Ok(())
