@@ -336,3 +336,16 @@ fn wrong_settings_and_shapes_are_named() {
     assert!(matches!(model.through(&wrong, None), Err(Error::Shape { argument: "z", .. })));
     assert!(matches!(model.decode(&wrong), Err(Error::Shape { argument: "code", .. })));
 }
+
+/// Errata 001-3: the broken fraction of the density is 1/√(2πσ²); what is printed does not integrate to 1.
+#[test]
+fn normal_density_has_its_square_root() {
+    let sigma = 2.0f64;
+    let integral = |factor: f64| {
+        let at = |k: i32| factor * (-0.5 * (f64::from(k) * 0.01 / sigma).powi(2)).exp() * 0.01;
+        (-3000..=3000).map(at).sum::<f64>()
+    };
+    let variance = std::f64::consts::TAU * sigma * sigma;
+    assert!((integral(1.0 / variance.sqrt()) - 1.0).abs() < 1e-12);
+    assert!((integral(std::f64::consts::FRAC_1_SQRT_2 / variance) - 1.0).abs() > 0.5);
+}

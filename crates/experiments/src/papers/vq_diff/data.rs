@@ -18,7 +18,7 @@ pub(super) const PHANTOM: &str = "phantom";
 
 /// All data with what they are and which part they belong to.
 #[derive(Debug)]
-pub struct Bundles {
+pub(super) struct Bundles {
     name: String,
     /// What a folder gave and what it did not; empty for made-up bundles.
     pub(super) found: String,

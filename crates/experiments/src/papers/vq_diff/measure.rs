@@ -92,7 +92,6 @@ pub(super) struct Discrete {
 #[derive(Debug)]
 pub(super) struct ModelResult {
     pub(super) method: Method,
-    pub(super) seed: u64,
     pub(super) history: Vec<EpochRecord>,
     /// BUAN of each test datum, by tract.
     pub(super) scores: Vec<Vec<f64>>,
@@ -318,7 +317,7 @@ impl Measured<'_> {
             all.push(images(&self.model.decode(&self.through(z, k)?.output)?)?);
             Ok(())
         })?;
-        let views: Vec<_> = all.iter().map(Array4::view).collect();
+        let views: Vec<_> = all.iter().map(|x| x.view()).collect();
         Ok(ndarray::concatenate(Axis(0), &views)?)
     }
 
@@ -387,7 +386,7 @@ impl Measured<'_> {
             all.push(crate::tensors::matrix(&rows)?);
             Ok(())
         })?;
-        let views: Vec<_> = all.iter().map(Array2::view).collect();
+        let views: Vec<_> = all.iter().map(|x| x.view()).collect();
         Ok(ndarray::concatenate(Axis(0), &views)?)
     }
 
@@ -455,7 +454,6 @@ impl Measured<'_> {
         let [stored, entropy] = self.bits(&shared.scored, usage.as_ref())?;
         Ok(ModelResult {
             method,
-            seed: self.seed,
             history,
             scores,
             mse: square / count,

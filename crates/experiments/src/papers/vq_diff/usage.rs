@@ -52,7 +52,7 @@ pub(super) fn vectors(data: &Bundles, model: &MapAutoencoder, indices: &[usize])
         })?;
         all.push(tensor_into_array::<f32>("z", &rows)?.into_dimensionality()?);
     }
-    let views: Vec<_> = all.iter().map(Array2::view).collect();
+    let views: Vec<_> = all.iter().map(|x| x.view()).collect();
     Ok(concatenate(ndarray::Axis(0), &views)?)
 }
 

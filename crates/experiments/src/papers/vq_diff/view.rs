@@ -148,7 +148,7 @@ impl Frame {
 
 /// Pictures of one size as a stack [n, 3, height, width].
 pub(super) fn stack(pictures: &[Array3<f32>]) -> anyhow::Result<Array4<f32>> {
-    let views: Vec<_> = pictures.iter().map(Array3::view).collect();
+    let views: Vec<_> = pictures.iter().map(|x| x.view()).collect();
     Ok(ndarray::stack(Axis(0), &views)?)
 }
 
