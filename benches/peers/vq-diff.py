@@ -34,7 +34,7 @@ def row(name, per_datum):
     }
 
 
-ROWS = [row("step", macs() + MIXTURE), row("step_ae", macs())]
+ROWS = [row("step", macs() + MIXTURE), row("step_channels_last", macs() + MIXTURE), row("step_ae", macs())]
 
 
 def network(mixed):
@@ -93,6 +93,8 @@ def make(row, peer):
     torch.manual_seed(0)
     model = network(mixed=not row.startswith("vq_diff/step_ae"))
     x = 2 * torch.rand(BATCH, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)) - 1
+    if row.startswith("vq_diff/step_channels_last"):
+        model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     function = compiled(model)
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 

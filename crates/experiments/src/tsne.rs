@@ -81,7 +81,9 @@ impl Tsne {
                 *to = [to[0] + v[0], to[1] + v[1]];
             }
             let centre = y.iter().fold([0.0; 2], |c, y| [c[0] + y[0] / n as f64, c[1] + y[1] / n as f64]);
-            y.iter_mut().for_each(|y| *y = [y[0] - centre[0], y[1] - centre[1]]);
+            for y in &mut y {
+                *y = [y[0] - centre[0], y[1] - centre[1]];
+            }
         }
         Ok(y.into_iter().map(|[a, b]| (a, b)).collect())
     }
@@ -115,9 +117,9 @@ fn neighbourhood(squared: &ArrayView1<'_, f64>, i: usize, entropy: f64) -> Vec<f
     for _ in 0..100 {
         // The entropy falls as β grows.
         if spread(&weights(beta)) > entropy {
-            low = beta
+            low = beta;
         } else {
-            high = beta
+            high = beta;
         }
         beta = if high.is_finite() { 0.5 * (low + high) } else { 2.0 * beta };
     }

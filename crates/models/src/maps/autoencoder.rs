@@ -120,15 +120,6 @@ impl MapAutoencoder {
         self.bottleneck.temperature()
     }
 
-    fn check(&self, argument: &'static str, x: &Tensor, dims: [i64; 3]) -> Result<(), Error> {
-        let size = x.size();
-        if size.len() == 4 && size[1..] == dims {
-            return Ok(());
-        }
-        let [c, h, w] = dims;
-        Err(Error::Shape { argument, got: size, want: format!("[batch, {c}, {h}, {w}]") })
-    }
-
     /// Size of a map: channels, rows, columns.
     pub fn map_shape(&self) -> [i64; 3] {
         [self.config.networks.code, self.image.height / 4, self.image.width / 4]
@@ -151,7 +142,7 @@ impl MapAutoencoder {
     /// # Errors
     /// The data have another shape.
     pub fn encode(&self, x: &Tensor) -> Result<Tensor, Error> {
-        self.check("x", x, self.image.dims())?;
+        check("x", x, self.image.dims())?;
         let x = self.laid_out(x)?;
         self.run(|| self.encoder.forward(&x))
     }
@@ -161,7 +152,7 @@ impl MapAutoencoder {
     /// # Errors
     /// The maps have another shape, or hold numbers that are not finite.
     pub fn through(&self, z: &Tensor, draw: Option<&MapDraw>) -> Result<MapCode, Error> {
-        self.check("z", z, self.map_shape())?;
+        check("z", z, self.map_shape())?;
         self.bottleneck.forward(z, draw, Pass::Evaluation)
     }
 
@@ -170,7 +161,7 @@ impl MapAutoencoder {
     /// # Errors
     /// The maps have another shape.
     pub fn decode(&self, code: &Tensor) -> Result<Tensor, Error> {
-        self.check("code", code, self.map_shape())?;
+        check("code", code, self.map_shape())?;
         let code = self.laid_out(code)?;
         Ok(self.run(|| self.decoder.forward(&code))?.contiguous())
     }
@@ -191,6 +182,15 @@ impl MapAutoencoder {
         terms.extend(code.terms);
         Ok(Objective { terms })
     }
+}
+
+/// Four axes, the last three of these sizes.
+fn check(argument: &'static str, x: &Tensor, [c, h, w]: [i64; 3]) -> Result<(), Error> {
+    let size = x.size();
+    if size.len() == 4 && size[1..] == [c, h, w] {
+        return Ok(());
+    }
+    Err(Error::Shape { argument, got: size, want: format!("[batch, {c}, {h}, {w}]") })
 }
 
 impl Trainable for MapAutoencoder {

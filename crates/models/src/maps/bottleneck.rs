@@ -30,7 +30,7 @@ pub struct MapCode {
 #[derive(Debug)]
 pub(super) enum MapBottleneck {
     Deterministic,
-    Gaussian { map: GaussianMap, latent: i64, kl_weight: f64 },
+    Gaussian { map: Box<GaussianMap>, latent: i64, kl_weight: f64 },
     Vq { codes: Tensor, config: VqConfig },
     Ema(EmaCodes),
     Gumbel(GumbelCodes),
@@ -69,7 +69,7 @@ impl MapBottleneck {
         Ok(match config {
             MapBottleneckConfig::Deterministic => Self::Deterministic,
             MapBottleneckConfig::Gaussian(c) => Self::Gaussian {
-                map: GaussianMap::new(path, c, depth, grid)?,
+                map: Box::new(GaussianMap::new(path, c, depth, grid)?),
                 latent: c.latent,
                 kl_weight: c.kl_weight,
             },

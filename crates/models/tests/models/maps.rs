@@ -19,11 +19,12 @@ const SMALL: ImageShape = ImageShape { channels: 3, height: 16, width: 16 };
 
 fn bottlenecks() -> [MapBottleneckConfig; 6] {
     let (vq, ema) =
-        (VqConfig { codes: 16, ..Default::default() }, EmaConfig { codes: 16, ..Default::default() });
-    let gumbel = GumbelConfig { codes: 16, anneal: Some(Anneal { to: 0.5, steps: 8 }), ..Default::default() };
+        (VqConfig { codes: 16, ..VqConfig::default() }, EmaConfig { codes: 16, ..EmaConfig::default() });
+    let gumbel =
+        GumbelConfig { codes: 16, anneal: Some(Anneal { to: 0.5, steps: 8 }), ..GumbelConfig::default() };
     [
         MapBottleneckConfig::Deterministic,
-        MapBottleneckConfig::Gaussian(GaussianMapConfig { latent: 3, ..Default::default() }),
+        MapBottleneckConfig::Gaussian(GaussianMapConfig { latent: 3, ..GaussianMapConfig::default() }),
         MapBottleneckConfig::Vq(vq),
         MapBottleneckConfig::Ema(EmaConfig { revive_after: 2, ..ema }),
         MapBottleneckConfig::Ema(EmaConfig { rule: EmaRule::Published, ..ema }),
@@ -32,8 +33,8 @@ fn bottlenecks() -> [MapBottleneckConfig; 6] {
 }
 
 fn small(bottleneck: MapBottleneckConfig, seed: u64) -> MapAutoencoder {
-    let networks = StridedConfig { channels: 8, residual_channels: 4, code: 4, ..Default::default() };
-    let config = MapConfig { networks, bottleneck, ..Default::default() };
+    let networks = StridedConfig { channels: 8, residual_channels: 4, code: 4, ..StridedConfig::default() };
+    let config = MapConfig { networks, bottleneck, ..MapConfig::default() };
     MapAutoencoder::new(&config, SMALL, seed, Device::Cpu).unwrap()
 }
 
@@ -82,16 +83,16 @@ fn bits(model: &MapAutoencoder) -> Vec<(String, Vec<u64>)> {
 #[test]
 fn sizes_are_those_of_the_facts() {
     let with = |bottleneck| {
-        let config = MapConfig { bottleneck, ..Default::default() };
+        let config = MapConfig { bottleneck, ..MapConfig::default() };
         MapAutoencoder::new(&config, BUNDLE, 0, Device::Cpu).unwrap()
     };
     let cases = [
         (MapBottleneckConfig::Deterministic, 662_083),
-        (MapBottleneckConfig::Gaussian(Default::default()), 662_083 + 987_752),
-        (MapBottleneckConfig::Vq(Default::default()), 662_083 + 32_768),
+        (MapBottleneckConfig::Gaussian(GaussianMapConfig::default()), 662_083 + 987_752),
+        (MapBottleneckConfig::Vq(VqConfig::default()), 662_083 + 32_768),
         // The codes are no parameters.
-        (MapBottleneckConfig::Ema(Default::default()), 662_083),
-        (MapBottleneckConfig::GumbelSoftmax(Default::default()), 662_083 + 32_768),
+        (MapBottleneckConfig::Ema(EmaConfig::default()), 662_083),
+        (MapBottleneckConfig::GumbelSoftmax(GumbelConfig::default()), 662_083 + 32_768),
     ];
     let x = Tensor::full([2, 3, 64, 64], 0.25, (Kind::Float, Device::Cpu));
     for (bottleneck, count) in cases {
@@ -112,8 +113,8 @@ fn the_encoder_is_its_description_and_both_skips_are() {
     let x = x.view([1, 3, 16, 16]);
     for skip in [Skip::Input, Skip::Activated] {
         let networks =
-            StridedConfig { channels: 8, residual_channels: 4, code: 4, skip, ..Default::default() };
-        let config = MapConfig { networks, ..Default::default() };
+            StridedConfig { channels: 8, residual_channels: 4, code: 4, skip, ..StridedConfig::default() };
+        let config = MapConfig { networks, ..MapConfig::default() };
         let model = MapAutoencoder::new(&config, SMALL, 1, Device::Cpu).unwrap();
         let conv = |x: &Tensor, name: &str, stride: i64, padding: i64| {
             let weight = tensor(&model, &format!("encoder.{name}.weight"));
@@ -212,7 +213,7 @@ fn the_loss_falls_and_validation_changes_nothing() {
 
 /// Unused codes after one step: how far they moved, and how many there are.
 fn moved(rule: EmaRule) -> (f64, i64) {
-    let config = EmaConfig { codes: 64, rule, ..Default::default() };
+    let config = EmaConfig { codes: 64, rule, ..EmaConfig::default() };
     let model = small(MapBottleneckConfig::Ema(config), 0);
     let before = model.codes().unwrap().copy();
     model.objective(&batch(4), &context(0)).unwrap();
@@ -231,7 +232,7 @@ fn averages_begin_without_a_jump_unless_the_published_rule_is_asked_for() {
 
 #[test]
 fn a_dead_code_begins_anew_at_a_vector_of_the_batch() {
-    let config = EmaConfig { codes: 16, deviation: 100.0, revive_after: 2, ..Default::default() };
+    let config = EmaConfig { codes: 16, deviation: 100.0, revive_after: 2, ..EmaConfig::default() };
     let model = small(MapBottleneckConfig::Ema(config), 0);
     let batch = batch(4);
     model.objective(&batch, &context(0)).unwrap();
@@ -287,11 +288,11 @@ fn wrong_settings_and_shapes_are_named() {
         Err(Error::Config { setting, .. }) => assert_eq!(setting, name),
         other => panic!("{name}: {other:?}"),
     };
-    let with = |bottleneck| MapConfig { bottleneck, ..Default::default() };
+    let with = |bottleneck| MapConfig { bottleneck, ..MapConfig::default() };
     let ema = EmaConfig::default();
     let gumbel = GumbelConfig::default();
     for (bottleneck, name) in [
-        (MapBottleneckConfig::Vq(VqConfig { codes: 0, ..Default::default() }), "bottleneck.codes"),
+        (MapBottleneckConfig::Vq(VqConfig { codes: 0, ..VqConfig::default() }), "bottleneck.codes"),
         (MapBottleneckConfig::Ema(EmaConfig { decay: 1.0, ..ema }), "bottleneck.decay"),
         (
             MapBottleneckConfig::Ema(EmaConfig { rule: EmaRule::Published, revive_after: 5, ..ema }),
@@ -315,7 +316,7 @@ fn wrong_settings_and_shapes_are_named() {
         (
             MapBottleneckConfig::Gaussian(GaussianMapConfig {
                 log_variance_bound: 0.0,
-                ..Default::default()
+                ..GaussianMapConfig::default()
             }),
             "bottleneck.log_variance_bound",
         ),
@@ -324,12 +325,12 @@ fn wrong_settings_and_shapes_are_named() {
     }
     refused(MapConfig::default(), ImageShape { width: 18, ..SMALL }, "image shape");
     refused(
-        with(MapBottleneckConfig::Gaussian(Default::default())),
+        with(MapBottleneckConfig::Gaussian(GaussianMapConfig::default())),
         ImageShape { width: 24, ..SMALL },
         "image shape",
     );
-    let narrow = StridedConfig { channels: 1, ..Default::default() };
-    refused(MapConfig { networks: narrow, ..Default::default() }, SMALL, "channels");
+    let narrow = StridedConfig { channels: 1, ..StridedConfig::default() };
+    refused(MapConfig { networks: narrow, ..MapConfig::default() }, SMALL, "channels");
     let model = small(MapBottleneckConfig::Deterministic, 0);
     let wrong = Tensor::zeros([2, 3, 16, 12], (Kind::Float, Device::Cpu));
     assert!(matches!(model.encode(&wrong), Err(Error::Shape { argument: "x", .. })));
