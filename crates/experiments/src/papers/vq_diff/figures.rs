@@ -383,9 +383,23 @@ fn rate(results: &[SeedResult]) -> Result<Section> {
             at(ModelResult::buan),
         ])?;
     }
+    let class = |method: Method| ScatterClass {
+        name: method.title().to_owned(),
+        points: results.iter().map(|r| r.get(method)).map(|m| (m.stored, m.mse)).collect(),
+    };
+    let plot = ScatterPlot {
+        x: Axis::new("bits of a datum, stored").log(),
+        y: Axis::new("mean squared error").log(),
+        classes: Method::ALL.map(class).to_vec(),
+        label_classes: false,
+        diameter: Some(9.0),
+        size: SMALL,
+        ..ScatterPlot::default()
+    };
     Ok(Section::new("Rate and distortion")
         .text("*Stored*: 32 bits a number where the code is numbers, log₂ K a place where it is an index; a datum itself has 393,216 bits. *Entropy*: of the indices' frequencies, one distribution for all places; the KL to the prior for the VAE; for mixtures of codes, what a code drawn by the weights tells of its place, a bound on what a discrete code of this kind would carry. The autoencoder and VQ-Diff carry more numbers than the datum has: that they reconstruct well is no compression.")
-        .table(table))
+        .table(table)
+        .figure(Figure::plot("rate-distortion", "What is lost over what is stored.", &plot)))
 }
 
 fn discreteness(results: &[SeedResult]) -> Result<Section> {
@@ -431,9 +445,20 @@ fn discreteness(results: &[SeedResult]) -> Result<Section> {
             at(&|m| Some(m.mse)),
         ])?;
     }
+    let line = |&m: &Method| {
+        Ok(curve(m.title(), &histories(results, m), |e| e.validation("place_perplexity"))?.color(color(m)))
+    };
+    let plot = LinePlot {
+        x: Axis::new("step"),
+        y: Axis::new("perplexity of a place").log(),
+        series: Method::MIXED.iter().map(line).collect::<Result<Vec<LineSeries>>>()?,
+        references: Vec::new(),
+        size: SMALL,
+    };
     Ok(Section::new("How discrete is it?")
         .text("A quantiser sends each place to one code. The paper's published weights have a perplexity of 254 of 512 codes at a place, and with the nearest code in place of the mixture the error is 10⁴ times as large: a smooth layer, not a quantiser. In the second row the temperature fell during training, so that few codes share a place in the end.")
-        .table(table))
+        .table(table)
+        .figure(Figure::plot("places", "Codes that share a place, over the training.", &plot)))
 }
 
 fn kl(results: &[SeedResult], config: &VqDiffConfig) -> Result<Section> {
