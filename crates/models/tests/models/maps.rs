@@ -33,6 +33,8 @@ fn bottlenecks() -> [MapBottleneckConfig; 6] {
 }
 
 fn small(bottleneck: MapBottleneckConfig, seed: u64) -> MapAutoencoder {
+    // So little work is done sooner on one thread than two threads have met.
+    variata_models::tch::set_num_threads(1);
     let networks = StridedConfig { channels: 8, residual_channels: 4, code: 4, ..StridedConfig::default() };
     let config = MapConfig { networks, bottleneck, ..MapConfig::default() };
     MapAutoencoder::new(&config, SMALL, seed, Device::Cpu).unwrap()

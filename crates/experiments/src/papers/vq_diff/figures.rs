@@ -467,7 +467,7 @@ fn kl(results: &[SeedResult], config: &VqDiffConfig) -> Result<Section> {
         "kl",
         "The paper's divergence of N(0, s²) from Gumbel(0, β).",
         vec![
-            Column::text("s"),
+            Column::text("spread"),
             Column::number("s", Digits::Significant(4)),
             Column::number("KL, nats", Digits::Significant(6)),
         ],
