@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::{places, process, setup, venv};
 
 /// Benches that need libtorch, by the feature `torch` of the package.
-const TORCH: [&str; 2] = ["sliced-models", "sos-vae"];
+const TORCH: [&str; 3] = ["sliced-models", "sos-vae", "vq-diff"];
 
 /// Runs the benches of one crate or of all, or those `rows` of them that contain a text; with `peers`, the comparison of
 /// `benches/peers`.

@@ -88,7 +88,7 @@ const COMMANDS: &[Spec] = &[
         operands: "<paper> [arguments]",
         about: "Set up, then run a paper's experiment and write its report",
         details: "All arguments go to the program `variata`. Those of every experiment:\n\
-                  \n  vae|sos-vae|sliced        the paper\
+                  \n  vae|sos-vae|sliced|vq-diff  the paper\
                   \n  --data NAME               data set; one that needs no download unless given\
                   \n  --preset quick|full       minutes on two cores, or the paper's setting\
                   \n  --device auto|cpu|cuda    where to compute\

@@ -24,7 +24,7 @@ impl Position {
 /// Images ready for a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// `[batch, channels, height, width]` in \[0, 1\].
+    /// `[batch, channels, height, width]`; of images in \[0, 1\].
     pub images: Array4<f32>,
     /// The class of each image; `i64`, as libtorch indexes.
     pub labels: Vec<i64>,

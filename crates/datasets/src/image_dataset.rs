@@ -7,6 +7,7 @@ use ndarray::{Array4, ArrayView4};
 use sha2::{Digest, Sha256};
 
 use crate::Error;
+use crate::array_dataset::check_indices;
 
 /// Images with labels, in the bytes of their file.
 ///
@@ -174,7 +175,7 @@ impl ImageDataset {
     /// # Errors
     /// [`Error::Argument`] for an index outside the data set.
     pub fn gather(&self, indices: &[usize]) -> Result<Array4<f32>, Error> {
-        self.check_indices(indices)?;
+        check_indices(indices, self.len())?;
         Ok(self.gather_checked(indices))
     }
 
@@ -190,17 +191,6 @@ impl ImageDataset {
         self.images.as_slice().into_iter().for_each(|bytes| hash.update(bytes));
         hash.update(&self.labels);
         Checksum(hash.finalize().into())
-    }
-
-    pub(crate) fn check_indices(&self, indices: &[usize]) -> Result<(), Error> {
-        match indices.iter().position(|&i| i >= self.len()) {
-            None => Ok(()),
-            Some(at) => Err(Error::Argument {
-                argument: "indices",
-                value: format!("{} at {at}", indices[at]),
-                must: format!("< {}", self.len()),
-            }),
-        }
     }
 
     /// [`gather`](Self::gather) for indices that were checked before.

@@ -7,6 +7,7 @@ mod error;
 mod idx;
 
 // Data sets.
+mod array_dataset;
 mod cifar;
 mod digits;
 mod faces;
@@ -22,6 +23,7 @@ mod prefetch;
 mod shuffle;
 mod split;
 
+pub use array_dataset::{ArrayDataset, Examples};
 pub use batch::{Batch, Position};
 pub use cifar::{read_cifar10, read_cifar100};
 pub use digits::digits;

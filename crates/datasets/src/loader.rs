@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Batch, Error, ImageDataset, Position, Prefetch, permutation};
+use crate::array_dataset::check_indices;
+use crate::{Batch, Error, Examples, Position, Prefetch, permutation};
 
 /// How batches are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl Default for LoaderOptions {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Loader {
-    data: Arc<ImageDataset>,
+    data: Examples,
     indices: Arc<[usize]>,
     options: LoaderOptions,
     before: Hook,
@@ -75,12 +76,12 @@ impl Loader {
     /// # Errors
     /// [`Error::Argument`] for a batch size of 0, an index outside the data set, or an epoch without a batch.
     pub fn new(
-        data: Arc<ImageDataset>,
+        data: impl Into<Examples>,
         indices: impl Into<Arc<[usize]>>,
         options: LoaderOptions,
     ) -> Result<Self, Error> {
-        let indices = indices.into();
-        data.check_indices(&indices)?;
+        let (data, indices) = (data.into(), indices.into());
+        check_indices(&indices, data.labels().len())?;
         if options.batch_size == 0 {
             return Err(Error::argument("batch_size", 0, "at least 1"));
         }
@@ -105,7 +106,7 @@ impl Loader {
     }
 
     /// The data set.
-    pub fn data(&self) -> &Arc<ImageDataset> {
+    pub fn data(&self) -> &Examples {
         &self.data
     }
 
@@ -156,7 +157,7 @@ impl Loader {
             Arc::clone(&self.indices)
         };
         Ok(Epoch {
-            data: Arc::clone(&self.data),
+            data: self.data.clone(),
             order,
             size: self.options.batch_size,
             position: from,
@@ -169,7 +170,7 @@ impl Loader {
 /// The batches of an epoch, each made when it is asked for; from [`Loader::plan`].
 #[derive(Debug, Clone)]
 pub struct Epoch {
-    data: Arc<ImageDataset>,
+    data: Examples,
     order: Arc<[usize]>,
     size: usize,
     position: Position,

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use variata_datasets::{ImageFolderOptions, Unreadable};
 use variata_models::DeviceChoice;
 
-use crate::papers::{sliced, sos_vae, vae};
+use crate::papers::{sliced, sos_vae, vae, vq_diff};
 use crate::session::{Session, SessionOptions};
 use crate::studio::StudioArgs;
 
@@ -43,6 +43,8 @@ enum Paper {
     SosVae,
     /// Sliced generative models: SWAE, SCFWAE, SCWAE, SCvMAE, SKSAE and their relatives.
     Sliced,
+    /// Differentiable vector quantisation of bundles of streamlines: VQ-Diff.
+    VqDiff,
 }
 
 #[derive(Debug, Args)]
@@ -50,7 +52,8 @@ struct Reproduce {
     /// Which paper.
     paper: Paper,
     /// digits, faces, faces:SIZE, fashion-mnist, fashion-mnist:FOLDER, mnist:FOLDER, cifar10:FOLDER, cifar100:FOLDER, or a folder
-    /// of IDX files or of JPEG and PNG images [default: digits; faces for sos-vae].
+    /// of IDX files or of JPEG and PNG images [default: digits; faces for sos-vae]. For vq-diff a folder of TRK and TCK files named as in
+    /// sub-1001__AF_L.trk [default: made-up bundles].
     #[arg(long)]
     data: Option<String>,
     /// Pixels along a side, or HEIGHTxWIDTH, of a folder's images.
@@ -102,6 +105,7 @@ impl Command {
                     Paper::Vae => vae::preset(&preset)?.to_toml()?,
                     Paper::SosVae => sos_vae::preset(&preset)?.to_toml()?,
                     Paper::Sliced => sliced::preset(&preset)?.to_toml()?,
+                    Paper::VqDiff => vq_diff::preset(&preset)?.to_toml()?,
                 });
                 Ok(())
             }
@@ -131,6 +135,7 @@ impl Command {
                     Paper::Sliced => {
                         sliced::reproduce(&args.preset, &Session::begin(options, sliced::DATA)?)?
                     }
+                    Paper::VqDiff => vq_diff::reproduce(&args.preset, options)?,
                 };
                 match page {
                     Some(page) => print_out(&format!("{}\n", page.display())),

@@ -12,6 +12,7 @@ mod session;
 pub mod settings;
 mod studio;
 mod tensors;
+mod tsne;
 
 pub use preset::{Preset, PresetSource};
 pub use session::{Session, SessionOptions, TrainJob};

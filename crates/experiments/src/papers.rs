@@ -3,3 +3,4 @@
 pub mod sliced;
 pub mod sos_vae;
 pub mod vae;
+pub mod vq_diff;

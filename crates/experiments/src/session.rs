@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use variata_datasets::{
-    ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source, SplitOptions, Splits,
+    Checksum, ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source, SplitOptions,
+    Splits,
 };
 use variata_models::tch::Device;
 use variata_models::train::{
@@ -44,19 +45,42 @@ pub struct SessionOptions {
     pub restart: bool,
 }
 
+/// What a manifest and the checkpoints say of the data.
+pub trait RunData {
+    /// Its name, part of a folder's.
+    fn name(&self) -> &str;
+    /// Digest of its content.
+    fn checksum(&self) -> Checksum;
+    /// How much of what it is.
+    fn description(&self) -> String;
+}
+
+impl RunData for ImageDataset {
+    fn name(&self) -> &str {
+        self.name()
+    }
+
+    fn checksum(&self) -> Checksum {
+        self.checksum()
+    }
+
+    fn description(&self) -> String {
+        let [channels, height, width] = self.image_shape();
+        format!("{} images of {channels} × {height} × {width}", self.len())
+    }
+}
+
 /// A process that runs an experiment: threads and device are set, the data is loaded, Ctrl-C asks for a stop.
 #[derive(Debug)]
-pub struct Session {
+pub struct Session<D = ImageDataset> {
     /// The command line.
     pub options: SessionOptions,
     /// Where tensors live.
     pub device: Device,
     /// Threads of libtorch and rayon.
     pub threads: usize,
-    /// The images.
-    pub data: Arc<ImageDataset>,
-    /// Where they are from.
-    pub source: Source,
+    /// The data, images in most papers.
+    pub data: Arc<D>,
     embedded: bool,
     stop: StopFlag,
     progress: ProgressGroup,
@@ -76,9 +100,9 @@ pub struct Parts {
 
 /// A trained autoencoder, with what its paper calls it.
 #[derive(Debug)]
-pub(crate) struct Trained<V> {
+pub(crate) struct Trained<V, M = Autoencoder> {
     pub(crate) variant: V,
-    pub(crate) model: Autoencoder,
+    pub(crate) model: M,
     pub(crate) history: Vec<EpochRecord>,
 }
 
@@ -101,15 +125,64 @@ impl Session {
     /// # Errors
     /// The data cannot be read, CUDA was asked for and does not work, or the threads cannot be set.
     pub fn begin(options: SessionOptions, default_data: &str) -> Result<Self> {
+        let images = options.images;
+        Self::begin_with(options, default_data, |name| {
+            let ImageFolder { dataset, skipped, .. } = Source::parse(name)?.load_with(&images)?;
+            if let Some((file, reason)) = skipped.first() {
+                eprintln!("{} files left out, the first {}: {reason}", skipped.len(), file.display());
+            }
+            Ok(dataset)
+        })
+    }
+
+    /// Where the images are from; `default_data` as in [`begin`](Self::begin).
+    ///
+    /// # Errors
+    /// The name is none, which `begin` has refused.
+    pub fn source(&self, default_data: &str) -> Result<Source> {
+        Ok(Source::parse(self.options.data.as_deref().unwrap_or(default_data))?)
+    }
+
+    /// Size of an image of the data.
+    pub fn image(&self) -> ImageShape {
+        let [channels, height, width] = self.data.image_shape().map(|n| n as i64);
+        ImageShape { channels, height, width }
+    }
+
+    /// Number of classes of the data.
+    pub fn classes(&self) -> i64 {
+        self.data.classes() as i64
+    }
+
+    /// Splits the data and makes loaders; the split depends on the run's first seed, the order of batches on `seed`.
+    ///
+    /// # Errors
+    /// A fraction or the batch size is outside its domain.
+    pub fn parts(&self, split: &SplitOptions, batch_size: usize, seed: u64) -> Result<Parts> {
+        let splits = Splits::new(&self.data, split)?;
+        let options = LoaderOptions { batch_size, seed, ..LoaderOptions::default() };
+        let train = Loader::new(self.data.clone(), splits.train, options.clone())?;
+        let in_order = LoaderOptions { shuffle: false, batch_size: 256, ..options };
+        let validation = Loader::new(self.data.clone(), splits.validation, in_order)?;
+        Ok(Parts { train, validation, test: splits.test })
+    }
+}
+
+impl<D: RunData> Session<D> {
+    /// Sets the process up and loads the data by their name, `default_data` where the options name none.
+    ///
+    /// # Errors
+    /// As [`Session::begin`]; what `load` refuses.
+    pub fn begin_with(
+        options: SessionOptions,
+        default_data: &str,
+        load: impl FnOnce(&str) -> Result<D>,
+    ) -> Result<Self> {
         let started = SystemTime::now();
         let threads = variata_torch_bridge::configure_threads(options.threads)?.torch;
         let device = options.device.resolve()?;
         let name = options.data.as_deref().unwrap_or(default_data);
-        let (source, embedded) = (Source::parse(name)?, name == default_data);
-        let ImageFolder { dataset, skipped, .. } = source.load_with(&options.images)?;
-        if let Some((file, reason)) = skipped.first() {
-            eprintln!("{} files left out, the first {}: {reason}", skipped.len(), file.display());
-        }
+        let (embedded, data) = (name == default_data, Arc::new(load(name)?));
         let stop = StopFlag::default();
         let flag = stop.clone();
         let handler = ctrlc::set_handler(move || {
@@ -129,24 +202,12 @@ impl Session {
             options,
             device,
             threads,
-            data: Arc::new(dataset),
-            source,
+            data,
             embedded,
             stop,
             progress: ProgressGroup::default(),
             started,
         })
-    }
-
-    /// Size of an image of the data.
-    pub fn image(&self) -> ImageShape {
-        let [channels, height, width] = self.data.image_shape().map(|n| n as i64);
-        ImageShape { channels, height, width }
-    }
-
-    /// Number of classes of the data.
-    pub fn classes(&self) -> i64 {
-        self.data.classes() as i64
     }
 
     /// Seeds from the first one on.
@@ -176,19 +237,6 @@ impl Session {
         parallel::run(shares, count, &self.stop, job)
     }
 
-    /// Splits the data and makes loaders; the split depends on the run's first seed, the order of batches on `seed`.
-    ///
-    /// # Errors
-    /// A fraction or the batch size is outside its domain.
-    pub fn parts(&self, split: &SplitOptions, batch_size: usize, seed: u64) -> Result<Parts> {
-        let splits = Splits::new(&self.data, split)?;
-        let options = LoaderOptions { batch_size, seed, ..LoaderOptions::default() };
-        let train = Loader::new(self.data.clone(), splits.train, options.clone())?;
-        let in_order = LoaderOptions { shuffle: false, batch_size: 256, ..options };
-        let validation = Loader::new(self.data.clone(), splits.validation, in_order)?;
-        Ok(Parts { train, validation, test: splits.test })
-    }
-
     /// The manifest of a run, and its folder.
     ///
     /// # Errors
@@ -200,7 +248,6 @@ impl Session {
         preset: &Preset<C>,
         seeds: &[u64],
     ) -> Result<(Manifest, OutputDir)> {
-        let [channels, height, width] = self.data.image_shape();
         let manifest = Manifest {
             program: "variata".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -217,7 +264,7 @@ impl Session {
             data: DataSource {
                 name: self.data.name().to_owned(),
                 sha256: self.data.checksum().to_string(),
-                description: format!("{} images of {channels} × {height} × {width}", self.data.len()),
+                description: self.data.description(),
             },
             machine: Machine::detect(),
             device: match self.device {

@@ -71,7 +71,7 @@ pub enum LogVariance {
 }
 
 impl LogVariance {
-    fn of(self, raw: &Tensor) -> Tensor {
+    pub(crate) fn of(self, raw: &Tensor) -> Tensor {
         match self {
             Self::Bounded(bound) => (raw / bound).tanh() * bound,
             Self::Softplus(floor) => (raw.softplus() + floor).log(),

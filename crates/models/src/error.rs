@@ -92,6 +92,9 @@ pub enum Error {
     /// A distance between distributions refused its argument.
     #[error(transparent)]
     Sliced(#[from] variata_sliced::Error),
+    /// A codebook refused its argument.
+    #[error(transparent)]
+    Quantize(#[from] variata_quantize::Error),
     /// A measurement that was asked for during training failed.
     #[error("measuring at step {step}: {source}")]
     Measurement {

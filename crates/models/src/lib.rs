@@ -9,6 +9,7 @@ mod config;
 mod direct;
 mod error;
 mod evaluate;
+mod maps;
 pub mod nn;
 mod noise;
 mod objective;
@@ -27,6 +28,10 @@ pub use config::{
 pub use direct::DirectNormal;
 pub use error::Error;
 pub use evaluate::{Bounds, bounds, log_weights};
+pub use maps::{
+    Anneal, EmaConfig, EmaRule, GaussianMapConfig, GumbelConfig, MapAutoencoder, MapBottleneckConfig,
+    MapCode, MapConfig, MapDraw, VqConfig,
+};
 pub use noise::{Noise, Purpose};
 pub use objective::{Objective, Term};
 pub use observation::{LowRankDiagonal, Observation, ObservationConfig, Scale};

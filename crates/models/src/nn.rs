@@ -5,6 +5,7 @@ mod conv2x2;
 mod layers;
 mod mlp;
 mod residual;
+mod strided;
 
 use tch::Tensor;
 
@@ -13,6 +14,7 @@ pub use conv2x2::{Conv2x2Decoder, Conv2x2Encoder};
 pub use layers::{Conv2d, ConvTranspose2d, Linear, Window};
 pub use mlp::{MlpDecoder, MlpEncoder};
 pub use residual::{ResidualDecoder, ResidualEncoder};
+pub use strided::{Skip, StridedConfig, StridedDecoder, StridedEncoder};
 
 use crate::{Architecture, Condition, Error, ImageShape, Init, Path};
 

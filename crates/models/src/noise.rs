@@ -18,6 +18,8 @@ pub enum Purpose {
     Validation,
     /// Figures and final measurements.
     Report,
+    /// Where dead codes begin anew.
+    Revival,
 }
 
 /// A source of noise that has no state: the same address always gives the same numbers.
@@ -60,6 +62,7 @@ impl Noise {
             Purpose::Latent => 2,
             Purpose::Validation => 3,
             Purpose::Report => 4,
+            Purpose::Revival => 5,
         };
         // Part of the key, so that no other use of ChaCha8 with the same seed shares the stream.
         key[24..].copy_from_slice(b"variata1");

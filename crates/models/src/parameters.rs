@@ -23,6 +23,11 @@ impl Init {
         Self::Normal((2.0 / fan_in.max(1) as f64).sqrt())
     }
 
+    /// U(−1/√fan_in, 1/√fan_in), for weights and biases: torch's default.
+    pub fn torch(fan_in: i64) -> Self {
+        Self::Uniform(1.0 / (fan_in.max(1) as f64).sqrt())
+    }
+
     /// N(0, 1/fan_in): keeps the variance through a linear layer (LeCun et al. 1998).
     pub fn lecun(fan_in: i64) -> Self {
         Self::Normal((1.0 / fan_in.max(1) as f64).sqrt())
@@ -115,6 +120,15 @@ impl Parameters {
         self.entries.push(Entry { name, tensor: tensor.shallow_clone(), trained });
         Ok(tensor)
     }
+
+    fn keep(&mut self, name: String, first: &Tensor) -> Result<Tensor, Error> {
+        if self.entries.iter().any(|e| e.name == name) {
+            return Err(Error::DuplicateParameter { name });
+        }
+        let tensor = first.detach().copy().to_device(self.device);
+        self.entries.push(Entry { name, tensor: tensor.shallow_clone(), trained: false });
+        Ok(tensor)
+    }
 }
 
 /// A prefix under which parameters are made, as in `path.sub("encoder").parameter("weight", …)`.
@@ -152,6 +166,15 @@ impl Path<'_> {
     pub fn buffer(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor, Error> {
         let full = self.full(name);
         self.parameters.add(full, shape, init, false)
+    }
+
+    /// A tensor of any kind that is saved with the model but not trained, with its first values.
+    ///
+    /// # Errors
+    /// The name is taken.
+    pub fn state(&mut self, name: &str, first: &Tensor) -> Result<Tensor, Error> {
+        let full = self.full(name);
+        self.parameters.keep(full, first)
     }
 
     fn full(&self, name: &str) -> String {

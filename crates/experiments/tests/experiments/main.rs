@@ -7,6 +7,7 @@ mod presets;
 mod run;
 mod sliced;
 mod sos_vae;
+mod vq_diff;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -17,9 +17,21 @@ impl Linear {
     /// # Errors
     /// A name is taken or libtorch cannot allocate.
     pub fn new(path: &mut Path<'_>, inputs: i64, outputs: i64, init: Init) -> Result<Self, Error> {
+        Self::starting(path, [inputs, outputs], [init, Init::Constant(0.0)])
+    }
+
+    /// Weight and bias from their own initial values.
+    ///
+    /// # Errors
+    /// As [`Linear::new`].
+    pub fn starting(
+        path: &mut Path<'_>,
+        [inputs, outputs]: [i64; 2],
+        [weight, bias]: [Init; 2],
+    ) -> Result<Self, Error> {
         Ok(Self {
-            weight: path.parameter("weight", &[outputs, inputs], init)?,
-            bias: path.parameter("bias", &[outputs], Init::Constant(0.0))?,
+            weight: path.parameter("weight", &[outputs, inputs], weight)?,
+            bias: path.parameter("bias", &[outputs], bias)?,
         })
     }
 
@@ -49,7 +61,7 @@ impl Window {
 #[derive(Debug)]
 pub struct Conv2d {
     weight: Tensor,
-    bias: Tensor,
+    bias: Option<Tensor>,
     window: Window,
 }
 
@@ -65,22 +77,31 @@ impl Conv2d {
         window: Window,
         init: fn(i64) -> Init,
     ) -> Result<Self, Error> {
+        let fan_in = inputs * window.kernel * window.kernel;
+        Self::starting(path, [inputs, outputs], window, init(fan_in), Some(Init::Constant(0.0)))
+    }
+
+    /// Weight and bias, if there is one, from their own initial values.
+    ///
+    /// # Errors
+    /// As [`Linear::new`].
+    pub fn starting(
+        path: &mut Path<'_>,
+        [inputs, outputs]: [i64; 2],
+        window: Window,
+        weight: Init,
+        bias: Option<Init>,
+    ) -> Result<Self, Error> {
         let Window { kernel, .. } = window;
-        Ok(Self {
-            weight: path.parameter(
-                "weight",
-                &[outputs, inputs, kernel, kernel],
-                init(inputs * kernel * kernel),
-            )?,
-            bias: path.parameter("bias", &[outputs], Init::Constant(0.0))?,
-            window,
-        })
+        let weight = path.parameter("weight", &[outputs, inputs, kernel, kernel], weight)?;
+        let bias = bias.map(|init| path.parameter("bias", &[outputs], init)).transpose()?;
+        Ok(Self { weight, bias, window })
     }
 
     /// The convolution of x.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let Window { stride, padding, .. } = self.window;
-        x.conv2d(&self.weight, Some(&self.bias), [stride; 2], [padding; 2], [1, 1], 1)
+        x.conv2d(&self.weight, self.bias.as_ref(), [stride; 2], [padding; 2], [1, 1], 1)
     }
 }
 
@@ -110,9 +131,24 @@ impl ConvTranspose2d {
         // Each output pixel sees (kernel/stride)² positions of every input channel.
         let Window { kernel, stride, .. } = window;
         let fan_in = inputs * kernel * kernel / (stride * stride);
+        Self::starting(path, [inputs, outputs], window, extra, [init(fan_in), Init::Constant(0.0)])
+    }
+
+    /// Weight and bias from their own initial values.
+    ///
+    /// # Errors
+    /// As [`Linear::new`].
+    pub fn starting(
+        path: &mut Path<'_>,
+        [inputs, outputs]: [i64; 2],
+        window: Window,
+        extra: [i64; 2],
+        [weight, bias]: [Init; 2],
+    ) -> Result<Self, Error> {
+        let Window { kernel, .. } = window;
         Ok(Self {
-            weight: path.parameter("weight", &[inputs, outputs, kernel, kernel], init(fan_in))?,
-            bias: path.parameter("bias", &[outputs], Init::Constant(0.0))?,
+            weight: path.parameter("weight", &[inputs, outputs, kernel, kernel], weight)?,
+            bias: path.parameter("bias", &[outputs], bias)?,
             window,
             extra,
         })

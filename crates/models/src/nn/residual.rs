@@ -30,11 +30,6 @@ fn check_widths(path: &Path<'_>, widths: &[i64]) -> Result<(), Error> {
     })
 }
 
-/// A number per output: ±1/√fan_in, torch's default.
-fn start(fan_in: i64) -> Init {
-    Init::Uniform(1.0 / (fan_in.max(1) as f64).sqrt())
-}
-
 /// Convolution k×k with padding k/2, or its transpose.
 #[derive(Debug)]
 struct Convolution {
@@ -52,7 +47,7 @@ impl Convolution {
         kernel: i64,
         stride: i64,
     ) -> Result<Self, Error> {
-        let init = start(inputs * kernel * kernel);
+        let init = Init::torch(inputs * kernel * kernel);
         Ok(Self {
             weight: path.parameter("weight", &[outputs, inputs, kernel, kernel], init)?,
             bias: path.parameter("bias", &[outputs], init)?,
@@ -68,7 +63,7 @@ impl Convolution {
         kernel: i64,
         extra: [i64; 2],
     ) -> Result<Self, Error> {
-        let init = start(outputs * kernel * kernel);
+        let init = Init::torch(outputs * kernel * kernel);
         Ok(Self {
             weight: path.parameter("weight", &[inputs, outputs, kernel, kernel], init)?,
             bias: path.parameter("bias", &[outputs], init)?,
@@ -254,8 +249,9 @@ impl ResidualDecoder {
         let sizes = pyramid(image, widths.len());
         let (first, last) = (widths[0], widths[widths.len() - 1]);
         let [h, w] = sizes[sizes.len() - 1];
-        let expand = path.sub("expand").parameter("weight", &[code, code, h, w], start(code * h * w))?;
-        let bias = path.sub("expand").parameter("bias", &[code], start(code * h * w))?;
+        let expand =
+            path.sub("expand").parameter("weight", &[code, code, h, w], Init::torch(code * h * w))?;
+        let bias = path.sub("expand").parameter("bias", &[code], Init::torch(code * h * w))?;
         let bottom = Convolution::down(&mut path.sub("bottom"), [code, last], 1, 1)?;
         let bottom = Activated::new(&mut path.sub("bottom"), bottom)?;
         let same = |width: i64| ([width, width], Resize::Keep);

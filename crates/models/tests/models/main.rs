@@ -9,6 +9,7 @@ mod constraints;
 mod crash;
 mod errata;
 mod kill;
+mod maps;
 mod noise;
 mod normal;
 mod regularizer;

@@ -151,7 +151,7 @@ pub(super) fn measure(
     let code = model.encode(&x, None)?.code;
     let pixels = Pixels::of(&model.decode(&code.mean, None)?)?;
     let p = pixels.low_rank().context("the observation model has no factor")?;
-    let known = match session.source {
+    let known = match session.source(super::DATA)? {
         Source::Faces(size) => {
             let count = indices.iter().max().map_or(0, |last| last + 1);
             Some(faces(&FaceOptions { size, count, ..FaceOptions::default() })?)
