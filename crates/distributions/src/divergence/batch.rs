@@ -63,7 +63,7 @@ pub fn jensen_shannon_batch<F: Real>(
 ///
 /// ```
 /// use ndarray::array;
-/// let logits = array![[[0.0, 1.0]], [[0.5, -1.0]]];
+/// let logits = array![[[0.0f64, 1.0]], [[0.5, -1.0]]];
 /// let (_, grad) = variata_distributions::jensen_shannon_batch_with_grad(&logits, None)?;
 /// // Adding a constant to the logits of a row changes nothing.
 /// assert!((grad[[0, 0, 0]] + grad[[0, 0, 1]]).abs() < 1e-15);
@@ -88,7 +88,7 @@ pub fn jensen_shannon_batch_with_grad<F: Real>(
 ///
 /// ```
 /// use ndarray::{Array1, Array3, array};
-/// let logits = array![[[0.0, 1.0]], [[0.5, -1.0]]];
+/// let logits = array![[[0.0f64, 1.0]], [[0.5, -1.0]]];
 /// let (mut values, mut grad) = (Array1::zeros(1), Array3::zeros((2, 1, 2)));
 /// variata_distributions::jensen_shannon_batch_with_grad_into(&logits, None, &mut values, &mut grad)?;
 /// assert_eq!((values, grad), variata_distributions::jensen_shannon_batch_with_grad(&logits, None)?);
