@@ -68,15 +68,24 @@ impl Image {
         if !matrix.iter().all(|v| v.is_finite()) {
             return;
         }
+        // Along an axis on which nothing moves pixels are read at their centres, where interpolation changes no bit.
+        let [a, b, c, d, e, f] = matrix;
+        let still = [[a, b, c] == [1.0, 0.0, 0.0], [e, d, f] == [1.0, 0.0, 0.0]];
         variata_distributions::lanes::widest(
             #[inline(always)]
-            || self.affine_loops(matrix),
+            || match still {
+                [true, true] => {}
+                [false, true] => self.affine_loops::<true, false>(matrix),
+                [true, false] => self.affine_loops::<false, true>(matrix),
+                [false, false] => self.affine_loops::<true, true>(matrix),
+            },
         );
     }
 
-    /// Every coordinate is computed as Pillow does, in the same order, so that the same pixels come out.
+    /// Every coordinate is computed as Pillow does, in the same order, so that the same pixels come out. `X`, `Y`: whether there is
+    /// anything to interpolate along the axis.
     #[inline(always)]
-    fn affine_loops(&mut self, [a, b, c, d, e, f]: [f64; 6]) {
+    fn affine_loops<const X: bool, const Y: bool>(&mut self, [a, b, c, d, e, f]: [f64; 6]) {
         let [channels, height, width] = self.shape();
         let (stride, size) = (width + 2, height * width);
         let Self { pixels, spare, bordered, places, steps, .. } = self;
@@ -113,13 +122,15 @@ impl Image {
                 let to = &mut to[y * width..(y + 1) * width];
                 for ((to, &(place, inside)), &[dx, dy]) in to.iter_mut().zip(&*places).zip(&*steps) {
                     let at = place as usize;
-                    let (upper, lower) = (&from[at..at + 2], &from[at + stride..at + stride + 2]);
-                    let between = |pair: &[u8]| {
+                    let between = |at: usize| {
+                        let pair = &from[at..at + 2];
                         let (left, right) = (i32::from(pair[0]), i32::from(pair[1]));
-                        f64::from(left) + f64::from(right - left) * dx
+                        f64::from(left) + if X { f64::from(right - left) * dx } else { 0.0 }
                     };
-                    let (upper, lower) = (between(upper), between(lower));
-                    let value = upper + (lower - upper) * dy;
+                    let mut value = between(at);
+                    if Y {
+                        value += (between(at + stride) - value) * dy;
+                    }
                     *to = if inside { value as u8 } else { 0 };
                 }
             }

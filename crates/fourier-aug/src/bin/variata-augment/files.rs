@@ -1,0 +1,54 @@
+//! Images in files.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use image::{DynamicImage, ImageFormat};
+use ndarray::Array3;
+
+/// PNG and JPEG files of a folder, by name.
+pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+        let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+        if ["png", "jpg", "jpeg"].contains(&ending.as_str()) && path.is_file() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    ensure!(!found.is_empty(), "{} holds no PNG or JPEG file", folder.display());
+    Ok(found)
+}
+
+/// Pixels [height, width, 1 or 3]; transparency is dropped.
+pub(crate) fn read(path: &Path) -> Result<Array3<u8>> {
+    let image = image::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    let grey = !image.color().has_color();
+    let (channels, pixels) =
+        if grey { (1, image.into_luma8().into_raw()) } else { (3, image.into_rgb8().into_raw()) };
+    Array3::from_shape_vec((height, width, channels), pixels)
+        .with_context(|| format!("{}: an odd number of pixels", path.display()))
+}
+
+/// Writes a PNG, first under a temporary name beside it.
+pub(crate) fn write(path: &Path, pixels: &Array3<u8>) -> Result<()> {
+    let (height, width, channels) = pixels.dim();
+    let raw = pixels.iter().copied().collect();
+    let (w, h) = (u32::try_from(width)?, u32::try_from(height)?);
+    let image = match channels {
+        1 => image::GrayImage::from_raw(w, h, raw).map(DynamicImage::from),
+        _ => image::RgbImage::from_raw(w, h, raw).map(DynamicImage::from),
+    };
+    let image = image.context("an odd number of pixels")?;
+    let told = || format!("cannot write {}", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(told)?;
+    image.write_to(file.as_file_mut(), ImageFormat::Png).with_context(told)?;
+    file.as_file().sync_all().with_context(told)?;
+    file.persist(path).with_context(told)?;
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! `variata-augment`: AugMix, plane waves and corruptions for folders of images, outside of Rust.
+
+mod files;
+mod sheet;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, Parser, Subcommand};
+use ndarray::{Array3, Array4, Axis};
+use variata_fourier_aug::{
+    AugMix, AugMixOptions, AugmentationSet, Corruption, Grid, Layout, Normalize, Pipeline, PlaneWave,
+    PlaneWaves, WaveSampler, WaveSamplerOptions, WaveVector, corrupt,
+};
+
+#[derive(Parser)]
+#[command(version, about = "AugMix, plane waves and corruptions for folders of PNG and JPEG files")]
+struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Write augmented copies of every image of a folder, as PNG.
+    Augment {
+        /// Folder of images.
+        input: PathBuf,
+        /// Folder of the copies, made if it is not there: NAME-1.png, NAME-2.png, …
+        output: PathBuf,
+        /// Copies of each image.
+        #[arg(long, default_value_t = 1)]
+        copies: usize,
+        #[command(flatten)]
+        mix: Mix,
+    },
+    /// Write one PNG with some images, and views of each beside it.
+    Sheet {
+        /// Folder of images.
+        input: PathBuf,
+        /// The PNG.
+        output: PathBuf,
+        /// Views of each image.
+        #[arg(long, default_value_t = 6)]
+        views: usize,
+        /// Images at most.
+        #[arg(long, default_value_t = 8)]
+        images: usize,
+        #[command(flatten)]
+        mix: Mix,
+    },
+    /// Write one PNG with every distinct plane wave in its place, the lowest frequency in the middle.
+    Waves {
+        /// The PNG.
+        output: PathBuf,
+        /// Pixels of a side of each wave, at most 32.
+        #[arg(long, default_value_t = 8)]
+        size: usize,
+        /// Phase in radians.
+        #[arg(long, default_value_t = std::f64::consts::FRAC_PI_4)]
+        phase: f64,
+    },
+    /// Write a corrupted copy of every image of a folder, as PNG.
+    Corrupt {
+        /// Folder of images.
+        input: PathBuf,
+        /// Folder of the copies, made if it is not there.
+        output: PathBuf,
+        /// A corruption of CIFAR-10-C, such as fog or gaussian_noise.
+        #[arg(long)]
+        corruption: String,
+        /// From 1 to 5.
+        #[arg(long, default_value_t = 3)]
+        severity: u8,
+        /// Seed of all chance.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+}
+
+/// What AugMix draws.
+#[derive(Args)]
+struct Mix {
+    /// AugF, AugS, AugSF, AugSV, AugSVC or AugSVF.
+    #[arg(long, default_value = "AugSVF", value_parser = set)]
+    set: AugmentationSet,
+    /// Largest strength, from 0 to 10.
+    #[arg(long, default_value_t = 3.0)]
+    severity: f64,
+    /// Seed of all chance.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+fn set(name: &str) -> Result<AugmentationSet, String> {
+    let sets = AugmentationSet::ALL.into_iter().filter(|set| *set != AugmentationSet::Base);
+    let known: Vec<&str> = sets.clone().map(AugmentationSet::name).collect();
+    let found = sets.into_iter().find(|set| set.name().eq_ignore_ascii_case(name));
+    found.ok_or_else(|| format!("no such set; there are {}", known.join(", ")))
+}
+
+/// AugMix for images of any size; what depends on the size is kept.
+struct Mixer<'a> {
+    mix: &'a Mix,
+    made: HashMap<(usize, usize), Pipeline>,
+}
+
+impl<'a> Mixer<'a> {
+    fn new(mix: &'a Mix) -> Self {
+        Self { mix, made: HashMap::new() }
+    }
+
+    /// View `number` of an image [height, width, channels]; `index` tells images apart.
+    fn view(&mut self, image: &Array3<u8>, index: usize, number: usize) -> Result<Array3<u8>> {
+        let (height, width, _) = image.dim();
+        if !self.made.contains_key(&(height, width)) {
+            let Mix { set, severity, .. } = *self.mix;
+            let waves = WaveSampler::new(Grid::new(height, width)?, &WaveSamplerOptions::default())?;
+            let options = AugMixOptions { severity, ..AugMixOptions::default() };
+            let augmix = AugMix::new(set.operations(&waves), options)?;
+            let pipeline = Pipeline::new(Layout::Hwc, None, Some(augmix), Normalize::none())?;
+            self.made.insert((height, width), pipeline);
+        }
+        let pipeline = &self.made[&(height, width)];
+        let batch = image.view().insert_axis(Axis(0));
+        let seed = self.mix.seed.wrapping_add(number as u64);
+        let view: Array4<f32> = pipeline.augment(&batch, seed, index as u64)?;
+        let bytes = view.index_axis(Axis(0), 0).mapv(|v| (v * 255.0).round() as u8);
+        Ok(bytes.permuted_axes([1, 2, 0]).as_standard_layout().into_owned())
+    }
+}
+
+fn augment(input: &Path, output: &Path, copies: usize, mix: &Mix) -> Result<()> {
+    ensure!(copies > 0, "--copies is 0, must be at least 1");
+    let mut mixer = Mixer::new(mix);
+    each(input, output, |index, stem, image| {
+        for copy in 1..=copies {
+            let name = output.join(format!("{stem}-{copy}.png"));
+            files::write(&name, &mixer.view(image, index, copy - 1)?)?;
+        }
+        Ok(copies)
+    })
+}
+
+/// Handles every image of a folder, goes on where one cannot be read, and tells what was done.
+fn each(
+    input: &Path,
+    output: &Path,
+    mut task: impl FnMut(usize, &str, &Array3<u8>) -> Result<usize>,
+) -> Result<()> {
+    let listed = files::list(input)?;
+    std::fs::create_dir_all(output).with_context(|| format!("cannot make {}", output.display()))?;
+    let (mut written, mut left_out) = (0, 0);
+    for (index, path) in listed.iter().enumerate() {
+        match files::read(path) {
+            Ok(image) => {
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                written += task(index, &stem, &image).with_context(|| format!("{}", path.display()))?;
+            }
+            Err(error) => {
+                eprintln!("left out: {error:#}");
+                left_out += 1;
+            }
+        }
+    }
+    println!("{written} files in {}; {left_out} left out", output.display());
+    ensure!(written > 0, "no image of {} can be read", input.display());
+    Ok(())
+}
+
+fn sheet(input: &Path, output: &Path, (views, images): (usize, usize), mix: &Mix) -> Result<()> {
+    ensure!(views > 0 && images > 0, "--views and --images must be at least 1");
+    let mut mixer = Mixer::new(mix);
+    let mut rows = Vec::new();
+    for (index, path) in files::list(input)?.iter().enumerate().take(images) {
+        let image = files::read(path)?;
+        let mut row = vec![image.clone()];
+        for number in 0..views {
+            row.push(mixer.view(&image, index, number)?);
+        }
+        rows.push(row);
+    }
+    files::write(output, &sheet::arrange(&rows)?)?;
+    println!("{} images with {views} views each: {}", rows.len(), output.display());
+    Ok(())
+}
+
+fn waves(output: &Path, size: usize, phase: f64) -> Result<()> {
+    ensure!((1..=32).contains(&size), "--size is {size}, must be from 1 to 32");
+    let maker = PlaneWaves::new(Grid::new(size, size)?);
+    let centred = |i: usize| (i + size.div_ceil(2)) % size;
+    let mut rows = Vec::new();
+    for i in 0..size {
+        let mut row = Vec::new();
+        for j in 0..size {
+            let vector = WaveVector { y: centred(i), x: centred(j) };
+            // The peak of most waves is √2, that of the others at most as large, unless the cosine is small.
+            let wave = PlaneWave::aligned(vector, phase, size as f64 / std::f64::consts::SQRT_2);
+            let grey = match maker.make::<f32>(&[wave]) {
+                Ok(made) => made.index_axis(Axis(0), 0).mapv(|u| (127.5 + 127.5 * u).round() as u8),
+                // What vanishes has no picture.
+                Err(variata_fourier_aug::Error::DegenerateWave { .. }) => {
+                    ndarray::Array2::from_elem((size, size), 127)
+                }
+                Err(error) => return Err(error.into()),
+            };
+            row.push(grey.insert_axis(Axis(2)));
+        }
+        rows.push(row);
+    }
+    files::write(output, &sheet::arrange(&rows)?)?;
+    println!("{} distinct waves: {}", maker.grid().distinct().count(), output.display());
+    Ok(())
+}
+
+fn corrupted(input: &Path, output: &Path, name: &str, severity: u8, seed: u64) -> Result<()> {
+    let Some(corruption) = Corruption::from_name(name) else {
+        let all = Corruption::COMMON.into_iter().chain(Corruption::EXTRA);
+        bail!(
+            "no corruption `{name}`; there are {}",
+            all.map(Corruption::name).collect::<Vec<_>>().join(", ")
+        );
+    };
+    each(input, output, |index, stem, image| {
+        let batch = image.clone().insert_axis(Axis(0));
+        let found = corrupt(&batch, corruption, severity, seed, index as u64)?;
+        files::write(&output.join(format!("{stem}.png")), &found.index_axis(Axis(0), 0).to_owned())?;
+        Ok(1)
+    })
+}
+
+fn run(verb: Verb) -> Result<()> {
+    match verb {
+        Verb::Augment { input, output, copies, mix } => augment(&input, &output, copies, &mix),
+        Verb::Sheet { input, output, views, images, mix } => sheet(&input, &output, (views, images), &mix),
+        Verb::Waves { output, size, phase } => waves(&output, size, phase),
+        Verb::Corrupt { input, output, corruption, severity, seed } => {
+            corrupted(&input, &output, &corruption, severity, seed)
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Command::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The program `variata-augment`, run as its users run it.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use image::{GrayImage, RgbImage};
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_variata-augment")).args(arguments).output().unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Two images of different size and kind, and a file that is none.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let color =
+        RgbImage::from_fn(20, 12, |x, y| image::Rgb([(x * 12) as u8, (y * 20) as u8, ((x + y) * 7) as u8]));
+    color.save(folder.path().join("a.png")).unwrap();
+    GrayImage::from_fn(9, 15, |x, y| image::Luma([(x * 25 + y) as u8]))
+        .save(folder.path().join("b.png"))
+        .unwrap();
+    std::fs::write(folder.path().join("c.png"), b"no picture").unwrap();
+    std::fs::write(folder.path().join("notes.txt"), b"left alone").unwrap();
+    folder
+}
+
+#[test]
+fn copies_are_written_and_can_be_repeated() {
+    let (input, output) = (folder(), tempfile::tempdir().unwrap());
+    let write = |to: &str, seed: &str| {
+        let to = output.path().join(to);
+        let found = run(&[
+            "augment",
+            text(input.path()),
+            text(&to),
+            "--copies",
+            "2",
+            "--set",
+            "augsvf",
+            "--seed",
+            seed,
+        ]);
+        assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+        assert!(String::from_utf8_lossy(&found.stderr).contains("c.png"));
+        assert!(String::from_utf8_lossy(&found.stdout).contains("4 files"));
+        ["a-1.png", "a-2.png", "b-1.png", "b-2.png"].map(|name| image::open(to.join(name)).unwrap())
+    };
+    let first = write("first", "1");
+    assert_eq!(first, write("again", "1"));
+    assert_ne!(first, write("other", "2"));
+    assert_ne!(first[0], first[1]);
+    let sizes = first.each_ref().map(|image| (image.width(), image.height(), image.color().has_color()));
+    assert_eq!(sizes, [(20, 12, true), (20, 12, true), (9, 15, false), (9, 15, false)]);
+    // Nothing else is left beside them.
+    assert_eq!(std::fs::read_dir(output.path().join("first")).unwrap().count(), 4);
+}
+
+#[test]
+fn sheets_waves_and_corruptions() {
+    let (input, output) = (folder(), tempfile::tempdir().unwrap());
+    std::fs::remove_file(input.path().join("c.png")).unwrap();
+    let sheet = output.path().join("sheet.png");
+    assert!(run(&["sheet", text(input.path()), text(&sheet), "--views", "3"]).status.success());
+    let sheet = image::open(&sheet).unwrap().into_rgb8();
+    // Two rows of four cells of 20 × 15 pixels, the original first.
+    assert_eq!(sheet.dimensions(), (4 * 22 + 2, 2 * 17 + 2));
+    let original = image::open(input.path().join("a.png")).unwrap().into_rgb8();
+    assert!(original.enumerate_pixels().all(|(x, y, pixel)| sheet.get_pixel(x + 2, y + 2) == pixel));
+
+    let waves = output.path().join("waves.png");
+    let found = run(&["waves", text(&waves), "--size", "6"]);
+    assert!(String::from_utf8_lossy(&found.stdout).starts_with("20 distinct waves"), "{found:?}");
+    let waves = image::open(&waves).unwrap().into_luma8();
+    assert_eq!(waves.dimensions(), (6 * 8 + 2, 6 * 8 + 2));
+    // The constant in the middle.
+    let middle: Vec<u8> = (0..6).map(|x| waves.get_pixel(2 + 3 * 8 + x, 2 + 3 * 8).0[0]).collect();
+    assert!(middle.iter().all(|v| *v == middle[0] && *v > 200));
+
+    let to = output.path().join("fog");
+    assert!(run(&["corrupt", text(input.path()), text(&to), "--corruption", "fog"]).status.success());
+    assert_ne!(image::open(to.join("a.png")).unwrap().into_rgb8(), original);
+}
+
+#[test]
+fn wrong_input_is_told() {
+    let (input, output) = (folder(), tempfile::tempdir().unwrap());
+    let refused = |arguments: &[&str], told: &str| {
+        let found = run(arguments);
+        let error = String::from_utf8_lossy(&found.stderr).into_owned();
+        assert!(!found.status.success() && error.contains(told), "{arguments:?}: {error}");
+    };
+    let (input, empty) = (text(input.path()), text(output.path()));
+    refused(&["augment", empty, empty], "no PNG or JPEG");
+    refused(&["augment", "no-such-folder", empty], "no-such-folder");
+    refused(&["augment", input, empty, "--set", "AugX"], "AugSVF");
+    refused(&["augment", input, empty, "--severity", "11"], "severity");
+    refused(&["augment", input, empty, "--copies", "0"], "copies");
+    refused(&["corrupt", input, empty, "--corruption", "rain"], "gaussian_noise");
+    refused(&["corrupt", input, empty, "--corruption", "fog", "--severity", "6"], "severity");
+    refused(&["waves", "no/such/folder/w.png"], "cannot write");
+    refused(&["waves", "w.png", "--size", "33"], "size");
+    refused(&["sheet", input, "w.png", "--views", "0"], "views");
+}
