@@ -55,13 +55,38 @@ pub struct Image {
     pub(crate) spare: Vec<u8>,
     /// One plane with a border of copies, for what reads between pixels.
     pub(crate) bordered: Vec<u8>,
-    /// Places in `bordered`, and distances from them, of one row.
-    pub(crate) places: Vec<(u32, bool)>,
-    pub(crate) steps: Vec<[f64; 2]>,
+    /// What a row reads from there.
+    pub(crate) row: Row,
     /// A row of a wave's cosines.
     pub(crate) columns: Vec<[f32; 2]>,
     /// One plane of a wave.
     pub(crate) wave: Vec<f32>,
+}
+
+/// Where the pixels of one row are read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Row {
+    /// Upper left neighbours.
+    pub(crate) places: Vec<u32>,
+    /// 255 inside of the image, 0 outside.
+    pub(crate) masks: Vec<u8>,
+    /// Distances from these neighbours.
+    pub(crate) steps_x: Vec<f64>,
+    pub(crate) steps_y: Vec<f64>,
+    /// Both neighbours above, the left one in the low byte, and below.
+    pub(crate) upper: Vec<u16>,
+    pub(crate) lower: Vec<u16>,
+}
+
+impl Row {
+    pub(crate) fn resize(&mut self, width: usize) {
+        self.places.resize(width, 0);
+        self.masks.resize(width, 0);
+        self.steps_x.resize(width, 0.0);
+        self.steps_y.resize(width, 0.0);
+        self.upper.resize(width, 0);
+        self.lower.resize(width, 0);
+    }
 }
 
 impl PartialEq for Image {
@@ -115,8 +140,7 @@ impl Image {
             pixels: Vec::new(),
             spare: Vec::new(),
             bordered: Vec::new(),
-            places: Vec::new(),
-            steps: Vec::new(),
+            row: Row::default(),
             columns: Vec::new(),
             wave: Vec::new(),
         }
@@ -127,6 +151,15 @@ impl Image {
         let shape: [usize; 3] = pixels.dim().into();
         let [channels, height, width] = check(shape, layout)?;
         self.reset([channels, height, width]);
+        if let (Layout::Hwc, CHANNELS, Some(from)) = (layout, channels, pixels.as_slice()) {
+            let (red, rest) = self.pixels.split_at_mut(height * width);
+            let (green, blue) = rest.split_at_mut(height * width);
+            let planes = red.iter_mut().zip(green).zip(blue);
+            for (((r, g), b), from) in planes.zip(from.as_chunks::<CHANNELS>().0) {
+                [*r, *g, *b] = *from;
+            }
+            return Ok(());
+        }
         let planes = self.pixels.chunks_exact_mut(height * width);
         for (to, from) in planes.zip(pixels.axis_iter(layout.channel_axis())) {
             match from.as_slice() {

@@ -91,8 +91,8 @@ struct Workspace {
     mixed: Vec<f32>,
 }
 
-/// Images that a thread takes at a time.
-const GROUP: usize = 16;
+/// Numbers that a thread takes at a time, or one image.
+const GROUP: usize = 3 << 14;
 
 impl Pipeline {
     /// For images of 8 bits in this layout; without `augmix` all views are clean.
@@ -188,22 +188,23 @@ impl Pipeline {
         let count = images.dim().0;
         let shape = [count, channels, height, width];
         let size = channels * height * width;
+        let group = (GROUP / size).max(1);
         let mut outputs: Vec<[&mut [f32]; V]> =
-            (0..count.div_ceil(GROUP)).map(|_| [(); V].map(|()| Default::default())).collect();
+            (0..count.div_ceil(group)).map(|_| [(); V].map(|()| Default::default())).collect();
         for (v, view) in views.iter_mut().enumerate() {
             let got = view.shape().to_vec();
             let Some(view) = view.as_slice_mut().filter(|_| got == shape) else {
                 let want = format!("{shape:?} in standard layout");
                 return Err(ArgumentError::Shape { argument: "views", got, want }.into());
             };
-            for (output, part) in outputs.iter_mut().zip(view.chunks_mut(GROUP * size)) {
+            for (output, part) in outputs.iter_mut().zip(view.chunks_mut(group * size)) {
                 output[v] = part;
             }
         }
         let failed = Mutex::new(None);
-        let tasks: Vec<_> = images.axis_chunks_iter(Axis(0), GROUP).zip(outputs).enumerate().collect();
-        parallel::for_each(tasks, |(group, (images, outputs))| {
-            let first = first.wrapping_add((group * GROUP) as u64);
+        let tasks: Vec<_> = images.axis_chunks_iter(Axis(0), group).zip(outputs).enumerate().collect();
+        parallel::for_each(tasks, |(task, (images, outputs))| {
+            let first = first.wrapping_add((task * group) as u64);
             if let Err(error) = self.group(&images, (seed, first), outputs, from) {
                 // A poisoned lock holds an error just as well.
                 failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);

@@ -3,7 +3,7 @@
 //! A pixel (x, y) reads at (a(x + ½) + b(y + ½) + c, d(x + ½) + e(y + ½) + f). Outside of [0, W) × [0, H) that is 0; inside, it is
 //! interpolated between the four pixels around, of which those outside are the nearest inside, and cut down to a level.
 
-use crate::image::Image;
+use crate::image::{Image, Row};
 
 impl Image {
     /// Turns counter-clockwise by degrees about the middle; corners that come from outside are 0. Not finite: stays.
@@ -88,7 +88,7 @@ impl Image {
     fn affine_loops<const X: bool, const Y: bool>(&mut self, [a, b, c, d, e, f]: [f64; 6]) {
         let [channels, height, width] = self.shape();
         let (stride, size) = (width + 2, height * width);
-        let Self { pixels, spare, bordered, places, steps, .. } = self;
+        let Self { pixels, spare, bordered, row, .. } = self;
         // A border of copies stands for the nearest pixel inside.
         let padded = stride * (height + 2);
         bordered.resize(channels * padded, 0);
@@ -100,38 +100,52 @@ impl Image {
                 (to[0], to[width + 1]) = (row[0], row[width - 1]);
             }
         }
-        places.resize(width, (0, false));
-        steps.resize(width, [0.0; 2]);
+        row.resize(width);
+        let Row { places, masks, steps_x, steps_y, upper, lower } = row;
         let (w, h) = (width as f64, height as f64);
         for y in 0..height {
-            let row = y as f64 + 0.5;
-            for (x, (place, step)) in places.iter_mut().zip(steps.iter_mut()).enumerate() {
+            let middle = y as f64 + 0.5;
+            let steps = steps_x.iter_mut().zip(steps_y.iter_mut());
+            for (x, ((place, mask), (dx, dy))) in
+                places.iter_mut().zip(masks.iter_mut()).zip(steps).enumerate()
+            {
                 let column = x as f64 + 0.5;
-                let at_x = a * column + b * row + c;
-                let at_y = d * column + e * row + f;
-                let inside = at_x >= 0.0 && at_x < w && at_y >= 0.0 && at_y < h;
+                let at_x = a * column + b * middle + c;
+                let at_y = d * column + e * middle + f;
+                let inside = (at_x >= 0.0) & (at_x < w) & (at_y >= 0.0) & (at_y < h);
                 let (at_x, at_y) = (at_x - 0.5, at_y - 0.5);
                 let (floor_x, floor_y) = (at_x.floor(), at_y.floor());
-                *step = [at_x - floor_x, at_y - floor_y];
-                // Casts of what is outside saturate, and are not used.
-                let index = ((floor_y + 1.0) as u32).wrapping_mul(stride as u32);
-                let index = index.wrapping_add((floor_x + 1.0) as u32);
-                *place = (if inside { index } else { 0 }, inside);
+                (*dx, *dy) = (at_x - floor_x, at_y - floor_y);
+                let index = (floor_y + 1.0) * stride as f64 + (floor_x + 1.0);
+                // A whole number below 2⁵² is the low bits of its sum with 2⁵²; a cast would not run in vectors.
+                *place = (if inside { index } else { 0.0 } + 4_503_599_627_370_496.0).to_bits() as u32;
+                *mask = if inside { 255 } else { 0 };
             }
             for (from, to) in bordered.chunks_exact(padded).zip(spare.chunks_exact_mut(size)) {
+                // Neighbours are fetched one by one, and interpolated in vectors.
+                let pair = |at: usize| u16::from(from[at]) | u16::from(from[at + 1]) << 8;
+                for ((upper, lower), place) in upper.iter_mut().zip(lower.iter_mut()).zip(&*places) {
+                    *upper = pair(*place as usize);
+                    if Y {
+                        *lower = pair(*place as usize + stride);
+                    }
+                }
                 let to = &mut to[y * width..(y + 1) * width];
-                for ((to, &(place, inside)), &[dx, dy]) in to.iter_mut().zip(&*places).zip(&*steps) {
-                    let at = place as usize;
-                    let between = |at: usize| {
-                        let pair = &from[at..at + 2];
-                        let (left, right) = (i32::from(pair[0]), i32::from(pair[1]));
+                let pairs = upper.iter().zip(&*lower);
+                let steps = steps_x.iter().zip(&*steps_y);
+                for (((to, mask), (upper, lower)), (dx, dy)) in
+                    to.iter_mut().zip(&*masks).zip(pairs).zip(steps)
+                {
+                    let between = |pair: u16| {
+                        let (left, right) = (i32::from(pair & 255), i32::from(pair >> 8));
                         f64::from(left) + if X { f64::from(right - left) * dx } else { 0.0 }
                     };
-                    let mut value = between(at);
+                    let mut value = between(*upper);
                     if Y {
-                        value += (between(at + stride) - value) * dy;
+                        value += (between(*lower) - value) * dy;
                     }
-                    *to = if inside { value as u8 } else { 0 };
+                    // From 0 to 255: what the sum with 2⁵² has after the fraction is cut off.
+                    *to = (value.floor() + 4_503_599_627_370_496.0).to_bits() as u8 & mask;
                 }
             }
         }
