@@ -53,8 +53,8 @@ pub struct Image {
     pub(crate) pixels: Vec<u8>,
     /// As large: what an operation writes to.
     pub(crate) spare: Vec<u8>,
-    /// One plane with a border of copies, for what reads between pixels.
-    pub(crate) bordered: Vec<u8>,
+    /// What lies around each place between pixels, [channels][height + 1][width + 1].
+    pub(crate) quads: Vec<u32>,
     /// What a row reads from there.
     pub(crate) row: Row,
     /// A row of a wave's cosines.
@@ -66,16 +66,15 @@ pub struct Image {
 /// Where the pixels of one row are read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Row {
-    /// Upper left neighbours.
+    /// Places in `quads`.
     pub(crate) places: Vec<u32>,
     /// 255 inside of the image, 0 outside.
     pub(crate) masks: Vec<u8>,
     /// Distances from these neighbours.
     pub(crate) steps_x: Vec<f64>,
     pub(crate) steps_y: Vec<f64>,
-    /// Both neighbours above, the left one in the low byte, and below.
-    pub(crate) upper: Vec<u16>,
-    pub(crate) lower: Vec<u16>,
+    /// The neighbours.
+    pub(crate) found: Vec<u32>,
 }
 
 impl Row {
@@ -84,8 +83,7 @@ impl Row {
         self.masks.resize(width, 0);
         self.steps_x.resize(width, 0.0);
         self.steps_y.resize(width, 0.0);
-        self.upper.resize(width, 0);
-        self.lower.resize(width, 0);
+        self.found.resize(width, 0);
     }
 }
 
@@ -139,7 +137,7 @@ impl Image {
             width: 0,
             pixels: Vec::new(),
             spare: Vec::new(),
-            bordered: Vec::new(),
+            quads: Vec::new(),
             row: Row::default(),
             columns: Vec::new(),
             wave: Vec::new(),

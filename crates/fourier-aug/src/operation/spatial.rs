@@ -87,21 +87,20 @@ impl Image {
     #[inline(always)]
     fn affine_loops<const X: bool, const Y: bool>(&mut self, [a, b, c, d, e, f]: [f64; 6]) {
         let [channels, height, width] = self.shape();
-        let (stride, size) = (width + 2, height * width);
-        let Self { pixels, spare, bordered, row, .. } = self;
-        // A border of copies stands for the nearest pixel inside.
-        let padded = stride * (height + 2);
-        bordered.resize(channels * padded, 0);
-        for (plane, bordered) in pixels.chunks_exact(size).zip(bordered.chunks_exact_mut(padded)) {
-            for (y, to) in bordered.chunks_exact_mut(stride).enumerate() {
-                let y = y.saturating_sub(1).min(height - 1);
-                let row = &plane[y * width..(y + 1) * width];
-                to[1..=width].copy_from_slice(row);
-                (to[0], to[width + 1]) = (row[0], row[width - 1]);
+        let (stride, size) = (width + 1, height * width);
+        let Self { pixels, spare, quads, row, .. } = self;
+        // All four neighbours are found by one read.
+        let squares = stride * (height + 1);
+        quads.resize(channels * squares, 0);
+        for (plane, quads) in pixels.chunks_exact(size).zip(quads.chunks_exact_mut(squares)) {
+            for (y, to) in quads.chunks_exact_mut(stride).enumerate() {
+                let above = &plane[y.saturating_sub(1) * width..][..width];
+                let below = &plane[y.min(height - 1) * width..][..width];
+                neighbours(above, below, to);
             }
         }
         row.resize(width);
-        let Row { places, masks, steps_x, steps_y, upper, lower } = row;
+        let Row { places, masks, steps_x, steps_y, found } = row;
         let (w, h) = (width as f64, height as f64);
         for y in 0..height {
             let middle = y as f64 + 0.5;
@@ -121,28 +120,21 @@ impl Image {
                 *place = (if inside { index } else { 0.0 } + 4_503_599_627_370_496.0).to_bits() as u32;
                 *mask = if inside { 255 } else { 0 };
             }
-            for (from, to) in bordered.chunks_exact(padded).zip(spare.chunks_exact_mut(size)) {
-                // Neighbours are fetched one by one, and interpolated in vectors.
-                let pair = |at: usize| u16::from(from[at]) | u16::from(from[at + 1]) << 8;
-                for ((upper, lower), place) in upper.iter_mut().zip(lower.iter_mut()).zip(&*places) {
-                    *upper = pair(*place as usize);
-                    if Y {
-                        *lower = pair(*place as usize + stride);
-                    }
+            for (from, to) in quads.chunks_exact(squares).zip(spare.chunks_exact_mut(size)) {
+                // Fetched one by one, and interpolated in vectors.
+                for (found, place) in found.iter_mut().zip(&*places) {
+                    *found = from[*place as usize];
                 }
                 let to = &mut to[y * width..(y + 1) * width];
-                let pairs = upper.iter().zip(&*lower);
                 let steps = steps_x.iter().zip(&*steps_y);
-                for (((to, mask), (upper, lower)), (dx, dy)) in
-                    to.iter_mut().zip(&*masks).zip(pairs).zip(steps)
-                {
-                    let between = |pair: u16| {
-                        let (left, right) = (i32::from(pair & 255), i32::from(pair >> 8));
+                for (((to, mask), quad), (dx, dy)) in to.iter_mut().zip(&*masks).zip(&*found).zip(steps) {
+                    let level = |shift: u32| (quad >> shift & 255) as i32;
+                    let between = |left: i32, right: i32| {
                         f64::from(left) + if X { f64::from(right - left) * dx } else { 0.0 }
                     };
-                    let mut value = between(*upper);
+                    let mut value = between(level(0), level(8));
                     if Y {
-                        value += (between(*lower) - value) * dy;
+                        value += (between(level(16), level(24)) - value) * dy;
                     }
                     // From 0 to 255: what the sum with 2⁵² has after the fraction is cut off.
                     *to = (value.floor() + 4_503_599_627_370_496.0).to_bits() as u8 & mask;
@@ -151,4 +143,18 @@ impl Image {
         }
         std::mem::swap(pixels, spare);
     }
+}
+
+/// Each place between pixels of two rows, one more than there are in a row, with its four neighbours, those outside being the nearest
+/// inside: left above, right above, left below, right below, from the lowest byte on.
+#[inline(always)]
+fn neighbours(above: &[u8], below: &[u8], to: &mut [u32]) {
+    let join = |a: u8, b: u8, c: u8, d: u8| u32::from_le_bytes([a, b, c, d]);
+    let last = above.len() - 1;
+    to[0] = join(above[0], above[0], below[0], below[0]);
+    let pairs = above.windows(2).zip(below.windows(2));
+    for (to, (above, below)) in to[1..].iter_mut().zip(pairs) {
+        *to = join(above[0], above[1], below[0], below[1]);
+    }
+    to[last + 1] = join(above[last], above[last], below[last], below[last]);
 }
