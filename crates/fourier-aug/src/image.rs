@@ -68,8 +68,8 @@ pub struct Image {
 pub(crate) struct Row {
     /// Places in `quads`.
     pub(crate) places: Vec<u32>,
-    /// 255 inside of the image, 0 outside.
-    pub(crate) masks: Vec<u8>,
+    /// Largest levels: 255 inside of the image, 0 outside.
+    pub(crate) limits: Vec<f64>,
     /// Distances from these neighbours.
     pub(crate) steps_x: Vec<f64>,
     pub(crate) steps_y: Vec<f64>,
@@ -80,7 +80,7 @@ pub(crate) struct Row {
 impl Row {
     pub(crate) fn resize(&mut self, width: usize) {
         self.places.resize(width, 0);
-        self.masks.resize(width, 0);
+        self.limits.resize(width, 0.0);
         self.steps_x.resize(width, 0.0);
         self.steps_y.resize(width, 0.0);
         self.found.resize(width, 0);

@@ -100,13 +100,13 @@ impl Image {
             }
         }
         row.resize(width);
-        let Row { places, masks, steps_x, steps_y, found } = row;
+        let Row { places, limits, steps_x, steps_y, found } = row;
         let (w, h) = (width as f64, height as f64);
         for y in 0..height {
             let middle = y as f64 + 0.5;
             let steps = steps_x.iter_mut().zip(steps_y.iter_mut());
-            for (x, ((place, mask), (dx, dy))) in
-                places.iter_mut().zip(masks.iter_mut()).zip(steps).enumerate()
+            for (x, ((place, limit), (dx, dy))) in
+                places.iter_mut().zip(limits.iter_mut()).zip(steps).enumerate()
             {
                 let column = x as f64 + 0.5;
                 let at_x = a * column + b * middle + c;
@@ -118,7 +118,7 @@ impl Image {
                 let index = (floor_y + 1.0) * stride as f64 + (floor_x + 1.0);
                 // A whole number below 2⁵² is the low bits of its sum with 2⁵²; a cast would not run in vectors.
                 *place = (if inside { index } else { 0.0 } + 4_503_599_627_370_496.0).to_bits() as u32;
-                *mask = if inside { 255 } else { 0 };
+                *limit = if inside { 255.0 } else { 0.0 };
             }
             for (from, to) in quads.chunks_exact(squares).zip(spare.chunks_exact_mut(size)) {
                 // Fetched one by one, and interpolated in vectors.
@@ -127,7 +127,7 @@ impl Image {
                 }
                 let to = &mut to[y * width..(y + 1) * width];
                 let steps = steps_x.iter().zip(&*steps_y);
-                for (((to, mask), quad), (dx, dy)) in to.iter_mut().zip(&*masks).zip(&*found).zip(steps) {
+                for (((to, limit), quad), (dx, dy)) in to.iter_mut().zip(&*limits).zip(&*found).zip(steps) {
                     let level = |shift: u32| (quad >> shift & 255) as i32;
                     let between = |left: i32, right: i32| {
                         f64::from(left) + if X { f64::from(right - left) * dx } else { 0.0 }
@@ -137,7 +137,7 @@ impl Image {
                         value += (between(level(16), level(24)) - value) * dy;
                     }
                     // From 0 to 255: what the sum with 2⁵² has after the fraction is cut off.
-                    *to = (value.floor() + 4_503_599_627_370_496.0).to_bits() as u8 & mask;
+                    *to = (value.min(*limit).floor() + 4_503_599_627_370_496.0).to_bits() as u8;
                 }
             }
         }

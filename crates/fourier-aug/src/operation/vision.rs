@@ -14,7 +14,8 @@ impl Image {
             let (low, high) = plane.iter().fold((255u8, 0u8), |(low, high), v| (low.min(*v), high.max(*v)));
             let scale = 255.0 / f64::from(high.checked_sub(low).filter(|range| *range > 0)?);
             let offset = -f64::from(low) * scale;
-            let value = |i: usize| (i as f64 * scale + offset).trunc().clamp(0.0, 255.0) as u8;
+            // The cast cuts off the fraction, and what is outside.
+            let value = |i: usize| (i as f64 * scale + offset) as u8;
             Some(std::array::from_fn(value))
         });
     }
