@@ -111,7 +111,7 @@ impl Image {
                 let column = x as f64 + 0.5;
                 let at_x = a * column + b * middle + c;
                 let at_y = d * column + e * middle + f;
-                let inside = (at_x >= 0.0) & (at_x < w) & (at_y >= 0.0) & (at_y < h);
+                let inside = (0.0..w).contains(&at_x) && (0.0..h).contains(&at_y);
                 let (at_x, at_y) = (at_x - 0.5, at_y - 0.5);
                 let (floor_x, floor_y) = (at_x.floor(), at_y.floor());
                 (*dx, *dy) = (at_x - floor_x, at_y - floor_y);

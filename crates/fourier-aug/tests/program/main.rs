@@ -56,6 +56,15 @@ fn copies_are_written_and_can_be_repeated() {
     assert_ne!(first[0], first[1]);
     let sizes = first.each_ref().map(|image| (image.width(), image.height(), image.color().has_color()));
     assert_eq!(sizes, [(20, 12, true), (20, 12, true), (9, 15, false), (9, 15, false)]);
+    // Others may read them as the umask says, which a file made the plain way shows.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let plain = output.path().join("plain");
+        std::fs::write(&plain, b"").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&output.path().join("first/a-1.png")), mode(&plain));
+    }
     // Nothing else is left beside them.
     assert_eq!(std::fs::read_dir(output.path().join("first")).unwrap().count(), 4);
 }

@@ -46,7 +46,11 @@ pub(crate) fn write(path: &Path, pixels: &Array3<u8>) -> Result<()> {
     let image = image.context("an odd number of pixels")?;
     let told = || format!("cannot write {}", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(told)?;
+    let mut builder = tempfile::Builder::new();
+    // The default is for secrets; pictures are shared as the user's umask says.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).with_context(told)?;
     image.write_to(file.as_file_mut(), ImageFormat::Png).with_context(told)?;
     file.as_file().sync_all().with_context(told)?;
     file.persist(path).with_context(told)?;
