@@ -22,3 +22,11 @@ pub fn normal(rows: usize, columns: usize, seed: u64) -> Array2<f32> {
     }
     sum
 }
+
+/// What stops a bench: there is nobody to hand an error to.
+///
+/// # Panics
+/// At an error, with its message.
+pub fn given<T>(result: Result<T, impl std::fmt::Display>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
+}

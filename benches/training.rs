@@ -9,15 +9,7 @@ use variata_models::tch::Device;
 use variata_models::train::{Adam, AdamConfig, Multipliers, StepContext, Trainable};
 use variata_models::{Autoencoder, AutoencoderConfig, Error, ImageShape, MapAutoencoder, MapConfig, Noise};
 
-use crate::spread;
-
-/// What stops a bench: there is nobody to hand an error to.
-///
-/// # Panics
-/// At an error, with its message.
-pub fn given<T>(result: Result<T, impl std::fmt::Display>) -> T {
-    result.unwrap_or_else(|error| panic!("{error}"))
-}
+use crate::{given, spread};
 
 /// A batch of images of random pixels.
 fn batch(image: ImageShape, size: usize) -> Batch {

@@ -5,13 +5,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::Array2;
-use variata_benches::normal;
+use variata_benches::{given, normal};
 use variata_quantize::{Clusters, Codebook, Ema, Error, GumbelSoftmax, Metric, Noise, Smoothing};
-
-/// What stops a bench: there is nobody to hand an error to.
-fn given<T>(result: Result<T, impl std::fmt::Display>) -> T {
-    result.unwrap_or_else(|error| panic!("{error}"))
-}
 
 const SIZES: [(usize, usize, usize); 2] = [(65536, 512, 64), (16384, 8192, 256)];
 

@@ -5,13 +5,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::Array2;
-use variata_benches::normal;
+use variata_benches::{given, normal};
 use variata_sliced::{Directions, Discrepancy, Distance, TwoSample};
-
-/// What stops a bench: there is nobody to hand an error to.
-fn given<T>(result: Result<T, impl std::fmt::Display>) -> T {
-    result.unwrap_or_else(|error| panic!("{error}"))
-}
 
 const SIZES: [(usize, usize, usize); 3] = [(128, 64, 50), (1024, 64, 200), (16384, 128, 200)];
 

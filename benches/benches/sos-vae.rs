@@ -4,8 +4,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use variata_benches::spread;
-use variata_benches::training::{Training, given};
+use variata_benches::training::Training;
+use variata_benches::{given, spread};
 use variata_models::tch::{Kind, Tensor, set_num_threads};
 use variata_models::train::Constraint;
 use variata_models::{

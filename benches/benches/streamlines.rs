@@ -5,13 +5,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ndarray::Array3;
-use variata_benches::spread;
+use variata_benches::{given, spread};
 use variata_streamlines::{Mam, ReadOptions, ShapeSimilarity, Streamlines, Tractogram, mdf_matrix};
-
-/// What stops a bench: there is nobody to hand an error to.
-fn given<T>(result: Result<T, impl std::fmt::Display>) -> T {
-    result.unwrap_or_else(|error| panic!("{error}"))
-}
 
 /// Streamlines of about 100 mm that lie within some mm of each other, [n, points, 3].
 fn bundle(n: usize, points: usize, seed: u64) -> Array3<f32> {

@@ -2,7 +2,8 @@
 //! sizes of the paper's code. The peers' side is benches/peers/vq-diff.py.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use variata_benches::training::{MapTraining, given};
+use variata_benches::given;
+use variata_benches::training::MapTraining;
 use variata_models::tch::set_num_threads;
 use variata_models::{ComputeConfig, GumbelConfig, MapBottleneckConfig, MapConfig};
 

@@ -30,7 +30,8 @@ pub(crate) fn run(long: bool) -> Result<()> {
         let package = format!("variata-{name}");
         process::run(cargo(long, &["check", "--package", &package]))?;
     }
-    for package in ["variata-distributions", "variata-lowrank-mvn", "variata-sliced", "variata-quantize"] {
+    for name in ["distributions", "lowrank-mvn", "sliced", "quantize", "streamlines", "fourier-aug"] {
+        let package = &format!("variata-{name}");
         process::run(cargo(long, &["check", "--package", package, "--no-default-features"]))?;
     }
 

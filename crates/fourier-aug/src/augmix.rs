@@ -1,21 +1,19 @@
 //! AugMix: chains of operations, mixed with each other and with the image.
 
-mod mixture;
 mod pipeline;
 
 use std::sync::Arc;
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 use variata_distributions::{ArgumentError, check};
 
-pub use mixture::dirichlet;
 pub use pipeline::{FlipCrop, Normalize, Pipeline};
 
 use crate::error::Error;
 use crate::image::Image;
-use crate::operation::{Operation, Primitive, check_size};
+use crate::operation::{Operation, Primitive};
+use crate::random::{pick, weights_into};
 use crate::wave::WaveSampler;
-use mixture::{draw_depth, pick, weights_into};
 
 /// Number of operations in a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +22,15 @@ pub enum Depth {
     Fixed(usize),
     /// From 1 up to this, all alike, for each chain.
     UpTo(usize),
+}
+
+impl Depth {
+    fn draw(self, rng: &mut dyn Rng) -> usize {
+        match self {
+            Self::Fixed(depth) => depth,
+            Self::UpTo(most) => rng.random_range(1..=most),
+        }
+    }
 }
 
 /// Which operations AugMix draws from; the names are the paper's.
@@ -192,10 +199,10 @@ impl AugMix {
         out.iter_mut().zip(&image.pixels).for_each(|(to, v)| *to = scale * f32::from(*v));
         for weight in &weights[..width] {
             chain.copy_from(image);
-            for _ in 0..draw_depth(depth, rng) {
+            for _ in 0..depth.draw(rng) {
                 let at = pick(&self.cumulative, rng);
-                self.operations[at].apply(chain, severity, rng);
-                check_size(image.shape(), chain)?;
+                self.operations[at].apply(chain, severity, rng)?;
+                check::shape("image after an operation", &chain.shape(), &image.shape())?;
             }
             let scale = (mixed * weight / 255.0) as f32;
             out.iter_mut().zip(&chain.pixels).for_each(|(to, v)| *to += scale * f32::from(*v));

@@ -13,6 +13,7 @@ mod augmix;
 mod corruption;
 mod image;
 mod operation;
+mod random;
 
 // Classifiers.
 mod calibration;
@@ -20,7 +21,6 @@ mod jsd;
 
 pub use augmix::{
     AugMix, AugMixOptions, AugmentationSet, Depth, FlipCrop, Normalize, Pipeline, WeightedOperation,
-    dirichlet,
 };
 pub use calibration::{
     Bin, Binning, Bootstrap, BrierDecomposition, Interval, Predictions, Reliability, Statistic,
@@ -35,8 +35,9 @@ pub use heatmap::{
 pub use image::{Image, Layout};
 pub use jsd::{ConsistencyLoss, JSD_WEIGHT, consistency_loss, consistency_loss_with_grad};
 pub use operation::{Operation, Primitive};
+pub use random::dirichlet;
 pub use variata_distributions::{
     jensen_shannon_batch, jensen_shannon_batch_probabilities, jensen_shannon_batch_with_grad,
     jensen_shannon_batch_with_grad_into,
 };
-pub use wave::{FrequencyWeights, Grid, PlaneWave, PlaneWaves, WaveSampler, WaveSamplerOptions, WaveVector};
+pub use wave::{FrequencyWeights, Grid, PlaneWave, WaveSampler, WaveSamplerOptions, WaveVector};

@@ -7,6 +7,7 @@ mod vision;
 use std::fmt::Debug;
 
 use rand::{Rng, RngExt};
+use variata_distributions::check;
 
 use crate::error::Error;
 use crate::image::{Image, level};
@@ -16,21 +17,24 @@ use crate::wave::WaveSampler;
 ///
 /// ```
 /// use rand::Rng;
-/// use variata_fourier_aug::{Image, Operation};
+/// use variata_fourier_aug::{Error, Image, Operation};
 ///
 /// #[derive(Debug)]
 /// struct Negative;
 ///
 /// impl Operation for Negative {
-///     fn apply(&self, image: &mut Image, _: f64, _: &mut dyn Rng) {
+///     fn apply(&self, image: &mut Image, _: f64, _: &mut dyn Rng) -> Result<(), Error> {
 ///         image.solarize(0);
+///         Ok(())
 ///     }
 /// }
 /// ```
 pub trait Operation: Debug + Send + Sync {
-    /// Changes the image; `severity` is from 0 to 10, and all chance comes from `rng`. An operation that changes the size makes the
-    /// call that asked for it fail.
-    fn apply(&self, image: &mut Image, severity: f64, rng: &mut dyn Rng);
+    /// Changes the image; `severity` is from 0 to 10, and all chance comes from `rng`.
+    ///
+    /// # Errors
+    /// What the operation refuses, which makes the call that asked for it fail; so does another size of the image.
+    fn apply(&self, image: &mut Image, severity: f64, rng: &mut dyn Rng) -> Result<(), Error>;
 }
 
 /// The thirteen operations of AugMix.
@@ -89,7 +93,7 @@ impl Primitive {
 }
 
 impl Operation for Primitive {
-    fn apply(&self, image: &mut Image, severity: f64, rng: &mut dyn Rng) {
+    fn apply(&self, image: &mut Image, severity: f64, rng: &mut dyn Rng) -> Result<(), Error> {
         let severity = severity.clamp(0.0, 10.0);
         let low = severity.min(0.1);
         let u = low + (severity - low) * rng.random::<f64>();
@@ -112,30 +116,26 @@ impl Operation for Primitive {
             Self::Contrast => image.contrast(factor as f32),
             Self::Sharpness => image.sharpness(factor as f32),
         }
+        Ok(())
     }
 }
 
-/// F: a plane wave, whatever the severity; sums are cut to [0, 1] and rounded to the nearest level.
+/// F: a plane wave, whatever the severity; sums are cut to [0, 1] and rounded to the nearest level. An image of another size than the
+/// sampler's grid is refused.
 impl Operation for WaveSampler {
-    fn apply(&self, image: &mut Image, _: f64, rng: &mut dyn Rng) {
+    fn apply(&self, image: &mut Image, _: f64, rng: &mut dyn Rng) -> Result<(), Error> {
+        let (grid, [channels, height, width]) = (self.grid(), image.shape());
+        check::shape("image", &[channels, height, width], &[channels, grid.height(), grid.width()])?;
         let wave = self.draw(rng);
-        let [_, height, width] = image.shape();
-        if [height, width] != [self.grid().height(), self.grid().width()] {
-            return;
-        }
-        let plane = image.plane_len();
+        let amplitude = grid.amplitude(wave.vector, wave.phase, wave.norm * 255.0)?;
+        let plane = height * width;
         let Image { pixels, columns, wave: values, .. } = image;
-        let Ok(amplitude) = self.grid().amplitude(wave.vector, wave.phase, wave.norm * 255.0) else { return };
         values.resize(plane, 0.0);
-        self.grid().fill((wave.vector, wave.phase), amplitude, values, columns, |_, wave| wave);
+        grid.fill((wave.vector, wave.phase), amplitude, values, columns, |_, wave| wave);
         for (pixels, flipped) in pixels.chunks_exact_mut(plane).zip(wave.flipped) {
             let sign = if flipped { -1.0 } else { 1.0 };
             pixels.iter_mut().zip(values.iter()).for_each(|(v, w)| *v = level(f32::from(*v) + sign * w));
         }
+        Ok(())
     }
-}
-
-/// That the grid of a sampler is the images'.
-pub(crate) fn check_size(before: [usize; 3], image: &Image) -> Result<(), Error> {
-    Ok(variata_distributions::check::shape("image after an operation", &image.shape(), &before)?)
 }

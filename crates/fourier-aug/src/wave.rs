@@ -4,7 +4,7 @@ mod plane;
 mod sampler;
 
 pub(crate) use plane::CHANNELS;
-pub use plane::{PlaneWave, PlaneWaves};
+pub use plane::PlaneWave;
 pub use sampler::{FrequencyWeights, WaveSampler, WaveSamplerOptions};
 
 use std::f64::consts::TAU;

@@ -93,9 +93,6 @@ impl Parameters {
     }
 
     fn add(&mut self, name: String, shape: &[i64], init: Init, trained: bool) -> Result<Tensor, Error> {
-        if self.entries.iter().any(|e| e.name == name) {
-            return Err(Error::DuplicateParameter { name });
-        }
         if let Some(n) = shape.iter().find(|n| **n < 0) {
             return Err(Error::Config { setting: "shape", value: n.to_string(), must: ">= 0".into() });
         }
@@ -116,17 +113,14 @@ impl Parameters {
         if self.channels_last && size.len() == 4 {
             tensor = variata_torch_bridge::channels_last(&tensor)?;
         }
-        let tensor = tensor.set_requires_grad(trained);
-        self.entries.push(Entry { name, tensor: tensor.shallow_clone(), trained });
-        Ok(tensor)
+        self.enter(name, tensor.set_requires_grad(trained), trained)
     }
 
-    fn keep(&mut self, name: String, first: &Tensor) -> Result<Tensor, Error> {
+    fn enter(&mut self, name: String, tensor: Tensor, trained: bool) -> Result<Tensor, Error> {
         if self.entries.iter().any(|e| e.name == name) {
             return Err(Error::DuplicateParameter { name });
         }
-        let tensor = first.detach().copy().to_device(self.device);
-        self.entries.push(Entry { name, tensor: tensor.shallow_clone(), trained: false });
+        self.entries.push(Entry { name, tensor: tensor.shallow_clone(), trained });
         Ok(tensor)
     }
 }
@@ -173,8 +167,8 @@ impl Path<'_> {
     /// # Errors
     /// The name is taken.
     pub fn state(&mut self, name: &str, first: &Tensor) -> Result<Tensor, Error> {
-        let full = self.full(name);
-        self.parameters.keep(full, first)
+        let (full, first) = (self.full(name), first.detach().copy().to_device(self.parameters.device));
+        self.parameters.enter(full, first, false)
     }
 
     fn full(&self, name: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{Array4, ArrayRef4, ArrayView4, Axis};
+use ndarray::{Array4, ArrayRef4, ArrayView3, ArrayView4, Axis};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use variata_distributions::{ArgumentError, check, parallel};
@@ -78,17 +78,16 @@ pub struct Pipeline {
     base: Option<FlipCrop>,
     augmix: Option<AugMix>,
     normalize: Normalize,
-    /// Memory of earlier calls.
-    pool: Mutex<Vec<Workspace>>,
+    /// Memory of earlier calls: an image, and one that operations change.
+    pool: Mutex<Vec<[Image; 2]>>,
 }
 
-/// Memory of one thread.
-#[derive(Debug)]
-struct Workspace {
-    original: Image,
-    moved: Image,
-    chain: Image,
-    mixed: Vec<f32>,
+/// Which random streams images have.
+#[derive(Debug, Clone, Copy)]
+struct Draw {
+    seed: u64,
+    /// Of the first image.
+    first: u64,
 }
 
 /// Numbers that a thread takes at a time, or one image.
@@ -120,11 +119,7 @@ impl Pipeline {
     /// # Errors
     /// [`Error::Argument`] for images that are empty or have other than 1 or 3 channels, or an operation that changes their size.
     pub fn fork(&self, images: &ArrayRef4<u8>, seed: u64, first: u64) -> Result<[Array4<f32>; 3], Error> {
-        let views = [(); 3].map(|()| self.blank(images));
-        let mut views = {
-            let [a, b, c] = views;
-            [a?, b?, c?]
-        };
+        let mut views = [self.blank(images)?, self.blank(images)?, self.blank(images)?];
         self.fork_into(images, seed, first, &mut views)?;
         Ok(views)
     }
@@ -135,7 +130,7 @@ impl Pipeline {
     /// As [`fork`](Self::fork).
     pub fn augment(&self, images: &ArrayRef4<u8>, seed: u64, first: u64) -> Result<Array4<f32>, Error> {
         let mut views = [self.blank(images)?];
-        self.run(images, (seed, first), &mut views, 1)?;
+        self.run(images, Some(Draw { seed, first }), &mut views, 1)?;
         let [view] = views;
         Ok(view)
     }
@@ -145,9 +140,8 @@ impl Pipeline {
     /// # Errors
     /// As [`fork`](Self::fork).
     pub fn clean(&self, images: &ArrayRef4<u8>) -> Result<Array4<f32>, Error> {
-        let plain = Self::new(self.layout, None, None, self.normalize)?;
         let mut views = [self.blank(images)?];
-        plain.run(images, (0, 0), &mut views, 0)?;
+        self.run(images, None, &mut views, 0)?;
         let [view] = views;
         Ok(view)
     }
@@ -163,7 +157,7 @@ impl Pipeline {
         first: u64,
         views: &mut [Array4<f32>; 3],
     ) -> Result<(), Error> {
-        self.run(images, (seed, first), views, 0)
+        self.run(images, Some(Draw { seed, first }), views, 0)
     }
 
     fn sizes(&self, images: &ArrayRef4<u8>) -> Result<[usize; 3], Error> {
@@ -176,11 +170,11 @@ impl Pipeline {
         Ok(Array4::zeros((images.dim().0, channels, height, width)))
     }
 
-    /// Views from number `from` on; 0 is the clean one.
+    /// Views from number `from` on; 0 is the clean one. Without a draw images stay where they are.
     fn run<const V: usize>(
         &self,
         images: &ArrayRef4<u8>,
-        (seed, first): (u64, u64),
+        draw: Option<Draw>,
         views: &mut [Array4<f32>; V],
         from: usize,
     ) -> Result<(), Error> {
@@ -201,94 +195,83 @@ impl Pipeline {
                 output[v] = part;
             }
         }
-        let failed = Mutex::new(None);
-        let tasks: Vec<_> = images.axis_chunks_iter(Axis(0), group).zip(outputs).enumerate().collect();
-        parallel::for_each(tasks, |(task, (images, outputs))| {
-            let first = first.wrapping_add((task * group) as u64);
-            if let Err(error) = self.group(&images, (seed, first), outputs, from) {
-                // A poisoned lock holds an error just as well.
-                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
+        let mut errors: Vec<Option<Error>> = outputs.iter().map(|_| None).collect();
+        let tasks = images.axis_chunks_iter(Axis(0), group).zip(outputs).zip(&mut errors).enumerate();
+        parallel::for_each(tasks.collect(), |(task, ((images, outputs), error))| {
+            let at = (task * group) as u64;
+            let draw = draw.map(|draw| Draw { first: draw.first.wrapping_add(at), ..draw });
+            *error = self.group(&images, draw, outputs, from).err();
         });
-        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
+        errors.into_iter().flatten().next().map_or(Ok(()), Err)
     }
 
     fn group<const V: usize>(
         &self,
         images: &ArrayView4<'_, u8>,
-        (seed, first): (u64, u64),
+        draw: Option<Draw>,
         mut outputs: [&mut [f32]; V],
         from: usize,
     ) -> Result<(), Error> {
         let lock = || self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut space = lock().pop().unwrap_or_else(|| Workspace {
-            original: Image::empty(),
-            moved: Image::empty(),
-            chain: Image::empty(),
-            mixed: Vec::new(),
-        });
-        let mut result = Ok(());
-        for (i, image) in images.outer_iter().enumerate() {
-            let stream = first.wrapping_add(i as u64);
-            result = space.original.load(&image, self.layout);
-            let size = space.original.pixels.len();
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            rng.set_stream(stream);
-            self.move_base(&space.original, &mut space.moved, &mut rng);
+        let mut space = lock().pop().unwrap_or_else(|| [Image::empty(), Image::empty()]);
+        let mut rng = ChaCha8Rng::seed_from_u64(draw.map_or(0, |draw| draw.seed));
+        let mut one = |i: usize, image: &ArrayView3<'_, u8>| {
+            let [moved, chain] = &mut space;
+            moved.load(image, self.layout)?;
+            if let Some(Draw { first, .. }) = draw {
+                rng.set_stream(first.wrapping_add(i as u64));
+                rng.set_word_pos(0);
+                self.move_base(moved, &mut rng);
+            }
+            let size = moved.pixels.len();
             for (v, output) in outputs.iter_mut().enumerate() {
-                let output = &mut output[i * size..(i + 1) * size];
                 // Each view begins at a place of its own, so that one can be had without the others.
                 rng.set_word_pos((from + v + 1) as u128 * (1 << 40));
-                result = result.and_then(|()| self.view(&mut space, from + v, output, &mut rng));
+                let output = &mut output[i * size..(i + 1) * size];
+                self.view(moved, chain, from + v, output, &mut rng)?;
             }
-            if result.is_err() {
-                break;
-            }
-        }
+            Ok(())
+        };
+        let result = images.outer_iter().enumerate().try_for_each(|(i, image)| one(i, &image));
         lock().push(space);
         result
     }
 
     fn view(
         &self,
-        space: &mut Workspace,
+        moved: &Image,
+        chain: &mut Image,
         number: usize,
         output: &mut [f32],
         rng: &mut ChaCha8Rng,
     ) -> Result<(), Error> {
-        let Workspace { moved, chain, mixed, .. } = space;
-        mixed.resize(output.len(), 0.0);
         match &self.augmix {
-            Some(augmix) if number > 0 => augmix.mix(moved, chain, mixed, rng)?,
-            _ => mixed.iter_mut().zip(&moved.pixels).for_each(|(to, v)| *to = f32::from(*v) / 255.0),
+            Some(augmix) if number > 0 => augmix.mix(moved, chain, output, rng)?,
+            _ => output.iter_mut().zip(&moved.pixels).for_each(|(to, v)| *to = f32::from(*v) / 255.0),
         }
         let plane = moved.plane_len();
         let Normalize { mean, std } = self.normalize;
-        let channels =
-            output.chunks_exact_mut(plane).zip(mixed.chunks_exact(plane)).zip(mean.into_iter().zip(std));
-        for ((output, mixed), (mean, std)) in channels {
+        for (output, (mean, std)) in output.chunks_exact_mut(plane).zip(mean.into_iter().zip(std)) {
             let scale = 1.0 / std;
-            output.iter_mut().zip(mixed).for_each(|(to, v)| *to = (v - mean) * scale);
+            for v in output {
+                *v = (*v - mean) * scale;
+            }
         }
         Ok(())
     }
 
     /// Flips and crops.
-    fn move_base(&self, from: &Image, to: &mut Image, rng: &mut impl Rng) {
-        to.copy_from(from);
+    fn move_base(&self, image: &mut Image, rng: &mut impl Rng) {
         let Some(FlipCrop { flip, padding }) = self.base else { return };
-        let [_, _, width] = to.shape();
+        let [_, _, width] = image.shape();
         if flip && rng.random::<bool>() {
-            to.pixels.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+            image.pixels.chunks_exact_mut(width).for_each(<[u8]>::reverse);
         }
         if padding > 0 {
             let mut shift = || rng.random_range(0..=2 * padding) as i64 - padding as i64;
             let (x, y) = (shift(), shift());
-            to.translate_x(x);
-            to.translate_y(y);
+            image.translate_x(x);
+            image.translate_y(y);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One wave for each image of a batch.
 
-use ndarray::{Array3, ArrayRef4};
+use ndarray::{Array3, ArrayRef3, ArrayRef4};
 use variata_distributions::ArgumentError;
 use variata_distributions::lanes::widest;
 use variata_distributions::parallel;
@@ -32,75 +32,66 @@ impl PlaneWave {
     }
 }
 
-/// Makes waves, and adds them to batches of images, on all cores.
-///
-/// ```
-/// use std::f64::consts::FRAC_PI_4;
-/// use ndarray::Array4;
-/// use variata_fourier_aug::{Grid, PlaneWave, PlaneWaves, WaveVector};
-///
-/// let waves = PlaneWaves::new(Grid::new(4, 6)?);
-/// let wave = PlaneWave::aligned(WaveVector { y: 1, x: 2 }, FRAC_PI_4, 1.0);
-/// let found = waves.make::<f32>(&[wave])?;
-/// assert!((found.iter().map(|u| u * u).sum::<f32>() - 1.0).abs() < 1e-6);
-/// let mut images = Array4::<f32>::from_elem((1, 3, 4, 6), 0.5);
-/// waves.add(&[wave], &mut images, true)?;
-/// assert!((images[[0, 2, 0, 0]] - 0.5 - found[[0, 0, 0]]).abs() < 1e-7);
-/// # Ok::<(), variata_fourier_aug::Error>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct PlaneWaves {
-    grid: Grid,
-}
-
-impl PlaneWaves {
-    /// For images of this grid.
-    pub fn new(grid: Grid) -> Self {
-        Self { grid }
-    }
-
-    /// The grid.
-    pub fn grid(&self) -> &Grid {
-        &self.grid
-    }
-
+/// Batches of waves, on all cores.
+impl Grid {
     /// The waves themselves [N, H, W], of the first channel's sign.
     ///
     /// # Errors
-    /// As [`Grid::amplitude`], for the first wave that is refused.
-    pub fn make<T: Element>(&self, waves: &[PlaneWave]) -> Result<Array3<T>, Error> {
-        let mut out = Array3::from_elem((waves.len(), self.grid.height, self.grid.width), T::ZERO);
-        self.write(waves, &mut out)?;
+    /// As [`amplitude`](Self::amplitude), for the first wave that is refused.
+    ///
+    /// ```
+    /// use std::f64::consts::FRAC_PI_4;
+    /// use variata_fourier_aug::{Grid, PlaneWave, WaveVector};
+    ///
+    /// let wave = PlaneWave::aligned(WaveVector { y: 1, x: 2 }, FRAC_PI_4, 1.0);
+    /// let found = Grid::new(4, 6)?.waves::<f32>(&[wave])?;
+    /// assert!((found.iter().map(|u| u * u).sum::<f32>() - 1.0).abs() < 1e-6);
+    /// # Ok::<(), variata_fourier_aug::Error>(())
+    /// ```
+    pub fn waves<T: Element>(&self, waves: &[PlaneWave]) -> Result<Array3<T>, Error> {
+        let mut out = Array3::from_elem((waves.len(), self.height, self.width), T::ZERO);
+        self.write_waves(waves, &mut out)?;
         Ok(out)
     }
 
-    /// [`make`](Self::make) into memory that is there [N, H, W], in standard layout.
+    /// [`waves`](Self::waves) into memory that is there [N, H, W], in standard layout.
     ///
     /// # Errors
-    /// As [`make`](Self::make); [`Error::Argument`] for another shape or layout.
-    pub fn write<T: Element>(&self, waves: &[PlaneWave], out: &mut Array3<T>) -> Result<(), Error> {
-        let shape = [waves.len(), self.grid.height, self.grid.width];
+    /// As [`waves`](Self::waves); [`Error::Argument`] for another shape or layout.
+    pub fn write_waves<T: Element>(&self, waves: &[PlaneWave], out: &mut ArrayRef3<T>) -> Result<(), Error> {
+        let shape = [waves.len(), self.height, self.width];
         let got = out.shape().to_vec();
         let Some(out) = out.as_slice_mut().filter(|_| got == shape) else {
             let want = format!("{shape:?} in standard layout");
             return Err(ArgumentError::Shape { argument: "out", got, want }.into());
         };
-        let plane = self.grid.height * self.grid.width;
+        let plane = self.height * self.width;
         self.each(waves, out, plane, |_: T, wave| T::from_f32(wave))
     }
 
     /// Adds wave i to image i of `images` [N, C, H, W], with C = 1 or 3; `clip` cuts sums to [0, 1], as the paper has it [errata 004-6].
     ///
     /// # Errors
-    /// As [`make`](Self::make); [`Error::Argument`] if the images have another shape, number or layout than the standard one. No image is
+    /// As [`waves`](Self::waves); [`Error::Argument`] if the images have another shape, number or layout than the standard one. No image is
     /// changed then.
-    pub fn add<T: Element>(
+    ///
+    /// ```
+    /// use ndarray::Array4;
+    /// use variata_fourier_aug::{Grid, PlaneWave, WaveVector};
+    ///
+    /// let wave = PlaneWave::aligned(WaveVector { y: 1, x: 2 }, 0.0, 1.0);
+    /// let mut images = Array4::<f32>::from_elem((1, 3, 4, 6), 0.5);
+    /// Grid::new(4, 6)?.add_waves(&[wave], &mut images, true)?;
+    /// assert!(images[[0, 2, 0, 0]] > 0.5);
+    /// # Ok::<(), variata_fourier_aug::Error>(())
+    /// ```
+    pub fn add_waves<T: Element>(
         &self,
         waves: &[PlaneWave],
         images: &mut ArrayRef4<T>,
         clip: bool,
     ) -> Result<(), Error> {
-        let (height, width) = (self.grid.height, self.grid.width);
+        let (height, width) = (self.height, self.width);
         let got = images.shape().to_vec();
         let fits = got[0] == waves.len() && [1, CHANNELS].contains(&got[1]) && got[2..] == [height, width];
         let Some(images) = images.as_slice_mut().filter(|_| fits) else {
@@ -123,14 +114,14 @@ impl PlaneWaves {
         size: usize,
         join: impl Fn(T, f32) -> T + Copy + Send + Sync,
     ) -> Result<(), Error> {
-        let amplitudes = waves.iter().map(|w| self.grid.amplitude(w.vector, w.phase, w.norm));
+        let amplitudes = waves.iter().map(|w| self.amplitude(w.vector, w.phase, w.norm));
         let amplitudes: Vec<f64> = amplitudes.collect::<Result<_, _>>()?;
-        let plane = self.grid.height * self.grid.width;
+        let plane = self.height * self.width;
         // Images of a task: some hundred kilobytes.
         let group = (1 << 16).max(size) / size.max(1);
         let tasks = waves.chunks(group).zip(amplitudes.chunks(group)).zip(out.chunks_mut(group * size));
         parallel::for_each(tasks.collect(), |((waves, amplitudes), out)| {
-            let mut columns = Vec::with_capacity(self.grid.width);
+            let mut columns = Vec::with_capacity(self.width);
             let columns = &mut columns;
             widest(
                 #[inline(always)]
@@ -140,7 +131,7 @@ impl PlaneWaves {
                     {
                         for (to, flipped) in image.chunks_exact_mut(plane).zip(wave.flipped) {
                             let amplitude = if flipped { -amplitude } else { amplitude };
-                            self.grid.fill((wave.vector, wave.phase), amplitude, to, columns, join);
+                            self.fill((wave.vector, wave.phase), amplitude, to, columns, join);
                         }
                     }
                 },

@@ -9,6 +9,7 @@ use variata_distributions::check;
 use super::plane::CHANNELS;
 use super::{Grid, PlaneWave, WaveVector};
 use crate::error::Error;
+use crate::random::pick;
 
 /// How likely each wave vector is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -146,9 +147,7 @@ impl WaveSampler {
 
     /// A random wave.
     pub fn draw(&self, rng: &mut (impl Rng + ?Sized)) -> PlaneWave {
-        let total = self.cumulative.last().copied().unwrap_or(0.0);
-        let u = rng.random::<f64>() * total;
-        let at = self.cumulative.partition_point(|&sum| sum <= u).min(self.vectors.len() - 1);
+        let at = pick(&self.cumulative, rng);
         let phase = self.phases[rng.random_range(0..self.phases.len())];
         let (low, high) = (*self.norm.start(), *self.norm.end());
         let norm = low + (high - low) * rng.random::<f64>();

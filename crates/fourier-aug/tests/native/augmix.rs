@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use variata_fourier_aug::{
-    AugMix, AugMixOptions, AugmentationSet, Depth, FlipCrop, Grid, Image, Layout, Normalize, Operation,
-    Pipeline, Primitive, WaveSampler, WaveSamplerOptions, WeightedOperation, dirichlet,
+    AugMix, AugMixOptions, AugmentationSet, Depth, Error, FlipCrop, Grid, Image, Layout, Normalize,
+    Operation, Pipeline, Primitive, WaveSampler, WaveSamplerOptions, WeightedOperation, dirichlet,
 };
 use variata_testkit::statistics::{assert_ks, assert_mean, assert_rejects, seed, try_ks, try_mean};
 
@@ -15,9 +15,10 @@ use variata_testkit::statistics::{assert_ks, assert_mean, assert_rejects, seed, 
 struct Shift(u8);
 
 impl Operation for Shift {
-    fn apply(&self, image: &mut Image, _: f64, _: &mut dyn Rng) {
+    fn apply(&self, image: &mut Image, _: f64, _: &mut dyn Rng) -> Result<(), Error> {
         let shifted = image.to_array(Layout::Chw).mapv(|v| v + self.0);
-        *image = Image::new(&shifted, Layout::Chw).unwrap();
+        *image = Image::new(&shifted, Layout::Chw)?;
+        Ok(())
     }
 }
 
@@ -26,9 +27,10 @@ impl Operation for Shift {
 struct Shrink;
 
 impl Operation for Shrink {
-    fn apply(&self, image: &mut Image, _: f64, _: &mut dyn Rng) {
+    fn apply(&self, image: &mut Image, _: f64, _: &mut dyn Rng) -> Result<(), Error> {
         let pixels = image.to_array(Layout::Chw);
-        *image = Image::new(&pixels.slice(s![.., .., 1..]), Layout::Chw).unwrap();
+        *image = Image::new(&pixels.slice(s![.., .., 1..]), Layout::Chw)?;
+        Ok(())
     }
 }
 
@@ -203,6 +205,10 @@ fn wrong_arguments_are_told() {
     let shrink = plain(of(vec![WeightedOperation::new(Shrink, 1.0)], some()));
     let told = shrink.fork(&images(40, 3, 4, 4), 1, 0).unwrap_err().to_string();
     assert!(told.contains("image after an operation"), "{told}");
+    // A sampler of waves for another size is not passed over.
+    let other = plain(of(AugmentationSet::AugF.operations(&waves(4, 5)), some()));
+    let told = other.fork(&images(40, 3, 4, 4), 1, 0).unwrap_err().to_string();
+    assert!(told.contains("`image` has shape [3, 4, 4], must be [3, 4, 5]"), "{told}");
     let pipeline = plain(of(one(), some()));
     assert!(pipeline.fork(&images(2, 2, 4, 4), 1, 0).is_err());
     assert!(pipeline.fork(&images(2, 3, 4, 0), 1, 0).is_err());

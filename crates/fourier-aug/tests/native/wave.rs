@@ -10,15 +10,14 @@ use rand_chacha::ChaCha8Rng;
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 use variata_fourier_aug::{
-    Error, FrequencyWeights, Grid, PlaneWave, PlaneWaves, WaveSampler, WaveSamplerOptions, WaveVector,
+    Error, FrequencyWeights, Grid, PlaneWave, WaveSampler, WaveSamplerOptions, WaveVector,
 };
 use variata_testkit::statistics::{assert_chi_square, assert_rejects, seed, try_chi_square};
 
 const SIZES: [(usize, usize); 7] = [(8, 8), (7, 9), (1, 5), (32, 32), (31, 17), (4, 6), (1, 1)];
 
 fn wave(grid: &Grid, vector: WaveVector, phase: f64) -> Vec<f32> {
-    let waves = PlaneWaves::new(grid.clone());
-    waves.make::<f32>(&[PlaneWave::aligned(vector, phase, 3.0)]).unwrap().into_raw_vec_and_offset().0
+    grid.waves::<f32>(&[PlaneWave::aligned(vector, phase, 3.0)]).unwrap().into_raw_vec_and_offset().0
 }
 
 /// |coefficients| of the discrete transform over both axes, unitary.
@@ -154,14 +153,13 @@ fn vanishing_waves_are_refused_or_left_out() {
 #[test]
 fn added_to_images_with_signs_and_cut() {
     let grid = Grid::new(6, 5).unwrap();
-    let waves = PlaneWaves::new(grid);
     let mut one = PlaneWave::aligned(WaveVector { y: 1, x: 2 }, 0.3, 4.0);
     one.flipped = [false, true, true];
     let two = PlaneWave::aligned(WaveVector { y: 3, x: 0 }, PI, 2.0);
-    let values = waves.make::<f32>(&[one, two]).unwrap();
+    let values = grid.waves::<f32>(&[one, two]).unwrap();
     for clip in [false, true] {
         let mut images = Array4::<f32>::from_elem((2, 3, 6, 5), 0.75);
-        waves.add(&[one, two], &mut images, clip).unwrap();
+        grid.add_waves(&[one, two], &mut images, clip).unwrap();
         for ((n, c, y, x), v) in images.indexed_iter() {
             let sign = if n == 0 && c > 0 { -1.0 } else { 1.0 };
             let want = 0.75 + sign * values[[n, y, x]];
@@ -170,18 +168,18 @@ fn added_to_images_with_signs_and_cut() {
             assert!((v - want).abs() <= 2.0 * f32::EPSILON, "{v} {want}");
         }
     }
-    let single = waves.make::<bf16>(&[one]).unwrap();
+    let single = grid.waves::<bf16>(&[one]).unwrap();
     assert!(single.iter().zip(values.slice(s![0, .., ..])).all(|(a, b)| *a == bf16::from_f32(*b)));
-    let single = waves.make::<f16>(&[one]).unwrap();
+    let single = grid.waves::<f16>(&[one]).unwrap();
     assert!(single.iter().zip(values.slice(s![0, .., ..])).all(|(a, b)| *a == f16::from_f32(*b)));
     // Nothing is changed by a call that fails.
     let mut images = Array4::<f32>::from_elem((2, 3, 6, 5), 0.75);
     let bad = PlaneWave { norm: f64::NAN, ..two };
-    assert!(waves.add(&[one, bad], &mut images, false).is_err());
+    assert!(grid.add_waves(&[one, bad], &mut images, false).is_err());
     assert!(images.iter().all(|v| *v == 0.75));
-    assert!(waves.add(&[one], &mut images, false).is_err());
-    assert!(waves.add(&[one], &mut Array4::<f32>::zeros((1, 2, 6, 5)), false).is_err());
-    assert!(waves.add(&[one], &mut Array4::<f32>::zeros((1, 3, 5, 6)), false).is_err());
+    assert!(grid.add_waves(&[one], &mut images, false).is_err());
+    assert!(grid.add_waves(&[one], &mut Array4::<f32>::zeros((1, 2, 6, 5)), false).is_err());
+    assert!(grid.add_waves(&[one], &mut Array4::<f32>::zeros((1, 3, 5, 6)), false).is_err());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use ndarray::{Array3, Array4, Axis};
 use variata_fourier_aug::{
     AugMix, AugMixOptions, AugmentationSet, Corruption, Grid, Layout, Normalize, Pipeline, PlaneWave,
-    PlaneWaves, WaveSampler, WaveSamplerOptions, WaveVector, corrupt,
+    WaveSampler, WaveSamplerOptions, WaveVector, corrupt,
 };
 
 #[derive(Parser)]
@@ -189,7 +189,7 @@ fn sheet(input: &Path, output: &Path, (views, images): (usize, usize), mix: &Mix
 
 fn waves(output: &Path, size: usize, phase: f64) -> Result<()> {
     ensure!((1..=32).contains(&size), "--size is {size}, must be from 1 to 32");
-    let maker = PlaneWaves::new(Grid::new(size, size)?);
+    let grid = Grid::new(size, size)?;
     let centred = |i: usize| (i + size.div_ceil(2)) % size;
     let mut rows = Vec::new();
     for i in 0..size {
@@ -198,7 +198,7 @@ fn waves(output: &Path, size: usize, phase: f64) -> Result<()> {
             let vector = WaveVector { y: centred(i), x: centred(j) };
             // The peak of most waves is √2, that of the others at most as large, unless the cosine is small.
             let wave = PlaneWave::aligned(vector, phase, size as f64 / std::f64::consts::SQRT_2);
-            let grey = match maker.make::<f32>(&[wave]) {
+            let grey = match grid.waves::<f32>(&[wave]) {
                 Ok(made) => made.index_axis(Axis(0), 0).mapv(|u| (127.5 + 127.5 * u).round() as u8),
                 // What vanishes has no picture.
                 Err(variata_fourier_aug::Error::DegenerateWave { .. }) => {
@@ -211,7 +211,7 @@ fn waves(output: &Path, size: usize, phase: f64) -> Result<()> {
         rows.push(row);
     }
     files::write(output, &sheet::arrange(&rows)?)?;
-    println!("{} distinct waves: {}", maker.grid().distinct().count(), output.display());
+    println!("{} distinct waves: {}", grid.distinct().count(), output.display());
     Ok(())
 }
 

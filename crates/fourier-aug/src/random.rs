@@ -1,10 +1,9 @@
-//! Random weights.
+//! Random weights, and random choices by weight.
 
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Exp1, Gamma};
 use variata_distributions::check;
 
-use super::Depth;
 use crate::error::Error;
 
 /// Weights of `count` parts by the symmetric Dirichlet law: positive or 0, and of sum 1.
@@ -31,7 +30,7 @@ pub fn dirichlet(alpha: f64, count: usize, rng: &mut (impl Rng + ?Sized)) -> Res
 }
 
 /// [`dirichlet`] into memory that is there.
-pub(super) fn weights_into(alpha: f64, weights: &mut [f64], rng: &mut (impl Rng + ?Sized)) {
+pub(crate) fn weights_into(alpha: f64, weights: &mut [f64], rng: &mut (impl Rng + ?Sized)) {
     if alpha == 1.0 {
         weights.fill_with(|| Exp1.sample(rng));
     } else {
@@ -54,16 +53,8 @@ pub(super) fn weights_into(alpha: f64, weights: &mut [f64], rng: &mut (impl Rng 
     }
 }
 
-/// Operations of one chain.
-pub(super) fn draw_depth(depth: Depth, rng: &mut (impl Rng + ?Sized)) -> usize {
-    match depth {
-        Depth::Fixed(depth) => depth,
-        Depth::UpTo(most) => rng.random_range(1..=most),
-    }
-}
-
 /// An index with the probability of its share of the sum.
-pub(super) fn pick(cumulative: &[f64], rng: &mut (impl Rng + ?Sized)) -> usize {
+pub(crate) fn pick(cumulative: &[f64], rng: &mut (impl Rng + ?Sized)) -> usize {
     let total = cumulative.last().copied().unwrap_or(0.0);
     let u = rng.random::<f64>() * total;
     cumulative.partition_point(|sum| *sum <= u).min(cumulative.len().saturating_sub(1))
