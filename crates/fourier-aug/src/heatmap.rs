@@ -18,6 +18,7 @@ use crate::{Error, Grid, Predictions, WaveVector};
 
 /// Sign of the wave in each channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Alignment {
     /// The same wave in every channel.
     Aligned,
@@ -27,12 +28,14 @@ pub enum Alignment {
 
 /// What is added to the images.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HeatmapOptions {
     /// ‖U‖₂ of the wave in each channel, finite and ≥ 0. The paper: 1, 2, 3, 4.
     pub norm: f64,
     /// Signs of the channels. The paper: both.
     pub alignment: Alignment,
-    /// Phase of the cosine in radians. The default is that of the paper's evaluation, π/4 + ¾·2π [errata 004-4].
+    /// Phase in radians with the authors' sign, cos(2πk·r + phase): a [`PlaneWave`](crate::PlaneWave) of this k has φ = −phase. The default is
+    /// that of the paper's evaluation, π/4 + ¾·2π [errata 004-4].
     pub phase: f64,
     /// Whether sums are cut to [0, 1]. The paper says so; the authors' code does not.
     pub clip: bool,
@@ -61,6 +64,7 @@ pub struct HeatmapProgress {
 
 /// A run as plain data: what to save, and to give to [`HeatmapRun::resume`].
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HeatmapState {
     /// Channels, height, width.
     pub shape: [usize; 3],

@@ -39,11 +39,21 @@ impl Heatmap {
     /// `cell` is 0 or above 256; `low` and `high` are not finite or not in this order.
     ///
     /// ```
-    /// # use variata_fourier_aug::{HeatmapOptions, HeatmapRun, Error};
-    /// # fn show(map: &variata_fourier_aug::Heatmap) -> Result<(), Error> {
-    /// let picture = map.picture(0.0, 1.0, 8)?;
-    /// assert_eq!(picture.pixels.dim().0, 8 * map.values().nrows());
-    /// # Ok(()) }
+    /// use std::convert::Infallible;
+    /// use std::ops::ControlFlow;
+    /// use ndarray::{Array2, Array4, ArrayView4};
+    /// use variata_fourier_aug::{HeatmapOptions, HeatmapRun};
+    ///
+    /// // Always class 0, which is right.
+    /// let classify = |x: ArrayView4<'_, f32>| {
+    ///     Ok::<_, Infallible>(Array2::from_shape_fn((x.dim().0, 2), |(_, k)| 1.0 - k as f32))
+    /// };
+    /// let mut run = HeatmapRun::new([1, 4, 6], HeatmapOptions::default())?;
+    /// run.add(&Array4::from_elem((2, 1, 4, 6), 0.5), &[0, 0], classify, |_| ControlFlow::Continue(()))?;
+    /// let picture = run.errors()?.picture(0.0, 1.0, 8)?;
+    /// // Four by six cells, one of white, two of the scale.
+    /// assert_eq!(picture.pixels.dim(), (32, 72, 3));
+    /// # Ok::<(), variata_fourier_aug::Error>(())
     /// ```
     pub fn picture(&self, low: f64, high: f64, cell: usize) -> Result<Picture, Error> {
         check::scalar("cell", cell as f64, "from 1 to 256", (1..=256).contains(&cell))?;

@@ -256,3 +256,23 @@ fn bad_input_is_refused_by_name() {
     state.outcomes.clear();
     assert_eq!(name(HeatmapRun::resume(state)), "outcomes");
 }
+
+/// A run that was written down goes on to the same bits.
+#[cfg(feature = "serde")]
+#[test]
+fn a_state_comes_back_from_a_file() {
+    let options = options(Alignment::RandomFlip(4));
+    let mut run = HeatmapRun::new(SHAPE, options).unwrap();
+    let mut stop = |p: variata_fourier_aug::HeatmapProgress| {
+        if p.waves_done == 20 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    assert!(run.add(&images(3), &[0; 3], sensitive(2, 5), &mut stop).unwrap().is_break());
+    let text = serde_json::to_string(run.state()).unwrap();
+    let state: HeatmapState = serde_json::from_str(&text).unwrap();
+    assert_eq!(&state, run.state());
+    let mut again = HeatmapRun::resume(state).unwrap();
+    let goes_on = |_| ControlFlow::Continue(());
+    assert!(again.add(&images(3), &[0; 3], sensitive(2, 5), goes_on).unwrap().is_continue());
+    assert!(again.add(&images(2), &[0; 2], sensitive(2, 5), goes_on).unwrap().is_continue());
+    assert_eq!(again.errors().unwrap(), whole(options).errors().unwrap());
+}
