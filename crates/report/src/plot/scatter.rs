@@ -36,7 +36,7 @@ pub struct ScatterPlot {
     pub y: Axis,
     /// The points, by class.
     pub classes: Vec<ScatterClass>,
-    /// Writes the name of each class at the median of its points; on by default: colours alone do not
+    /// Writes the name of each class at the median of its points, or above where it would hide them; on by default: colours alone do not
     /// tell ten classes apart for everyone.
     pub label_classes: bool,
     /// Draws one unit of x as long as one of y; off by default.
@@ -142,13 +142,20 @@ impl Plot for ScatterPlot {
                     && !class.name.is_empty()
                 {
                     let (x, y) = frame.at(middle);
-                    svg.words((x, y + 6.0), Anchor::Middle, &style, &class.name);
+                    let far = |p: &(f64, f64)| (frame.at(*p).0 - x).hypot(frame.at(*p).1 - y) > NAMED;
+                    // A name in the middle would hide a class that is no larger than the name.
+                    let hides = 2 * points.iter().filter(|p| far(p)).count() < points.len();
+                    let base = if hides { y - 0.5 * diameter - 8.0 } else { y + 6.0 };
+                    svg.words((x, base), Anchor::Middle, &style, &class.name);
                 }
             }
         }
         svg.finish()
     }
 }
+
+/// About half the width of a name on the plot.
+const NAMED: f64 = 24.0;
 
 /// The median of each coordinate: a stray point does not move it.
 fn median(points: &[(f64, f64)]) -> Option<(f64, f64)> {

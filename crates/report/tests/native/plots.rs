@@ -177,3 +177,23 @@ proptest! {
         prop_assert_eq!(first, all(&values));
     }
 }
+
+/// A class that is smaller than its name has the name above it, a larger one in its middle.
+#[test]
+fn names_do_not_hide_small_classes() {
+    let class = |name: &str, points| variata_report::ScatterClass { name: name.into(), points };
+    let wide = (-10..=10).map(|i| (f64::from(i) * 8.0, f64::from(i) * 5.0)).collect();
+    let plot = ScatterPlot {
+        classes: vec![class("wide", wide), class("small", vec![(100.0, 0.0); 9])],
+        diameter: Some(8.0),
+        ..ScatterPlot::default()
+    };
+    let svg = plot.to_svg();
+    // The names' lines follow those of the legend.
+    let y = |name: &str| -> f64 {
+        let line = svg.rsplit("<text").find(|text| text.contains(&format!(">{name}</text>"))).unwrap();
+        line.split("y=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+    };
+    // Both medians are at y = 0: six pixels below it, and a radius and eight above.
+    assert!((y("wide") - y("small") - 18.0).abs() < 0.2, "{} {}", y("wide"), y("small"));
+}

@@ -132,7 +132,7 @@ fn reconstruction(
         columns.push(Column::number(last, digits));
         (first.to_owned(), columns)
     };
-    let (id, columns) = titles("table-1", "parts of one bundle", false);
+    let (id, columns) = titles("table-1", "parts", false);
     let caption = format!(
         "BUAN score of original and reconstruction, mean ± standard deviation over {} test data. Last column: the score of two different originals, neighbouring parts of one bundle.",
         shared.scored.len()
