@@ -4,14 +4,14 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use variata_datasets::SplitOptions;
 use variata_models::Architecture;
-use variata_models::train::{AdamConfig, Schedule, TrainConfig};
+use variata_models::train::{OptimizerConfig, Schedule, TrainConfig};
 
 /// Optimiser and schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Training {
     /// AdamW; 1e-3.
-    pub optimizer: AdamConfig,
+    pub optimizer: OptimizerConfig,
     /// Half a cosine after 100 steps of warm-up.
     pub schedule: Schedule,
     /// Steps between checkpoints inside an epoch; 500.
@@ -21,7 +21,7 @@ pub struct Training {
 impl Default for Training {
     fn default() -> Self {
         Self {
-            optimizer: AdamConfig::default(),
+            optimizer: OptimizerConfig::default(),
             schedule: Schedule::Cosine { warmup_steps: 100, final_factor: 0.0 },
             checkpoint_steps: 500,
         }

@@ -1,4 +1,4 @@
-// What tch 0.24 cannot reach of libtorch: a graph node with a gradient of our own, the fused Adam update, tensors
+// What tch 0.24 cannot reach of libtorch: a graph node with a gradient of our own, the fused updates of Adam and SGD, tensors
 // that own foreign memory, memory formats, autocast, and the version counter. Plain C interface; every entry catches, and reports by a
 // message that `vb_take_error` hands over.
 
@@ -6,6 +6,7 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/_fused_sgd.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/grad_mode.h>
@@ -135,6 +136,20 @@ int vb_fused_adam(at::Tensor* const* params, at::Tensor* const* grads, at::Tenso
         } else {
           at::_fused_adam_(p, g, m, v, none, s, lr, beta1, beta2, weight_decay, eps, false, false);
         }
+        return 0;
+      },
+      1);
+}
+
+// One fused step of SGD with momentum, in place. A momentum of zeros takes the first step as torch does: with no dampening the
+// first momentum is the gradient.
+int vb_fused_sgd(at::Tensor* const* params, at::Tensor* const* grads, at::Tensor* const* momenta, size_t n, int nesterov,
+                 double lr, double momentum, double weight_decay) {
+  return guarded(
+      [&] {
+        at::NoGradGuard no_grad;
+        auto p = collect(params, n), g = collect(grads, n), m = collect(momenta, n);
+        at::_fused_sgd_(p, g, m, weight_decay, momentum, lr, 0.0, nesterov != 0, false, false);
         return 0;
       },
       1);

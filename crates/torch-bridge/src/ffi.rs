@@ -42,6 +42,16 @@ unsafe extern "C" {
         weight_decay: f64,
         eps: f64,
     ) -> c_int;
+    pub(crate) fn vb_fused_sgd(
+        params: *const *const C_tensor,
+        grads: *const *const C_tensor,
+        momenta: *const *const C_tensor,
+        n: usize,
+        nesterov: c_int,
+        lr: f64,
+        momentum: f64,
+        weight_decay: f64,
+    ) -> c_int;
     pub(crate) fn vb_from_owned(
         data: *mut c_void,
         sizes: *const i64,

@@ -1,24 +1,24 @@
 #![doc = include_str!("../README.md")]
 
-mod adam;
 mod device;
 mod error;
 mod ffi;
 mod grad_mode;
 mod gradient;
 mod mixed;
+mod optimizer;
 mod route;
 mod tensor;
 mod threads;
 mod variables;
 mod view;
 
-pub use adam::{AdamStep, fused_adam};
 pub use device::{DeviceChoice, cuda_problem, libtorch_version, load_cuda};
 pub use error::Error;
 pub use grad_mode::{grad_is_enabled, no_grad, with_grad};
 pub use gradient::{attach_backward, attach_gradient};
 pub use mixed::{autocast_bf16, channels_last};
+pub use optimizer::{AdamStep, SgdStep, fused_adam, fused_sgd};
 pub use route::{Route, check_floating, route};
 pub use tensor::{Element, tensor_from_array, tensor_from_slice, tensor_into_array};
 pub use threads::{Threads, configure_threads};

@@ -53,7 +53,7 @@ fn a_wrong_setting_is_named_with_its_limit() {
         ("[data]\nbatch_size = 0", "batch_size"),
         ("[data]\ntest = 1.5", "test"),
         ("[observation]\nkind = \"squared_error\"", "observation"),
-        ("[training.optimizer]\nlearning_rate = -1.0", "learning_rate"),
+        ("[training.optimizer]\nkind = \"adam\"\nlearning_rate = -1.0", "learning_rate"),
         ("[architecture]\nkind = \"conv\"\nchannels = [8, 8, 8, 8]\nhidden = 8", "channels"),
         ("[measure]\nimages = 1", "images"),
     ];

@@ -9,8 +9,8 @@ use variata_datasets::{Batch, Loader, Position};
 use super::checkpoint::{Loaded, MODEL};
 use super::history::Means;
 use super::{
-    Adam, AdamConfig, CheckpointStore, Control, EpochRecord, Event, FileSystem, Listener, Multipliers,
-    RunState, Schedule, StepContext, StopFlag, Trainable,
+    CheckpointStore, Control, EpochRecord, Event, FileSystem, Listener, Multipliers, Optimizer,
+    OptimizerConfig, RunState, Schedule, StepContext, StopFlag, Trainable,
 };
 use crate::{Error, Noise};
 
@@ -21,7 +21,7 @@ pub struct TrainConfig {
     /// Passes over the training set.
     pub epochs: u64,
     /// The optimiser.
-    pub optimizer: AdamConfig,
+    pub optimizer: OptimizerConfig,
     /// The learning rate over the steps.
     pub schedule: Schedule,
     /// Steps between checkpoints inside an epoch; 0: only at the end of epochs.
@@ -34,7 +34,7 @@ impl Default for TrainConfig {
     fn default() -> Self {
         Self {
             epochs: 10,
-            optimizer: AdamConfig::default(),
+            optimizer: OptimizerConfig::default(),
             schedule: Schedule::Constant,
             checkpoint_steps: 0,
             validate_epochs: 1,
@@ -140,10 +140,10 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         go_on && !self.stop.is_requested()
     }
 
-    fn tensors(&self, adam: &Adam) -> Vec<(String, Tensor)> {
+    fn tensors(&self, optimizer: &Optimizer) -> Vec<(String, Tensor)> {
         let parameters = self.model.parameters().iter();
         let mut all: Vec<_> = parameters.map(|(n, t)| (format!("{MODEL}{n}"), t.shallow_clone())).collect();
-        all.extend(adam.state());
+        all.extend(optimizer.state());
         all
     }
 
@@ -157,7 +157,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         let per_epoch = self.train.batches_per_epoch() as u64;
         let total = self.config.epochs.saturating_mul(per_epoch);
         let every = self.config.validate_epochs.max(1);
-        let mut adam = Adam::new(self.config.optimizer, self.model.parameters())?;
+        let mut optimizer = Optimizer::new(self.config.optimizer, self.model.parameters())?;
         let threads = tch::get_num_threads() as usize;
         let mut state = RunState {
             identity: self.identity.clone(),
@@ -179,7 +179,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
                 go_on &= self.emit(&Event::Warning { message: format!("{error}; using the one before") });
             }
             if let Some(loaded) = found {
-                self.resume(&loaded, &adam, &mut state)?;
+                self.resume(&loaded, &optimizer, &mut state)?;
                 resumed_from = Some(loaded.path);
             }
         }
@@ -201,11 +201,11 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             if state.batch < per_epoch {
                 let position = Position { epoch: state.epoch, batch: state.batch };
                 for batch in self.train.epoch(position)? {
-                    let event = self.step(&mut adam, &batch?, &mut state, total)?;
+                    let event = self.step(&mut optimizer, &batch?, &mut state, total)?;
                     go_on = self.emit(&event);
                     let due = self.config.checkpoint_steps;
                     if due > 0 && state.step.is_multiple_of(due) && state.batch < per_epoch && go_on {
-                        go_on = self.save(&adam, &state, false)?;
+                        go_on = self.save(&optimizer, &state, false)?;
                     }
                     if !go_on {
                         break;
@@ -227,18 +227,18 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
                 state.completed = last;
                 go_on &= self.emit(&Event::Epoch(record));
                 if due {
-                    go_on &= self.save(&adam, &state, last)?;
+                    go_on &= self.save(&optimizer, &state, last)?;
                 }
             }
         }
         if !state.completed && self.config.epochs > 0 {
-            self.save(&adam, &state, true)?;
+            self.save(&optimizer, &state, true)?;
         }
         self.emit(&Event::Finished { step: state.step, completed: state.completed });
         Ok(Outcome { completed: state.completed, step: state.step, history: state.history })
     }
 
-    fn resume(&self, loaded: &Loaded, adam: &Adam, state: &mut RunState) -> Result<(), Error> {
+    fn resume(&self, loaded: &Loaded, optimizer: &Optimizer, state: &mut RunState) -> Result<(), Error> {
         if loaded.state.identity != self.identity {
             return Err(Error::Mismatch {
                 path: loaded.path.clone(),
@@ -248,24 +248,30 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
                 ),
             });
         }
-        loaded.restore(&self.tensors(adam))?;
+        loaded.restore(&self.tensors(optimizer))?;
         *state = loaded.state.clone();
         Ok(())
     }
 
-    fn save(&mut self, adam: &Adam, state: &RunState, must: bool) -> Result<bool, Error> {
+    fn save(&mut self, optimizer: &Optimizer, state: &RunState, must: bool) -> Result<bool, Error> {
         let Some(store) = self.store else { return Ok(true) };
-        match store.save(&self.tensors(adam), state) {
+        match store.save(&self.tensors(optimizer), state) {
             Ok(path) => Ok(self.emit(&Event::Checkpoint { step: state.step, path })),
             Err(error) if !must => Ok(self.emit(&Event::Warning { message: error.to_string() })),
             Err(error) => Err(error),
         }
     }
 
-    fn step(&self, adam: &mut Adam, batch: &Batch, state: &mut RunState, total: u64) -> Result<Event, Error> {
+    fn step(
+        &self,
+        optimizer: &mut Optimizer,
+        batch: &Batch,
+        state: &mut RunState,
+        total: u64,
+    ) -> Result<Event, Error> {
         let step = state.step;
         let context = StepContext { step, draw: step, noise: self.noise };
-        adam.zero_grad();
+        optimizer.zero_grad();
         let objective = guard(step, || self.model.objective(batch, &context))?;
         let values = objective.values();
         let terms: Vec<(&'static str, f64)> = objective.terms.iter().map(|t| t.name).zip(values).collect();
@@ -279,7 +285,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         if let Some(sum) = objective.loss(&weights) {
             guard(step, || {
                 sum.f_backward().map_err(variata_torch_bridge::Error::from)?;
-                adam.step(factor)
+                optimizer.step(factor)
             })?;
         }
         let weight = batch.len() as f64;
@@ -293,7 +299,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         }
         state.step += 1;
         state.batch += 1;
-        let learning_rate = self.config.optimizer.learning_rate * factor;
+        let learning_rate = self.config.optimizer.learning_rate() * factor;
         Ok(Event::Step { step, epoch: state.epoch, loss, terms, learning_rate })
     }
 

@@ -1,112 +1,88 @@
-//! Adam and AdamW with state that can be saved.
+//! Optimisers, by name in a preset file.
+
+mod adam;
+mod sgd;
 
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
-use variata_torch_bridge::{AdamStep, fused_adam};
+use tch::Tensor;
 
-use super::clip::clip_gradients;
+pub use adam::{Adam, AdamConfig};
+pub use sgd::{Sgd, SgdConfig};
+
 use crate::{Error, Parameters};
 
-/// Settings of the optimiser.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AdamConfig {
-    /// Step size before the schedule.
-    pub learning_rate: f64,
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the root of the second moment.
-    pub eps: f64,
-    /// Weight decay.
-    pub weight_decay: f64,
-    /// Decouple the decay from the gradient (AdamW).
-    pub decoupled: bool,
-    /// Largest global gradient norm; none by default.
-    pub clip_norm: Option<f64>,
-}
-
-impl Default for AdamConfig {
-    fn default() -> Self {
-        Self {
-            learning_rate: 1e-3,
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
-            weight_decay: 0.0,
-            decoupled: true,
-            clip_norm: None,
-        }
-    }
-}
-
-impl AdamConfig {
-    fn check(&self) -> Result<(), Error> {
-        let checks = [
-            ("learning_rate", self.learning_rate, self.learning_rate > 0.0, "finite and > 0"),
-            ("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "in [0, 1)"),
-            ("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "in [0, 1)"),
-            ("eps", self.eps, self.eps > 0.0, "finite and > 0"),
-            ("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "finite and >= 0"),
-            (
-                "clip_norm",
-                self.clip_norm.unwrap_or(1.0),
-                self.clip_norm.unwrap_or(1.0) > 0.0,
-                "finite and > 0",
-            ),
-        ];
-        for (setting, value, ok, must) in checks {
-            if !(ok && value.is_finite()) {
-                return Err(Error::Config { setting, value: value.to_string(), must: must.into() });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Adam over the trained parameters, updated by libtorch's fused kernel.
+/// Which optimiser, with its settings.
 ///
-/// A parameter that has no gradient in a step (its part of the model took no part) is left alone, moments included.
-#[derive(Debug)]
-pub struct Adam {
-    config: AdamConfig,
-    slots: Vec<Slot>,
+/// ```
+/// use variata_models::train::OptimizerConfig;
+///
+/// let text = r#"{ "kind": "sgd", "learning_rate": 0.05 }"#;
+/// assert!(matches!(serde_json::from_str(text)?, OptimizerConfig::Sgd(c) if c.momentum == 0.9));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum OptimizerConfig {
+    /// Adam or AdamW.
+    Adam(AdamConfig),
+    /// SGD with momentum.
+    Sgd(SgdConfig),
 }
 
-#[derive(Debug)]
-struct Slot {
-    name: String,
-    parameter: Tensor,
-    mean: Tensor,
-    square: Tensor,
-    steps: Tensor,
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self::Adam(AdamConfig::default())
+    }
 }
 
-impl Adam {
+impl From<AdamConfig> for OptimizerConfig {
+    fn from(config: AdamConfig) -> Self {
+        Self::Adam(config)
+    }
+}
+
+impl From<SgdConfig> for OptimizerConfig {
+    fn from(config: SgdConfig) -> Self {
+        Self::Sgd(config)
+    }
+}
+
+impl OptimizerConfig {
+    /// Step size before the schedule.
+    pub fn learning_rate(&self) -> f64 {
+        match self {
+            Self::Adam(config) => config.learning_rate,
+            Self::Sgd(config) => config.learning_rate,
+        }
+    }
+}
+
+/// An optimiser with its state.
+#[derive(Debug)]
+pub enum Optimizer {
+    /// Adam or AdamW.
+    Adam(Adam),
+    /// SGD with momentum.
+    Sgd(Sgd),
+}
+
+impl Optimizer {
     /// Fresh state.
     ///
     /// # Errors
     /// A setting is outside its domain.
-    pub fn new(config: AdamConfig, parameters: &Parameters) -> Result<Self, Error> {
-        config.check()?;
-        let slots = parameters
-            .trained()
-            .map(|(name, p)| Slot {
-                name: name.to_owned(),
-                parameter: p.shallow_clone(),
-                mean: p.detach().zeros_like(),
-                square: p.detach().zeros_like(),
-                steps: Tensor::zeros([], (Kind::Float, p.device())),
-            })
-            .collect();
-        Ok(Self { config, slots })
+    pub fn new(config: OptimizerConfig, parameters: &Parameters) -> Result<Self, Error> {
+        Ok(match config {
+            OptimizerConfig::Adam(config) => Self::Adam(Adam::new(config, parameters)?),
+            OptimizerConfig::Sgd(config) => Self::Sgd(Sgd::new(config, parameters)?),
+        })
     }
 
     /// Drops the gradients of the last step.
     pub fn zero_grad(&mut self) {
-        for slot in &mut self.slots {
-            slot.parameter.zero_grad();
+        match self {
+            Self::Adam(adam) => adam.zero_grad(),
+            Self::Sgd(sgd) => sgd.zero_grad(),
         }
     }
 
@@ -115,42 +91,27 @@ impl Adam {
     /// # Errors
     /// libtorch refuses.
     pub fn step(&mut self, factor: f64) -> Result<(), Error> {
-        variata_torch_bridge::no_grad(|| {
-            let active: Vec<&Slot> = self.slots.iter().filter(|s| s.parameter.grad().defined()).collect();
-            let mut gradients: Vec<Tensor> = active.iter().map(|s| s.parameter.grad()).collect();
-            if let Some(limit) = self.config.clip_norm {
-                clip_gradients(&mut gradients, limit);
-            }
-            let pick = |f: fn(&Slot) -> &Tensor| -> Vec<Tensor> {
-                active.iter().map(|s| f(s).shallow_clone()).collect()
-            };
-            let settings = AdamStep {
-                learning_rate: self.config.learning_rate * factor,
-                betas: (self.config.beta1, self.config.beta2),
-                eps: self.config.eps,
-                weight_decay: self.config.weight_decay,
-                decoupled: self.config.decoupled,
-            };
-            fused_adam(
-                &pick(|s| &s.parameter),
-                &gradients,
-                &pick(|s| &s.mean),
-                &pick(|s| &s.square),
-                &pick(|s| &s.steps),
-                &settings,
-            )
-        })?;
-        Ok(())
+        match self {
+            Self::Adam(adam) => adam.step(factor),
+            Self::Sgd(sgd) => sgd.step(factor),
+        }
     }
 
     /// Names and tensors of the state, for checkpoints; the tensors share the optimiser's memory.
     pub(crate) fn state(&self) -> Vec<(String, Tensor)> {
-        self.slots
-            .iter()
-            .flat_map(|s| {
-                [("mean", &s.mean), ("square", &s.square), ("steps", &s.steps)]
-                    .map(|(part, t)| (format!("adam/{}/{part}", s.name), t.shallow_clone()))
-            })
-            .collect()
+        match self {
+            Self::Adam(adam) => adam.state(),
+            Self::Sgd(sgd) => sgd.state(),
+        }
+    }
+}
+
+/// Refuses the first value that is not as it must be: setting, value, whether it is right, what it must be.
+fn check_all(checks: &[(&'static str, f64, bool, &str)]) -> Result<(), Error> {
+    match checks.iter().find(|(_, value, ok, _)| !(*ok && value.is_finite())) {
+        None => Ok(()),
+        Some(&(setting, value, _, must)) => {
+            Err(Error::Config { setting, value: value.to_string(), must: must.into() })
+        }
     }
 }

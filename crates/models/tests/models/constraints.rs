@@ -51,7 +51,7 @@ fn trained(config: &AutoencoderConfig, epochs: u64) -> variata_models::train::Ou
     let model = Autoencoder::new(config, DIGIT, 10, 1, Device::Cpu).unwrap();
     let config = TrainConfig {
         epochs,
-        optimizer: AdamConfig { learning_rate: 3e-3, ..AdamConfig::default() },
+        optimizer: AdamConfig { learning_rate: 3e-3, ..AdamConfig::default() }.into(),
         ..TrainConfig::default()
     };
     Trainer::<_, RealFileSystem>::new(&model, &train, config, 1).run().unwrap()

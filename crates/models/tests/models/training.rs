@@ -3,7 +3,7 @@
 use variata_datasets::Batch;
 use variata_models::tch::Device;
 use variata_models::train::{
-    AdamConfig, CheckpointStore, Control, Event, RealFileSystem, Schedule, StepContext, StopFlag,
+    AdamConfig, CheckpointStore, Control, Event, RealFileSystem, Schedule, SgdConfig, StepContext, StopFlag,
     TrainConfig, Trainable, Trainer,
 };
 use variata_models::{
@@ -71,8 +71,10 @@ fn the_kl_alone_collapses_and_leaves_the_decoder_alone() {
     };
     let before = decoder(&model);
     let train = loader(200, 50);
-    let config =
-        TrainConfig { optimizer: AdamConfig { learning_rate: 1e-2, ..AdamConfig::default() }, ..short(60) };
+    let config = TrainConfig {
+        optimizer: AdamConfig { learning_rate: 1e-2, ..AdamConfig::default() }.into(),
+        ..short(60)
+    };
     let outcome = Trainer::<_, RealFileSystem>::new(&model, &train, config, 0).run().unwrap();
     let kl = |epoch: usize| outcome.history[epoch].train("kl").unwrap();
     assert!(kl(59) < 1e-2 && kl(59) < 0.1 * kl(0), "{} to {}", kl(0), kl(59));
@@ -97,7 +99,23 @@ fn wrong_optimiser_settings_are_named() {
         ("eps", AdamConfig { eps: 0.0, ..AdamConfig::default() }),
         ("clip_norm", AdamConfig { clip_norm: Some(-1.0), ..AdamConfig::default() }),
     ] {
-        let config = TrainConfig { optimizer, ..short(1) };
+        let config = TrainConfig { optimizer: optimizer.into(), ..short(1) };
+        let error = Trainer::<_, RealFileSystem>::new(&model, &train, config, 0).run().unwrap_err();
+        assert!(matches!(&error, Error::Config { setting, .. } if *setting == name), "{error}");
+    }
+}
+
+#[test]
+fn sgd_settings_are_named_too() {
+    let (model, train) = (tiny(0), loader(50, 50));
+    for (name, optimizer) in [
+        ("learning_rate", SgdConfig { learning_rate: 0.0, ..SgdConfig::default() }),
+        ("momentum", SgdConfig { momentum: 1.0, ..SgdConfig::default() }),
+        ("momentum", SgdConfig { momentum: 0.0, ..SgdConfig::default() }),
+        ("weight_decay", SgdConfig { weight_decay: f64::INFINITY, ..SgdConfig::default() }),
+        ("clip_norm", SgdConfig { clip_norm: Some(0.0), ..SgdConfig::default() }),
+    ] {
+        let config = TrainConfig { optimizer: optimizer.into(), ..short(1) };
         let error = Trainer::<_, RealFileSystem>::new(&model, &train, config, 0).run().unwrap_err();
         assert!(matches!(&error, Error::Config { setting, .. } if *setting == name), "{error}");
     }
@@ -110,9 +128,14 @@ fn clipping_bounds_what_a_step_can_do() {
     let run = |clip_norm| {
         let model = tiny(0);
         let optimizer = AdamConfig { clip_norm, eps: 1.0, ..AdamConfig::default() };
-        Trainer::<_, RealFileSystem>::new(&model, &train, TrainConfig { optimizer, ..short(1) }, 0)
-            .run()
-            .unwrap();
+        Trainer::<_, RealFileSystem>::new(
+            &model,
+            &train,
+            TrainConfig { optimizer: optimizer.into(), ..short(1) },
+            0,
+        )
+        .run()
+        .unwrap();
         let (now, start) = (bits(&model), bits(&tiny(0)));
         let moved =
             now.iter().zip(&start).map(|(a, b)| f64::from(f32::from_bits(*a) - f32::from_bits(*b)).powi(2));

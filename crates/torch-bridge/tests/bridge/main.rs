@@ -7,4 +7,5 @@
 mod gradients;
 mod lending;
 mod mixed;
+mod optimizer;
 mod traps;
