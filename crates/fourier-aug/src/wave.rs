@@ -160,6 +160,12 @@ impl Grid {
         Ok(norm / (pixels.sqrt() * cosine))
     }
 
+    /// (cos, sin) of 2π·i/H, and of 2π·i/W.
+    #[cfg(feature = "torch")]
+    pub(crate) fn circles(&self) -> [&[(f64, f64)]; 2] {
+        [&self.rows, &self.columns]
+    }
+
     pub(crate) fn opposite(&self, k: WaveVector) -> WaveVector {
         WaveVector { y: (self.height - k.y) % self.height, x: (self.width - k.x) % self.width }
     }

@@ -8,6 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use variata_distributions::{ArgumentError, check, parallel};
 
 use super::AugMix;
+#[cfg(feature = "torch")]
+use super::Fate;
 use crate::error::Error;
 use crate::image::{Image, Layout};
 use crate::wave::CHANNELS;
@@ -219,14 +221,12 @@ impl Pipeline {
             let [moved, chain] = &mut space;
             moved.load(image, self.layout)?;
             if let Some(Draw { first, .. }) = draw {
-                rng.set_stream(first.wrapping_add(i as u64));
-                rng.set_word_pos(0);
-                self.move_base(moved, &mut rng);
+                begin(&mut rng, first.wrapping_add(i as u64));
+                self.draw_base(&mut rng).apply(moved);
             }
             let size = moved.pixels.len();
             for (v, output) in outputs.iter_mut().enumerate() {
-                // Each view begins at a place of its own, so that one can be had without the others.
-                rng.set_word_pos((from + v + 1) as u128 * (1 << 40));
+                begin_view(&mut rng, from + v);
                 let output = &mut output[i * size..(i + 1) * size];
                 self.view(moved, chain, from + v, output, &mut rng)?;
             }
@@ -260,18 +260,98 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Flips and crops.
-    fn move_base(&self, image: &mut Image, rng: &mut impl Rng) {
-        let Some(FlipCrop { flip, padding }) = self.base else { return };
-        let [_, _, width] = image.shape();
-        if flip && rng.random::<bool>() {
-            image.pixels.chunks_exact_mut(width).for_each(<[u8]>::reverse);
-        }
+    fn draw_base(&self, rng: &mut impl Rng) -> Base {
+        let mut base = Base::default();
+        let Some(FlipCrop { flip, padding }) = self.base else { return base };
+        base.flip = flip && rng.random::<bool>();
         if padding > 0 {
             let mut shift = || rng.random_range(0..=2 * padding) as i64 - padding as i64;
-            let (x, y) = (shift(), shift());
-            image.translate_x(x);
-            image.translate_y(y);
+            base.shift = [shift(), shift()];
         }
+        base
     }
+
+    /// What [`fork`](Self::fork) or [`augment`](Self::augment) would do to images of this shape, by the same draws.
+    #[cfg(feature = "torch")]
+    pub(crate) fn fates(
+        &self,
+        shape: [usize; 3],
+        seed: u64,
+        images: std::ops::Range<u64>,
+        views: &[usize],
+    ) -> Result<Vec<Fates>, Error> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut one = |image: u64| {
+            begin(&mut rng, image);
+            let base = self.draw_base(&mut rng);
+            let mut fates = Vec::with_capacity(views.len());
+            for &view in views {
+                begin_view(&mut rng, view);
+                let augmix = self.augmix.as_ref().filter(|_| view > 0);
+                fates.push(augmix.map(|augmix| augmix.fate(shape, &mut rng)).transpose()?);
+            }
+            Ok(Fates { base, views: fates })
+        };
+        let count = images.end.wrapping_sub(images.start);
+        (0..count).map(|i| one(images.start.wrapping_add(i))).collect()
+    }
+
+    #[cfg(feature = "torch")]
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    #[cfg(feature = "torch")]
+    pub(crate) fn normalize(&self) -> Normalize {
+        self.normalize
+    }
+
+    /// Number of chains of a view, at least 1.
+    #[cfg(feature = "torch")]
+    pub(crate) fn width(&self) -> usize {
+        self.augmix.as_ref().map_or(1, |augmix| augmix.options().width)
+    }
+
+    #[cfg(feature = "torch")]
+    pub(crate) fn moves(&self) -> bool {
+        self.base.is_some()
+    }
+}
+
+/// To the stream of an image.
+fn begin(rng: &mut ChaCha8Rng, image: u64) {
+    rng.set_stream(image);
+    rng.set_word_pos(0);
+}
+
+/// To a view's place in the stream, so that it can be had without the others.
+fn begin_view(rng: &mut ChaCha8Rng, view: usize) {
+    rng.set_word_pos((view + 1) as u128 * (1 << 40));
+}
+
+/// A reflection, and then a movement to the left and upwards.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Base {
+    pub(crate) flip: bool,
+    pub(crate) shift: [i64; 2],
+}
+
+impl Base {
+    fn apply(self, image: &mut Image) {
+        let [_, _, width] = image.shape();
+        if self.flip {
+            image.pixels.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+        }
+        let [x, y] = self.shift;
+        image.translate_x(x);
+        image.translate_y(y);
+    }
+}
+
+/// What becomes of one image: its base, and each view; `None` for a clean one.
+#[cfg(feature = "torch")]
+#[derive(Debug, Clone)]
+pub(crate) struct Fates {
+    pub(crate) base: Base,
+    pub(crate) views: Vec<Option<Fate>>,
 }
