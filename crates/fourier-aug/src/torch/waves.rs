@@ -59,11 +59,16 @@ pub(super) fn numbers(k: WaveVector, phase: f64, amplitude: f64) -> [f64; NUMBER
     [k.y as f64, k.x as f64, libm::cos(phase), libm::sin(phase), amplitude]
 }
 
-/// Waves of `waves` on a device, [n, H, W].
-fn made(grid: &Grid, waves: &[PlaneWave], kind: Kind, device: Device) -> Result<Tensor, Error> {
+/// Waves on a device, [n, H, W], each with a sign of its own.
+fn made(
+    grid: &Grid,
+    waves: &[PlaneWave],
+    sign: impl Fn(&PlaneWave) -> f64,
+    (kind, device): (Kind, Device),
+) -> Result<Tensor, Error> {
     let mut all = Vec::with_capacity(waves.len() * NUMBERS);
     for wave in waves {
-        let amplitude = grid.amplitude(wave.vector, wave.phase, wave.norm)?;
+        let amplitude = sign(wave) * grid.amplitude(wave.vector, wave.phase, wave.norm)?;
         all.extend(numbers(wave.vector, wave.phase, amplitude));
     }
     let all = upload(&all, &[waves.len(), NUMBERS], device)?;
@@ -107,7 +112,8 @@ pub fn waves_composed(grid: &Grid, waves: &[PlaneWave], kind: Kind, device: Devi
     if !matches!(kind, Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double) {
         return Err(variata_torch_bridge::Error::Floating { argument: "kind", got: kind }.into());
     }
-    Ok(made(grid, waves, kind, device)?.to_kind(kind))
+    let first = |wave: &PlaneWave| if wave.flipped[0] { -1.0 } else { 1.0 };
+    Ok(made(grid, waves, first, (kind, device))?.to_kind(kind))
 }
 
 /// [`Grid::add_waves`] to images [N, C, H, W], C = 1 or 3, of any device: new images of the same kind, differentiable.
@@ -202,7 +208,7 @@ fn checked(grid: &Grid, waves: &[PlaneWave], images: &Tensor) -> Result<(), Erro
 fn signed(grid: &Grid, waves: &[PlaneWave], images: &Tensor) -> Result<Tensor, Error> {
     checked(grid, waves, images)?;
     let (channels, device, kind) = (images.size()[1] as usize, images.device(), compute_kind(images.kind()));
-    let made = made(grid, waves, kind, device)?.unsqueeze(1);
+    let made = made(grid, waves, |_| 1.0, (kind, device))?.unsqueeze(1);
     if !waves.iter().any(|wave| wave.flipped[..channels].contains(&true)) {
         return Ok(made);
     }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use ndarray::{Array2, Array3, Array4, ArrayView4, Axis};
 use variata_distributions::ArgumentError;
 use variata_fourier_aug::{
-    Alignment, Binning, Error, HeatmapOptions, HeatmapRun, JSD_WEIGHT, Predictions, consistency_loss,
+    Alignment, Binning, Error, HeatmapOptions, HeatmapRun, JSD_WEIGHT, Predictions,
     consistency_loss_with_grad, torch,
 };
 use variata_torch_bridge::tch::{Device, Kind, Tensor};
@@ -97,9 +97,10 @@ fn sure_impossible_and_only_labels() {
         let found = torch::consistency_loss_composed(&inputs, &labels, 1.0).unwrap();
         found.value.backward();
         let value = found.value.double_value(&[]);
-        assert!((value - want.value).abs() <= 1e-14 * want.value, "{row:?}: {value} {}", want.value);
+        // The native kernel has exp(−690) for what is impossible.
+        assert!((value - want.value).abs() <= 1e-14 * want.value + 1e-299, "{row:?}: {value} {}", want.value);
         for (got, want) in values(&inputs.grad()).iter().zip(&slopes) {
-            assert!((got - want).abs() <= 1e-13 * want.abs() + 1e-300, "{row:?}: {got} {want}");
+            assert!((got - want).abs() <= 1e-13 * want.abs() + 1e-299, "{row:?}: {got} {want}");
         }
     }
     let impossible = leaf(&Array3::from_shape_vec((1, 1, 2), vec![infinite, 0.0]).unwrap());
@@ -287,6 +288,5 @@ fn bad_batches_are_refused_and_can_be_brought_again() {
     assert!(run.add_tensors(&held, &labels, short, go).is_err());
     assert_eq!(run.state().waves_done, 0);
     assert!(run.add_tensors(&held, &labels, on_tensors, go).unwrap().is_continue());
-    let want = consistency_loss(&Array3::<f64>::zeros((1, 1, 2)), &[0], 0.0).unwrap();
-    assert_eq!((run.state().images_done, want.value), (2, std::f64::consts::LN_2));
+    assert_eq!(run.state().images_done, 2);
 }
