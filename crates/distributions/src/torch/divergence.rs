@@ -204,8 +204,10 @@ fn composed(logits: &Tensor, weights: &Array1<f64>) -> Tensor {
     let mean = over_rows(excess.shallow_clone());
     let r = (&excess - &mean) / (&mean + 1.0);
     let phi = (&r + 1.0) * log1pmx(&r) + r.square();
-    let log_m = (&log_p + w.log()).logsumexp([0i64].as_slice(), true);
-    let ratio = log_p.masked_fill(&excluded, 0.0) - log_m.masked_fill(&log_m.isinf(), 0.0);
+    // A category that no row has would be the logarithm of an empty sum, whose slope is NaN.
+    let nowhere = log_p.isneginf().all_dim(0, true);
+    let log_m = (log_p.masked_fill(&nowhere, 0.0) + w.log()).logsumexp([0i64].as_slice(), true);
+    let ratio = log_p.masked_fill(&excluded, 0.0) - log_m;
     let m = over_rows(p.shallow_clone());
     let terms = over_rows(select(&far, &product(&p, &ratio), &(m * phi)));
     terms.sum_dim_intlist([-1i64].as_slice(), false, Kind::Double).squeeze_dim(0)

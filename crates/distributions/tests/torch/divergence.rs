@@ -48,6 +48,9 @@ fn jensen_shannon_in_both_homes() {
     let [routed, composed] =
         [jensen_shannon(&logits, None), jensen_shannon_composed(&logits, None)].map(Result::unwrap);
     assert_close("impossible", &array(&composed), &array(&routed), 1e-14);
+    let slopes =
+        [&routed, &composed].map(|value| array(&Tensor::run_backward(&[value], &[&logits], true, false)[0]));
+    assert_close("impossible, slopes", &slopes[1], &slopes[0], 1e-14);
     let nan = leaf(&ArrayD::from_elem(vec![2, 2], f64::NAN));
     assert!(jensen_shannon(&nan, None).unwrap().double_value(&[]).is_nan());
     for bad in [numbers(&[4], 1), numbers(&[0, 4], 1), numbers(&[2, 2, 2], 1)] {

@@ -183,7 +183,9 @@ fn composed<const V: usize>(
             found.iter_mut().zip(parts).for_each(|(found, part)| found.push(part));
         }
         if n == 0 {
-            found.iter_mut().for_each(|found| found.push(finish.clean(&levels)));
+            for found in &mut found {
+                found.push(finish.clean(&levels));
+            }
         }
         Ok(found.map(|found| Tensor::cat(&found, 0)))
     })
