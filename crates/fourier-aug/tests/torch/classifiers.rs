@@ -190,7 +190,7 @@ fn images(n: usize) -> Array4<f32> {
 }
 
 /// Logits from a sum that is exact in f64, so that both homes give the same ones.
-fn weighted(images: ArrayView4<'_, f32>) -> Result<Array2<f32>, Infallible> {
+fn weighted(images: &ArrayView4<'_, f32>) -> Array2<f32> {
     let logit = |i: usize, k: usize| {
         let image = images.index_axis(Axis(0), i);
         let terms = image
@@ -198,13 +198,19 @@ fn weighted(images: ArrayView4<'_, f32>) -> Result<Array2<f32>, Infallible> {
             .map(|((c, y, x), v)| f64::from(*v) * (((c * 31 + y * 17 + x * 7 + k * 13) % 5) as f64 - 2.0));
         terms.sum::<f64>() as f32
     };
-    Ok(Array2::from_shape_fn((images.len_of(Axis(0)), 4), |(i, k)| logit(i, k)))
+    Array2::from_shape_fn((images.len_of(Axis(0)), 4), |(i, k)| logit(i, k))
 }
 
-fn on_tensors(images: &Tensor) -> Result<Tensor, Infallible> {
-    assert_eq!((images.kind(), images.requires_grad()), (Kind::Float, false));
-    let array = tensor_into_array::<f32>("images", images).unwrap();
-    Ok(tensor_from_array(weighted(array.view().into_dimensionality().unwrap())?).unwrap())
+fn on_arrays() -> impl Fn(ArrayView4<'_, f32>) -> Result<Array2<f32>, Infallible> {
+    |images| Ok(weighted(&images))
+}
+
+fn on_tensors() -> impl Fn(&Tensor) -> Result<Tensor, Infallible> {
+    |images| {
+        assert_eq!((images.kind(), images.requires_grad()), (Kind::Float, false));
+        let array = tensor_into_array::<f32>("images", images).unwrap();
+        Ok(tensor_from_array(weighted(&array.view().into_dimensionality().unwrap())).unwrap())
+    }
 }
 
 #[test]
@@ -221,15 +227,15 @@ fn heatmaps_are_the_native_ones_and_go_on_in_either_home() {
                 let labels: Vec<usize> = (0..n).map(|i| i % 4).collect();
                 let held = tensor_from_array(batch.clone()).unwrap();
                 let marks = Tensor::from_slice(&labels.iter().map(|l| *l as i64).collect::<Vec<_>>());
-                assert!(native.add(&batch, &labels, weighted, go).unwrap().is_continue());
-                assert!(tensors.add_tensors(&held, &marks, on_tensors, go).unwrap().is_continue());
+                assert!(native.add(&batch, &labels, on_arrays(), go).unwrap().is_continue());
+                assert!(tensors.add_tensors(&held, &marks, on_tensors(), go).unwrap().is_continue());
                 // Stopped after ten waves on tensors, resumed natively.
                 let stop = |p: variata_fourier_aug::HeatmapProgress| {
                     if p.waves_done == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
                 };
-                assert!(mixed.add_tensors(&held, &marks, on_tensors, stop).unwrap().is_break());
+                assert!(mixed.add_tensors(&held, &marks, on_tensors(), stop).unwrap().is_break());
                 mixed = HeatmapRun::resume(mixed.state().clone()).unwrap();
-                assert!(mixed.add(&batch, &labels, weighted, go).unwrap().is_continue());
+                assert!(mixed.add(&batch, &labels, on_arrays(), go).unwrap().is_continue());
             }
             for run in [&tensors, &mixed] {
                 let pairs =
@@ -251,13 +257,13 @@ fn perturbed_images_are_the_native_ones_to_the_bit() {
     let batch = images(2);
     let look = |images: ArrayView4<'_, f32>| {
         seen.push(images.to_owned().into_dyn());
-        weighted(images)
+        on_arrays()(images)
     };
     let go = |_| ControlFlow::Continue(());
     let _ = HeatmapRun::new(SHAPE, options).unwrap().add(&batch, &[0, 1], look, go).unwrap();
     let look = |images: &Tensor| {
         found.push(tensor_into_array::<f32>("images", images).unwrap());
-        on_tensors(images)
+        on_tensors()(images)
     };
     let held = tensor_from_array(batch).unwrap();
     let labels = Tensor::from_slice(&[0i64, 1]);
@@ -272,21 +278,21 @@ fn bad_batches_are_refused_and_can_be_brought_again() {
     let mut run = HeatmapRun::new(SHAPE, HeatmapOptions::default()).unwrap();
     let held = tensor_from_array(images(2)).unwrap();
     let labels = Tensor::from_slice(&[0i64, 1]);
-    assert_eq!(argument(run.add_tensors(&held.narrow(3, 0, 8), &labels, on_tensors, go)), "images");
-    assert_eq!(argument(run.add_tensors(&held, &labels.narrow(0, 0, 1), on_tensors, go)), "labels");
+    assert_eq!(argument(run.add_tensors(&held.narrow(3, 0, 8), &labels, on_tensors(), go)), "images");
+    assert_eq!(argument(run.add_tensors(&held, &labels.narrow(0, 0, 1), on_tensors(), go)), "labels");
     let none = (held.narrow(0, 0, 0), labels.narrow(0, 0, 0));
-    assert_eq!(argument(run.add_tensors(&none.0, &none.1, on_tensors, go)), "images");
+    assert_eq!(argument(run.add_tensors(&none.0, &none.1, on_tensors(), go)), "images");
     for shift in [1.5, -2.0, f64::NAN] {
-        assert_eq!(argument(run.add_tensors(&(&held + shift), &labels, on_tensors, go)), "images");
+        assert_eq!(argument(run.add_tensors(&(&held + shift), &labels, on_tensors(), go)), "images");
     }
-    assert_eq!(argument(run.add_tensors(&held, &Tensor::from_slice(&[0i64, 9]), on_tensors, go)), "labels");
+    assert_eq!(argument(run.add_tensors(&held, &Tensor::from_slice(&[0i64, 9]), on_tensors(), go)), "labels");
     let counts = held.to_kind(Kind::Int64);
-    assert!(matches!(run.add_tensors(&counts, &labels, on_tensors, go), Err(Error::Tensor(_))));
+    assert!(matches!(run.add_tensors(&counts, &labels, on_tensors(), go), Err(Error::Tensor(_))));
     let broken = |_: &Tensor| Err(std::io::Error::other("no network"));
     assert!(matches!(run.add_tensors(&held, &labels, broken, go), Err(Error::Classifier(_))));
-    let short = |images: &Tensor| on_tensors(&images.narrow(0, 0, 1));
+    let short = |images: &Tensor| on_tensors()(&images.narrow(0, 0, 1));
     assert!(run.add_tensors(&held, &labels, short, go).is_err());
     assert_eq!(run.state().waves_done, 0);
-    assert!(run.add_tensors(&held, &labels, on_tensors, go).unwrap().is_continue());
+    assert!(run.add_tensors(&held, &labels, on_tensors(), go).unwrap().is_continue());
     assert_eq!(run.state().images_done, 2);
 }

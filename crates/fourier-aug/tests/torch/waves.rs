@@ -12,7 +12,7 @@ fn some(grid: &Grid, n: usize) -> Vec<PlaneWave> {
         vector: vectors[i * 7 % vectors.len()],
         phase: i as f64 * 0.61 - 2.0,
         norm: 0.5 + i as f64 / 9.0,
-        flipped: [i % 2 == 1, i % 3 == 0, i % 5 == 2],
+        flipped: [i % 2 == 1, i % 3 == 1, i % 5 == 2],
     };
     (0..n).map(wave).collect()
 }
