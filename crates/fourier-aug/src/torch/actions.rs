@@ -34,7 +34,7 @@ pub(super) enum Kernel {
 }
 
 /// Numbers of f64 that a kernel holds at a time.
-const BLOCK: usize = 1 << 23;
+const BLOCK: usize = 1 << 22;
 
 /// What kernels read beside images, on their device.
 pub(super) struct Tables {

@@ -17,7 +17,7 @@ use crate::image::{Layout, check};
 use crate::wave::Grid;
 
 /// Levels of chains that are held at a time.
-const BLOCK: usize = 1 << 26;
+const BLOCK: usize = 1 << 24;
 
 /// [`Pipeline::fork`] on tensors: the clean images, flipped and cropped, and two views of AugMix, [N, C, H, W] each, in `Float` on the
 /// device of the images.

@@ -148,6 +148,24 @@ fn every_image_has_the_same_fate_in_both_homes() {
 }
 
 #[test]
+fn a_batch_too_large_for_one_block() {
+    // 40 images of 2¹⁶ levels in 8 chains each: 21 million, of which 32 images make a block, and 64 chains one of an operation.
+    let waves = WaveSampler::new(Grid::new(256, 256).unwrap(), &WaveSamplerOptions::default()).unwrap();
+    let options = AugMixOptions { width: 8, depth: Depth::Fixed(1), ..AugMixOptions::default() };
+    let operations = vec![
+        WeightedOperation::new(Primitive::Rotate, 1.0),
+        WeightedOperation::new(Primitive::Equalize, 1.0),
+        WeightedOperation::new(waves, 1.0),
+    ];
+    let augmix = AugMix::new(operations, options).unwrap();
+    let pipeline = Pipeline::new(Layout::Chw, None, Some(augmix), Normalize::none()).unwrap();
+    let images = images([40, 1, 256, 256]);
+    let want = pipeline.augment(&images, 4, u64::MAX - 10).unwrap();
+    let got = torch::augment_composed(&pipeline, &tensor(&images), 4, u64::MAX - 10).unwrap();
+    assert!(back(&got) == want);
+}
+
+#[test]
 fn numbers_are_rounded_to_levels_and_cut() {
     let pipeline = Pipeline::new(Layout::Chw, None, None, Normalize::none()).unwrap();
     let values = Tensor::from_slice(&[-1.0f32, 0.0, 0.5, 0.502, 1.0, 7.0, f32::NAN, f32::INFINITY]);
