@@ -1,20 +1,16 @@
 //! AugMix: chains of operations, mixed with each other and with the image.
 
-mod pipeline;
+pub(crate) mod pipeline;
 
 use std::sync::Arc;
 
 use rand::{Rng, RngExt};
 use variata_distributions::{ArgumentError, check};
 
-#[cfg(feature = "torch")]
-pub(crate) use pipeline::Fates;
 pub use pipeline::{FlipCrop, Normalize, Pipeline};
 
 use crate::error::Error;
 use crate::image::Image;
-#[cfg(feature = "torch")]
-use crate::operation::Action;
 use crate::operation::{Operation, Primitive};
 use crate::random::{pick, weights_into};
 use crate::wave::WaveSampler;
@@ -29,7 +25,7 @@ pub enum Depth {
 }
 
 impl Depth {
-    fn draw(self, rng: &mut dyn Rng) -> usize {
+    pub(crate) fn draw(self, rng: &mut dyn Rng) -> usize {
         match self {
             Self::Fixed(depth) => depth,
             Self::UpTo(most) => rng.random_range(1..=most),
@@ -142,9 +138,9 @@ impl Default for AugMixOptions {
 /// Source: paper fourier-aug, eq. (2); Hendrycks et al., "AugMix" (2020), algorithm 1.
 #[derive(Debug, Clone)]
 pub struct AugMix {
-    operations: Vec<Arc<dyn Operation>>,
+    pub(crate) operations: Vec<Arc<dyn Operation>>,
     /// Sums of weights.
-    cumulative: Vec<f64>,
+    pub(crate) cumulative: Vec<f64>,
     options: AugMixOptions,
 }
 
@@ -212,39 +208,11 @@ impl AugMix {
     }
 
     /// Weights of the chains; returned, those of the image and of the mixture of chains.
-    fn draw_weights(&self, weights: &mut [f64; 64], rng: &mut dyn Rng) -> [f64; 2] {
+    pub(crate) fn draw_weights(&self, weights: &mut [f64; 64], rng: &mut dyn Rng) -> [f64; 2] {
         let AugMixOptions { width, chains, mixture, .. } = self.options;
         let mut sides = [0.0; 2];
         weights_into(chains, &mut weights[..width], rng);
         weights_into(mixture, &mut sides, rng);
         sides
     }
-
-    /// What [`mix`](Self::mix) would do to an image of this shape, by the same draws.
-    #[cfg(feature = "torch")]
-    pub(crate) fn fate(&self, shape: [usize; 3], rng: &mut dyn Rng) -> Result<Fate, Error> {
-        let AugMixOptions { severity, width, depth, .. } = self.options;
-        let mut weights = [0.0; 64];
-        let [clean, mixed] = self.draw_weights(&mut weights, rng);
-        let mut chains = Vec::with_capacity(width);
-        for weight in &weights[..width] {
-            let length = depth.draw(rng);
-            let mut actions = Vec::with_capacity(length);
-            for _ in 0..length {
-                let operation = &self.operations[pick(&self.cumulative, rng)];
-                let named = || Error::NoAction { operation: format!("{operation:?}") };
-                actions.push(operation.action(shape, severity, rng)?.ok_or_else(named)?);
-            }
-            chains.push(((mixed * weight / 255.0) as f32, actions));
-        }
-        Ok(Fate { clean: (clean / 255.0) as f32, chains })
-    }
-}
-
-/// What becomes of one image: of levels, the weight of the image itself, and of each chain with its actions.
-#[cfg(feature = "torch")]
-#[derive(Debug, Clone)]
-pub(crate) struct Fate {
-    pub(crate) clean: f32,
-    pub(crate) chains: Vec<(f32, Vec<Action>)>,
 }

@@ -29,7 +29,6 @@ pub enum Error {
     #[error(transparent)]
     Distributions(variata_distributions::Error),
     /// An operation that tensors cannot do.
-    #[cfg(feature = "torch")]
     #[error("the operation {operation} names no action, so that it cannot be done on tensors")]
     NoAction {
         /// Its `Debug` form.

@@ -109,9 +109,9 @@ pub struct HeatmapState {
 #[derive(Debug, Clone)]
 pub struct HeatmapRun {
     state: HeatmapState,
-    grid: Grid,
+    pub(crate) grid: Grid,
     /// Distinct wave vectors, with the amplitude that makes the norm 1.
-    waves: Vec<(WaveVector, f64)>,
+    pub(crate) waves: Vec<(WaveVector, f64)>,
     /// Self-conjugate wave vectors at which a cosine of this phase is 0 everywhere.
     excluded: Vec<WaveVector>,
     buffer: Array4<f32>,
@@ -262,12 +262,6 @@ impl HeatmapRun {
         }
         self.finish(batch);
         Ok(ControlFlow::Continue(()))
-    }
-
-    /// The grid, its waves with the amplitude that makes the norm 1, and what is added.
-    #[cfg(feature = "torch")]
-    pub(crate) fn tried(&self) -> (&Grid, &[(WaveVector, f64)], HeatmapOptions) {
-        (&self.grid, &self.waves, self.state.options)
     }
 
     /// Scale of the unit wave in a channel of an image of the present batch.

@@ -65,7 +65,7 @@ pub trait Operation: Debug + Send + Sync {
 /// | `Autocontrast`, `Equalize` | none |
 /// | `Posterize` | 4 − ⌊0.4u⌋ bits |
 /// | `Solarize` | threshold 256 − ⌊25.6u⌋ |
-/// | `Color`, `Contrast`, `Brightness`, `Sharpness` | factor 0.18u + 0.1, which only weakens |
+/// | `Color`, `Contrast`, `Brightness`, `Sharpness` | factor 0.18u + 0.1, which weakens as long as u < 5 |
 ///
 /// Source: Hendrycks et al., "AugMix" (2020), code; facts of paper fourier-aug, section 3.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

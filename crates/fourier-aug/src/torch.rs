@@ -34,6 +34,7 @@ mod actions;
 mod augmix;
 mod calibration;
 mod consistency;
+mod fates;
 mod heatmap;
 mod schedule;
 mod waves;

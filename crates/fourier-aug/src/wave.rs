@@ -53,8 +53,8 @@ pub struct Grid {
     height: usize,
     width: usize,
     /// (cos, sin) of 2π·i/H, and of 2π·i/W.
-    rows: Vec<(f64, f64)>,
-    columns: Vec<(f64, f64)>,
+    pub(crate) rows: Vec<(f64, f64)>,
+    pub(crate) columns: Vec<(f64, f64)>,
 }
 
 impl Grid {
@@ -158,12 +158,6 @@ impl Grid {
             return Err(Error::DegenerateWave { vector: [k.y, k.x], phase });
         }
         Ok(norm / (pixels.sqrt() * cosine))
-    }
-
-    /// (cos, sin) of 2π·i/H, and of 2π·i/W.
-    #[cfg(feature = "torch")]
-    pub(crate) fn circles(&self) -> [&[(f64, f64)]; 2] {
-        [&self.rows, &self.columns]
     }
 
     pub(crate) fn opposite(&self, k: WaveVector) -> WaveVector {

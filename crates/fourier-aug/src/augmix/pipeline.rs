@@ -8,8 +8,6 @@ use rand_chacha::ChaCha8Rng;
 use variata_distributions::{ArgumentError, check, parallel};
 
 use super::AugMix;
-#[cfg(feature = "torch")]
-use super::Fate;
 use crate::error::Error;
 use crate::image::{Image, Layout};
 use crate::wave::CHANNELS;
@@ -76,10 +74,10 @@ impl Normalize {
 /// ```
 #[derive(Debug)]
 pub struct Pipeline {
-    layout: Layout,
-    base: Option<FlipCrop>,
-    augmix: Option<AugMix>,
-    normalize: Normalize,
+    pub(crate) layout: Layout,
+    pub(crate) base: Option<FlipCrop>,
+    pub(crate) augmix: Option<AugMix>,
+    pub(crate) normalize: Normalize,
     /// Memory of earlier calls: an image, and one that operations change.
     pool: Mutex<Vec<[Image; 2]>>,
 }
@@ -260,7 +258,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn draw_base(&self, rng: &mut impl Rng) -> Base {
+    pub(crate) fn draw_base(&self, rng: &mut impl Rng) -> Base {
         let mut base = Base::default();
         let Some(FlipCrop { flip, padding }) = self.base else { return base };
         base.flip = flip && rng.random::<bool>();
@@ -270,62 +268,16 @@ impl Pipeline {
         }
         base
     }
-
-    /// What [`fork`](Self::fork) or [`augment`](Self::augment) would do to images of this shape, by the same draws.
-    #[cfg(feature = "torch")]
-    pub(crate) fn fates(
-        &self,
-        shape: [usize; 3],
-        seed: u64,
-        images: std::ops::Range<u64>,
-        views: &[usize],
-    ) -> Result<Vec<Fates>, Error> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut one = |image: u64| {
-            begin(&mut rng, image);
-            let base = self.draw_base(&mut rng);
-            let mut fates = Vec::with_capacity(views.len());
-            for &view in views {
-                begin_view(&mut rng, view);
-                let augmix = self.augmix.as_ref().filter(|_| view > 0);
-                fates.push(augmix.map(|augmix| augmix.fate(shape, &mut rng)).transpose()?);
-            }
-            Ok(Fates { base, views: fates })
-        };
-        let count = images.end.wrapping_sub(images.start);
-        (0..count).map(|i| one(images.start.wrapping_add(i))).collect()
-    }
-
-    #[cfg(feature = "torch")]
-    pub(crate) fn layout(&self) -> Layout {
-        self.layout
-    }
-
-    #[cfg(feature = "torch")]
-    pub(crate) fn normalize(&self) -> Normalize {
-        self.normalize
-    }
-
-    /// Number of chains of a view, at least 1.
-    #[cfg(feature = "torch")]
-    pub(crate) fn width(&self) -> usize {
-        self.augmix.as_ref().map_or(1, |augmix| augmix.options().width)
-    }
-
-    #[cfg(feature = "torch")]
-    pub(crate) fn moves(&self) -> bool {
-        self.base.is_some()
-    }
 }
 
 /// To the stream of an image.
-fn begin(rng: &mut ChaCha8Rng, image: u64) {
+pub(crate) fn begin(rng: &mut ChaCha8Rng, image: u64) {
     rng.set_stream(image);
     rng.set_word_pos(0);
 }
 
 /// To a view's place in the stream, so that it can be had without the others.
-fn begin_view(rng: &mut ChaCha8Rng, view: usize) {
+pub(crate) fn begin_view(rng: &mut ChaCha8Rng, view: usize) {
     rng.set_word_pos((view + 1) as u128 * (1 << 40));
 }
 
@@ -346,12 +298,4 @@ impl Base {
         image.translate_x(x);
         image.translate_y(y);
     }
-}
-
-/// What becomes of one image: its base, and each view; `None` for a clean one.
-#[cfg(feature = "torch")]
-#[derive(Debug, Clone)]
-pub(crate) struct Fates {
-    pub(crate) base: Base,
-    pub(crate) views: Vec<Option<Fate>>,
 }

@@ -9,9 +9,10 @@ use variata_distributions::torch::support::size;
 use variata_torch_bridge::{lend, no_grad, tensor_from_array};
 
 use super::actions::{Kernel, Tables};
+use super::fates::{Fates, draw};
 use super::schedule::{Schedule, base};
 use super::upload;
-use crate::augmix::{Fates, Pipeline};
+use crate::augmix::Pipeline;
 use crate::error::Error;
 use crate::image::{Layout, check};
 use crate::wave::Grid;
@@ -146,8 +147,8 @@ fn wrong_rank(got: Vec<usize>) -> ArgumentError {
 fn arranged(pipeline: &Pipeline, levels: &Tensor) -> Result<Tensor, Error> {
     let got = size(levels);
     let [_, a, b, c] = got[..] else { return Err(wrong_rank(got).into()) };
-    check([a, b, c], pipeline.layout())?;
-    Ok(match pipeline.layout() {
+    check([a, b, c], pipeline.layout)?;
+    Ok(match pipeline.layout {
         Layout::Chw => levels.contiguous(),
         Layout::Hwc => levels.permute([0, 3, 1, 2]).contiguous(),
     })
@@ -170,13 +171,14 @@ fn composed<const V: usize>(
         let tables = Tables::new(&grid, levels.device())?;
         let finish = Finish::new(pipeline, &levels)?;
         let mut found: [Vec<Tensor>; V] = array::from_fn(|_| Vec::new());
-        let block = (BLOCK / (channels * height * width * V * pipeline.width())).max(1);
+        let chains = V * pipeline.augmix.as_ref().map_or(1, |augmix| augmix.options().width);
+        let block = (BLOCK / (channels * height * width * chains)).max(1);
         for start in (0..n).step_by(block) {
             let len = block.min(n - start);
             let from = first.wrapping_add(start as u64);
-            let fates = pipeline.fates(shape, seed, from..from.wrapping_add(len as u64), &views)?;
+            let fates = draw(pipeline, shape, (seed, from, len), &views)?;
             let mut moved = levels.narrow(0, start as i64, len as i64);
-            if pipeline.moves() {
+            if pipeline.base.is_some() {
                 moved = tables.apply(Kernel::Move, &moved, &base(&fates, width, levels.device())?);
             }
             let parts = mixed::<V>(&moved, &fates, &grid, &tables, &finish)?;
@@ -245,7 +247,7 @@ struct Finish {
 impl Finish {
     fn new(pipeline: &Pipeline, levels: &Tensor) -> Result<Self, Error> {
         let (channels, device) = (size(levels)[1], levels.device());
-        let normalize = pipeline.normalize();
+        let normalize = pipeline.normalize;
         let of = |numbers: &[f32; 3]| upload(&numbers[..channels], &[1, channels, 1, 1], device);
         let (mean, scale) = (of(&normalize.mean)?, of(&normalize.std.map(|std| 1.0 / std))?);
         Ok(Self { mean, scale, most: upload(&[255f32], &[1], device)? })

@@ -59,7 +59,7 @@ impl HeatmapRun {
         no_grad(|| {
             let images = images.detach().to_kind(Kind::Float);
             check_unit(&images)?;
-            let circles = Circles::new(self.tried().0, images.device())?;
+            let circles = Circles::new(&self.grid, images.device())?;
             let mut block = None;
             let predict = |run: &mut Self, at: usize| {
                 let perturbed = run.perturbed(&images, at, &circles, &mut block)?;
@@ -78,7 +78,7 @@ impl HeatmapRun {
         circles: &Circles,
         block: &mut Option<(usize, Tensor)>,
     ) -> Result<Tensor, Error> {
-        let (grid, waves, options) = self.tried();
+        let (grid, waves, options) = (&self.grid, &self.waves, self.state().options);
         let count = (BLOCK / (grid.height() * grid.width())).max(1);
         let have = block.take().filter(|(first, made)| (*first..first + size(made)[0]).contains(&at));
         let (first, made) = if let Some(have) = have {

@@ -3,8 +3,8 @@
 use tch::{Device, Tensor};
 
 use super::actions::{Kernel, Tables};
+use super::fates::Fates;
 use super::upload;
-use crate::augmix::Fates;
 use crate::error::Error;
 use crate::operation::Action;
 use crate::operation::spatial::{rotation, shear_x, shear_y};

@@ -25,8 +25,7 @@ impl Circles {
             let numbers: Vec<f64> = circle.iter().flat_map(|&(cos, sin)| [cos, sin]).collect();
             upload(&numbers, &[circle.len(), 2], device)
         };
-        let [rows, columns] = grid.circles();
-        Ok(Self { rows: table(rows)?, columns: table(columns)? })
+        Ok(Self { rows: table(&grid.rows)?, columns: table(&grid.columns)? })
     }
 
     /// The waves of numbers [n, ≥ 5] in f64: [n, H, W], in f32 with the native kernel's roundings, or in f64.
