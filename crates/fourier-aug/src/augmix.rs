@@ -1,6 +1,6 @@
 //! AugMix: chains of operations, mixed with each other and with the image.
 
-mod pipeline;
+pub(crate) mod pipeline;
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub enum Depth {
 }
 
 impl Depth {
-    fn draw(self, rng: &mut dyn Rng) -> usize {
+    pub(crate) fn draw(self, rng: &mut dyn Rng) -> usize {
         match self {
             Self::Fixed(depth) => depth,
             Self::UpTo(most) => rng.random_range(1..=most),
@@ -138,9 +138,9 @@ impl Default for AugMixOptions {
 /// Source: paper fourier-aug, eq. (2); Hendrycks et al., "AugMix" (2020), algorithm 1.
 #[derive(Debug, Clone)]
 pub struct AugMix {
-    operations: Vec<Arc<dyn Operation>>,
+    pub(crate) operations: Vec<Arc<dyn Operation>>,
     /// Sums of weights.
-    cumulative: Vec<f64>,
+    pub(crate) cumulative: Vec<f64>,
     options: AugMixOptions,
 }
 
@@ -188,12 +188,9 @@ impl AugMix {
         out: &mut [f32],
         rng: &mut dyn Rng,
     ) -> Result<(), Error> {
-        let AugMixOptions { severity, width, depth, chains, mixture } = self.options;
+        let AugMixOptions { severity, width, depth, .. } = self.options;
         let mut weights = [0.0; 64];
-        let mut sides = [0.0; 2];
-        weights_into(chains, &mut weights[..width], rng);
-        weights_into(mixture, &mut sides, rng);
-        let [clean, mixed] = sides;
+        let [clean, mixed] = self.draw_weights(&mut weights, rng);
         // Levels are divided once, in the weights.
         let scale = (clean / 255.0) as f32;
         out.iter_mut().zip(&image.pixels).for_each(|(to, v)| *to = scale * f32::from(*v));
@@ -208,5 +205,14 @@ impl AugMix {
             out.iter_mut().zip(&chain.pixels).for_each(|(to, v)| *to += scale * f32::from(*v));
         }
         Ok(())
+    }
+
+    /// Weights of the chains; returned, those of the image and of the mixture of chains.
+    pub(crate) fn draw_weights(&self, weights: &mut [f64; 64], rng: &mut dyn Rng) -> [f64; 2] {
+        let AugMixOptions { width, chains, mixture, .. } = self.options;
+        let mut sides = [0.0; 2];
+        weights_into(chains, &mut weights[..width], rng);
+        weights_into(mixture, &mut sides, rng);
+        sides
     }
 }

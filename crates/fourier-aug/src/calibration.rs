@@ -112,6 +112,22 @@ impl Predictions {
         Self::from_probabilities(&rows, labels)
     }
 
+    /// Takes in the examples of another set, such as the next batch.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use variata_fourier_aug::Predictions;
+    ///
+    /// let mut all = Predictions::new(&array![0.75], &[true])?;
+    /// all.extend(&Predictions::new(&array![0.5], &[false])?);
+    /// assert_eq!((all.len(), all.error()), (2, 0.5));
+    /// # Ok::<(), variata_fourier_aug::Error>(())
+    /// ```
+    pub fn extend(&mut self, other: &Self) {
+        self.confidence.extend_from_slice(&other.confidence);
+        self.correct.extend_from_slice(&other.correct);
+    }
+
     /// Number of examples.
     pub fn len(&self) -> usize {
         self.confidence.len()
@@ -339,7 +355,7 @@ fn at_least_one(argument: &'static str, value: usize) -> Result<(), ArgumentErro
     check::scalar(argument, value as f64, "at least 1", value > 0)
 }
 
-fn not_empty(argument: &'static str, shape: &[usize]) -> Result<(), ArgumentError> {
+pub(crate) fn not_empty(argument: &'static str, shape: &[usize]) -> Result<(), ArgumentError> {
     if shape.contains(&0) {
         return Err(ArgumentError::Shape { argument, got: shape.to_vec(), want: "not empty".to_owned() });
     }

@@ -6,9 +6,9 @@
 
 mod blur;
 mod digital;
-mod image;
 mod jpeg;
 mod noise;
+mod planes;
 mod weather;
 
 use ndarray::{Array4, ArrayRef4, ArrayView3, Axis};
@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use variata_distributions::{ArgumentError, check, parallel};
 
 use crate::Error;
-use image::Image;
+use planes::Planes;
 
 /// A corruption. The names of the variants are those of the files of CIFAR-10-C, see [`name`](Self::name).
 ///
@@ -263,8 +263,8 @@ fn one<P: CorruptionPixel>(
     corruption: Corruption,
     level: usize,
     rng: &mut ChaCha8Rng,
-) -> Image {
-    let image = Image::new(view);
+) -> Planes {
+    let image = Planes::new(view);
     match corruption {
         Corruption::GaussianNoise => noise::gaussian(image, level, rng),
         Corruption::ShotNoise => noise::shot(image, level, rng),

@@ -28,6 +28,16 @@ pub enum Error {
     /// Logits or probabilities that are no distributions.
     #[error(transparent)]
     Distributions(variata_distributions::Error),
+    /// An operation that tensors cannot do.
+    #[error("the operation {operation} names no action, so that it cannot be done on tensors")]
+    NoAction {
+        /// Its `Debug` form.
+        operation: String,
+    },
+    /// A tensor could not be used.
+    #[cfg(feature = "torch")]
+    #[error(transparent)]
+    Tensor(#[from] variata_torch_bridge::Error),
     /// The classifier that was handed in failed.
     #[error("the classifier failed: {0}")]
     Classifier(#[source] Box<dyn std::error::Error + Send + Sync>),

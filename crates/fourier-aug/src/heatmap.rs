@@ -14,6 +14,7 @@ use variata_distributions::{ArgumentError, check, parallel};
 pub use map::{Heatmap, pooled};
 pub use render::Picture;
 
+use crate::calibration::not_empty;
 use crate::{Error, Grid, Predictions, WaveVector};
 
 /// Sign of the wave in each channel.
@@ -108,9 +109,9 @@ pub struct HeatmapState {
 #[derive(Debug, Clone)]
 pub struct HeatmapRun {
     state: HeatmapState,
-    grid: Grid,
+    pub(crate) grid: Grid,
     /// Distinct wave vectors, with the amplitude that makes the norm 1.
-    waves: Vec<(WaveVector, f64)>,
+    pub(crate) waves: Vec<(WaveVector, f64)>,
     /// Self-conjugate wave vectors at which a cosine of this phase is 0 everywhere.
     excluded: Vec<WaveVector>,
     buffer: Array4<f32>,
@@ -208,31 +209,45 @@ impl HeatmapRun {
         images: &ArrayRef4<f32>,
         labels: &[usize],
         mut classify: impl FnMut(ArrayView4<'_, f32>) -> Result<ndarray::Array2<f32>, E>,
-        mut progress: impl FnMut(HeatmapProgress) -> ControlFlow<()>,
+        progress: impl FnMut(HeatmapProgress) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Error> {
-        let [channels, height, width] = self.state.shape;
         let batch = labels.len();
-        check::shape("images", images.shape(), &[batch, channels, height, width])?;
-        if batch == 0 {
-            let want = "not empty".to_owned();
-            return Err(
-                ArgumentError::Shape { argument: "images", got: images.shape().to_vec(), want }.into()
-            );
-        }
+        self.check_batch(images.shape(), batch)?;
         check::probability("images", images)?;
-        if self.state.waves_done > 0 {
-            let had = self.state.outcomes[0].len() - self.state.images_done;
-            check::shape("labels", &[batch], &[had])?;
-        }
         if self.buffer.dim() != images.dim() {
             self.buffer = Array4::zeros(images.dim());
         }
         let images = images.as_standard_layout();
+        let predict = |run: &mut Self, at: usize| {
+            run.perturb(images.as_slice().unwrap_or_default(), at);
+            let logits = classify(run.buffer.view()).map_err(|error| Error::Classifier(Box::new(error)))?;
+            outcomes(&logits, labels)
+        };
+        self.each_wave(batch, predict, progress)
+    }
+
+    /// Images of this shape with this number of labels can come next.
+    pub(crate) fn check_batch(&self, got: &[usize], batch: usize) -> Result<(), Error> {
+        let [channels, height, width] = self.state.shape;
+        check::shape("images", got, &[batch, channels, height, width])?;
+        not_empty("images", got)?;
+        if self.state.waves_done > 0 {
+            let had = self.state.outcomes[0].len() - self.state.images_done;
+            check::shape("labels", &[batch], &[had])?;
+        }
+        Ok(())
+    }
+
+    /// Takes in the outcomes that `predict` finds under each wave that is left.
+    pub(crate) fn each_wave(
+        &mut self,
+        batch: usize,
+        mut predict: impl FnMut(&mut Self, usize) -> Result<Vec<f32>, Error>,
+        mut progress: impl FnMut(HeatmapProgress) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Error> {
         while self.state.waves_done < self.waves.len() {
             let at = self.state.waves_done;
-            self.perturb(images.as_slice().unwrap_or_default(), at);
-            let logits = classify(self.buffer.view()).map_err(|error| Error::Classifier(Box::new(error)))?;
-            let outcomes = outcomes(&logits, labels)?;
+            let outcomes = predict(self, at)?;
             self.state.outcomes[at].extend(outcomes);
             self.state.waves_done += 1;
             let (waves, batches_done) = (self.waves.len(), self.state.batches_done);
@@ -249,6 +264,17 @@ impl HeatmapRun {
         Ok(ControlFlow::Continue(()))
     }
 
+    /// Scale of the unit wave in a channel of an image of the present batch.
+    pub(crate) fn scale(&self, at: usize, image: usize, channel: usize) -> f32 {
+        let HeatmapOptions { norm, alignment, .. } = self.state.options;
+        match alignment {
+            Alignment::Aligned => norm as f32,
+            Alignment::RandomFlip(seed) => {
+                norm as f32 * sign(seed, at, self.state.images_done + image, channel)
+            }
+        }
+    }
+
     fn finish(&mut self, batch: usize) {
         self.state.waves_done = 0;
         self.state.batches_done += 1;
@@ -257,29 +283,26 @@ impl HeatmapRun {
 
     /// The buffer becomes images + ±norm·wave.
     fn perturb(&mut self, images: &[f32], at: usize) {
-        let HeatmapOptions { norm, alignment, clip, .. } = self.state.options;
+        let HeatmapOptions { clip, phase, .. } = self.state.options;
         let [channels, height, width] = self.state.shape;
-        let (first, norm, pixels) = (self.state.images_done, norm as f32, height * width);
+        let pixels = height * width;
         let (wave, amplitude) = self.waves[at];
-        let Self { grid, columns, unit, .. } = self;
+        let (mut unit, mut buffer) = (std::mem::take(&mut self.unit), std::mem::take(&mut self.buffer));
         unit.resize(pixels, 0.0);
         // The sign of the phase is the authors'.
-        grid.fill((wave, -self.state.options.phase), amplitude, unit, columns, |_, u| u);
-        let unit = &*unit;
-        let goals = self.buffer.as_slice_mut().unwrap_or_default().chunks_mut(channels * pixels);
+        self.grid.fill((wave, -phase), amplitude, &mut unit, &mut self.columns, |_, u| u);
+        let goals = buffer.as_slice_mut().unwrap_or_default().chunks_mut(channels * pixels);
         let tasks: Vec<_> = goals.zip(images.chunks(channels * pixels)).enumerate().collect();
         parallel::for_each(tasks, |(i, (goal, image))| {
             for (c, (goal, image)) in goal.chunks_mut(pixels).zip(image.chunks(pixels)).enumerate() {
-                let scale = match alignment {
-                    Alignment::Aligned => norm,
-                    Alignment::RandomFlip(seed) => norm * sign(seed, at, first + i, c),
-                };
-                for ((to, x), u) in goal.iter_mut().zip(image).zip(unit) {
+                let scale = self.scale(at, i, c);
+                for ((to, x), u) in goal.iter_mut().zip(image).zip(&unit) {
                     let sum = x + scale * u;
                     *to = if clip { sum.clamp(0.0, 1.0) } else { sum };
                 }
             }
         });
+        (self.unit, self.buffer) = (unit, buffer);
     }
 
     /// Share of wrong predictions under each wave.

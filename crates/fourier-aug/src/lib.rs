@@ -19,6 +19,9 @@ mod random;
 mod calibration;
 mod jsd;
 
+#[cfg(feature = "torch")]
+pub mod torch;
+
 pub use augmix::{
     AugMix, AugMixOptions, AugmentationSet, Depth, FlipCrop, Normalize, Pipeline, WeightedOperation,
 };
@@ -34,7 +37,7 @@ pub use heatmap::{
 };
 pub use image::{Image, Layout};
 pub use jsd::{ConsistencyLoss, JSD_WEIGHT, consistency_loss, consistency_loss_with_grad};
-pub use operation::{Operation, Primitive};
+pub use operation::{Action, Operation, Primitive};
 pub use random::dirichlet;
 pub use variata_distributions::{
     jensen_shannon_batch, jensen_shannon_batch_probabilities, jensen_shannon_batch_with_grad,

@@ -1,16 +1,18 @@
 //! What is done to images: the sets S, V, C and F of the paper, and operations of the user.
 
-mod color;
-mod spatial;
-mod vision;
+mod action;
+pub(crate) mod color;
+pub(crate) mod spatial;
+pub(crate) mod vision;
 
 use std::fmt::Debug;
 
+pub use action::Action;
 use rand::{Rng, RngExt};
 use variata_distributions::check;
 
 use crate::error::Error;
-use crate::image::{Image, level};
+use crate::image::Image;
 use crate::wave::WaveSampler;
 
 /// A random operation on an image of 8 bits.
@@ -35,6 +37,20 @@ pub trait Operation: Debug + Send + Sync {
     /// # Errors
     /// What the operation refuses, which makes the call that asked for it fail; so does another size of the image.
     fn apply(&self, image: &mut Image, severity: f64, rng: &mut dyn Rng) -> Result<(), Error>;
+
+    /// What [`apply`](Self::apply) would do to an image of this shape, [channels, height, width], by the same draws: this is how an operation
+    /// runs on tensors. `None`, as an operation has it that says nothing, refuses them.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    fn action(
+        &self,
+        _shape: [usize; 3],
+        _severity: f64,
+        _rng: &mut dyn Rng,
+    ) -> Result<Option<Action>, Error> {
+        Ok(None)
+    }
 }
 
 /// The thirteen operations of AugMix.
@@ -49,7 +65,7 @@ pub trait Operation: Debug + Send + Sync {
 /// | `Autocontrast`, `Equalize` | none |
 /// | `Posterize` | 4 − ⌊0.4u⌋ bits |
 /// | `Solarize` | threshold 256 − ⌊25.6u⌋ |
-/// | `Color`, `Contrast`, `Brightness`, `Sharpness` | factor 0.18u + 0.1, which only weakens |
+/// | `Color`, `Contrast`, `Brightness`, `Sharpness` | factor 0.18u + 0.1, which weakens as long as u < 5 |
 ///
 /// Source: Hendrycks et al., "AugMix" (2020), code; facts of paper fourier-aug, section 3.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,29 +110,37 @@ impl Primitive {
 
 impl Operation for Primitive {
     fn apply(&self, image: &mut Image, severity: f64, rng: &mut dyn Rng) -> Result<(), Error> {
+        self.decide(image.shape(), severity, rng).apply(image)
+    }
+
+    fn action(&self, shape: [usize; 3], severity: f64, rng: &mut dyn Rng) -> Result<Option<Action>, Error> {
+        Ok(Some(self.decide(shape, severity, rng)))
+    }
+}
+
+impl Primitive {
+    fn decide(self, [_, height, width]: [usize; 3], severity: f64, rng: &mut dyn Rng) -> Action {
         let severity = severity.clamp(0.0, 10.0);
         let low = severity.min(0.1);
         let u = low + (severity - low) * rng.random::<f64>();
         let sign = |rng: &mut dyn Rng, v: f64| if rng.random::<bool>() { -v } else { v };
-        let [_, height, width] = image.shape();
         let pixels = |side: usize| (u * side as f64 / 30.0).floor();
-        let factor = 0.18 * u + 0.1;
+        let factor = (0.18 * u + 0.1) as f32;
         match self {
-            Self::Rotate => image.rotate(sign(rng, (3.0 * u).floor())),
-            Self::ShearX => image.shear_x(sign(rng, 0.03 * u)),
-            Self::ShearY => image.shear_y(sign(rng, 0.03 * u)),
-            Self::TranslateX => image.translate_x(sign(rng, pixels(width)) as i64),
-            Self::TranslateY => image.translate_y(sign(rng, pixels(height)) as i64),
-            Self::Autocontrast => image.autocontrast(),
-            Self::Equalize => image.equalize(),
-            Self::Posterize => image.posterize(4 - (0.4 * u) as u32),
-            Self::Solarize => image.solarize(256 - (25.6 * u) as u32),
-            Self::Brightness => image.brightness(factor as f32),
-            Self::Color => image.color(factor as f32),
-            Self::Contrast => image.contrast(factor as f32),
-            Self::Sharpness => image.sharpness(factor as f32),
+            Self::Rotate => Action::Rotate(sign(rng, (3.0 * u).floor())),
+            Self::ShearX => Action::ShearX(sign(rng, 0.03 * u)),
+            Self::ShearY => Action::ShearY(sign(rng, 0.03 * u)),
+            Self::TranslateX => Action::TranslateX(sign(rng, pixels(width)) as i64),
+            Self::TranslateY => Action::TranslateY(sign(rng, pixels(height)) as i64),
+            Self::Autocontrast => Action::Autocontrast,
+            Self::Equalize => Action::Equalize,
+            Self::Posterize => Action::Posterize(4 - (0.4 * u) as u32),
+            Self::Solarize => Action::Solarize(256 - (25.6 * u) as u32),
+            Self::Brightness => Action::Brightness(factor),
+            Self::Color => Action::Color(factor),
+            Self::Contrast => Action::Contrast(factor),
+            Self::Sharpness => Action::Sharpness(factor),
         }
-        Ok(())
     }
 }
 
@@ -124,18 +148,21 @@ impl Operation for Primitive {
 /// sampler's grid is refused.
 impl Operation for WaveSampler {
     fn apply(&self, image: &mut Image, _: f64, rng: &mut dyn Rng) -> Result<(), Error> {
-        let (grid, [channels, height, width]) = (self.grid(), image.shape());
-        check::shape("image", &[channels, height, width], &[channels, grid.height(), grid.width()])?;
+        self.fits(image.shape())?;
         let wave = self.draw(rng);
-        let amplitude = grid.amplitude(wave.vector, wave.phase, wave.norm * 255.0)?;
-        let plane = height * width;
-        let Image { pixels, columns, wave: values, .. } = image;
-        values.resize(plane, 0.0);
-        grid.fill((wave.vector, wave.phase), amplitude, values, columns, |_, wave| wave);
-        for (pixels, flipped) in pixels.chunks_exact_mut(plane).zip(wave.flipped) {
-            let sign = if flipped { -1.0 } else { 1.0 };
-            pixels.iter_mut().zip(values.iter()).for_each(|(v, w)| *v = level(f32::from(*v) + sign * w));
-        }
-        Ok(())
+        image.add_wave(self.grid(), &wave)
+    }
+
+    fn action(&self, shape: [usize; 3], _: f64, rng: &mut dyn Rng) -> Result<Option<Action>, Error> {
+        self.fits(shape)?;
+        Ok(Some(Action::Wave(self.draw(rng))))
+    }
+}
+
+impl WaveSampler {
+    /// The image is one of the sampler's grid.
+    fn fits(&self, [channels, height, width]: [usize; 3]) -> Result<(), Error> {
+        let want = [channels, self.grid().height(), self.grid().width()];
+        Ok(check::shape("image", &[channels, height, width], &want)?)
     }
 }

@@ -53,8 +53,8 @@ pub struct Grid {
     height: usize,
     width: usize,
     /// (cos, sin) of 2π·i/H, and of 2π·i/W.
-    rows: Vec<(f64, f64)>,
-    columns: Vec<(f64, f64)>,
+    pub(crate) rows: Vec<(f64, f64)>,
+    pub(crate) columns: Vec<(f64, f64)>,
 }
 
 impl Grid {

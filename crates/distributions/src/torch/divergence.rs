@@ -1,6 +1,6 @@
 //! Jensen–Shannon divergence and Fréchet distance on tensors.
 
-use ndarray::{Array1, ArrayViewD, CowArray, Ix2};
+use ndarray::{Array1, ArrayViewD, CowArray, Ix2, Ix3};
 use tch::{Device, Kind, Tensor};
 use variata_torch_bridge::{
     Element, Route, attach_backward, attach_gradient, check_floating, lend, lend_all, route,
@@ -36,7 +36,7 @@ pub fn jensen_shannon(logits: &Tensor, weights: Option<&[f64]>) -> Result<Tensor
         (Route::Native, Kind::Double) => native::<f64>(logits, &weights)?,
         _ => None,
     };
-    Ok(native.unwrap_or_else(|| composed(logits, &weights)))
+    Ok(native.unwrap_or_else(|| one(logits, &weights)))
 }
 
 /// [`jensen_shannon`] as tensor operations: any device, any derivative order.
@@ -44,7 +44,40 @@ pub fn jensen_shannon(logits: &Tensor, weights: Option<&[f64]>) -> Result<Tensor
 /// # Errors
 /// As [`jensen_shannon`].
 pub fn jensen_shannon_composed(logits: &Tensor, weights: Option<&[f64]>) -> Result<Tensor, Error> {
-    Ok(composed(logits, &checked("logits", logits, weights)?))
+    Ok(one(logits, &checked("logits", logits, weights)?))
+}
+
+/// [`jensen_shannon`] of every item of `logits` [n, batch, categories], between its rows `logits[i][b]`: `[batch]`, f64. On plain CPU
+/// tensors value and gradient come from [`crate::jensen_shannon_batch`].
+///
+/// # Errors
+/// As [`jensen_shannon`], with three axes; the batch may be empty.
+///
+/// ```
+/// use variata_distributions::torch::jensen_shannon_batch;
+/// use variata_torch_bridge::tch::Tensor;
+/// let far = f64::NEG_INFINITY;
+/// let logits = Tensor::from_slice(&[0.0, far, 1.0, 2.0, far, 0.0, 1.0, 2.0]).view([2, 2, 2]);
+/// let jsd = jensen_shannon_batch(&logits, None)?;
+/// assert!((jsd.double_value(&[0]) - std::f64::consts::LN_2).abs() < 1e-15 && jsd.double_value(&[1]) == 0.0);
+/// # Ok::<(), variata_distributions::Error>(())
+/// ```
+pub fn jensen_shannon_batch(logits: &Tensor, weights: Option<&[f64]>) -> Result<Tensor, Error> {
+    let weights = checked_batch(logits, weights)?;
+    let native = match (route(&[logits], &[]), logits.kind()) {
+        (Route::Native, Kind::Float) => native_batch::<f32>(logits, &weights)?,
+        (Route::Native, Kind::Double) => native_batch::<f64>(logits, &weights)?,
+        _ => None,
+    };
+    Ok(native.unwrap_or_else(|| composed(logits, &weights)))
+}
+
+/// [`jensen_shannon_batch`] as tensor operations: any device, any derivative order.
+///
+/// # Errors
+/// As [`jensen_shannon_batch`].
+pub fn jensen_shannon_batch_composed(logits: &Tensor, weights: Option<&[f64]>) -> Result<Tensor, Error> {
+    Ok(composed(logits, &checked_batch(logits, weights)?))
 }
 
 /// [`jensen_shannon`] between rows of probabilities [n, categories], which may hold zeros; as tensor operations on every
@@ -81,6 +114,18 @@ fn checked(argument: &'static str, x: &Tensor, weights: Option<&[f64]>) -> Resul
     Ok(divergence::checked_weights(got[0], weights.as_deref())?)
 }
 
+fn checked_batch(logits: &Tensor, weights: Option<&[f64]>) -> Result<Array1<f64>, Error> {
+    let argument = "logits";
+    check_floating(&[(argument, logits)])?;
+    let got = size(logits);
+    if got.len() != 3 || got[0] == 0 || got[2] == 0 {
+        let want = "[n, batch, categories] with a row and a category".to_owned();
+        return Err(ArgumentError::Shape { argument, got, want }.into());
+    }
+    let weights = weights.map(|w| Array1::from(w.to_vec()));
+    Ok(divergence::checked_weights(got[0], weights.as_deref())?)
+}
+
 /// The weights as a column [n, 1] beside `like`.
 fn column(weights: &Array1<f64>, like: &Tensor) -> Tensor {
     Tensor::from_slice(weights.as_slice().unwrap_or_default()).unsqueeze(-1).to_device(like.device())
@@ -109,29 +154,63 @@ fn native<F: Real + Element>(logits: &Tensor, weights: &Array1<f64>) -> Result<O
     Ok(Some(attach_gradient("jensen_shannon", value, &[(logits, grad)])?))
 }
 
-/// Where the rows are near each other by φ(r) = (1 + r) log(1 + r) − r, else by Σ w p log(p/m).
+/// [`native`] of every item.
+fn native_batch<F: Real + Element>(logits: &Tensor, weights: &Array1<f64>) -> Result<Option<Tensor>, Error> {
+    let wanted = wanted(&[logits]);
+    let found = lend("logits", logits, |view: ArrayViewD<'_, F>| {
+        let Ok(items) = view.into_dimensionality::<Ix3>() else { return Ok(None) };
+        if !wanted {
+            return crate::jensen_shannon_batch(&items, Some(weights)).map(|values| Some((values, None)));
+        }
+        let found = crate::jensen_shannon_batch_with_grad(&items, Some(weights));
+        found.map(|(values, grad)| Some((values, Some(grad))))
+    })?;
+    let (values, grad) = match found {
+        Ok(Some(found)) => found,
+        Ok(None) | Err(Error::Argument(ArgumentError::Value { .. }) | Error::AllLogitsNegInf { .. }) => {
+            return Ok(None);
+        }
+        Err(other) => return Err(other),
+    };
+    let values = tensor_from_array(values)?;
+    let Some(grad) = grad else { return Ok(Some(values)) };
+    let grad = tensor_from_array(grad)?;
+    Ok(Some(attach_backward("jensen_shannon_batch", values, &[logits], move |upstream| {
+        Ok(vec![Some(&grad * upstream.unsqueeze(-1).to_kind(grad.kind()))])
+    })?))
+}
+
+/// [`composed`] of the rows [n, categories] of one item.
+fn one(logits: &Tensor, weights: &Array1<f64>) -> Tensor {
+    composed(&logits.unsqueeze(1), weights).squeeze_dim(0)
+}
+
+/// `[batch]`: where the rows of an item are near each other by φ(r) = (1 + r) log(1 + r) − r, else by Σ w p log(p/m).
 fn composed(logits: &Tensor, weights: &Array1<f64>) -> Tensor {
     let logits = logits.to_kind(Kind::Double);
-    let w = column(weights, &logits);
+    let w = column(weights, &logits).unsqueeze(-1);
     let over_rows = |x: Tensor| (x * &w).sum_dim_intlist([0i64].as_slice(), true, Kind::Double);
     let log_p = normalised(&logits);
     let p = log_p.exp();
     // log(pᵢ/p₀) from differences of logits, normalised relative to the likeliest category of the first row.
     let (first, excluded) = (logits.narrow(0, 0, 1), logits.isinf());
     let gap = &logits - &first;
-    let top = first.argmax(-1, true).expand([logits.size()[0], 1], true);
+    let top = first.argmax(-1, true).expand([logits.size()[0], -1, 1], true);
     let a = &gap - gap.gather(-1, &top, false);
-    let far = a.abs().lt(1.0).logical_not().any().expand_as(&a);
+    let far = a.abs().lt(1.0).logical_not().any_dim(0, true).any_dim(-1, true).expand_as(&a);
     let near = a.masked_fill(&far, 0.0);
     let gain = (p.narrow(0, 0, 1) * near.expm1()).sum_dim_intlist(-1, true, Kind::Double).log1p();
     let excess = (near - gain).expm1();
     let mean = over_rows(excess.shallow_clone());
     let r = (&excess - &mean) / (&mean + 1.0);
     let phi = (&r + 1.0) * log1pmx(&r) + r.square();
-    let log_m = (&log_p + w.log()).logsumexp([0i64].as_slice(), true);
-    let ratio = log_p.masked_fill(&excluded, 0.0) - log_m.masked_fill(&log_m.isinf(), 0.0);
+    // A category that no row has would be the logarithm of an empty sum, whose slope is NaN.
+    let nowhere = log_p.isneginf().all_dim(0, true);
+    let log_m = (log_p.masked_fill(&nowhere, 0.0) + w.log()).logsumexp([0i64].as_slice(), true);
+    let ratio = log_p.masked_fill(&excluded, 0.0) - log_m;
     let m = over_rows(p.shallow_clone());
-    over_rows(select(&far, &product(&p, &ratio), &(m * phi))).sum(Kind::Double)
+    let terms = over_rows(select(&far, &product(&p, &ratio), &(m * phi)));
+    terms.sum_dim_intlist([-1i64].as_slice(), false, Kind::Double).squeeze_dim(0)
 }
 
 /// Squared Fréchet distance between N(mean_p, covariance_p) and N(mean_q, covariance_q); a scalar, f64. Formula, source and

@@ -3,7 +3,8 @@
 use ndarray::{Array1, Array2, ArrayD};
 use variata_distributions::torch::{
     effective_sample_size, elbo, frechet_distance, frechet_distance_from_features, iwae_bound,
-    iwae_bound_composed, jensen_shannon, jensen_shannon_composed, jensen_shannon_probabilities,
+    iwae_bound_composed, jensen_shannon, jensen_shannon_batch, jensen_shannon_batch_composed,
+    jensen_shannon_composed, jensen_shannon_probabilities,
 };
 use variata_distributions::{self as native, ArgumentError, Error};
 use variata_torch_bridge::tch::{Device, Kind, Tensor};
@@ -47,11 +48,56 @@ fn jensen_shannon_in_both_homes() {
     let [routed, composed] =
         [jensen_shannon(&logits, None), jensen_shannon_composed(&logits, None)].map(Result::unwrap);
     assert_close("impossible", &array(&composed), &array(&routed), 1e-14);
+    let slopes =
+        [&routed, &composed].map(|value| array(&Tensor::run_backward(&[value], &[&logits], true, false)[0]));
+    assert_close("impossible, slopes", &slopes[1], &slopes[0], 1e-14);
     let nan = leaf(&ArrayD::from_elem(vec![2, 2], f64::NAN));
     assert!(jensen_shannon(&nan, None).unwrap().double_value(&[]).is_nan());
     for bad in [numbers(&[4], 1), numbers(&[0, 4], 1), numbers(&[2, 2, 2], 1)] {
         assert!(matches!(
             jensen_shannon(&leaf(&bad), None),
+            Err(Error::Argument(ArgumentError::Shape { argument: "logits", .. }))
+        ));
+    }
+}
+
+#[test]
+fn jensen_shannon_of_a_batch() {
+    // Items far apart, near each other, and equal, in one batch: each takes its own branch.
+    let mut logits = numbers(&[3, 4, 5], 2);
+    for (b, h) in [40.0, 3.0, 1e-4, 0.0].into_iter().enumerate() {
+        let mut item = logits.index_axis_mut(ndarray::Axis(1), b);
+        item.assign(&(&numbers(&[1, 5], 1) + &(numbers(&[3, 5], 2) * h)));
+    }
+    let weights = [0.2, 0.5, 0.3];
+    let three = logits.clone().into_dimensionality::<ndarray::Ix3>().unwrap();
+    for weights in [None, Some(&weights[..])] {
+        let array_of = weights.map(|w| Array1::from(w.to_vec()));
+        let want = native::jensen_shannon_batch(&three, array_of.as_deref()).unwrap();
+        assert_homes_agree(
+            "JSD of a batch",
+            &|t| jensen_shannon_batch(&t[0], weights).unwrap(),
+            &|t| jensen_shannon_batch_composed(&t[0], weights).unwrap(),
+            std::slice::from_ref(&logits),
+            &want.clone().into_dyn(),
+        );
+        let composed = array(&jensen_shannon_batch_composed(&leaf(&logits), weights).unwrap());
+        for (got, want) in composed.iter().zip(&want) {
+            // 1e-9 is what the native kernel states for its middle branch, in which the third item lies.
+            assert!((got - want).abs() <= 2e-9 * want, "{got} against {want}");
+        }
+        assert_eq!(composed[[3]], 0.0);
+    }
+    let empty = Tensor::zeros([3, 0, 5], (Kind::Double, Device::Cpu));
+    assert_eq!(jensen_shannon_batch(&empty, None).unwrap().size(), [0]);
+    assert_eq!(jensen_shannon_batch_composed(&empty, None).unwrap().size(), [0]);
+    let mut one_nan = logits.clone();
+    one_nan[[1, 2, 3]] = f64::NAN;
+    let values = array(&jensen_shannon_batch(&leaf(&one_nan), None).unwrap());
+    assert!(values[[2]].is_nan() && values[[1]] > 0.0);
+    for bad in [numbers(&[2, 3], 1), numbers(&[0, 2, 4], 1), numbers(&[2, 2, 0], 1)] {
+        assert!(matches!(
+            jensen_shannon_batch(&leaf(&bad), None),
             Err(Error::Argument(ArgumentError::Shape { argument: "logits", .. }))
         ));
     }

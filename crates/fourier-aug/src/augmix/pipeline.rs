@@ -74,10 +74,10 @@ impl Normalize {
 /// ```
 #[derive(Debug)]
 pub struct Pipeline {
-    layout: Layout,
-    base: Option<FlipCrop>,
-    augmix: Option<AugMix>,
-    normalize: Normalize,
+    pub(crate) layout: Layout,
+    pub(crate) base: Option<FlipCrop>,
+    pub(crate) augmix: Option<AugMix>,
+    pub(crate) normalize: Normalize,
     /// Memory of earlier calls: an image, and one that operations change.
     pool: Mutex<Vec<[Image; 2]>>,
 }
@@ -219,14 +219,12 @@ impl Pipeline {
             let [moved, chain] = &mut space;
             moved.load(image, self.layout)?;
             if let Some(Draw { first, .. }) = draw {
-                rng.set_stream(first.wrapping_add(i as u64));
-                rng.set_word_pos(0);
-                self.move_base(moved, &mut rng);
+                begin(&mut rng, first.wrapping_add(i as u64));
+                self.draw_base(&mut rng).apply(moved);
             }
             let size = moved.pixels.len();
             for (v, output) in outputs.iter_mut().enumerate() {
-                // Each view begins at a place of its own, so that one can be had without the others.
-                rng.set_word_pos((from + v + 1) as u128 * (1 << 40));
+                begin_view(&mut rng, from + v);
                 let output = &mut output[i * size..(i + 1) * size];
                 self.view(moved, chain, from + v, output, &mut rng)?;
             }
@@ -260,18 +258,44 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Flips and crops.
-    fn move_base(&self, image: &mut Image, rng: &mut impl Rng) {
-        let Some(FlipCrop { flip, padding }) = self.base else { return };
-        let [_, _, width] = image.shape();
-        if flip && rng.random::<bool>() {
-            image.pixels.chunks_exact_mut(width).for_each(<[u8]>::reverse);
-        }
+    pub(crate) fn draw_base(&self, rng: &mut impl Rng) -> Base {
+        let mut base = Base::default();
+        let Some(FlipCrop { flip, padding }) = self.base else { return base };
+        base.flip = flip && rng.random::<bool>();
         if padding > 0 {
             let mut shift = || rng.random_range(0..=2 * padding) as i64 - padding as i64;
-            let (x, y) = (shift(), shift());
-            image.translate_x(x);
-            image.translate_y(y);
+            base.shift = [shift(), shift()];
         }
+        base
+    }
+}
+
+/// To the stream of an image.
+pub(crate) fn begin(rng: &mut ChaCha8Rng, image: u64) {
+    rng.set_stream(image);
+    rng.set_word_pos(0);
+}
+
+/// To a view's place in the stream, so that it can be had without the others.
+pub(crate) fn begin_view(rng: &mut ChaCha8Rng, view: usize) {
+    rng.set_word_pos((view + 1) as u128 * (1 << 40));
+}
+
+/// A reflection, and then a movement to the left and upwards.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Base {
+    pub(crate) flip: bool,
+    pub(crate) shift: [i64; 2],
+}
+
+impl Base {
+    fn apply(self, image: &mut Image) {
+        let [_, _, width] = image.shape();
+        if self.flip {
+            image.pixels.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+        }
+        let [x, y] = self.shift;
+        image.translate_x(x);
+        image.translate_y(y);
     }
 }

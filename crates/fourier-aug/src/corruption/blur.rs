@@ -2,10 +2,10 @@
 
 use rand::{Rng, RngExt};
 
-use super::image::{Border, Image, gaussian_kernel};
+use super::planes::{Border, Planes, gaussian_kernel};
 
 /// A kernel cut at four standard deviations, borders repeated.
-pub(super) fn gaussian(image: &Image, level: usize) -> Image {
+pub(super) fn gaussian(image: &Planes, level: usize) -> Planes {
     image.blurred([0.4, 0.6, 0.7, 0.8, 1.0][level], 4.0, Border::Nearest)
 }
 
@@ -13,9 +13,9 @@ pub(super) fn gaussian(image: &Image, level: usize) -> Image {
 const SIDE: usize = 7;
 
 /// A disc of pixels whose centres are within the radius, blurred by 3×3 Gaussian weights.
-pub(super) fn defocus(image: &Image, level: usize) -> Image {
+pub(super) fn defocus(image: &Planes, level: usize) -> Planes {
     let (radius, alias) = [(0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1.0, 0.2), (1.5, 0.1)][level];
-    let disc = Image::plane(SIDE, SIDE, {
+    let disc = Planes::plane(SIDE, SIDE, {
         let mut at = 0;
         move || {
             let (y, x) = ((at / SIDE) as f64 - 3.0, (at % SIDE) as f64 - 3.0);
@@ -25,7 +25,7 @@ pub(super) fn defocus(image: &Image, level: usize) -> Image {
     });
     let total: f64 = disc.data.iter().sum();
     let kernel = disc.separable(&gaussian_kernel(alias, 1), Border::Mirror).map(|w| w / total);
-    let mut result = Image::filled(image.height, image.width, image.channels, 0.0);
+    let mut result = Planes::filled(image.height, image.width, image.channels, 0.0);
     for ky in 0..SIDE {
         for kx in 0..SIDE {
             let weight = kernel.at(ky, kx, 0);
@@ -48,7 +48,7 @@ pub(super) fn defocus(image: &Image, level: usize) -> Image {
 }
 
 /// Blur, exchange of pixels with a neighbour above or to the left, blur.
-pub(super) fn glass(image: &Image, level: usize, eight_bits: bool, rng: &mut impl Rng) -> Image {
+pub(super) fn glass(image: &Planes, level: usize, eight_bits: bool, rng: &mut impl Rng) -> Planes {
     let (sigma, rounds) = [(0.05, 1), (0.25, 1), (0.4, 1), (0.25, 2), (0.4, 2)][level];
     let mut image = image.blurred(sigma, 4.0, Border::Nearest);
     if eight_bits {
@@ -70,18 +70,18 @@ pub(super) fn glass(image: &Image, level: usize, eight_bits: bool, rng: &mut imp
 }
 
 /// Along a direction within 45° of the horizontal.
-pub(super) fn motion(image: &Image, level: usize, rng: &mut impl Rng) -> Image {
+pub(super) fn motion(image: &Planes, level: usize, rng: &mut impl Rng) -> Planes {
     let (radius, sigma) = [(6, 1.0), (6, 1.5), (6, 2.0), (8, 2.0), (9, 2.5)][level];
     streaked(image, radius, sigma, rng.random_range(-45.0..45.0))
 }
 
 /// Half a Gaussian of 2·radius + 1 weights behind each pixel, in direction `angle` (degrees), borders repeated.
-pub(super) fn streaked(image: &Image, radius: usize, sigma: f64, angle: f64) -> Image {
+pub(super) fn streaked(image: &Planes, radius: usize, sigma: f64, angle: f64) -> Planes {
     let weights: Vec<f64> =
         (0..=2 * radius).map(|i| (-0.5 * (i * i) as f64 / (sigma * sigma)).exp()).collect();
     let total: f64 = weights.iter().sum();
     let (dy, dx) = angle.to_radians().sin_cos();
-    let mut result = Image::filled(image.height, image.width, image.channels, 0.0);
+    let mut result = Planes::filled(image.height, image.width, image.channels, 0.0);
     for y in 0..image.height {
         for x in 0..image.width {
             for c in 0..image.channels {
@@ -101,7 +101,7 @@ pub(super) fn streaked(image: &Image, radius: usize, sigma: f64, angle: f64) -> 
 }
 
 /// Mean of the image and its magnifications by 1, 1.01, … .
-pub(super) fn zoom(image: &Image, level: usize) -> Image {
+pub(super) fn zoom(image: &Planes, level: usize) -> Planes {
     let steps = [6, 11, 16, 21, 26][level];
     let mut sum = image.data.clone();
     for step in 0..=steps {
@@ -111,11 +111,11 @@ pub(super) fn zoom(image: &Image, level: usize) -> Image {
         }
     }
     let count = (steps + 2) as f64;
-    Image { data: sum.into_iter().map(|x| x / count).collect(), ..*image }
+    Planes { data: sum.into_iter().map(|x| x / count).collect(), ..*image }
 }
 
 /// The central part, magnified to the image's size: corners of the part fall on corners, bilinear between.
-pub(super) fn magnified(image: &Image, zoom: f64) -> Image {
+pub(super) fn magnified(image: &Planes, zoom: f64) -> Planes {
     let axis = |n: usize| {
         let part = (n as f64 / zoom).ceil() as usize;
         let (first, all) = ((n - part) / 2, (part as f64 * zoom).round_ties_even() as usize);
@@ -125,7 +125,7 @@ pub(super) fn magnified(image: &Image, zoom: f64) -> Image {
         move |i: usize| first as f64 + (i + skip) as f64 * scale
     };
     let (row, column) = (axis(image.height), axis(image.width));
-    let mut result = Image::filled(image.height, image.width, image.channels, 0.0);
+    let mut result = Planes::filled(image.height, image.width, image.channels, 0.0);
     for y in 0..image.height {
         for x in 0..image.width {
             for c in 0..image.channels {

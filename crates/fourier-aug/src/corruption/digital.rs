@@ -2,10 +2,10 @@
 
 use rand::{Rng, RngExt};
 
-use super::image::{Border, Image};
+use super::planes::{Border, Planes};
 
 /// Value in HSV + b; with one channel the pixel + b.
-pub(super) fn brightness(image: Image, level: usize) -> Image {
+pub(super) fn brightness(image: Planes, level: usize) -> Planes {
     let shift = [0.05, 0.1, 0.15, 0.2, 0.3][level];
     if image.channels == 1 {
         return image.map(|x| x + shift);
@@ -14,7 +14,7 @@ pub(super) fn brightness(image: Image, level: usize) -> Image {
 }
 
 /// a·saturation + b in HSV.
-pub(super) fn saturate(image: Image, level: usize) -> Image {
+pub(super) fn saturate(image: Planes, level: usize) -> Planes {
     let (scale, shift) = [(0.3, 0.0), (0.1, 0.0), (1.5, 0.0), (2.0, 0.1), (2.5, 0.2)][level];
     if image.channels == 1 {
         return image;
@@ -23,7 +23,7 @@ pub(super) fn saturate(image: Image, level: usize) -> Image {
 }
 
 /// mean + c(x − mean), each channel by itself.
-pub(super) fn contrast(mut image: Image, level: usize) -> Image {
+pub(super) fn contrast(mut image: Planes, level: usize) -> Planes {
     let scale = [0.75, 0.5, 0.4, 0.3, 0.15][level];
     let pixels = (image.height * image.width) as f64;
     for c in 0..image.channels {
@@ -37,7 +37,7 @@ pub(super) fn contrast(mut image: Image, level: usize) -> Image {
 }
 
 /// A random affine map of three points about the centre, then random smooth displacements.
-pub(super) fn elastic(image: &Image, level: usize, rng: &mut impl Rng) -> Image {
+pub(super) fn elastic(image: &Planes, level: usize, rng: &mut impl Rng) -> Planes {
     // In shares of the shorter side: size and smoothness of the displacements, reach of the affine map.
     let (reach, smooth, affine) =
         [(0.0, 0.0, 0.08), (0.05, 0.2, 0.07), (0.08, 0.06, 0.06), (0.1, 0.04, 0.05), (0.1, 0.03, 0.03)]
@@ -54,9 +54,9 @@ pub(super) fn elastic(image: &Image, level: usize, rng: &mut impl Rng) -> Image 
         None => image.clone(),
     };
     let mut field = || {
-        let noise = Image::plane(image.height, image.width, || rng.random_range(-1.0..1.0));
+        let noise = Planes::plane(image.height, image.width, || rng.random_range(-1.0..1.0));
         if smooth == 0.0 {
-            return Image::filled(image.height, image.width, 1, 0.0);
+            return Planes::filled(image.height, image.width, 1, 0.0);
         }
         noise.blurred(smooth * side, 3.0, Border::Reflect).map(|d| d * reach * side)
     };
@@ -80,8 +80,8 @@ fn affine_map(from: [(f64, f64); 3], to: [(f64, f64); 3]) -> Option<[[f64; 3]; 2
     Some([row(to.map(|p| p.0)), row(to.map(|p| p.1))])
 }
 
-fn warped(image: &Image, [row, column]: &[[f64; 3]; 2]) -> Image {
-    let mut result = Image::filled(image.height, image.width, image.channels, 0.0);
+fn warped(image: &Planes, [row, column]: &[[f64; 3]; 2]) -> Planes {
+    let mut result = Planes::filled(image.height, image.width, image.channels, 0.0);
     for y in 0..image.height {
         for x in 0..image.width {
             let (fy, fx) = (y as f64, x as f64);
@@ -97,8 +97,8 @@ fn warped(image: &Image, [row, column]: &[[f64; 3]; 2]) -> Image {
 }
 
 /// Each pixel read from where the fields point, bilinear.
-pub(super) fn displaced(image: &Image, dy: &[f64], dx: &[f64]) -> Image {
-    let mut result = Image::filled(image.height, image.width, image.channels, 0.0);
+pub(super) fn displaced(image: &Planes, dy: &[f64], dx: &[f64]) -> Planes {
+    let mut result = Planes::filled(image.height, image.width, image.channels, 0.0);
     for y in 0..image.height {
         for x in 0..image.width {
             let at = y * image.width + x;
@@ -112,7 +112,7 @@ pub(super) fn displaced(image: &Image, dy: &[f64], dx: &[f64]) -> Image {
 }
 
 /// Resized by boxes to a share of the size and back.
-pub(super) fn pixelate(image: &Image, level: usize, eight_bits: bool) -> Image {
+pub(super) fn pixelate(image: &Planes, level: usize, eight_bits: bool) -> Planes {
     let share = [0.95, 0.9, 0.85, 0.75, 0.65][level];
     let small = |n: usize| ((n as f64 * share) as usize).max(1);
     let (height, width) = (small(image.height), small(image.width));
@@ -127,8 +127,8 @@ pub(super) fn level_of(x: f64) -> f64 {
 }
 
 /// Pillow's box filter, along x first; rounded to 8 bits after each axis if that is asked for.
-fn resized(image: &Image, height: usize, width: usize, eight_bits: bool) -> Image {
-    let mut narrow = Image::filled(image.height, width, image.channels, 0.0);
+fn resized(image: &Planes, height: usize, width: usize, eight_bits: bool) -> Planes {
+    let mut narrow = Planes::filled(image.height, width, image.channels, 0.0);
     for (x, (first, weights)) in boxes(image.width, width).into_iter().enumerate() {
         for y in 0..image.height {
             for c in 0..image.channels {
@@ -137,7 +137,7 @@ fn resized(image: &Image, height: usize, width: usize, eight_bits: bool) -> Imag
             }
         }
     }
-    let mut result = Image::filled(height, width, image.channels, 0.0);
+    let mut result = Planes::filled(height, width, image.channels, 0.0);
     for (y, (first, weights)) in boxes(image.height, height).into_iter().enumerate() {
         for x in 0..width {
             for c in 0..image.channels {
@@ -188,7 +188,7 @@ mod tests {
     fn displacements_agree_with_scipy() {
         let table = Table::parse(include_str!("../../tests/golden/displaced.tsv")).unwrap();
         let column = |name: &str| table.column(name).unwrap();
-        let image = Image { height: 12, width: 16, channels: 1, data: column("image") };
+        let image = Planes { height: 12, width: 16, channels: 1, data: column("image") };
         let found = displaced(&image, &column("dy"), &column("dx"));
         for (got, want) in found.data.iter().zip(column("displaced")) {
             assert_relative("displaced", *got, want, 1e-13, 1e-13);

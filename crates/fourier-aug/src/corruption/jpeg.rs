@@ -3,7 +3,7 @@
 //! Source: ITU-T T.81, annexes A and K (tables), JFIF (colours); rounding to integers at the places where libjpeg has integers.
 
 use super::digital::level_of;
-use super::image::Image;
+use super::planes::Planes;
 
 /// Table K.1, by rows.
 const LUMINANCE: [i32; 64] = [
@@ -105,7 +105,7 @@ fn scaled(of: impl Fn(usize) -> i32, quality: i32) -> [f64; 64] {
 }
 
 /// Compressed and decompressed.
-pub(super) fn compressed(image: &Image, level: usize, eight_bits: bool) -> Image {
+pub(super) fn compressed(image: &Planes, level: usize, eight_bits: bool) -> Planes {
     let quality = [80, 65, 58, 50, 40][level];
     let luminance = scaled(|i| LUMINANCE[i], quality);
     let (height, width) = (image.height, image.width);
@@ -114,7 +114,7 @@ pub(super) fn compressed(image: &Image, level: usize, eight_bits: bool) -> Image
     let finish = |x: f64| if eight_bits { level_of(x / 255.0) } else { x / 255.0 };
     if image.channels == 1 {
         let plane = Plane::new(height, width, |y, x| sample(y, x, 0)).quantised(&luminance);
-        return Image { data: plane.data.into_iter().map(finish).collect(), ..*image };
+        return Planes { data: plane.data.into_iter().map(finish).collect(), ..*image };
     }
     let chrominance =
         scaled(|i| CHROMINANCE.get(i / 8).and_then(|row| row.get(i % 8)).copied().unwrap_or(99), quality);
@@ -136,5 +136,5 @@ pub(super) fn compressed(image: &Image, level: usize, eight_bits: bool) -> Image
             data.push(finish(x.clamp(0.0, 255.0)));
         }
     }
-    Image { data, ..*image }
+    Planes { data, ..*image }
 }

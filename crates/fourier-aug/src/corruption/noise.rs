@@ -3,21 +3,21 @@
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Poisson, StandardNormal};
 
-use super::image::Image;
+use super::planes::Planes;
 
 fn normal(rng: &mut impl Rng) -> f64 {
     StandardNormal.sample(rng)
 }
 
 /// x + σZ.
-pub(super) fn gaussian(mut image: Image, level: usize, rng: &mut impl Rng) -> Image {
+pub(super) fn gaussian(mut image: Planes, level: usize, rng: &mut impl Rng) -> Planes {
     let sd = [0.04, 0.06, 0.08, 0.09, 0.10][level];
     image.data.iter_mut().for_each(|x| *x += sd * normal(rng));
     image
 }
 
 /// Poisson(λx)/λ.
-pub(super) fn shot(mut image: Image, level: usize, rng: &mut impl Rng) -> Image {
+pub(super) fn shot(mut image: Planes, level: usize, rng: &mut impl Rng) -> Planes {
     let rate = [500.0, 250.0, 100.0, 75.0, 50.0][level];
     for x in &mut image.data {
         // A mean of 0 has no such law, and gives 0.
@@ -27,7 +27,7 @@ pub(super) fn shot(mut image: Image, level: usize, rng: &mut impl Rng) -> Image 
 }
 
 /// 0 or 1 with this probability.
-pub(super) fn impulse(mut image: Image, level: usize, rng: &mut impl Rng) -> Image {
+pub(super) fn impulse(mut image: Planes, level: usize, rng: &mut impl Rng) -> Planes {
     let share = [0.01, 0.02, 0.03, 0.05, 0.07][level];
     for x in &mut image.data {
         // Both numbers are drawn for every pixel, so that severities share their draws.
@@ -40,7 +40,7 @@ pub(super) fn impulse(mut image: Image, level: usize, rng: &mut impl Rng) -> Ima
 }
 
 /// x + xσZ.
-pub(super) fn speckle(mut image: Image, level: usize, rng: &mut impl Rng) -> Image {
+pub(super) fn speckle(mut image: Planes, level: usize, rng: &mut impl Rng) -> Planes {
     let sd = [0.06, 0.1, 0.12, 0.16, 0.2][level];
     image.data.iter_mut().for_each(|x| *x += *x * sd * normal(rng));
     image

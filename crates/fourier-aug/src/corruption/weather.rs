@@ -4,11 +4,11 @@ use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 
 use super::blur::{magnified, streaked};
-use super::image::{Border, Image};
+use super::planes::{Border, Planes};
 
 /// A random fractal in [0, 1] by midpoints on a torus (diamond and square steps): each step adds a uniform number of
 /// amplitude (100/decay^step)².
-fn plasma(height: usize, width: usize, decay: f64, rng: &mut impl Rng) -> Image {
+fn plasma(height: usize, width: usize, decay: f64, rng: &mut impl Rng) -> Planes {
     let side = height.max(width).next_power_of_two();
     let mut map = vec![0.0; side * side];
     let (mut step, mut wobble) = (side, 100.0_f64);
@@ -41,7 +41,7 @@ fn plasma(height: usize, width: usize, decay: f64, rng: &mut impl Rng) -> Image 
     let high = map.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let spread = if high > low { high - low } else { 1.0 };
     let mut at = 0;
-    Image::plane(height, width, || {
+    Planes::plane(height, width, || {
         let value = (map[(at / width) * side + at % width] - low) / spread;
         at += 1;
         value
@@ -49,7 +49,7 @@ fn plasma(height: usize, width: usize, decay: f64, rng: &mut impl Rng) -> Image 
 }
 
 /// (x + a·plasma)·max x/(max x + a).
-pub(super) fn fog(mut image: Image, level: usize, rng: &mut impl Rng) -> Image {
+pub(super) fn fog(mut image: Planes, level: usize, rng: &mut impl Rng) -> Planes {
     let (amount, decay) = [(0.2, 3.0), (0.5, 3.0), (0.75, 2.5), (1.0, 2.0), (1.5, 1.75)][level];
     let light = plasma(image.height, image.width, decay, rng);
     let most = image.data.iter().copied().fold(0.0, f64::max);
@@ -62,7 +62,7 @@ pub(super) fn fog(mut image: Image, level: usize, rng: &mut impl Rng) -> Image {
 }
 
 /// Flakes that are magnified, cut at a threshold and streaked, over a paler image.
-pub(super) fn snow(mut image: Image, level: usize, rng: &mut impl Rng) -> Image {
+pub(super) fn snow(mut image: Planes, level: usize, rng: &mut impl Rng) -> Planes {
     let (mean, sd, zoom, least, radius, sigma, keep) = [
         (0.1, 0.2, 1.0, 0.6, 8, 3.0, 0.95),
         (0.1, 0.2, 1.0, 0.5, 10, 4.0, 0.9),
@@ -74,7 +74,7 @@ pub(super) fn snow(mut image: Image, level: usize, rng: &mut impl Rng) -> Image 
         let z: f64 = StandardNormal.sample(rng);
         mean + sd * z
     };
-    let flakes = Image::plane(image.height, image.width, &mut draw);
+    let flakes = Planes::plane(image.height, image.width, &mut draw);
     let flakes = magnified(&flakes, zoom).map(|x| if x < least { 0.0 } else { x.min(1.0) });
     let flakes = streaked(&flakes, radius, sigma, rng.random_range(-135.0..-45.0));
     let pixels = image.height * image.width;
@@ -90,7 +90,7 @@ pub(super) fn snow(mut image: Image, level: usize, rng: &mut impl Rng) -> Image 
 }
 
 /// a·x + b·frost; frost is bright along the ridges where a fractal crosses ½.
-pub(super) fn frost(mut image: Image, level: usize, rng: &mut impl Rng) -> Image {
+pub(super) fn frost(mut image: Planes, level: usize, rng: &mut impl Rng) -> Planes {
     let (keep, amount) = [(1.0, 0.2), (1.0, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)][level];
     let colour: &[f64] = if image.channels == 1 { &[0.92] } else { &[0.85, 0.93, 1.0] };
     let ice = plasma(image.height, image.width, 1.6, rng);
@@ -104,7 +104,7 @@ pub(super) fn frost(mut image: Image, level: usize, rng: &mut impl Rng) -> Image
 }
 
 /// Drops of water, or of mud from the fourth severity on.
-pub(super) fn spatter(mut image: Image, level: usize, rng: &mut impl Rng) -> Image {
+pub(super) fn spatter(mut image: Planes, level: usize, rng: &mut impl Rng) -> Planes {
     let (mean, sd, smooth, least, amount) = [
         (0.62, 0.1, 0.7, 0.7, 0.5),
         (0.65, 0.1, 0.8, 0.7, 0.5),
@@ -117,7 +117,7 @@ pub(super) fn spatter(mut image: Image, level: usize, rng: &mut impl Rng) -> Ima
         let z: f64 = StandardNormal.sample(rng);
         mean + sd * z
     };
-    let liquid = Image::plane(image.height, image.width, &mut draw).blurred(smooth, 4.0, Border::Nearest);
+    let liquid = Planes::plane(image.height, image.width, &mut draw).blurred(smooth, 4.0, Border::Nearest);
     let colour = |[r, g, b]: [f64; 3], channels: usize| match channels {
         1 => vec![(0.299 * r + 0.587 * g + 0.114 * b) / 255.0],
         _ => vec![r / 255.0, g / 255.0, b / 255.0],

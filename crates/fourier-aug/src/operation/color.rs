@@ -7,7 +7,7 @@
 use crate::image::Image;
 
 /// What a pixel of three channels is in grey: ITU-R 601, in fractions of 2¹⁶.
-const GREY: [u32; 3] = [19595, 38470, 7471];
+pub(crate) const GREY: [u32; 3] = [19595, 38470, 7471];
 
 impl Image {
     /// Blends with black: 0 gives black, 1 the image.

@@ -8,29 +8,18 @@ use crate::image::{Image, Row};
 impl Image {
     /// Turns counter-clockwise by degrees about the middle; corners that come from outside are 0. Not finite: stays.
     pub fn rotate(&mut self, degrees: f64) {
-        let degrees = degrees.rem_euclid(360.0);
-        if !degrees.is_finite() || degrees == 0.0 {
-            return;
-        }
         let [_, height, width] = self.shape();
-        // Pillow rounds entries to fifteen decimals.
-        let round = |v: f64| (v * 1e15).round_ties_even() / 1e15;
-        let angle = -degrees.to_radians();
-        let (cos, sin) = (round(libm::cos(angle)), round(libm::sin(angle)));
-        let (x, y) = (width as f64 / 2.0, height as f64 / 2.0);
-        let c = cos * -x + sin * -y + x;
-        let f = -sin * -x + cos * -y + y;
-        self.affine([cos, sin, c, -sin, cos, f]);
+        self.affine(rotation(degrees, height, width));
     }
 
     /// Shears rows: pixel (x, y) reads at x + s(y + ½). Not finite: stays.
     pub fn shear_x(&mut self, s: f64) {
-        self.affine([1.0, s, 0.0, 0.0, 1.0, 0.0]);
+        self.affine(shear_x(s));
     }
 
     /// Shears columns: pixel (x, y) reads at y + s(x + ½). Not finite: stays.
     pub fn shear_y(&mut self, s: f64) {
-        self.affine([1.0, 0.0, 0.0, s, 1.0, 0.0]);
+        self.affine(shear_y(s));
     }
 
     /// Moves the image to the left by whole pixels; what comes in is 0.
@@ -65,9 +54,6 @@ impl Image {
     }
 
     fn affine(&mut self, matrix: [f64; 6]) {
-        if !matrix.iter().all(|v| v.is_finite()) {
-            return;
-        }
         // Along an axis on which nothing moves pixels are read at their centres, where interpolation changes no bit.
         let [a, b, c, d, e, f] = matrix;
         let still = [[a, b, c] == [1.0, 0.0, 0.0], [e, d, f] == [1.0, 0.0, 0.0]];
@@ -143,6 +129,35 @@ impl Image {
         }
         std::mem::swap(pixels, spare);
     }
+}
+
+/// Nothing moves.
+const STILL: [f64; 6] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+
+/// What [`Image::rotate`] reads through.
+pub(crate) fn rotation(degrees: f64, height: usize, width: usize) -> [f64; 6] {
+    let degrees = degrees.rem_euclid(360.0);
+    if !degrees.is_finite() || degrees == 0.0 {
+        return STILL;
+    }
+    // Pillow rounds entries to fifteen decimals.
+    let round = |v: f64| (v * 1e15).round_ties_even() / 1e15;
+    let angle = -degrees.to_radians();
+    let (cos, sin) = (round(libm::cos(angle)), round(libm::sin(angle)));
+    let (x, y) = (width as f64 / 2.0, height as f64 / 2.0);
+    let c = cos * -x + sin * -y + x;
+    let f = -sin * -x + cos * -y + y;
+    [cos, sin, c, -sin, cos, f]
+}
+
+/// What [`Image::shear_x`] reads through.
+pub(crate) fn shear_x(s: f64) -> [f64; 6] {
+    if s.is_finite() { [1.0, s, 0.0, 0.0, 1.0, 0.0] } else { STILL }
+}
+
+/// What [`Image::shear_y`] reads through.
+pub(crate) fn shear_y(s: f64) -> [f64; 6] {
+    if s.is_finite() { [1.0, 0.0, 0.0, s, 1.0, 0.0] } else { STILL }
 }
 
 /// Each place between pixels of two rows, one more than there are in a row, with its four neighbours, those outside being the nearest

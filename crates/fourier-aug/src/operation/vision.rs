@@ -57,7 +57,7 @@ impl Image {
 
     /// Keeps the highest `bits` of each level, from 1 to 8; 0 keeps nothing, and more than 8 all.
     pub fn posterize(&mut self, bits: u32) {
-        let mask = !(0xffu32 >> bits.min(8)) as u8;
+        let mask = posterize_mask(bits);
         self.pixels.iter_mut().for_each(|v| *v &= mask);
     }
 
@@ -66,4 +66,9 @@ impl Image {
         let Ok(threshold) = u8::try_from(threshold) else { return };
         self.pixels.iter_mut().for_each(|v| *v = if *v < threshold { *v } else { 255 - *v });
     }
+}
+
+/// The bits that [`Image::posterize`] keeps.
+pub(crate) fn posterize_mask(bits: u32) -> u8 {
+    !(0xffu32 >> bits.min(8)) as u8
 }

@@ -81,6 +81,20 @@ fn sheets_waves_and_corruptions() {
     let original = image::open(input.path().join("a.png")).unwrap().into_rgb8();
     assert!(original.enumerate_pixels().all(|(x, y, pixel)| sheet.get_pixel(x + 2, y + 2) == pixel));
 
+    let operations = output.path().join("operations.png");
+    let picture = input.path().join("a.png");
+    assert!(run(&["operations", text(&picture), text(&operations)]).status.success());
+    let operations = image::open(&operations).unwrap().into_rgb8();
+    // Four sets, of up to five operations; the picture first in each row.
+    assert_eq!(operations.dimensions(), (6 * 22 + 2, 4 * 14 + 2));
+    let cell = |row: u32, column: u32| {
+        image::imageops::crop_imm(&operations, 2 + column * 22, 2 + row * 14, 20, 12).to_image()
+    };
+    for row in 0..4 {
+        assert_eq!(cell(row, 0), original);
+        assert!((1..5).any(|column| cell(row, column) != original));
+    }
+
     let waves = output.path().join("waves.png");
     let found = run(&["waves", text(&waves), "--size", "6"]);
     assert!(String::from_utf8_lossy(&found.stdout).starts_with("20 distinct waves"), "{found:?}");
@@ -111,6 +125,8 @@ fn wrong_input_is_told() {
     refused(&["augment", input, empty, "--copies", "0"], "copies");
     refused(&["corrupt", input, empty, "--corruption", "rain"], "gaussian_noise");
     refused(&["corrupt", input, empty, "--corruption", "fog", "--severity", "6"], "severity");
+    let picture = Path::new(input).join("a.png");
+    refused(&["operations", text(&picture), "w.png", "--severity", "11"], "severity");
     refused(&["waves", "no/such/folder/w.png"], "cannot write");
     refused(&["waves", "w.png", "--size", "33"], "size");
     refused(&["sheet", input, "w.png", "--views", "0"], "views");

@@ -10,9 +10,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use ndarray::{Array3, Array4, Axis};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use variata_fourier_aug::{
-    AugMix, AugMixOptions, AugmentationSet, Corruption, Grid, Layout, Normalize, Pipeline, PlaneWave,
-    WaveSampler, WaveSamplerOptions, WaveVector, corrupt,
+    AugMix, AugMixOptions, AugmentationSet, Corruption, Grid, Image, Layout, Normalize, Operation, Pipeline,
+    PlaneWave, Primitive, WaveSampler, WaveSamplerOptions, WaveVector, corrupt,
 };
 
 #[derive(Parser)]
@@ -50,6 +52,19 @@ enum Verb {
         images: usize,
         #[command(flatten)]
         mix: Mix,
+    },
+    /// Write one PNG with what each operation makes of an image: movements, levels, enhancements, waves; the image first in each row.
+    Operations {
+        /// The image.
+        input: PathBuf,
+        /// The PNG.
+        output: PathBuf,
+        /// Largest strength, from 0 to 10.
+        #[arg(long, default_value_t = 10.0)]
+        severity: f64,
+        /// Seed of all chance.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
     },
     /// Write one PNG with every distinct plane wave in its place, the lowest frequency in the middle.
     Waves {
@@ -187,6 +202,31 @@ fn sheet(input: &Path, output: &Path, (views, images): (usize, usize), mix: &Mix
     Ok(())
 }
 
+fn operations(input: &Path, output: &Path, severity: f64, seed: u64) -> Result<()> {
+    ensure!((0.0..=10.0).contains(&severity), "--severity is {severity}, must be from 0 to 10");
+    let picture = files::read(input)?;
+    let original = Image::new(&picture, Layout::Hwc)?;
+    let [_, height, width] = original.shape();
+    let waves = WaveSampler::new(Grid::new(height, width)?, &WaveSamplerOptions::default())?;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut row = |operations: &[&dyn Operation]| {
+        let mut row = vec![picture.clone()];
+        for operation in operations {
+            let mut image = original.clone();
+            operation.apply(&mut image, severity, &mut rng)?;
+            row.push(image.to_array(Layout::Hwc));
+        }
+        Ok::<_, anyhow::Error>(row)
+    };
+    let [spatial, vision, color] = [&Primitive::SPATIAL[..], &Primitive::VISION, &Primitive::COLOR]
+        .map(|set| set.iter().map(|operation| operation as &dyn Operation).collect::<Vec<_>>());
+    let waves = [&waves as &dyn Operation; 5];
+    let rows = [row(&spatial)?, row(&vision)?, row(&color)?, row(&waves)?];
+    files::write(output, &sheet::arrange(&rows)?)?;
+    println!("4 sets of operations: {}", output.display());
+    Ok(())
+}
+
 fn waves(output: &Path, size: usize, phase: f64) -> Result<()> {
     ensure!((1..=32).contains(&size), "--size is {size}, must be from 1 to 32");
     let grid = Grid::new(size, size)?;
@@ -235,6 +275,7 @@ fn run(verb: Verb) -> Result<()> {
     match verb {
         Verb::Augment { input, output, copies, mix } => augment(&input, &output, copies, &mix),
         Verb::Sheet { input, output, views, images, mix } => sheet(&input, &output, (views, images), &mix),
+        Verb::Operations { input, output, severity, seed } => operations(&input, &output, severity, seed),
         Verb::Waves { output, size, phase } => waves(&output, size, phase),
         Verb::Corrupt { input, output, corruption, severity, seed } => {
             corrupted(&input, &output, &corruption, severity, seed)

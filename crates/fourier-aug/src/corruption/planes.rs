@@ -6,7 +6,7 @@ use super::CorruptionPixel;
 
 /// Pixels in [0, 1], [height][width][channels].
 #[derive(Debug, Clone)]
-pub(super) struct Image {
+pub(super) struct Planes {
     pub(super) height: usize,
     pub(super) width: usize,
     pub(super) channels: usize,
@@ -44,7 +44,7 @@ impl Border {
     }
 }
 
-impl Image {
+impl Planes {
     pub(super) fn new<P: CorruptionPixel>(view: &ArrayView3<'_, P>) -> Self {
         let (height, width, channels) = view.dim();
         Self { height, width, channels, data: view.iter().map(|p| p.unit()).collect() }
