@@ -13,6 +13,7 @@ pub(crate) enum Command {
     Bench { krate: Option<String>, peers: bool, rounds: u32, rows: Option<String> },
     Docs { no_book: bool },
     Golden { check: bool, krate: Option<String> },
+    Package { long: bool },
     Tidy,
 }
 
@@ -149,6 +150,19 @@ const COMMANDS: &[Spec] = &[
         flags: &[Flag { name: "--check", value: None, about: "compare instead, byte for byte" }],
     },
     Spec {
+        name: "package",
+        operands: "",
+        about: "Check that each crate stands alone: packages, README examples, features, licences",
+        details: "Packs every published crate, unpacks it outside the workspace and runs the examples of its README in\n\
+                  a project that depends on it alone, without libtorch; compiles each crate with each of its features;\n\
+                  asks cargo-deny, if there is one, about licences and sources.",
+        flags: &[Flag {
+            name: "--long",
+            value: None,
+            about: "every set of features; builds cargo-deny if there is none",
+        }],
+    },
+    Spec {
         name: "tidy",
         operands: "",
         about: "Check the conventions of the workspace (seconds)",
@@ -229,6 +243,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, U
             krate: given.operand.take(),
         },
         "docs" => Command::Docs { no_book: given.has("--no-book") },
+        "package" => Command::Package { long: given.has("--long") },
         "golden" => Command::Golden { check: given.has("--check"), krate: given.operand.take() },
         _ => Command::Tidy,
     })
@@ -348,6 +363,7 @@ mod tests {
         check("setup --cuda -h", Ok(Command::Help(Some("setup"))));
         check("test --long", Ok(Command::Test { long: true }));
         check("tidy", Ok(Command::Tidy));
+        check("package --long", Ok(Command::Package { long: true }));
         check("docs --no-book", Ok(Command::Docs { no_book: true }));
         check("golden --check", Ok(Command::Golden { check: true, krate: None }));
         let krate = Some("distributions".to_owned());

@@ -8,6 +8,8 @@ mod docs;
 mod flags;
 mod golden;
 mod lock;
+mod metadata;
+mod package;
 mod pins;
 mod places;
 mod process;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         }
         Command::Docs { no_book } => docs::run(no_book),
         Command::Golden { check, krate } => golden::run(check, krate.as_deref()),
+        Command::Package { long } => package::run(long),
         Command::Tidy => tidy::run(),
     };
     match result {
