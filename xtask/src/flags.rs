@@ -11,6 +11,7 @@ pub(crate) enum Command {
     Studio { args: Vec<String> },
     Test { long: bool },
     Bench { krate: Option<String>, peers: bool, rounds: u32, rows: Option<String> },
+    BenchPage,
     Docs { no_book: bool },
     Golden { check: bool, krate: Option<String> },
     Package { long: bool },
@@ -124,9 +125,11 @@ const COMMANDS: &[Spec] = &[
         operands: "[crate]",
         about: "Criterion benches, alone or against their Python peers",
         details: "With --peers, our kernel and each peer run in turn on the same input, with two threads, and the\n\
-                  table of medians, ratios and distances to the bound goes to benches/runs/<date>-<machine>/.",
+                  table of medians, ratios and distances to the bound goes to benches/runs/<date>-<machine>/, and\n\
+                  docs/benchmarks.md is made from the newest of them.",
         flags: &[
             Flag { name: "--peers", value: None, about: "measure the peers of benches/peers as well" },
+            Flag { name: "--page", value: None, about: "measure nothing, write docs/benchmarks.md anew" },
             Flag { name: "--rounds", value: Some("N"), about: "rounds of --peers (default 5)" },
             Flag { name: "--rows", value: Some("TEXT"), about: "only rows whose id contains this" },
         ],
@@ -236,6 +239,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, U
     Ok(match spec.name {
         "setup" => Command::Setup { cuda: given.has("--cuda") },
         "test" => Command::Test { long: given.has("--long") },
+        "bench" if given.has("--page") => Command::BenchPage,
         "bench" => Command::Bench {
             peers: given.has("--peers"),
             rounds: given.number("--rounds", 5)?,
@@ -372,6 +376,7 @@ mod tests {
             "bench --peers distributions",
             Ok(Command::Bench { krate: krate.clone(), peers: true, rounds: 5, rows: None }),
         );
+        check("bench --page", Ok(Command::BenchPage));
         let rows = Some("step/".to_owned());
         check(
             "bench --rounds=7 --rounds 9 --rows step/",

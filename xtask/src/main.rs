@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Reproduce { args } => program::run("reproduce", &args),
         Command::Studio { args } => program::run("studio", &args),
         Command::Test { long } => test::run(long),
+        Command::BenchPage => bench::write_page(),
         Command::Bench { krate, peers, rounds, rows } => {
             bench::run(krate.as_deref(), peers, rounds, rows.as_deref())
         }

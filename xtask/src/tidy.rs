@@ -13,7 +13,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::{docs, places, process};
+use crate::{bench, docs, places, process};
 
 /// A tracked text file: its path from the root, and its text.
 #[derive(Debug, Clone)]
@@ -72,6 +72,7 @@ pub(crate) fn run() -> Result<()> {
 fn in_texts(files: &[Doc]) -> Result<Vec<String>> {
     let mut breaches: Vec<String> = RULES.iter().flat_map(|rule| rule(files)).collect();
     breaches.extend(docs::broken_links(&places::root())?);
+    breaches.extend(bench::stale(&places::root())?);
     Ok(breaches)
 }
 

@@ -28,6 +28,7 @@ pub(super) fn run(package: &Package, published: &[&Package], packed: &Path, outs
     // The versions that everything else here was tested with.
     fs::copy(places::root().join("Cargo.lock"), project.join("Cargo.lock"))?;
 
+    eprintln!("── {} from its package, without libtorch: {} examples", package.name, examples.len());
     // One folder for all, below the workspace's, so that what they share is built once.
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| places::root().join("target"), Into::into);
@@ -72,7 +73,8 @@ fn manifest(package: &Package, published: &[&Package], packed: &Path, root: &str
             text.extend([line, "\n"]);
         }
     }
-    text += "\n[patch.crates-io]\n";
+    // Nobody steps through them.
+    text += "\n[profile.dev]\ndebug = false\nincremental = false\n\n[patch.crates-io]\n";
     for other in neighbours(package, published) {
         text.extend([other.name.as_str(), " = { path = \"", &path(other), "\" }\n"]);
     }
@@ -134,7 +136,7 @@ mod tests {
         assert_eq!(
             rest,
             "variata-a = { path = \"/p/variata-a-0.1.0\" }\nndarray = \"0.17\"\nrand_chacha = \"0.10\"\n\n\
-             [patch.crates-io]\nvariata-b = { path = \"/p/variata-b-0.1.0\" }\n\
+             [profile.dev]\ndebug = false\nincremental = false\n\n[patch.crates-io]\nvariata-b = { path = \"/p/variata-b-0.1.0\" }\n\
              variata-c = { path = \"/p/variata-c-0.1.0\" }\n"
         );
     }
