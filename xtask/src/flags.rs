@@ -113,11 +113,11 @@ const COMMANDS: &[Spec] = &[
         operands: "",
         about: "Conventions, then every test of every crate, with libtorch and every feature",
         details: "Set-up included. Each crate that needs no libtorch is also compiled alone, so that none leans on\n\
-                  another's features.",
+                  another's features, and used from its package as `package` does.",
         flags: &[Flag {
             name: "--long",
             value: None,
-            about: "also without libtorch, in release mode, 10,000 cases a property; golden tables anew",
+            about: "also without libtorch, in release mode, 10,000 cases a property; golden tables; package --long",
         }],
     },
     Spec {
