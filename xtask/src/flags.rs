@@ -6,6 +6,7 @@ use std::fmt;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help(Option<&'static str>),
+    Api { check: bool },
     Setup { cuda: bool },
     Reproduce { args: Vec<String> },
     Studio { args: Vec<String> },
@@ -138,7 +139,8 @@ const COMMANDS: &[Spec] = &[
         name: "docs",
         operands: "",
         about: "Build the API documentation with warnings denied, and the book",
-        details: "Links inside the book are checked first. mdBook is installed into the cache folder if absent.",
+        details: "Links inside the book are checked first, the lists of docs/api last. mdBook is installed into\n\
+                  the cache folder if absent.",
         flags: &[Flag {
             name: "--no-book",
             value: None,
@@ -151,6 +153,13 @@ const COMMANDS: &[Spec] = &[
         about: "Recompute the golden tables of the tests in a pinned Python environment",
         details: "Runs crates/*/tests/golden/generate*.py and rewrites the tables beside them.",
         flags: &[Flag { name: "--check", value: None, about: "compare instead, byte for byte" }],
+    },
+    Spec {
+        name: "api",
+        operands: "",
+        about: "List the public items of the published crates in docs/api",
+        details: "A change of them is then seen in review. `docs` compares the lists.",
+        flags: &[Flag { name: "--check", value: None, about: "compare instead" }],
     },
     Spec {
         name: "package",
@@ -247,6 +256,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, U
             krate: given.operand.take(),
         },
         "docs" => Command::Docs { no_book: given.has("--no-book") },
+        "api" => Command::Api { check: given.has("--check") },
         "package" => Command::Package { long: given.has("--long") },
         "golden" => Command::Golden { check: given.has("--check"), krate: given.operand.take() },
         _ => Command::Tidy,
@@ -367,6 +377,7 @@ mod tests {
         check("setup --cuda -h", Ok(Command::Help(Some("setup"))));
         check("test --long", Ok(Command::Test { long: true }));
         check("tidy", Ok(Command::Tidy));
+        check("api --check", Ok(Command::Api { check: true }));
         check("package --long", Ok(Command::Package { long: true }));
         check("docs --no-book", Ok(Command::Docs { no_book: true }));
         check("golden --check", Ok(Command::Golden { check: true, krate: None }));

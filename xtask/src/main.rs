@@ -3,6 +3,7 @@
 //! Thin on purpose: it starts other programs. Whatever computes lives in the crates, the benches or the
 //! Python files that it runs; it never links libtorch and builds in seconds.
 
+mod api;
 mod bench;
 mod docs;
 mod flags;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         }
         Command::Docs { no_book } => docs::run(no_book),
         Command::Golden { check, krate } => golden::run(check, krate.as_deref()),
+        Command::Api { check } => api::run(check),
         Command::Package { long } => package::run(long),
         Command::Tidy => tidy::run(),
     };
