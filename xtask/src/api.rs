@@ -44,7 +44,7 @@ pub(crate) fn run(check: bool) -> Result<()> {
             );
             return Ok(());
         }
-        let fresh = page(&package.name, &listing::lines(&json));
+        let fresh = page(&package.name, &listing::lines(json));
         let kept = places::root().join(FOLDER).join(format!("{}.txt", package.short()));
         count += fresh.lines().count();
         if check {

@@ -16,7 +16,9 @@ struct Listing<'a> {
 }
 
 /// The lines of a crate.
-pub(super) fn lines(json: &Value) -> Vec<String> {
+pub(super) fn lines(mut json: Value) -> Vec<String> {
+    let paths = json["paths"].take();
+    name_paths(&mut json, &paths);
     let mut listing = Listing { index: &json["index"], lines: Vec::new(), open: Vec::new() };
     let root = json["root"].to_string();
     if let Some(item) = listing.item(&root) {
@@ -24,6 +26,41 @@ pub(super) fn lines(json: &Value) -> Vec<String> {
         listing.module(&root, item, &name);
     }
     listing.lines
+}
+
+/// Replaces how the source happens to write a path by what it names.
+fn name_paths(value: &mut Value, paths: &Value) {
+    if let Value::Object(entries) = value {
+        let id = entries.get("id").map(Value::to_string).unwrap_or_default();
+        if let (true, Some(Value::String(path))) = (entries.contains_key("args"), entries.get_mut("path")) {
+            // The trait of `S::Item` is written as nothing.
+            if !path.is_empty() {
+                *path = named(path, &paths[id]);
+            }
+        }
+        for value in entries.values_mut() {
+            name_paths(value, paths);
+        }
+    } else if let Value::Array(values) = value {
+        for value in values {
+            name_paths(value, paths);
+        }
+    }
+}
+
+/// The crate's own things and the standard library's by their name, others with their crate before it. Modules are left out: they
+/// may be private.
+fn named(written: &str, known: &Value) -> String {
+    let name = written.rsplit("::").next().unwrap_or(written);
+    let path: Vec<&str> = list(&known["path"]).iter().map(text).collect();
+    let (Some(home), Some(name)) = (path.first(), path.last()) else { return name.to_owned() };
+    match *home {
+        _ if known["crate_id"] == 0 => (*name).to_owned(),
+        // There are several of this name.
+        "std" | "core" | "alloc" if *name == "Error" => path.join("::"),
+        "std" | "core" | "alloc" => (*name).to_owned(),
+        home => format!("{home}::{name}"),
+    }
 }
 
 impl<'a> Listing<'a> {
@@ -214,10 +251,11 @@ impl<'a> Listing<'a> {
                 traits.extend(implementation(inner));
             }
         }
-        own.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        let start = self.lines.len();
         for (of, conditions, inner) in own {
             self.members(&inner["items"], &format!("{parent}::{of}"), &conditions, false);
         }
+        self.lines[start..].sort();
         traits.sort();
         self.lines.extend(traits);
     }
@@ -252,7 +290,7 @@ mod tests {
         let none = json!({"params": [], "where_predicates": []});
         let header = json!({"is_const": false, "is_unsafe": false, "is_async": false, "abi": "Rust"});
         let function = json!({"sig": {"inputs": [], "output": null}, "generics": none, "header": header, "has_body": true});
-        let of = json!({"resolved_path": {"path": "S", "id": 2, "args": null}});
+        let of = json!({"resolved_path": {"path": "crate::m::S", "id": 2, "args": null}});
         let implement = |name: Value, synthetic: bool, items: Value| {
             json!({"impl": {"trait": name, "for": of, "items": items, "generics": none, "is_synthetic": synthetic,
                             "is_negative": false, "blanket_impl": null}})
@@ -270,7 +308,7 @@ mod tests {
             "8": item("G", json!({"trait": {"items": [3], "generics": none, "bounds": [], "is_unsafe": false,
                                             "implementations": [6]}})),
             "9": item("", json!({"use": {"source": "other::Other", "name": "Other", "id": 99, "is_glob": false}}))
-        }})
+        }, "paths": {"2": {"crate_id": 0, "path": ["a", "m", "S"]}}})
     }
 
     #[test]
@@ -287,13 +325,24 @@ mod tests {
             "impl Clone for S",
             "fn a::f()",
         ];
-        assert_eq!(lines(&a_crate()), expect);
+        assert_eq!(lines(a_crate()), expect);
+    }
+
+    #[test]
+    fn paths_are_named_by_what_they_name() {
+        let known = |home: u64, path: &[&str]| json!({"crate_id": home, "path": path});
+        let named = |written: &str, known: Value| named(written, &known);
+        assert_eq!(named("crate::m::S", known(0, &["a", "m", "S"])), "S");
+        assert_eq!(named("$crate::clone::Clone", known(1, &["core", "clone", "Clone"])), "Clone");
+        assert_eq!(named("io::Error", known(2, &["std", "io", "error", "Error"])), "std::io::error::Error");
+        assert_eq!(named("Array2", known(3, &["ndarray", "aliases", "Array2"])), "ndarray::Array2");
+        assert_eq!(named("m::Unknown", Value::Null), "Unknown");
     }
 
     #[test]
     fn a_module_that_exports_itself_ends() {
         let mut json = a_crate();
         json["index"]["1"]["inner"]["use"] = json!({"source": "a", "name": "a", "id": 0, "is_glob": true});
-        assert!(lines(&json).len() < 10);
+        assert!(lines(json).len() < 10);
     }
 }
