@@ -100,13 +100,19 @@ fn pack(published: &[&Package], outside: &Path) -> Result<PathBuf> {
     Ok(packed)
 }
 
-/// Packages that need a newer Rust than the workspace says it needs.
+/// Packages that need a newer Rust than the workspace says it needs. That this Rust is enough shows in whatever is built with it,
+/// so another one is said.
 fn rust_versions() -> Result<Vec<String>> {
     let root = std::fs::read_to_string(places::root().join("Cargo.toml"))?;
     let Some(own) = root.lines().find_map(|line| line.strip_prefix("rust-version = ")) else {
         return Ok(vec!["Cargo.toml: no `rust-version`".to_owned()]);
     };
     let own = own.trim_matches('"');
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let compiler = process::capture(Command::new(rustc).arg("--version"))?;
+    if !compiler.starts_with(&format!("rustc {own}.")) {
+        println!("this is {}: it does not show that Rust {own} is enough", compiler.trim());
+    }
     Ok(newer(&metadata::rust_versions()?, own))
 }
 

@@ -52,6 +52,7 @@ const RULES: &[Rule] = &[
     manifests::internal_dev_dependencies,
     documents::crates_are_presented,
     documents::commands_exist,
+    documents::one_rust_version,
     documents::golden_tables_name_their_generator,
 ];
 
