@@ -52,8 +52,7 @@ fn program(code: &str) -> String {
     }
     let last = code.trim_end().lines().last().unwrap_or_default().trim();
     if last.starts_with("Ok::<(), ") {
-        let head =
-            "fn main() {\n    example().unwrap();\n}\n\nfn example() -> Result<(), impl std::fmt::Debug> {\n";
+        let head = "fn main() -> Result<(), impl std::fmt::Debug> {\n";
         return format!("{preface}{head}{code}}}\n");
     }
     format!("{preface}fn main() {{\n{code}}}\n")
@@ -74,7 +73,7 @@ mod tests {
             "{:?}",
             found[0]
         );
-        assert!(found[0].program.contains("example().unwrap();"));
+        assert!(found[0].program.contains("fn main() -> Result<"));
         assert!(found[1].program.ends_with("fn main() {\n\ne();\n}\n"), "{:?}", found[1]);
         assert!(found[2].program.ends_with("#![allow(unused)]\nfn main() {}\n"), "{:?}", found[2]);
     }
