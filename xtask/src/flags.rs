@@ -118,7 +118,7 @@ const COMMANDS: &[Spec] = &[
         flags: &[Flag {
             name: "--long",
             value: None,
-            about: "also without libtorch, in release mode, 10,000 cases a property; golden tables; package --long",
+            about: "also without libtorch; release mode, 10,000 cases a property; golden; package --long",
         }],
     },
     Spec {
