@@ -129,10 +129,12 @@ def write(arguments, rows, peers, times, versions, rounds):
                 "rounds_ns": {name: times[row["id"]][name] for name in ["ours", *peers]},
             }
         )
-    date = datetime.date.today().isoformat()
+    now = datetime.datetime.now()
+    date = now.date().isoformat()
     result = {
         "crate": arguments.crate,
         "date": date,
+        "time": now.isoformat(timespec="seconds"),
         "processor": processor(),
         "threads": THREADS,
         "rounds": rounds,

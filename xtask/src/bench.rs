@@ -1,5 +1,10 @@
 //! `cargo xtask bench`: criterion, alone or in turn with the Python peers.
 
+mod archive;
+mod page;
+
+pub(crate) use page::{stale, write as write_page};
+
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -57,6 +62,8 @@ pub(crate) fn run(krate: Option<&str>, peers: bool, rounds: u32, rows: Option<&s
         }
         command.env("CARGO", process::cargo([]).get_program());
         process::run(command)?;
+        // After every crate: a run that is stopped keeps what it has.
+        write_page()?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask docs`: the API documentation with warnings denied, the book, and the links between texts.
+//! `cargo xtask docs`: the API documentation with warnings denied, the book, the links between texts, and the lists of docs/api.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{pins, places, process, setup};
+use crate::{api, pins, places, process, setup};
 
 /// Checks the links, builds rustdoc and, unless `no_book`, the book.
 pub(crate) fn run(no_book: bool) -> Result<()> {
@@ -19,6 +19,8 @@ pub(crate) fn run(no_book: bool) -> Result<()> {
     let mut rustdoc = process::cargo(["doc", "--no-deps", "--workspace", "--all-features"]);
     rustdoc.env("RUSTDOCFLAGS", "-D warnings");
     process::run(rustdoc)?;
+    // From the same build of what is depended on.
+    api::run(true)?;
     let mut built = "target/doc".to_owned();
     if !no_book && places::root().join("docs/book.toml").is_file() {
         let mut book = Command::new(mdbook()?);

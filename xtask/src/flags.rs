@@ -6,13 +6,16 @@ use std::fmt;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help(Option<&'static str>),
+    Api { check: bool },
     Setup { cuda: bool },
     Reproduce { args: Vec<String> },
     Studio { args: Vec<String> },
     Test { long: bool },
     Bench { krate: Option<String>, peers: bool, rounds: u32, rows: Option<String> },
+    BenchPage,
     Docs { no_book: bool },
     Golden { check: bool, krate: Option<String> },
+    Package { long: bool },
     Tidy,
 }
 
@@ -111,11 +114,11 @@ const COMMANDS: &[Spec] = &[
         operands: "",
         about: "Conventions, then every test of every crate, with libtorch and every feature",
         details: "Set-up included. Each crate that needs no libtorch is also compiled alone, so that none leans on\n\
-                  another's features.",
+                  another's features, and used from its package as `package` does.",
         flags: &[Flag {
             name: "--long",
             value: None,
-            about: "also without libtorch, in release mode, 10,000 cases a property; golden tables anew",
+            about: "also without libtorch; release mode, 10,000 cases a property; golden; package --long",
         }],
     },
     Spec {
@@ -123,9 +126,11 @@ const COMMANDS: &[Spec] = &[
         operands: "[crate]",
         about: "Criterion benches, alone or against their Python peers",
         details: "With --peers, our kernel and each peer run in turn on the same input, with two threads, and the\n\
-                  table of medians, ratios and distances to the bound goes to benches/runs/<date>-<machine>/.",
+                  table of medians, ratios and distances to the bound goes to benches/runs/<date>-<machine>/, and\n\
+                  docs/benchmarks.md is made from the newest of them.",
         flags: &[
             Flag { name: "--peers", value: None, about: "measure the peers of benches/peers as well" },
+            Flag { name: "--page", value: None, about: "measure nothing, write docs/benchmarks.md anew" },
             Flag { name: "--rounds", value: Some("N"), about: "rounds of --peers (default 5)" },
             Flag { name: "--rows", value: Some("TEXT"), about: "only rows whose id contains this" },
         ],
@@ -134,7 +139,8 @@ const COMMANDS: &[Spec] = &[
         name: "docs",
         operands: "",
         about: "Build the API documentation with warnings denied, and the book",
-        details: "Links inside the book are checked first. mdBook is installed into the cache folder if absent.",
+        details: "Links inside the book are checked first, the lists of docs/api last. mdBook is installed into\n\
+                  the cache folder if absent.",
         flags: &[Flag {
             name: "--no-book",
             value: None,
@@ -147,6 +153,26 @@ const COMMANDS: &[Spec] = &[
         about: "Recompute the golden tables of the tests in a pinned Python environment",
         details: "Runs crates/*/tests/golden/generate*.py and rewrites the tables beside them.",
         flags: &[Flag { name: "--check", value: None, about: "compare instead, byte for byte" }],
+    },
+    Spec {
+        name: "api",
+        operands: "",
+        about: "List the public items of the published crates in docs/api",
+        details: "A change of them is then seen in review. `docs` compares the lists.",
+        flags: &[Flag { name: "--check", value: None, about: "compare instead" }],
+    },
+    Spec {
+        name: "package",
+        operands: "",
+        about: "Check that each crate stands alone: packages, README examples, features, licences",
+        details: "Packs every published crate, unpacks it outside the workspace and runs the examples of its README in\n\
+                  a project that depends on it alone, without libtorch; compiles each crate with each of its features;\n\
+                  asks cargo-deny, if there is one, about licences and sources.",
+        flags: &[Flag {
+            name: "--long",
+            value: None,
+            about: "every set of features; builds cargo-deny if there is none",
+        }],
     },
     Spec {
         name: "tidy",
@@ -222,6 +248,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, U
     Ok(match spec.name {
         "setup" => Command::Setup { cuda: given.has("--cuda") },
         "test" => Command::Test { long: given.has("--long") },
+        "bench" if given.has("--page") => Command::BenchPage,
         "bench" => Command::Bench {
             peers: given.has("--peers"),
             rounds: given.number("--rounds", 5)?,
@@ -229,6 +256,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, U
             krate: given.operand.take(),
         },
         "docs" => Command::Docs { no_book: given.has("--no-book") },
+        "api" => Command::Api { check: given.has("--check") },
+        "package" => Command::Package { long: given.has("--long") },
         "golden" => Command::Golden { check: given.has("--check"), krate: given.operand.take() },
         _ => Command::Tidy,
     })
@@ -348,6 +377,8 @@ mod tests {
         check("setup --cuda -h", Ok(Command::Help(Some("setup"))));
         check("test --long", Ok(Command::Test { long: true }));
         check("tidy", Ok(Command::Tidy));
+        check("api --check", Ok(Command::Api { check: true }));
+        check("package --long", Ok(Command::Package { long: true }));
         check("docs --no-book", Ok(Command::Docs { no_book: true }));
         check("golden --check", Ok(Command::Golden { check: true, krate: None }));
         let krate = Some("distributions".to_owned());
@@ -356,6 +387,7 @@ mod tests {
             "bench --peers distributions",
             Ok(Command::Bench { krate: krate.clone(), peers: true, rounds: 5, rows: None }),
         );
+        check("bench --page", Ok(Command::BenchPage));
         let rows = Some("step/".to_owned());
         check(
             "bench --rounds=7 --rounds 9 --rows step/",

@@ -3,11 +3,14 @@
 //! Thin on purpose: it starts other programs. Whatever computes lives in the crates, the benches or the
 //! Python files that it runs; it never links libtorch and builds in seconds.
 
+mod api;
 mod bench;
 mod docs;
 mod flags;
 mod golden;
 mod lock;
+mod metadata;
+mod package;
 mod pins;
 mod places;
 mod process;
@@ -38,11 +41,14 @@ fn main() -> ExitCode {
         Command::Reproduce { args } => program::run("reproduce", &args),
         Command::Studio { args } => program::run("studio", &args),
         Command::Test { long } => test::run(long),
+        Command::BenchPage => bench::write_page(),
         Command::Bench { krate, peers, rounds, rows } => {
             bench::run(krate.as_deref(), peers, rounds, rows.as_deref())
         }
         Command::Docs { no_book } => docs::run(no_book),
         Command::Golden { check, krate } => golden::run(check, krate.as_deref()),
+        Command::Api { check } => api::run(check),
+        Command::Package { long } => package::run(long),
         Command::Tidy => tidy::run(),
     };
     match result {

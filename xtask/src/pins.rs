@@ -8,6 +8,8 @@
 pub(crate) const TORCH: &str = "2.11.0";
 /// Version of mdBook that `docs` installs when there is none.
 pub(crate) const MDBOOK: &str = "0.5.4";
+/// Version of cargo-deny that the long run of `package` installs when there is none.
+pub(crate) const CARGO_DENY: &str = "0.20.2";
 
 /// One wheel: name, version, SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -144,7 +144,7 @@ pub(crate) fn elapsed(since: Instant) -> String {
     show(since.elapsed())
 }
 
-fn show(time: Duration) -> String {
+pub(crate) fn show(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{:.1} s", time.as_secs_f64()),

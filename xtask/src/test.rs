@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::process::{self, Tally};
-use crate::{golden, places, setup, tidy};
+use crate::{golden, package, places, setup, tidy};
 
 /// Runs everything; the last line says what ran and adds the tests up.
 pub(crate) fn run(long: bool) -> Result<()> {
@@ -30,10 +30,8 @@ pub(crate) fn run(long: bool) -> Result<()> {
         let package = format!("variata-{name}");
         process::run(cargo(long, &["check", "--package", &package]))?;
     }
-    for name in ["distributions", "lowrank-mvn", "sliced", "quantize", "streamlines", "fourier-aug"] {
-        let package = &format!("variata-{name}");
-        process::run(cargo(long, &["check", "--package", package, "--no-default-features"]))?;
-    }
+    // As a stranger gets it, and with each of its features.
+    package::run(long)?;
 
     // The whole workspace, which is what clippy checks: another choice of packages has other features of the bindings' own
     // dependencies, and the bindings would be built again.
@@ -50,10 +48,11 @@ pub(crate) fn run(long: bool) -> Result<()> {
         bail!("the tests ended well but reported {} passed, {} failed", tally.passed, tally.failed);
     }
     println!(
-        "xtask test: conventions, {} crates each alone, and all tests with libtorch and every feature{}; doc tests included",
+        "xtask test: conventions, {} crates each alone and from their packages, and all tests with libtorch and every feature{}; \
+         doc tests included",
         alone.len(),
         if long {
-            ", those of the default members without it, release mode, 10000 cases a property, golden tables"
+            ", those of the default members without it, every set of features, release mode, 10000 cases a property, golden tables"
         } else {
             ""
         },

@@ -13,7 +13,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::{docs, places, process};
+use crate::{bench, docs, places, process};
 
 /// A tracked text file: its path from the root, and its text.
 #[derive(Debug, Clone)]
@@ -52,6 +52,7 @@ const RULES: &[Rule] = &[
     manifests::internal_dev_dependencies,
     documents::crates_are_presented,
     documents::commands_exist,
+    documents::one_rust_version,
     documents::golden_tables_name_their_generator,
 ];
 
@@ -72,6 +73,7 @@ pub(crate) fn run() -> Result<()> {
 fn in_texts(files: &[Doc]) -> Result<Vec<String>> {
     let mut breaches: Vec<String> = RULES.iter().flat_map(|rule| rule(files)).collect();
     breaches.extend(docs::broken_links(&places::root())?);
+    breaches.extend(bench::stale(&places::root())?);
     Ok(breaches)
 }
 

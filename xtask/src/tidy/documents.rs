@@ -23,6 +23,24 @@ pub(super) fn crates_are_presented(files: &[Doc]) -> Vec<String> {
     breaches
 }
 
+/// The README asks for the Rust that the manifest asks for; clippy takes it from there, and must not be told another.
+pub(super) fn one_rust_version(files: &[Doc]) -> Vec<String> {
+    let file = |path: &str| files.iter().find(|file| file.path == path);
+    let manifest = file("Cargo.toml").map_or("", |file| file.text.as_str());
+    let Some(version) = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")) else {
+        return Vec::new();
+    };
+    let said = format!("Rust {}", version.trim_matches('"'));
+    let mut breaches = Vec::new();
+    if file("README.md").is_some_and(|readme| !readme.text.contains(&said)) {
+        breaches.push(format!("README.md: does not ask for {said}"));
+    }
+    if file("clippy.toml").is_some_and(|clippy| clippy.text.lines().any(|line| line.starts_with("msrv"))) {
+        breaches.push("clippy.toml: `msrv` beside the manifest's rust-version".to_owned());
+    }
+    breaches
+}
+
 /// Commands that the documents show are commands, with the flags they have.
 pub(super) fn commands_exist(files: &[Doc]) -> Vec<String> {
     let mut breaches = Vec::new();
@@ -73,6 +91,22 @@ mod tests {
     #[test]
     fn crates_without_a_text_are_found() {
         check(crates_are_presented, "crates/a/Cargo.toml", "", &["crates/a: no README.md"]);
+    }
+
+    #[test]
+    fn other_rust_versions_are_found() {
+        let file = |path: &str, text: &str| Doc { path: path.to_owned(), text: text.to_owned() };
+        let manifest = file("Cargo.toml", "[workspace.package]\nrust-version = \"1.95\"\n");
+        let good =
+            [manifest.clone(), file("README.md", "You need Rust 1.95.\n"), file("clippy.toml", "a = 1\n")];
+        assert_eq!(one_rust_version(&good), Vec::<String>::new());
+        let bad =
+            [manifest, file("README.md", "You need Rust 1.94.\n"), file("clippy.toml", "msrv = \"1.95\"\n")];
+        let expect = [
+            "README.md: does not ask for Rust 1.95",
+            "clippy.toml: `msrv` beside the manifest's rust-version",
+        ];
+        assert_eq!(one_rust_version(&bad), expect);
     }
 
     #[test]

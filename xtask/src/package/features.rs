@@ -1,0 +1,49 @@
+//! Each crate compiles with each of its features, and in the long run with every set of them.
+
+use anyhow::Result;
+
+use crate::metadata::Package;
+use crate::process;
+
+/// Checks the sets of features of the crates, `torch` left out; returns how many there were.
+pub(super) fn check(packages: &[&Package], every: bool) -> Result<usize> {
+    let mut count = 0;
+    for package in packages {
+        for set in sets(&package.features, every) {
+            let mut args = vec!["check", "--quiet", "--package", &package.name, "--no-default-features"];
+            let named = set.join(",");
+            if !set.is_empty() {
+                args.extend(["--features", &named]);
+            }
+            process::run(process::cargo(args))?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// No feature and each alone; or every subset. The tests build all of them together.
+fn sets(features: &[String], every: bool) -> Vec<Vec<&str>> {
+    let features = features.iter().map(String::as_str);
+    let features: Vec<&str> = features.filter(|name| !matches!(*name, "default" | "torch")).collect();
+    let masks = 0..1_usize << features.len();
+    let chosen = masks.filter(|mask| every || mask.count_ones() <= 1);
+    let subset = |mask: usize| {
+        let members = features.iter().enumerate().filter(move |(bit, _)| mask >> bit & 1 == 1);
+        members.map(|(_, name)| *name).collect()
+    };
+    chosen.map(subset).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sets;
+
+    #[test]
+    fn sets_are_single_features_or_every_subset() {
+        let features = ["default", "half", "rayon", "torch"].map(str::to_owned);
+        assert_eq!(sets(&features, false), [vec![], vec!["half"], vec!["rayon"]]);
+        assert_eq!(sets(&features, true), [vec![], vec!["half"], vec!["rayon"], vec!["half", "rayon"]]);
+        assert_eq!(sets(&[], true), [Vec::<&str>::new()]);
+    }
+}
