@@ -149,6 +149,7 @@ int vb_fused_sgd(at::Tensor* const* params, at::Tensor* const* grads, at::Tensor
       [&] {
         at::NoGradGuard no_grad;
         auto p = collect(params, n), g = collect(grads, n), m = collect(momenta, n);
+        if (momentum == 0.0) m.clear();  // the kernel refuses them then
         at::_fused_sgd_(p, g, m, weight_decay, momentum, lr, 0.0, nesterov != 0, false, false);
         return 0;
       },

@@ -85,7 +85,7 @@ pub struct SgdStep {
     pub weight_decay: f64,
 }
 
-/// One step of SGD in place on parameters and their momenta, which start at 0.
+/// One step of SGD in place on parameters and their momenta, which start at 0 and are left alone where μ is 0.
 ///
 /// ```text
 /// g ← g + λ p,   m ← μ m + g,   p ← p − η (g + μ m)   (Nesterov; else p − η m)

@@ -37,13 +37,7 @@ pub(super) fn packed(package: &Package, folder: &Path) -> Result<Vec<String>> {
     let mut files = Vec::new();
     files_below(folder, "", &mut files)?;
     let mut breaches = missing_and_surplus(&files);
-    // Only of crates that say what they leave out: the others pack all they have, and cannot be held to what they lack.
-    if fs::read_to_string(package.folder.join("Cargo.toml"))?
-        .lines()
-        .any(|line| line.starts_with("exclude = "))
-    {
-        breaches.extend(licences_and_tests(&files));
-    }
+    breaches.extend(licences_and_tests(&files));
     for (path, _) in files.iter().filter(|(path, _)| path.starts_with("examples/")) {
         let text = fs::read_to_string(folder.join(path))?;
         let unpublished = ["variata_report", "variata_testkit"].into_iter().find(|name| text.contains(name));
