@@ -114,7 +114,8 @@ pub(crate) fn train_classifier(
     let (own, training, data) = settings;
     // A folder of images without folders in it has one class.
     let task = if session.classes() > 1 { ClassifierTask::Labels } else { ClassifierTask::Reflections };
-    let config = ClassifierConfig { architecture: own.architecture.clone(), task };
+    let config =
+        ClassifierConfig { architecture: own.architecture.clone(), task, ..ClassifierConfig::default() };
     let classifier = Classifier::new(&config, session.image(), session.classes(), seed, session.device)?;
     let job = TrainJob {
         name: "classifier",

@@ -70,6 +70,13 @@ pub enum Architecture {
         /// Channels of each level, from the image inwards, each half as large as the one before. Theirs: 64, 128, 256, 512.
         widths: Vec<i64>,
     },
+    /// A wide residual network, which has no decoder: for classifiers. AugMix and paper fourier-aug: depth 40, widen 2.
+    WideResidual {
+        /// Layers with weights: 6n + 4.
+        depth: i64,
+        /// Channels of the first group of blocks, in sixteens.
+        widen: i64,
+    },
 }
 
 /// A number, or a list of them.
@@ -107,6 +114,18 @@ impl Architecture {
                 Err(Error::Config { setting: "widths", value: "none".into(), must: "at least one".into() })
             }
             Self::Residual { widths } => widths.iter().try_for_each(|&n| width("widths", n)),
+            Self::WideResidual { depth, widen } => {
+                let config = |setting, value: i64, must: &str| {
+                    Err(Error::Config { setting, value: value.to_string(), must: must.into() })
+                };
+                match (*depth, *widen) {
+                    (d, _) if !(10..=10_000).contains(&d) || d % 6 != 4 => {
+                        config("depth", d, "6n + 4 in 10..=10000")
+                    }
+                    (_, w) if !(1..=4096).contains(&w) => config("widen", w, "in 1..=4096"),
+                    _ => Ok(()),
+                }
+            }
             Self::Conv2x2 { channels, hidden } => {
                 width("channels", *channels)?;
                 width("hidden", *hidden)?;

@@ -1,11 +1,13 @@
 //! Networks: layers and the encoders and decoders made of them.
 
+mod batch_norm;
 mod conv;
 mod conv2x2;
 mod layers;
 mod mlp;
 mod residual;
 mod strided;
+mod wide_residual;
 
 use tch::Tensor;
 
@@ -15,6 +17,7 @@ pub use layers::{Conv2d, ConvTranspose2d, Linear, Window};
 pub use mlp::{MlpDecoder, MlpEncoder};
 pub use residual::{ResidualDecoder, ResidualEncoder};
 pub use strided::{Skip, StridedConfig, StridedDecoder, StridedEncoder};
+pub use wide_residual::WideResidualEncoder;
 
 use crate::{Architecture, Condition, Error, ImageShape, Init, Path};
 
@@ -38,6 +41,8 @@ pub enum Encoder {
     Conv2x2(Conv2x2Encoder),
     /// Residual.
     Residual(ResidualEncoder),
+    /// Wide residual.
+    WideResidual(WideResidualEncoder),
 }
 
 impl Encoder {
@@ -62,6 +67,9 @@ impl Encoder {
             Architecture::Residual { widths } => {
                 Self::Residual(ResidualEncoder::new(path, widths, image, classes)?)
             }
+            Architecture::WideResidual { depth, widen } => {
+                Self::WideResidual(WideResidualEncoder::new(path, [*depth, *widen], image, classes)?)
+            }
         })
     }
 
@@ -72,6 +80,7 @@ impl Encoder {
             Self::Conv(e) => e.features(),
             Self::Conv2x2(e) => e.features(),
             Self::Residual(e) => e.features(),
+            Self::WideResidual(e) => e.features(),
         }
     }
 
@@ -82,6 +91,7 @@ impl Encoder {
             Self::Conv(e) => e.forward(x, condition),
             Self::Conv2x2(e) => e.forward(x, condition),
             Self::Residual(e) => e.forward(x, condition, pass),
+            Self::WideResidual(e) => e.forward(x, condition, pass),
         }
     }
 }
@@ -104,7 +114,7 @@ impl Decoder {
     /// fan-in.
     ///
     /// # Errors
-    /// As [`Encoder::new`].
+    /// As [`Encoder::new`]; the architecture is for classifiers only.
     pub fn new(
         path: &mut Path<'_>,
         architecture: &Architecture,
@@ -123,6 +133,13 @@ impl Decoder {
             }
             Architecture::Residual { widths } => {
                 Self::Residual(ResidualDecoder::new(path, widths, image, heads, code)?)
+            }
+            Architecture::WideResidual { .. } => {
+                return Err(Error::Config {
+                    setting: "architecture",
+                    value: "wide_residual".into(),
+                    must: "one that has a decoder".into(),
+                });
             }
         })
     }

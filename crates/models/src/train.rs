@@ -13,10 +13,10 @@ mod schedule;
 
 use variata_datasets::Batch;
 
-pub use checkpoint::{CheckpointStore, FORMAT_VERSION, RunState};
+pub use checkpoint::{Best, CheckpointStore, FORMAT_VERSION, RunState};
 pub use event::{Control, Event, Listener, StopFlag};
 pub use file_system::{FileSystem, RealFileSystem};
-pub use fit::{Measurement, Outcome, TrainConfig, Trainer};
+pub use fit::{Better, Measurement, Outcome, TrainConfig, Trainer};
 pub use history::{EpochRecord, Mean};
 pub use multipliers::{Constraint, Multipliers};
 pub use optimizer::{Adam, AdamConfig, Optimizer, OptimizerConfig, Sgd, SgdConfig};

@@ -5,11 +5,8 @@
 use tch::Tensor;
 
 use super::Pass;
+use super::batch_norm::BatchNorm;
 use crate::{Condition, Error, ImageShape, Init, Path};
-
-/// Weight of the newest batch in the running statistics, and what is added to a variance.
-const MOMENTUM: f64 = 0.1;
-const EPSILON: f64 = 1e-5;
 
 /// Fewest channels of a 1×1 convolution with stride 2 and channels last whose gradient oneDNN finds in all its kernels. With
 /// fewer it writes beyond its memory: <https://github.com/uxlfoundation/oneDNN/issues/6035>.
@@ -80,33 +77,6 @@ impl Convolution {
                 x.conv_transpose2d(&self.weight, Some(&self.bias), stride, padding, extra, 1, [1, 1])
             }
         }
-    }
-}
-
-/// Normalises each channel: by the batch in training, which the running statistics follow, and by these afterwards.
-#[derive(Debug)]
-struct BatchNorm {
-    scale: Tensor,
-    shift: Tensor,
-    mean: Tensor,
-    variance: Tensor,
-}
-
-impl BatchNorm {
-    fn new(path: &mut Path<'_>, channels: i64) -> Result<Self, Error> {
-        Ok(Self {
-            scale: path.parameter("scale", &[channels], Init::Constant(1.0))?,
-            shift: path.parameter("shift", &[channels], Init::Constant(0.0))?,
-            mean: path.buffer("running_mean", &[channels], Init::Constant(0.0))?,
-            variance: path.buffer("running_variance", &[channels], Init::Constant(1.0))?,
-        })
-    }
-
-    fn forward(&self, x: &Tensor, pass: Pass) -> Tensor {
-        let (scale, shift) = (Some(&self.scale), Some(&self.shift));
-        let running = (Some(&self.mean), Some(&self.variance));
-        let training = pass == Pass::Training;
-        x.batch_norm(scale, shift, running.0, running.1, training, MOMENTUM, EPSILON, true)
     }
 }
 

@@ -14,6 +14,9 @@ use crate::{Error, Parameters};
 /// What the names of a model's tensors begin with in a file.
 pub(crate) const MODEL: &str = "model/";
 
+/// What the names of the copies of a model's tensors begin with, of its best validation.
+pub(crate) const BEST: &str = "best/";
+
 /// Version of the layout; a file of another version is refused.
 pub const FORMAT_VERSION: u32 = 1;
 
@@ -49,6 +52,18 @@ pub struct RunState {
     pub multipliers: Multipliers,
     /// Finished epochs.
     pub history: Vec<EpochRecord>,
+    /// The best validation so far, of a run that keeps it.
+    #[serde(default)]
+    pub best: Option<Best>,
+}
+
+/// The best validation of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Steps taken before it.
+    pub step: u64,
+    /// The metric.
+    pub value: f64,
 }
 
 /// A folder of checkpoints named by their step.
@@ -160,12 +175,13 @@ pub(crate) fn read(path: &Path) -> Result<Loaded, Error> {
 }
 
 impl Loaded {
-    /// Copies the model's part into parameters, which must be exactly its tensors.
+    /// Copies the model's part into parameters, which must be exactly its tensors: those of the best validation of a run that
+    /// keeps it, else the last.
     pub(crate) fn restore_model(&self, parameters: &Parameters) -> Result<(), Error> {
-        let model = |name: &str| name.starts_with(MODEL);
+        let prefix = if self.state.best.is_some() { BEST } else { MODEL };
         let targets: Vec<_> =
-            parameters.iter().map(|(name, t)| (format!("{MODEL}{name}"), t.shallow_clone())).collect();
-        self.restore_some(&targets, &model)
+            parameters.iter().map(|(name, t)| (format!("{prefix}{name}"), t.shallow_clone())).collect();
+        self.restore_some(&targets, &|name| name.starts_with(prefix))
     }
 
     /// Copies into `targets`, which must be exactly the tensors of the file; nothing is written unless all fit.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use variata_datasets::{Batch, Loader, Position};
 
-use super::checkpoint::{Loaded, MODEL};
+use super::checkpoint::{BEST, Best, Loaded, MODEL};
 use super::history::Means;
 use super::{
     CheckpointStore, Control, EpochRecord, Event, FileSystem, Listener, Multipliers, Optimizer,
@@ -68,7 +68,67 @@ pub struct Trainer<'a, M, F> {
     store: Option<&'a CheckpointStore<F>>,
     listeners: Vec<&'a mut dyn Listener>,
     measurement: Option<&'a mut Measurement<'a>>,
+    kept: Option<Kept>,
     stop: StopFlag,
+}
+
+/// Which values of a metric are better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// Large ones.
+    Higher,
+    /// Small ones.
+    Lower,
+}
+
+/// What a run keeps of its best validation.
+struct Kept {
+    metric: &'static str,
+    better: Better,
+    copies: Vec<(String, Tensor)>,
+}
+
+impl Kept {
+    fn tensors(&self) -> impl Iterator<Item = (String, Tensor)> {
+        self.copies.iter().map(|(name, t)| (name.clone(), t.shallow_clone()))
+    }
+
+    fn hear(
+        &mut self,
+        record: &EpochRecord,
+        model: &impl Trainable,
+        state: &mut RunState,
+    ) -> Result<(), Error> {
+        if record.validation.is_empty() {
+            return Ok(());
+        }
+        let Some(value) = record.validation(self.metric).filter(|value| !value.is_nan()) else {
+            return Err(Error::Config {
+                setting: "keep_best",
+                value: self.metric.to_owned(),
+                must: "a metric that validation gives as a number".into(),
+            });
+        };
+        let improves = state.best.is_none_or(|best| match self.better {
+            Better::Higher => value > best.value,
+            Better::Lower => value < best.value,
+        });
+        if improves {
+            state.best = Some(Best { step: record.step, value });
+            copy(model.parameters().iter().map(|(_, t)| t).zip(self.copies.iter().map(|(_, t)| t)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Copies each first tensor into the second.
+fn copy<'t>(pairs: impl Iterator<Item = (&'t Tensor, &'t Tensor)>) -> Result<(), Error> {
+    variata_torch_bridge::no_grad(|| {
+        for (from, to) in pairs {
+            to.shallow_clone().f_copy_(from).map_err(variata_torch_bridge::Error::from)?;
+        }
+        Ok(())
+    })
 }
 
 /// Named values of a model after so many steps, beside its own metrics.
@@ -88,6 +148,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             store: None,
             listeners: Vec::new(),
             measurement: None,
+            kept: None,
             stop: StopFlag::default(),
         }
     }
@@ -124,6 +185,16 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         self
     }
 
+    /// At the end the model becomes what it was at the validation with the best value of a metric, the first at a tie. Checkpoints
+    /// hold both.
+    #[must_use]
+    pub fn keep_best(mut self, metric: &'static str, better: Better) -> Self {
+        let tensors = self.model.parameters().iter();
+        let copies = tensors.map(|(name, t)| (format!("{BEST}{name}"), t.detach().copy())).collect();
+        self.kept = Some(Kept { metric, better, copies });
+        self
+    }
+
     /// Stops after the current step when the flag is set.
     #[must_use]
     pub fn stop_flag(mut self, flag: StopFlag) -> Self {
@@ -144,6 +215,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         let parameters = self.model.parameters().iter();
         let mut all: Vec<_> = parameters.map(|(n, t)| (format!("{MODEL}{n}"), t.shallow_clone())).collect();
         all.extend(optimizer.state());
+        all.extend(self.kept.iter().flat_map(Kept::tensors));
         all
     }
 
@@ -170,6 +242,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             means: Means::default(),
             multipliers: Multipliers::default(),
             history: Vec::new(),
+            best: None,
         };
         let mut resumed_from = None;
         let mut go_on = true;
@@ -221,6 +294,9 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
                     train: state.means.take(),
                     validation: if due { self.validate(state.step)? } else { Vec::new() },
                 };
+                if let Some(kept) = &mut self.kept {
+                    kept.hear(&record, self.model, &mut state)?;
+                }
                 state.history.push(record.clone());
                 state.epoch += 1;
                 state.batch = 0;
@@ -233,6 +309,9 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         }
         if !state.completed && self.config.epochs > 0 {
             self.save(&optimizer, &state, true)?;
+        }
+        if let (true, Some(kept)) = (state.completed, &self.kept) {
+            copy(kept.copies.iter().map(|(_, t)| t).zip(self.model.parameters().iter().map(|(_, t)| t)))?;
         }
         self.emit(&Event::Finished { step: state.step, completed: state.completed });
         Ok(Outcome { completed: state.completed, step: state.step, history: state.history })
