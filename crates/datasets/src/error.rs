@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::Position;
+
 /// Errors of this crate.
 ///
 /// Every error about the content of a file names the file and a byte offset. Offsets count bytes of the
@@ -153,6 +155,28 @@ pub enum Error {
         value: String,
         /// What is allowed.
         must: String,
+    },
+    /// An [`ExampleSource`](crate::ExampleSource) could not make a batch; ends the epoch.
+    #[error("batch {} of epoch {} cannot be made: {source}", position.batch, position.epoch)]
+    Made {
+        /// Which batch.
+        position: Position,
+        /// The source's reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An [`ExampleSource`](crate::ExampleSource) made a number of arrays that is no multiple of the number of data, or
+    /// none; ends the epoch.
+    #[error(
+        "batch {} of epoch {}: {found} arrays made of {data} data, must be {data} or a multiple of it",
+        position.batch, position.epoch
+    )]
+    Views {
+        /// Which batch.
+        position: Position,
+        /// The arrays made.
+        found: usize,
+        /// The data of the batch.
+        data: usize,
     },
     /// The thread that prepares batches panicked; reported once, after which the iterator is at its end.
     #[error("the thread that prepares batches panicked: {message}")]

@@ -10,6 +10,7 @@ mod idx;
 mod array_dataset;
 mod cifar;
 mod digits;
+mod example_source;
 mod faces;
 mod folder;
 mod image_dataset;
@@ -28,6 +29,7 @@ pub use batch::{Batch, Position};
 pub use cifar::{read_cifar10, read_cifar100};
 pub use digits::digits;
 pub use error::Error;
+pub use example_source::ExampleSource;
 pub use faces::{FaceFactors, FaceOptions, FaceRegion, Faces, HairShape, faces};
 pub use folder::{FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, read_idx_folder};
 pub use idx::{

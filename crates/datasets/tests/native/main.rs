@@ -13,6 +13,7 @@ mod fuzz;
 mod idx;
 mod image_folder;
 mod loader;
+mod made;
 mod memory;
 mod prefetch;
 mod shuffle;
