@@ -27,7 +27,7 @@ mod split;
 pub use array_dataset::{ArrayDataset, Examples};
 pub use batch::{Batch, Position};
 pub use cifar::{read_cifar10, read_cifar100};
-pub use digits::digits;
+pub use digits::{digits, digits_of};
 pub use error::Error;
 pub use example_source::ExampleSource;
 pub use faces::{FaceFactors, FaceOptions, FaceRegion, Faces, HairShape, faces};
