@@ -4,7 +4,7 @@ use std::path::Path;
 
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma};
-use ndarray::{Array4, ArrayView2, Axis};
+use ndarray::{Array4, ArrayRef2, Axis};
 
 use crate::folder::{Pair, assemble};
 use crate::idx::read_idx_bytes;
@@ -65,7 +65,7 @@ pub fn digits_of(size: usize) -> Result<ImageDataset, Error> {
     }
     let mut images = Array4::zeros((small.len(), 1, size, size));
     for (mut large, small) in images.outer_iter_mut().zip(small.images().outer_iter()) {
-        let enlarged = enlarged(small.index_axis(Axis(0), 0), size as u32);
+        let enlarged = enlarged(&small.index_axis(Axis(0), 0), size as u32);
         large.iter_mut().zip(enlarged).for_each(|(to, grey)| *to = grey);
     }
     let names = small.class_names().to_vec();
@@ -74,11 +74,11 @@ pub fn digits_of(size: usize) -> Result<ImageDataset, Error> {
 }
 
 /// Row after row.
-fn enlarged(digit: ArrayView2<'_, u8>, size: u32) -> impl Iterator<Item = u8> {
+fn enlarged(digit: &ArrayRef2<u8>, size: u32) -> Vec<u8> {
     // Rounded once, at the end.
     let ink = ImageBuffer::from_fn(SIDE as u32, SIDE as u32, |x, y| {
         Luma([f32::from(digit[[y as usize, x as usize]]) / f32::from(INK)])
     });
     let enlarged = imageops::resize(&ink, size, size, FilterType::Triangle).into_raw();
-    enlarged.into_iter().map(|ink| (f32::from(u8::MAX) * ink).round() as u8)
+    enlarged.into_iter().map(|ink| (f32::from(u8::MAX) * ink).round() as u8).collect()
 }

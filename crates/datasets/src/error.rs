@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::Position;
+use crate::{NpyFault, Position};
 
 /// Errors of this crate.
 ///
@@ -75,7 +75,8 @@ pub enum Error {
     Truncated {
         /// The file.
         file: PathBuf,
-        /// Where the part that is incomplete begins: 0 the magic number, 4 the axis lengths, then the elements.
+        /// Where the part that is incomplete begins: in an IDX file 0 the magic number, 4 the axis lengths, then the
+        /// elements.
         offset: u64,
         /// The bytes that this part needs.
         expected: u64,
@@ -97,12 +98,22 @@ pub enum Error {
     TooLarge {
         /// The file.
         file: PathBuf,
-        /// Where the axis lengths begin: 4.
+        /// Where the axis lengths begin: 4 in an IDX file; the header in an npy file.
         offset: u64,
         /// The shape in the header.
         shape: Vec<usize>,
         /// The limit, [`MAX_IDX_BYTES`](crate::MAX_IDX_BYTES).
         limit: u64,
+    },
+    /// An npy file that cannot be used.
+    #[error("{}: byte {offset}: {fault}", file.display())]
+    Npy {
+        /// The file.
+        file: PathBuf,
+        /// Where the part that is wrong begins: 0 the magic number, 6 the version, 8 the header with its length.
+        offset: u64,
+        /// What is wrong.
+        fault: NpyFault,
     },
     /// The compressed stream is damaged, or ends too early, or has something else behind it.
     #[error("{}: byte {offset} of the compressed file: {reason}", file.display())]
@@ -142,7 +153,7 @@ pub enum Error {
         /// Index of the label.
         index: usize,
         /// The label.
-        label: u8,
+        label: i64,
         /// The number of classes.
         classes: usize,
     },

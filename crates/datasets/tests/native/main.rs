@@ -4,6 +4,7 @@
 
 mod arrays;
 mod cifar;
+mod cifar_c;
 mod corpus;
 mod data_set;
 mod digits;
