@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ndarray::{Array4, Axis};
 use sha2::{Digest, Sha256};
 
-use crate::{Checksum, Error, ImageDataset};
+use crate::{Checksum, Error, ExampleSource, ImageDataset, Position};
 
 /// What a [`Loader`](crate::Loader) gathers into batches.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub enum Examples {
     Images(Arc<ImageDataset>),
     /// Arrays of any numbers.
     Arrays(Arc<ArrayDataset>),
+    /// Arrays made on demand, in any number of views.
+    Made(Arc<dyn ExampleSource>),
 }
 
 impl From<Arc<ImageDataset>> for Examples {
@@ -29,22 +31,47 @@ impl From<Arc<ArrayDataset>> for Examples {
     }
 }
 
+impl From<Arc<dyn ExampleSource>> for Examples {
+    fn from(source: Arc<dyn ExampleSource>) -> Self {
+        Self::Made(source)
+    }
+}
+
 impl Examples {
     /// The class of each datum.
     pub fn labels(&self) -> &[u8] {
         match self {
             Self::Images(data) => data.labels(),
             Self::Arrays(data) => data.labels(),
+            Self::Made(source) => source.labels(),
         }
     }
 
-    /// The data at indices that were checked before.
-    pub(crate) fn gather_checked(&self, indices: &[usize]) -> Array4<f32> {
-        match self {
+    /// The arrays and the classes of the batch at `position`; indices below the number of labels that there was before.
+    pub(crate) fn batch(
+        &self,
+        indices: &[usize],
+        position: Position,
+    ) -> Result<(Array4<f32>, Vec<i64>), Error> {
+        let labels = self.labels();
+        check_indices(indices, labels.len())?; // nothing keeps a source from changing its labels
+        let images = match self {
             Self::Images(data) => data.gather_checked(indices),
             Self::Arrays(data) => data.values.select(Axis(0), indices),
-        }
+            Self::Made(source) => made(&**source, indices, position)?,
+        };
+        Ok((images, indices.iter().map(|&i| i64::from(labels[i])).collect()))
     }
+}
+
+/// What a source makes, with its number of arrays checked; in standard layout, as stored data are.
+fn made(source: &dyn ExampleSource, indices: &[usize], position: Position) -> Result<Array4<f32>, Error> {
+    let images = source.make(indices, position).map_err(|source| Error::Made { position, source })?;
+    let (found, data) = (images.dim().0, indices.len());
+    if found == 0 || !found.is_multiple_of(data) {
+        return Err(Error::Views { position, found, data });
+    }
+    Ok(if images.is_standard_layout() { images } else { images.as_standard_layout().into_owned() })
 }
 
 /// Every index is below the number of data.

@@ -24,9 +24,10 @@ impl Position {
 /// Images ready for a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// `[batch, channels, height, width]`; of images in \[0, 1\].
+    /// `[batch, channels, height, width]`; of images in \[0, 1\]. What an [`ExampleSource`](crate::ExampleSource) made can
+    /// have a multiple of `batch` rows: the first view of all data, then the second of all.
     pub images: Array4<f32>,
-    /// The class of each image; `i64`, as libtorch indexes.
+    /// The class of each datum, in the order of one view; `i64`, as libtorch indexes.
     pub labels: Vec<i64>,
     /// Which images of the data set these are.
     pub indices: Vec<usize>,
@@ -35,12 +36,17 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Number of images.
+    /// Number of data: of images, where there is one view of each.
     pub fn len(&self) -> usize {
         self.indices.len()
     }
 
-    /// Whether there is no image; a [`Loader`](crate::Loader) gives no such batch.
+    /// In how many views each datum is here; 1 but for what an [`ExampleSource`](crate::ExampleSource) made.
+    pub fn views(&self) -> usize {
+        self.images.dim().0.checked_div(self.len()).unwrap_or(1)
+    }
+
+    /// Whether there is no datum; a [`Loader`](crate::Loader) gives no such batch.
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }

@@ -9,12 +9,12 @@ use ndarray::Array4;
 use crate::{Error, ImageDataset};
 
 /// Pixels along a side, and bytes of an image.
-const SIDE: usize = 32;
-const PIXELS: usize = 3 * SIDE * SIDE;
+pub(crate) const SIDE: usize = 32;
+pub(crate) const PIXELS: usize = 3 * SIDE * SIDE;
 /// Most bytes of one file, some ten times those of the authors' largest.
 const LARGEST: usize = 1 << 31;
 
-const CIFAR10_CLASSES: [&str; 10] =
+pub(crate) const CIFAR10_CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 /// How a data set lies in its folder.
@@ -117,7 +117,7 @@ fn records(path: &Path, layout: &Layout, pixels: &mut Vec<u8>, labels: &mut Vec<
         if usize::from(label) >= layout.classes {
             let offset = (index * size + layout.labels - 1) as u64;
             let (file, classes) = (path.to_path_buf(), layout.classes);
-            return Err(Error::Label { file, offset, index, label, classes });
+            return Err(Error::Label { file, offset, index, label: label.into(), classes });
         }
         labels.push(label);
         pixels.extend_from_slice(&record[layout.labels..]);

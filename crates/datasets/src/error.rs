@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::{NpyFault, Position};
+
 /// Errors of this crate.
 ///
 /// Every error about the content of a file names the file and a byte offset. Offsets count bytes of the
@@ -73,7 +75,8 @@ pub enum Error {
     Truncated {
         /// The file.
         file: PathBuf,
-        /// Where the part that is incomplete begins: 0 the magic number, 4 the axis lengths, then the elements.
+        /// Where the part that is incomplete begins: in an IDX file 0 the magic number, 4 the axis lengths, then the
+        /// elements.
         offset: u64,
         /// The bytes that this part needs.
         expected: u64,
@@ -95,12 +98,22 @@ pub enum Error {
     TooLarge {
         /// The file.
         file: PathBuf,
-        /// Where the axis lengths begin: 4.
+        /// Where the axis lengths begin: 4 in an IDX file; the header in an npy file.
         offset: u64,
         /// The shape in the header.
         shape: Vec<usize>,
         /// The limit, [`MAX_IDX_BYTES`](crate::MAX_IDX_BYTES).
         limit: u64,
+    },
+    /// An npy file that cannot be used.
+    #[error("{}: byte {offset}: {fault}", file.display())]
+    Npy {
+        /// The file.
+        file: PathBuf,
+        /// Where the part that is wrong begins: 0 the magic number, 6 the version, 8 the header with its length.
+        offset: u64,
+        /// What is wrong.
+        fault: NpyFault,
     },
     /// The compressed stream is damaged, or ends too early, or has something else behind it.
     #[error("{}: byte {offset} of the compressed file: {reason}", file.display())]
@@ -140,7 +153,7 @@ pub enum Error {
         /// Index of the label.
         index: usize,
         /// The label.
-        label: u8,
+        label: i64,
         /// The number of classes.
         classes: usize,
     },
@@ -153,6 +166,28 @@ pub enum Error {
         value: String,
         /// What is allowed.
         must: String,
+    },
+    /// An [`ExampleSource`](crate::ExampleSource) could not make a batch; ends the epoch.
+    #[error("batch {} of epoch {} cannot be made: {source}", position.batch, position.epoch)]
+    Made {
+        /// Which batch.
+        position: Position,
+        /// The source's reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An [`ExampleSource`](crate::ExampleSource) made a number of arrays that is no multiple of the number of data, or
+    /// none; ends the epoch.
+    #[error(
+        "batch {} of epoch {}: {found} arrays made of {data} data, must be {data} or a multiple of it",
+        position.batch, position.epoch
+    )]
+    Views {
+        /// Which batch.
+        position: Position,
+        /// The arrays made.
+        found: usize,
+        /// The data of the batch.
+        data: usize,
     },
     /// The thread that prepares batches panicked; reported once, after which the iterator is at its end.
     #[error("the thread that prepares batches panicked: {message}")]

@@ -153,7 +153,7 @@ impl Pair {
                 file: self.label_file.clone(),
                 offset: 8 + index as u64,
                 index,
-                label: self.labels[index],
+                label: self.labels[index].into(),
                 classes,
             }),
         }

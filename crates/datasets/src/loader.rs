@@ -14,7 +14,7 @@ use crate::{Batch, Error, Examples, Position, Prefetch, permutation};
     serde(default, deny_unknown_fields)
 )]
 pub struct LoaderOptions {
-    /// Images in a batch; 64.
+    /// Data in a batch; 64.
     pub batch_size: usize,
     /// Whether each epoch has an order of its own; true. Otherwise the order of the indices.
     pub shuffle: bool,
@@ -35,8 +35,9 @@ impl Default for LoaderOptions {
 
 /// Gives the batches of any epoch, from any position.
 ///
-/// Which images a batch holds depends on the indices, the options and its [`Position`] alone, so that training that
-/// is resumed from a position sees exactly what uninterrupted training would have seen.
+/// What a batch holds depends on the indices, the options and its [`Position`] alone, so that training that is resumed
+/// from a position sees exactly what uninterrupted training would have seen. Data that are made on demand, such as
+/// augmented images, are an [`ExampleSource`](crate::ExampleSource).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -126,7 +127,8 @@ impl Loader {
         if self.options.drop_last { n / size } else { n.div_ceil(size) }
     }
 
-    /// The batches of the epoch `from.epoch` from number `from.batch` on, made ahead on a background thread.
+    /// The batches of the epoch `from.epoch` from number `from.batch` on, made ahead on a background thread. An error of an
+    /// [`ExampleSource`](crate::ExampleSource) is one item, the last.
     ///
     /// # Errors
     /// [`Error::Argument`] for a position behind the end of the epoch, [`Error::Io`] if the system gives no thread.
@@ -135,13 +137,13 @@ impl Loader {
         let (epoch, next, end) = (plan.position.epoch, plan.position.batch, plan.end);
         let items = match self.options.prefetch {
             0 => Items::Here(plan),
-            ahead => Items::Ahead(Prefetch::new(plan.map(Ok), ahead)?),
+            ahead => Items::Ahead(Prefetch::new(plan, ahead)?),
         };
         Ok(Batches { items, next: Position { epoch, batch: next }, end })
     }
 
     /// The same batches, each made by the caller's thread when it is asked for; to put one's own work on the
-    /// background thread, map this and give it to [`Prefetch`].
+    /// background thread, map this and give it to [`Prefetch`]. The first error ends the epoch; stored data give none.
     ///
     /// # Errors
     /// [`Error::Argument`] for a position behind the end of the epoch.
@@ -179,9 +181,9 @@ pub struct Epoch {
 }
 
 impl Iterator for Epoch {
-    type Item = Batch;
+    type Item = Result<Batch, Error>;
 
-    fn next(&mut self) -> Option<Batch> {
+    fn next(&mut self) -> Option<Self::Item> {
         if self.position.batch == self.end {
             return None;
         }
@@ -189,23 +191,19 @@ impl Iterator for Epoch {
             hook(self.position);
         }
         let indices = self.order.chunks(self.size).nth(self.position.batch as usize)?.to_vec();
-        let batch = Batch {
-            images: self.data.gather_checked(&indices),
-            labels: indices.iter().map(|&i| i64::from(self.data.labels()[i])).collect(),
-            indices,
-            position: self.position,
-        };
-        self.position.batch += 1;
-        Some(batch)
+        let position = self.position;
+        let made = self.data.batch(&indices, position);
+        // Behind an error nothing comes.
+        self.position.batch = if made.is_ok() { position.batch + 1 } else { self.end };
+        Some(made.map(|(images, labels)| Batch { images, labels, indices, position }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         let rest = (self.end - self.position.batch) as usize;
-        (rest, Some(rest))
+        (rest.min(1), Some(rest)) // an error is the last item
     }
 }
 
-impl ExactSizeIterator for Epoch {}
 impl std::iter::FusedIterator for Epoch {}
 
 /// The batches of an epoch, made ahead; from [`Loader::epoch`].
@@ -224,7 +222,7 @@ enum Items {
 
 impl Batches {
     /// The position of the batch that comes next: what a checkpoint keeps. Behind the last batch it is the beginning of
-    /// the next epoch.
+    /// the next epoch; behind an error, that of the batch that failed.
     pub fn position(&self) -> Position {
         if self.next.batch == self.end {
             Position::epoch(self.next.epoch.saturating_add(1))
@@ -239,7 +237,7 @@ impl Iterator for Batches {
 
     fn next(&mut self) -> Option<Self::Item> {
         let item = match &mut self.items {
-            Items::Here(epoch) => epoch.next().map(Ok),
+            Items::Here(epoch) => epoch.next(),
             Items::Ahead(prefetch) => prefetch.next(),
         };
         if let Some(Ok(_)) = item {

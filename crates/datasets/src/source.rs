@@ -4,10 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::digits::SIDE;
 use crate::folder::{FASHION_MNIST_FOLDER, FASHION_MNIST_PACKAGE, holds_idx, read_idx_folder};
 use crate::image_folder::read_image_folder;
 use crate::{
-    Error, FaceOptions, ImageDataset, ImageFolder, ImageFolderOptions, digits, faces, read_cifar10,
+    Error, FaceOptions, ImageDataset, ImageFolder, ImageFolderOptions, digits_of, faces, read_cifar10,
     read_cifar100,
 };
 
@@ -24,13 +25,13 @@ const FASHION_MNIST_CLASSES: [&str; 10] = [
     "Ankle boot",
 ];
 
-const KNOWN: &str = "`digits`, `faces`, `faces:SIZE`, `fashion-mnist`, `fashion-mnist:DIR`, `mnist:DIR`, `cifar10:DIR`, `cifar100:DIR`, or a folder of IDX files or of images";
+const KNOWN: &str = "`digits`, `digits:SIZE`, `faces`, `faces:SIZE`, `fashion-mnist`, `fashion-mnist:DIR`, `mnist:DIR`, `cifar10:DIR`, `cifar100:DIR`, or a folder of IDX files or of images";
 
 /// Where images come from, as written on a command line.
 ///
 /// | text | data |
 /// |---|---|
-/// | `digits` | the 8×8 digits inside the crate, [`digits`] |
+/// | `digits` | the 8×8 digits inside the crate, [`digits()`](crate::digits()); `digits:32` for another size, [`digits_of`] |
 /// | `faces` | 3,000 cartoon faces of 32×32 pixels, [`faces()`]; `faces:64` for another size |
 /// | `fashion-mnist` | Fashion-MNIST where Debian's package puts it, [`FASHION_MNIST_FOLDER`] |
 /// | `fashion-mnist:DIR` | Fashion-MNIST in another folder |
@@ -48,8 +49,8 @@ const KNOWN: &str = "`digits`, `faces`, `faces:SIZE`, `fashion-mnist`, `fashion-
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Source {
-    /// `digits`
-    Digits,
+    /// `digits`, with the number of pixels along a side.
+    Digits(usize),
     /// `faces`, with the number of pixels along a side.
     Faces(usize),
     /// `fashion-mnist`, with `None` for the folder of the Debian package.
@@ -77,12 +78,13 @@ impl Source {
             Some(("fashion-mnist", folder)) if !folder.is_empty() => {
                 Ok(Self::FashionMnist(Some(folder.into())))
             }
-            Some(("faces", size)) => match size.parse() {
+            Some((name @ ("digits" | "faces"), size)) => match size.parse() {
+                Ok(size) if name == "digits" => Ok(Self::Digits(size)),
                 Ok(size) => Ok(Self::Faces(size)),
                 Err(_) => Err(Error::argument("source", format!("\"{text}\""), KNOWN)),
             },
             _ => match text {
-                "digits" => Ok(Self::Digits),
+                "digits" => Ok(Self::Digits(SIDE)),
                 "faces" => Ok(Self::Faces(FaceOptions::default().size)),
                 "fashion-mnist" => Ok(Self::FashionMnist(None)),
                 "" | "mnist" | "mnist:" | "fashion-mnist:" | "cifar10" | "cifar10:" | "cifar100"
@@ -118,7 +120,7 @@ impl Source {
 
     fn load_whole(&self) -> Result<ImageDataset, Error> {
         match self {
-            Self::Digits => Ok(digits()),
+            Self::Digits(size) => digits_of(*size),
             Self::Faces(size) => {
                 Ok(faces(&FaceOptions { size: *size, ..FaceOptions::default() })?.into_dataset())
             }
@@ -170,7 +172,8 @@ impl FromStr for Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Digits => f.write_str("digits"),
+            Self::Digits(SIDE) => f.write_str("digits"),
+            Self::Digits(size) => write!(f, "digits:{size}"),
             Self::Faces(size) if *size == FaceOptions::default().size => f.write_str("faces"),
             Self::Faces(size) => write!(f, "faces:{size}"),
             Self::FashionMnist(None) => f.write_str("fashion-mnist"),

@@ -106,7 +106,7 @@ proptest! {
     ) {
         let drop_last = drop_last && n >= batch_size;
         let options = LoaderOptions { batch_size, shuffle: true, seed, drop_last, prefetch };
-        let whole: Vec<Batch> = loader(n, options.clone()).plan(Position::epoch(epoch)).unwrap().collect();
+        let whole: Vec<Batch> = loader(n, options.clone()).plan(Position::epoch(epoch)).unwrap().map(Result::unwrap).collect();
         let resumed = loader(n, options);
         prop_assert_eq!(whole.len(), resumed.batches_per_epoch());
         let batch = at.index(whole.len() + 1);

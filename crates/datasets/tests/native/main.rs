@@ -4,6 +4,7 @@
 
 mod arrays;
 mod cifar;
+mod cifar_c;
 mod corpus;
 mod data_set;
 mod digits;
@@ -13,6 +14,7 @@ mod fuzz;
 mod idx;
 mod image_folder;
 mod loader;
+mod made;
 mod memory;
 mod prefetch;
 mod shuffle;

@@ -9,7 +9,8 @@ use variata_datasets::{
 #[test]
 fn names_are_read_and_written_back() {
     for (text, source) in [
-        ("digits", Source::Digits),
+        ("digits", Source::Digits(8)),
+        ("digits:28", Source::Digits(28)),
         ("faces", Source::Faces(32)),
         ("faces:64", Source::Faces(64)),
         ("fashion-mnist", Source::FashionMnist(None)),
@@ -27,7 +28,9 @@ fn names_are_read_and_written_back() {
 
 #[test]
 fn names_without_a_folder_are_refused() {
-    for text in ["", "mnist", "mnist:", "fashion-mnist:", "faces:", "faces:big"] {
+    for text in
+        ["", "mnist", "mnist:", "fashion-mnist:", "faces:", "faces:big", "digits:", "digits:big", "digits:-8"]
+    {
         let error = Source::parse(text).unwrap_err();
         assert!(matches!(error, Error::Argument { argument: "source", .. }), "{text}: {error:?}");
         assert!(error.to_string().contains("mnist:DIR"), "{error}");
