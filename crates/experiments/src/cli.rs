@@ -51,7 +51,7 @@ enum Paper {
 struct Reproduce {
     /// Which paper.
     paper: Paper,
-    /// digits, faces, faces:SIZE, fashion-mnist, fashion-mnist:FOLDER, mnist:FOLDER, cifar10:FOLDER, cifar100:FOLDER, or a folder
+    /// digits, digits:SIZE, faces, faces:SIZE, fashion-mnist, fashion-mnist:FOLDER, mnist:FOLDER, cifar10:FOLDER, cifar100:FOLDER, or a folder
     /// of IDX files or of JPEG and PNG images [default: digits; faces for sos-vae]. For vq-diff a folder of TRK and TCK files named as in
     /// sub-1001__AF_L.trk [default: made-up bundles].
     #[arg(long)]

@@ -214,7 +214,8 @@ impl Classifier {
         let mut result = Err(Error::Condition("the trace did not run"));
         let mut run = |inputs: &[Tensor]| {
             let x = &inputs[0];
-            let x = if channels == 1 { x.mean_dim(&[1i64][..], true, Kind::Float) } else { x.shallow_clone() };
+            let x =
+                if channels == 1 { x.mean_dim(&[1i64][..], true, Kind::Float) } else { x.shallow_clone() };
             let x = x.upsample_bilinear2d([height, width], false, None, None);
             let (features, outcome) = match frozen.features(&x) {
                 Ok(features) => (features, Ok(())),

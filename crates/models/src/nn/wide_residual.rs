@@ -82,7 +82,7 @@ impl WideResidualEncoder {
         let mut blocks = Vec::new();
         let mut inputs = STEM;
         for group in 0..GROUPS {
-            let width = widen * STEM << group;
+            let width = (widen * STEM) << group;
             for k in 0..(depth - 4) / 6 {
                 let stride = if group > 0 && k == 0 { 2 } else { 1 };
                 blocks.push(Block::new(&mut path.sub(&format!("{group}.{k}")), [inputs, width], stride)?);
