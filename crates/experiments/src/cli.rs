@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use variata_datasets::{ImageFolderOptions, Unreadable};
 use variata_models::DeviceChoice;
 
-use crate::papers::{sliced, sos_vae, vae, vq_diff};
+use crate::papers::{fourier_aug, sliced, sos_vae, vae, vq_diff};
 use crate::session::{Session, SessionOptions};
 use crate::studio::StudioArgs;
 
@@ -45,6 +45,8 @@ enum Paper {
     Sliced,
     /// Differentiable vector quantisation of bundles of streamlines: VQ-Diff.
     VqDiff,
+    /// Plane waves in AugMix: robust and calibrated classifiers.
+    FourierAug,
 }
 
 #[derive(Debug, Args)]
@@ -52,7 +54,7 @@ struct Reproduce {
     /// Which paper.
     paper: Paper,
     /// digits, digits:SIZE, faces, faces:SIZE, fashion-mnist, fashion-mnist:FOLDER, mnist:FOLDER, cifar10:FOLDER, cifar100:FOLDER, or a folder
-    /// of IDX files or of JPEG and PNG images [default: digits; faces for sos-vae]. For vq-diff a folder of TRK and TCK files named as in
+    /// of IDX files or of JPEG and PNG images [default: digits; digits:16 for fourier-aug, faces for sos-vae]. For vq-diff a folder of TRK and TCK files named as in
     /// sub-1001__AF_L.trk [default: made-up bundles].
     #[arg(long)]
     data: Option<String>,
@@ -65,6 +67,9 @@ struct Reproduce {
     /// Leave out files of a folder that cannot be read, and say how many.
     #[arg(long)]
     skip_unreadable: bool,
+    /// For fourier-aug on CIFAR: the folder of CIFAR-10-C or CIFAR-100-C [default: corrupted images are made].
+    #[arg(long)]
+    corrupted: Option<PathBuf>,
     /// A feature network in TorchScript for Fréchet distances, which are then called FID: images [n, 3, h, w] in [0, 1] to
     /// [n, features] [default: a classifier that is trained on the data].
     #[arg(long)]
@@ -106,6 +111,7 @@ impl Command {
                     Paper::SosVae => sos_vae::preset(&preset)?.to_toml()?,
                     Paper::Sliced => sliced::preset(&preset)?.to_toml()?,
                     Paper::VqDiff => vq_diff::preset(&preset)?.to_toml()?,
+                    Paper::FourierAug => fourier_aug::preset(&preset)?.to_toml()?,
                 });
                 Ok(())
             }
@@ -119,6 +125,7 @@ impl Command {
                         grayscale: args.grayscale,
                         unreadable: if args.skip_unreadable { Unreadable::Skip } else { Unreadable::Refuse },
                     },
+                    corrupted: args.corrupted,
                     features: args.features,
                     device: args.device,
                     seed: args.seed,
@@ -136,6 +143,9 @@ impl Command {
                         sliced::reproduce(&args.preset, &Session::begin(options, sliced::DATA)?)?
                     }
                     Paper::VqDiff => vq_diff::reproduce(&args.preset, options)?,
+                    Paper::FourierAug => {
+                        fourier_aug::reproduce(&args.preset, &Session::begin(options, fourier_aug::DATA)?)?
+                    }
                 };
                 match page {
                     Some(page) => print_out(&format!("{}\n", page.display())),

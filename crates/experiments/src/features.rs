@@ -122,6 +122,7 @@ pub(crate) fn train_classifier(
         seed,
         config: training.run(own.steps, parts.train.batches_per_epoch()),
         settings: format!("{config:?} {data:?}"),
+        keep_best: None,
     };
     Ok(session.train(folder, &classifier, parts, &job)?.map(|_| classifier))
 }

@@ -11,8 +11,8 @@ use variata_datasets::{
 };
 use variata_models::tch::Device;
 use variata_models::train::{
-    CheckpointStore, EpochRecord, LogFile, Measurement, Outcome, ProgressBar, ProgressGroup, RealFileSystem,
-    StopFlag, TrainConfig, Trainable, Trainer,
+    Better, CheckpointStore, EpochRecord, LogFile, Measurement, Outcome, ProgressBar, ProgressGroup,
+    RealFileSystem, StopFlag, TrainConfig, Trainable, Trainer,
 };
 use variata_models::{Autoencoder, DeviceChoice, ImageShape};
 use variata_report::{
@@ -29,6 +29,8 @@ pub struct SessionOptions {
     pub data: Option<String>,
     /// What to make of the files of a folder of images.
     pub images: ImageFolderOptions,
+    /// A folder of corrupted test images in the layout of CIFAR-10-C; they are made where none is named.
+    pub corrupted: Option<PathBuf>,
     /// A feature network for Fréchet distances, in TorchScript.
     pub features: Option<PathBuf>,
     /// Which device.
@@ -117,6 +119,8 @@ pub struct TrainJob<'a> {
     pub config: TrainConfig,
     /// The model's own settings, part of what a checkpoint must agree with.
     pub settings: String,
+    /// The metric by which the model of the best validation is kept, in place of the last.
+    pub keep_best: Option<(&'static str, Better)>,
 }
 
 impl Session {
@@ -370,7 +374,11 @@ impl<D: RunData> Session<D> {
         );
         let mut progress = ProgressBar::within(&self.progress, name.as_str());
         let mut log = LogFile::append(&folder.path().join("log.jsonl"), name.as_str())?;
-        let outcome = Trainer::new(model, &parts.train, job.config, job.seed)
+        let mut trainer = Trainer::new(model, &parts.train, job.config, job.seed);
+        if let Some((metric, better)) = job.keep_best {
+            trainer = trainer.keep_best(metric, better);
+        }
+        let outcome = trainer
             .validation(&parts.validation)
             .checkpoints(&store, identity)
             .measure(measurement)

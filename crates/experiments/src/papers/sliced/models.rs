@@ -192,6 +192,7 @@ fn train_variant(
         seed,
         config: config.training.run(config.steps, parts.train.batches_per_epoch()),
         settings: format!("{settings:?} {:?} {:?} {judged}", config.data, config.measure),
+        keep_best: None,
     };
     let outcome = if variant.compared {
         let judge = || classifier.lock().unwrap_or_else(PoisonError::into_inner);

@@ -181,6 +181,7 @@ pub(super) fn train_variant(
         seed,
         config: config.training.run(config.steps, parts.train.batches_per_epoch()),
         settings: format!("{settings:?} {:?}", config.data),
+        keep_best: None,
     };
     let outcome = session.train(folder, &model, parts, &job)?;
     Ok(outcome.map(|outcome| Trained { variant, model, history: outcome.history }))
@@ -199,6 +200,7 @@ fn train_direct(
         seed,
         config: config.direct.run(config.direct_steps, parts.train.batches_per_epoch()),
         settings: format!("{} {} {:?}", config.rank, config.epsilon, config.data),
+        keep_best: None,
     };
     Ok(session.train(folder, &model, parts, &job)?.map(|_| model))
 }

@@ -143,6 +143,7 @@ fn train_variant(
         seed,
         config: config.training.run(steps, parts.train.batches_per_epoch()),
         settings: format!("{settings:?} {:?}", config.data),
+        keep_best: None,
     };
     let outcome = session.train(folder, &model, parts, &job)?;
     Ok(outcome.map(|outcome| Trained { variant, model, history: outcome.history }))

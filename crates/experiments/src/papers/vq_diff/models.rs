@@ -111,6 +111,7 @@ fn train(
         seed,
         config: run,
         settings: format!("{settings:?} {:?} {:?}", config.data, config.measure),
+        keep_best: None,
     };
     let some = session.data.some(&session.data.validation, config.measure.per_tract);
     let mut measure = |_: u64| watch(&session.data, &model, &some).map_err(Into::into);

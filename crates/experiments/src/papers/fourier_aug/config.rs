@@ -1,0 +1,187 @@
+//! Settings of the experiment.
+
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+use variata_datasets::ImageDataset;
+use variata_fourier_aug::{
+    AugMix, AugMixOptions, AugmentationSet, Depth, FlipCrop, Grid, Layout, Normalize, Pipeline, WaveSampler,
+    WaveSamplerOptions,
+};
+use variata_models::train::{OptimizerConfig, SgdConfig};
+use variata_models::{Architecture, ClassifierConfig, ComputeConfig};
+
+use crate::settings::{DataConfig, Training, check_counts};
+
+/// Everything that a preset may set. What the paper leaves out is as in AugMix's code.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FourierAugConfig {
+    /// Number of seeds; 4, as in the paper.
+    pub seeds: usize,
+    /// Training steps of each classifier, rounded to whole epochs, at least one; 39,100: 100 epochs of 50,000 images.
+    pub steps: u64,
+    /// The compared sets of operations, Base among them; all seven.
+    pub augmentations: Vec<AugmentationSet>,
+    /// Weight of the Jensen–Shannon divergence between views; 12.
+    pub consistency: f64,
+    /// The network; a wide residual network of depth 40, twice as wide.
+    pub architecture: Architecture,
+    /// How it computes.
+    pub compute: ComputeConfig,
+    /// Optimiser and schedule: SGD with Nesterov momentum, half a cosine over all steps.
+    pub training: Training,
+    /// Batches and splits.
+    pub data: DataConfig,
+    /// What is done to images in training.
+    pub augment: AugmentConfig,
+    /// What is measured.
+    pub measure: MeasureConfig,
+}
+
+/// What is done to images in training. Set `flip` to false for data that are not themselves in a mirror, such as digits.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AugmentConfig {
+    /// Whether left and right are exchanged with even chance; true.
+    pub flip: bool,
+    /// Pixels of 0 around an image, of which a part of its size is cut; 4.
+    pub padding: usize,
+    /// Largest strength of operations, 0 to 10; 3.
+    pub severity: f64,
+    /// Chains; 3.
+    pub width: usize,
+    /// Operations of a chain at the most; 3.
+    pub depth: usize,
+    /// Lowest and highest norm of a wave, for 32×32 pixels; 1 and 2. Another size has that which changes a pixel as much.
+    pub norm: [f64; 2],
+    /// Whether each channel of a wave has a sign of its own; false, as in the authors' code.
+    pub random_flip: bool,
+}
+
+/// What is measured, on how much.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MeasureConfig {
+    /// Test images at the most; 10,000.
+    pub images: usize,
+    /// Of these, images that go through every wave; 10,000.
+    pub attacked: usize,
+    /// Norms of the waves of the test, for 32×32 pixels; 1, 2, 3, 4.
+    pub norms: Vec<f64>,
+    /// Examples in a bin of the calibration error; 100. The paper does not say.
+    pub bin: usize,
+}
+
+impl Default for AugmentConfig {
+    fn default() -> Self {
+        Self {
+            flip: true,
+            padding: 4,
+            severity: 3.0,
+            width: 3,
+            depth: 3,
+            norm: [1.0, 2.0],
+            random_flip: false,
+        }
+    }
+}
+
+impl Default for MeasureConfig {
+    fn default() -> Self {
+        Self { images: 10_000, attacked: 10_000, norms: vec![1.0, 2.0, 3.0, 4.0], bin: 100 }
+    }
+}
+
+impl Default for FourierAugConfig {
+    fn default() -> Self {
+        Self {
+            seeds: 4,
+            steps: 39_100,
+            augmentations: AugmentationSet::ALL.to_vec(),
+            consistency: 12.0,
+            architecture: Architecture::WideResidual { depth: 40, widen: 2 },
+            compute: ComputeConfig::default(),
+            training: Training {
+                optimizer: OptimizerConfig::Sgd(SgdConfig::default()),
+                schedule: variata_models::train::Schedule::Cosine { warmup_steps: 0, final_factor: 1e-5 },
+                ..Training::default()
+            },
+            data: DataConfig { batch_size: 128, ..DataConfig::default() },
+            augment: AugmentConfig::default(),
+            measure: MeasureConfig::default(),
+        }
+    }
+}
+
+impl FourierAugConfig {
+    /// Refuses what the models would not notice.
+    ///
+    /// # Errors
+    /// A setting is outside its range; the message names it.
+    pub fn check(&self) -> Result<()> {
+        let m = &self.measure;
+        check_counts(&[
+            ("seeds", self.seeds as u64, 1, 1000),
+            ("steps", self.steps, 1, 1_000_000_000),
+            ("measure.images", m.images as u64, 10, 10_000_000),
+            ("measure.attacked", m.attacked as u64, 1, 10_000_000),
+            ("measure.bin", m.bin as u64, 1, 1_000_000),
+        ])?;
+        let sets = &self.augmentations;
+        if !sets.contains(&AugmentationSet::Base) {
+            bail!("`augmentations` is {sets:?}, must have Base, which the others are compared with");
+        }
+        if let Some(i) = (1..sets.len()).find(|&i| sets[..i].contains(&sets[i])) {
+            bail!("`augmentations` has {} twice, must be different", sets[i].name());
+        }
+        let [low, high] = self.augment.norm;
+        if !(low >= 0.0 && low <= high && high.is_finite()) {
+            bail!("`augment.norm` is [{low}, {high}], must be finite, >= 0 and in order");
+        }
+        if m.norms.is_empty() || m.norms.iter().any(|n| !(*n > 0.0 && n.is_finite())) {
+            bail!("`measure.norms` is {:?}, must be some numbers, finite and > 0", m.norms);
+        }
+        Ok(())
+    }
+
+    /// The classifier.
+    pub(super) fn classifier(&self) -> ClassifierConfig {
+        ClassifierConfig {
+            architecture: self.architecture.clone(),
+            shift: 0.5,
+            scale: 0.5,
+            consistency: self.consistency,
+            compute: self.compute,
+            ..ClassifierConfig::default()
+        }
+    }
+
+    /// What turns images of 8 bits into views.
+    ///
+    /// # Errors
+    /// A setting is outside its range.
+    pub(super) fn pipeline(&self, data: &ImageDataset, set: AugmentationSet) -> Result<Pipeline> {
+        let AugmentConfig { flip, padding, severity, width, depth, norm, random_flip } = self.augment;
+        let [_, rows, columns] = data.image_shape();
+        let scale = norm_scale(data);
+        let options = WaveSamplerOptions {
+            norm: scale * norm[0]..=scale * norm[1],
+            random_flip,
+            ..WaveSamplerOptions::default()
+        };
+        let waves = WaveSampler::new(Grid::new(rows, columns)?, &options)?;
+        let options =
+            AugMixOptions { severity, width, depth: Depth::UpTo(depth), ..AugMixOptions::default() };
+        let augmix = match set {
+            AugmentationSet::Base => None,
+            _ => Some(AugMix::new(set.operations(&waves), options)?),
+        };
+        Ok(Pipeline::new(Layout::Chw, Some(FlipCrop { flip, padding }), augmix, Normalize::none())?)
+    }
+}
+
+/// What a norm for 32×32 pixels is multiplied by, so that a pixel changes as much: √(height·width)/32.
+pub(super) fn norm_scale(data: &ImageDataset) -> f64 {
+    let [_, height, width] = data.image_shape();
+    ((height * width) as f64).sqrt() / 32.0
+}

@@ -1,0 +1,297 @@
+//! What is measured of the trained classifiers.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use ndarray::{Array4, Axis, s};
+use variata_datasets::{ImageDataset, Splits, read_corrupted_cifar};
+use variata_fourier_aug::torch::predictions;
+use variata_fourier_aug::{
+    Alignment, AugmentationSet, Bin, Binning, Corruption, Heatmap, HeatmapOptions, HeatmapRun, Predictions,
+    corrupt, pooled,
+};
+use variata_models::Classifier;
+use variata_models::tch::{Device, Tensor};
+use variata_models::train::EpochRecord;
+use variata_report::Metrics;
+
+use super::FourierAugConfig;
+use super::config::norm_scale;
+use super::models::TrainedClassifier;
+use super::views::eight_bits;
+use crate::Session;
+use crate::page::OfSeed;
+
+/// Images at a time through a network.
+const CHUNK: usize = 256;
+/// Bins of a reliability diagram.
+const BINS: usize = 10;
+/// Severities of a corruption.
+pub(super) const SEVERITIES: usize = 5;
+
+/// The images that everything is measured on, the same for all models.
+#[derive(Debug)]
+pub(super) struct TestSet {
+    /// [n, channels, height, width].
+    pub(super) images: Array4<u8>,
+    labels: Vec<i64>,
+    /// Where corrupted images are read from; they are made here without it.
+    folder: Option<PathBuf>,
+    classes: usize,
+    device: Device,
+    norm_scale: f64,
+}
+
+impl TestSet {
+    /// # Errors
+    /// A fraction of the split is outside its range, or no image is left.
+    pub(super) fn new(session: &Session, config: &FourierAugConfig) -> Result<Self> {
+        let data: &ImageDataset = &session.data;
+        let mut test = Splits::new(data, &config.data.split())?.test;
+        test.truncate(config.measure.images);
+        if test.is_empty() {
+            bail!("`data.test` is {}, must leave an image for tests", config.data.test);
+        }
+        let folder = session.options.corrupted.clone();
+        if let (Some(folder), None) = (&folder, data.official_test()) {
+            bail!(
+                "{} belongs to CIFAR: run it with --data cifar10:FOLDER or cifar100:FOLDER",
+                folder.display()
+            );
+        }
+        Ok(Self {
+            images: eight_bits(data).select(Axis(0), &test),
+            labels: test.iter().map(|&i| i64::from(data.labels()[i])).collect(),
+            folder,
+            classes: data.classes(),
+            device: session.device,
+            norm_scale: norm_scale(data),
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether corrupted images come from files.
+    pub(super) fn from_files(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// The images under a corruption.
+    pub(super) fn corrupted(&self, corruption: Corruption, severity: u8) -> Result<Array4<u8>> {
+        let Some(folder) = &self.folder else {
+            let images = self.images.view().permuted_axes([0, 2, 3, 1]);
+            return Ok(corrupt(&images, corruption, severity, 0, 0)?.permuted_axes([0, 3, 1, 2]));
+        };
+        let data = read_corrupted_cifar(folder, corruption.name(), severity, self.classes)?;
+        if data.len() < self.len() {
+            bail!(
+                "{} has {} images of {}, must have the test set",
+                folder.display(),
+                data.len(),
+                corruption.name()
+            );
+        }
+        Ok(data.images().slice(s![..self.len(), .., .., ..]).to_owned())
+    }
+
+    fn tensors(&self, images: &Array4<u8>, from: usize, to: usize) -> Result<(Tensor, Tensor)> {
+        let part = images.slice(s![from..to, .., .., ..]).mapv(|grey| f32::from(grey) / 255.0);
+        let part = variata_torch_bridge::tensor_from_array(part.as_standard_layout().into_owned())?;
+        let labels = Tensor::from_slice(&self.labels[from..to]);
+        Ok((part.to_device(self.device), labels.to_device(self.device)))
+    }
+
+    fn chunks(&self, count: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+        (0..count).step_by(CHUNK).map(move |from| (from, (from + CHUNK).min(count)))
+    }
+
+    fn predict(&self, model: &Classifier, images: &Array4<u8>) -> Result<Predictions> {
+        variata_torch_bridge::no_grad(|| {
+            let mut all: Option<Predictions> = None;
+            for (from, to) in self.chunks(self.len()) {
+                let (x, labels) = self.tensors(images, from, to)?;
+                let found = predictions(&model.logits(&x)?, &labels)?;
+                match &mut all {
+                    Some(all) => all.extend(&found),
+                    None => all = Some(found),
+                }
+            }
+            all.context("no test image")
+        })
+    }
+
+    /// Predictions under every wave.
+    fn attacked(&self, model: &Classifier, count: usize, options: HeatmapOptions) -> Result<HeatmapRun> {
+        let (_, channels, height, width) = self.images.dim();
+        let mut run = HeatmapRun::new([channels, height, width], options)?;
+        for (from, to) in self.chunks(count.min(self.len())) {
+            let (x, labels) = self.tensors(&self.images, from, to)?;
+            let _ = run.add_tensors(&x, &labels, |x| model.logits(x), |_| ControlFlow::Continue(()))?;
+        }
+        Ok(run)
+    }
+}
+
+/// Error and calibration error, shares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Score {
+    pub(super) error: f64,
+    pub(super) rms: f64,
+}
+
+/// Means over waves, and their largest.
+#[derive(Debug, Clone)]
+pub(super) struct Attack {
+    pub(super) norm: f64,
+    /// Waves with the same sign in all channels, then with signs of their own where there are several channels.
+    pub(super) maps: Vec<Heatmap>,
+    pub(super) error: (f64, f64),
+    pub(super) rms: (f64, f64),
+}
+
+/// One classifier.
+#[derive(Debug)]
+pub(super) struct ModelResult {
+    pub(super) seed: u64,
+    pub(super) set: AugmentationSet,
+    pub(super) history: Vec<EpochRecord>,
+    pub(super) clean: Score,
+    /// Each of the fifteen at its severities.
+    pub(super) corrupted: Vec<[Score; SEVERITIES]>,
+    pub(super) attacks: Vec<Attack>,
+    /// Mean confidence and accuracy of the bins: clean, and all corrupted images.
+    pub(super) reliability: [Vec<(f64, f64)>; 2],
+}
+
+impl ModelResult {
+    pub(super) fn mean_corrupted(&self) -> Score {
+        let all: Vec<&Score> = self.corrupted.iter().flatten().collect();
+        let mean = |f: fn(&Score) -> f64| all.iter().map(|s| f(s)).sum::<f64>() / all.len() as f64;
+        Score { error: mean(|s| s.error), rms: mean(|s| s.rms) }
+    }
+
+    /// Mean error over corruptions at a severity, counted from 0.
+    pub(super) fn at_severity(&self, severity: usize) -> f64 {
+        self.corrupted.iter().map(|of| of[severity].error).sum::<f64>() / self.corrupted.len() as f64
+    }
+
+    /// The strongest attack.
+    pub(super) fn strongest(&self) -> Option<&Attack> {
+        self.attacks.iter().max_by(|a, b| a.norm.total_cmp(&b.norm))
+    }
+}
+
+/// All classifiers of a seed.
+#[derive(Debug)]
+pub(super) struct SeedResult {
+    seed: u64,
+    pub(super) models: Vec<ModelResult>,
+}
+
+impl OfSeed for SeedResult {
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+}
+
+impl SeedResult {
+    pub(super) fn get(&self, set: AugmentationSet) -> Option<&ModelResult> {
+        self.models.iter().find(|m| m.set == set)
+    }
+
+    pub(super) fn record(&self, metrics: &mut Metrics) {
+        for m in &self.models {
+            let name = |what: &str| format!("{}/seed-{}/{what}", m.set.name().to_lowercase(), self.seed);
+            let corrupted = m.mean_corrupted();
+            metrics.insert(name("error"), m.clean.error);
+            metrics.insert(name("rms-calibration"), m.clean.rms);
+            metrics.insert(name("corrupted-error"), corrupted.error);
+            metrics.insert(name("corrupted-rms-calibration"), corrupted.rms);
+            for (corruption, scores) in Corruption::COMMON.into_iter().zip(&m.corrupted) {
+                for (k, score) in scores.iter().enumerate() {
+                    metrics.insert(name(&format!("{}-{}-error", corruption.name(), k + 1)), score.error);
+                }
+            }
+            for Attack { norm, error, rms, .. } in &m.attacks {
+                for (what, (mean, max)) in [("error", error), ("rms-calibration", rms)] {
+                    metrics.insert(name(&format!("attack-{norm}-{what}-mean")), *mean);
+                    metrics.insert(name(&format!("attack-{norm}-{what}-max")), *max);
+                }
+            }
+        }
+    }
+}
+
+/// The models of each seed together, in the order of the seeds.
+pub(super) fn by_seed(models: Vec<ModelResult>, seeds: &[u64]) -> Vec<SeedResult> {
+    let mut results: Vec<_> = seeds.iter().map(|&seed| SeedResult { seed, models: Vec::new() }).collect();
+    for model in models {
+        if let Some(result) = results.iter_mut().find(|r| r.seed == model.seed) {
+            result.models.push(model);
+        }
+    }
+    results
+}
+
+/// # Errors
+/// libtorch fails, or a file of corrupted images cannot be read.
+pub(super) fn measure(
+    config: &FourierAugConfig,
+    test: &TestSet,
+    seed: u64,
+    trained: &TrainedClassifier,
+) -> Result<ModelResult> {
+    let model = &trained.model;
+    let binning = Binning::Adaptive { size: config.measure.bin };
+    let score = |p: &Predictions| -> Result<Score> {
+        Ok(Score { error: p.error(), rms: p.reliability(binning)?.rms() })
+    };
+    let diagram = |p: &Predictions| -> Result<Vec<(f64, f64)>> {
+        let found = p.reliability(Binning::EqualWidth { bins: BINS })?;
+        Ok(found.bins().iter().filter_map(|bin: &Bin| bin.confidence().zip(bin.accuracy())).collect())
+    };
+    let clean = test.predict(model, &test.images)?;
+    let mut corrupted = Vec::new();
+    let mut all: Option<Predictions> = None;
+    for corruption in Corruption::COMMON {
+        let mut scores = [Score { error: f64::NAN, rms: f64::NAN }; SEVERITIES];
+        for (k, to) in scores.iter_mut().enumerate() {
+            let found = test.predict(model, &test.corrupted(corruption, k as u8 + 1)?)?;
+            *to = score(&found)?;
+            match &mut all {
+                Some(all) => all.extend(&found),
+                None => all = Some(found),
+            }
+        }
+        corrupted.push(scores);
+    }
+    let all = all.context("no corruption")?;
+    let attacks = config.measure.norms.iter().map(|&norm| {
+        let mut runs = Vec::new();
+        let alignments = [Alignment::Aligned, Alignment::RandomFlip(0)];
+        // One channel has nothing to be aligned with.
+        let count = if test.images.dim().1 > 1 { alignments.len() } else { 1 };
+        for alignment in alignments.into_iter().take(count) {
+            let options =
+                HeatmapOptions { norm: norm * test.norm_scale, alignment, ..HeatmapOptions::default() };
+            runs.push(test.attacked(model, config.measure.attacked, options)?);
+        }
+        let maps = runs.iter().map(HeatmapRun::errors).collect::<Result<Vec<_>, _>>()?;
+        let calibration = runs.iter().map(|run| run.metric(|p| Ok(p.reliability(binning)?.rms())));
+        let calibration = calibration.collect::<Result<Vec<_>, _>>()?;
+        let pool = |maps: &[Heatmap]| pooled(maps).context("no wave");
+        Ok(Attack { norm, error: pool(&maps)?, rms: pool(&calibration)?, maps })
+    });
+    Ok(ModelResult {
+        seed,
+        set: trained.variant,
+        history: trained.history.clone(),
+        clean: score(&clean)?,
+        corrupted,
+        attacks: attacks.collect::<Result<_>>()?,
+        reliability: [diagram(&clean)?, diagram(&all)?],
+    })
+}
