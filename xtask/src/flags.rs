@@ -88,10 +88,10 @@ const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "reproduce",
-        operands: "<paper> [arguments]",
-        about: "Set up, then run a paper's experiment and write its report",
+        operands: "[paper] [arguments]",
+        about: "Set up, then run a paper's experiment, or all of them, and write the report",
         details: "All arguments go to the program `variata`. Those of every experiment:\n\
-                  \n  vae|sos-vae|sliced|vq-diff  the paper\
+                  \n  vae|sos-vae|sliced|vq-diff|fourier-aug  the paper; all where none is named\
                   \n  --data NAME               data set; one that needs no download unless given\
                   \n  --preset quick|full       minutes on two cores, or the paper's setting\
                   \n  --device auto|cpu|cuda    where to compute\
@@ -235,7 +235,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, U
     let rest: Vec<String> = args.collect();
     if spec.name == "reproduce" {
         // With a paper named, `--help` is the program's own.
-        let bare = rest.is_empty() || is_help(&rest[0]);
+        let bare = rest.first().is_some_and(|arg| is_help(arg));
         return Ok(if bare { Command::Help(Some(spec.name)) } else { Command::Reproduce { args: rest } });
     }
     if spec.name == "studio" {
@@ -399,7 +399,7 @@ mod tests {
     fn reproduce_and_studio_pass_everything_on() {
         let args = ["vae", "--data", "fashion-mnist", "--help"].map(str::to_owned).to_vec();
         check("reproduce vae --data fashion-mnist --help", Ok(Command::Reproduce { args }));
-        check("reproduce", Ok(Command::Help(Some("reproduce"))));
+        check("reproduce", Ok(Command::Reproduce { args: Vec::new() }));
         check("reproduce --help", Ok(Command::Help(Some("reproduce"))));
         check("studio", Ok(Command::Studio { args: Vec::new() }));
         check("studio --help", Ok(Command::Studio { args: vec!["--help".to_owned()] }));

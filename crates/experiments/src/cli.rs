@@ -1,12 +1,13 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use variata_datasets::{ImageFolderOptions, Unreadable};
 use variata_models::DeviceChoice;
 
+use crate::everything;
 use crate::papers::{fourier_aug, sliced, sos_vae, vae, vq_diff};
 use crate::session::{Session, SessionOptions};
 use crate::studio::StudioArgs;
@@ -51,8 +52,8 @@ enum Paper {
 
 #[derive(Debug, Args)]
 struct Reproduce {
-    /// Which paper.
-    paper: Paper,
+    /// Which paper; all of them, each on its own data, where none is named.
+    paper: Option<Paper>,
     /// digits, digits:SIZE, faces, faces:SIZE, fashion-mnist, fashion-mnist:FOLDER, mnist:FOLDER, cifar10:FOLDER, cifar100:FOLDER, or a folder
     /// of IDX files or of JPEG and PNG images [default: digits; digits:16 for fourier-aug, faces for sos-vae]. For vq-diff a folder of TRK and TCK files named as in
     /// sub-1001__AF_L.trk [default: made-up bundles].
@@ -98,6 +99,45 @@ struct Reproduce {
     restart: bool,
 }
 
+impl Paper {
+    /// The names on the command line, in the order of the papers.
+    fn names() -> Vec<String> {
+        Self::value_variants()
+            .iter()
+            .filter_map(Self::to_possible_value)
+            .map(|v| v.get_name().to_owned())
+            .collect()
+    }
+}
+
+impl Reproduce {
+    /// The arguments that mean the same for every paper.
+    ///
+    /// # Errors
+    /// One was given that belongs to one paper.
+    fn shared(&self) -> Result<Vec<String>> {
+        let of_one = [
+            ("--data", self.data.is_some()),
+            ("--corrupted", self.corrupted.is_some()),
+            ("--features", self.features.is_some()),
+            ("--preset with a file", Path::new(&self.preset).extension().is_some()),
+        ];
+        if let Some((name, _)) = of_one.iter().find(|(_, given)| *given) {
+            bail!("{name} belongs to one paper: name that, or leave it out");
+        }
+        let mut all = vec![
+            format!("--preset={}", self.preset),
+            format!("--device={}", self.device),
+            format!("--seed={}", self.seed),
+            format!("--threads={}", self.threads),
+            format!("--out={}", self.out.display()),
+        ];
+        all.extend(self.resume.then(|| "--resume".to_owned()));
+        all.extend(self.restart.then(|| "--restart".to_owned()));
+        Ok(all)
+    }
+}
+
 impl Command {
     /// Does what the command line says.
     ///
@@ -117,6 +157,11 @@ impl Command {
             }
             Action::Studio(args) => args.run(print_out),
             Action::Reproduce(args) => {
+                let Some(paper) = args.paper else {
+                    let page = everything::run(&Paper::names(), &args.shared()?, &args.out)?;
+                    print_out(&format!("{}\n", page.display()));
+                    return Ok(());
+                };
                 let options = SessionOptions {
                     data: args.data,
                     images: ImageFolderOptions {
@@ -134,7 +179,7 @@ impl Command {
                     resume: args.resume,
                     restart: args.restart,
                 };
-                let page = match args.paper {
+                let page = match paper {
                     Paper::Vae => vae::reproduce(&args.preset, &Session::begin(options, vae::DATA)?)?,
                     Paper::SosVae => {
                         sos_vae::reproduce(&args.preset, &Session::begin(options, sos_vae::DATA)?)?

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod cli;
+mod everything;
 mod features;
 mod page;
 pub mod papers;

@@ -5,6 +5,7 @@
 //! - [`Claim`] says what a paper claims, how it was tested and what came out.
 //! - [`LinePlot`], [`ScatterPlot`], [`BarPlot`], [`Histogram`] and [`Heatmap`] draw; [`ImageGrid`] lays out
 //!   pictures.
+//! - [`Index`] is a page over several of them.
 //! - [`OutputDir`] is the folder of a run, [`Manifest`] what made it, [`Metrics`] its numbers.
 //!
 //! Everything written is a function of the values given: the same run gives the same bytes. Only
@@ -29,6 +30,7 @@ mod error;
 mod figure;
 mod format;
 mod hash;
+mod index;
 mod manifest;
 mod markup;
 mod metrics;
@@ -43,6 +45,7 @@ pub use error::Error;
 pub use figure::Figure;
 pub use format::{Spread, decimals, mean_sd, significant};
 pub use hash::{sha256, sha256_reader};
+pub use index::{Index, IndexEntry};
 pub use manifest::{DataSource, Machine, Manifest, RunTimes, git_commit};
 pub use metrics::{Metric, Metrics};
 pub use output::{OutputDir, Previous, Replace};

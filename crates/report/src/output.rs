@@ -144,22 +144,7 @@ impl OutputDir {
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<PathBuf, Error> {
         let target = inside(&self.path, name)?;
-        // A path made by `inside` always has a parent.
-        let folder = target.parent().unwrap_or(&self.path);
-        fs::create_dir_all(folder).map_err(at("make the folder", folder))?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".partial-");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            // tempfile's default is for secrets; reports are shared as the user's umask says.
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(folder).map_err(at("make a temporary file for", &target))?;
-        content(file.as_file_mut()).map_err(at("write", &target))?;
-        file.as_file().sync_all().map_err(at("flush", &target))?;
-        file.persist(&target).map_err(|e| at("rename into place", &target)(e.error))?;
-        sync_folder(folder)?;
+        write_whole(&target, content)?;
         Ok(target)
     }
 
@@ -254,4 +239,26 @@ fn difference(found: &str, wanted: &str) -> String {
             (None, None) => return "in line ends".to_owned(),
         }
     }
+}
+
+/// Writes a file under another name, then renames it.
+pub(crate) fn write_whole(
+    target: &Path,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    let folder = target.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(at("make the folder", folder))?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".partial-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // tempfile's default is for secrets; reports are shared as the user's umask says.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder).map_err(at("make a temporary file for", target))?;
+    content(file.as_file_mut()).map_err(at("write", target))?;
+    file.as_file().sync_all().map_err(at("flush", target))?;
+    file.persist(target).map_err(|e| at("rename into place", target)(e.error))?;
+    sync_folder(folder)
 }

@@ -8,6 +8,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use crate::figure::Content;
+use crate::index::{CLAIMS, ClaimSummary, ReportSummary};
 use crate::markup::{inline, paragraphs};
 use crate::table::TableView;
 use crate::{Claim, Error, Figure, Manifest, OutputDir, Table, Verdict};
@@ -128,7 +129,19 @@ impl Report {
                 Content::Png { bytes, .. } => output.write(&format!("figures/{name}.png"), bytes)?,
             };
         }
+        let summary =
+            ReportSummary { title: self.title.clone(), paper: self.paper.clone(), claims: self.summaries() };
+        output.write(CLAIMS, summary.to_json().as_bytes())?;
         output.write("report.html", self.to_html()?.as_bytes())
+    }
+
+    fn summaries(&self) -> Vec<ClaimSummary> {
+        let one = |c: &Claim| ClaimSummary {
+            id: slug(&c.id),
+            sentence: c.sentence.clone(),
+            verdict: c.verdict.label().to_owned(),
+        };
+        self.claims.iter().map(one).collect()
     }
 
     /// All figures, in the order of their numbers.
@@ -176,7 +189,7 @@ impl Report {
     }
 }
 
-fn class(label: &str) -> &'static str {
+pub(crate) fn class(label: &str) -> &'static str {
     match label {
         "held" => "held",
         "did not hold" => "failed",

@@ -1,6 +1,7 @@
 //! Choosing a device, with one binary for machines with and without a GPU.
 
 use std::ffi::CStr;
+use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
@@ -30,6 +31,17 @@ impl FromStr for DeviceChoice {
             "cuda" => Ok(Self::Cuda),
             other => Err(format!("device `{other}` is not one of auto, cpu, cuda")),
         }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    /// As [`FromStr`] reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        })
     }
 }
 

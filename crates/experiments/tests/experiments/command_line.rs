@@ -77,3 +77,29 @@ fn a_wrong_setting_is_named_with_its_limit() {
         assert!(!message.contains("panicked"), "{message}");
     }
 }
+
+#[test]
+fn all_papers_want_no_argument_of_one() {
+    for (given, named) in [
+        (["--data", "digits"], "--data"),
+        (["--features", "x.pt"], "--features"),
+        (["--corrupted", "x"], "--corrupted"),
+        (["--preset", "mine.toml"], "--preset"),
+    ] {
+        let output = variata(&["reproduce", given[0], given[1]]);
+        assert!(!output.status.success() && stderr(&output).contains(named), "{}", stderr(&output));
+    }
+}
+
+/// With a preset that no paper has, each fails at once: all are tried, the page says so, and so does the exit code.
+#[test]
+fn a_page_over_all_papers_is_written_though_they_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_string_lossy().into_owned();
+    let output = variata(&["reproduce", "--preset", "none", "--out", &out]);
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains("5 of 5 experiments failed"), "{}", stderr(&output));
+    let html = std::fs::read_to_string(folder.path().join("index.html")).unwrap();
+    assert_eq!(html.matches("This experiment failed").count(), 5);
+    assert!(html.contains("fourier-aug") && html.contains("cargo xtask studio"));
+}

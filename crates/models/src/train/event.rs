@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::EpochRecord;
 
@@ -54,6 +55,10 @@ pub enum Event {
         step: u64,
         /// Whether all epochs were run.
         completed: bool,
+        /// What of the time the loop waited for batches.
+        waited: Duration,
+        /// Time of the loop in this process.
+        elapsed: Duration,
     },
 }
 

@@ -1,6 +1,7 @@
 //! The loop.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -270,10 +271,16 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             state.threads = threads;
             go_on &= self.emit(&Event::Warning { message });
         }
+        let (start, mut waited) = (Instant::now(), Duration::ZERO);
         while go_on && state.epoch < self.config.epochs {
             if state.batch < per_epoch {
                 let position = Position { epoch: state.epoch, batch: state.batch };
-                for batch in self.train.epoch(position)? {
+                let mut batches = self.train.epoch(position)?;
+                loop {
+                    let asked = Instant::now();
+                    let next = batches.next();
+                    waited += asked.elapsed();
+                    let Some(batch) = next else { break };
                     let event = self.step(&mut optimizer, &batch?, &mut state, total)?;
                     go_on = self.emit(&event);
                     let due = self.config.checkpoint_steps;
@@ -313,7 +320,8 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         if let (true, Some(kept)) = (state.completed, &self.kept) {
             copy(kept.copies.iter().map(|(_, t)| t).zip(self.model.parameters().iter().map(|(_, t)| t)))?;
         }
-        self.emit(&Event::Finished { step: state.step, completed: state.completed });
+        let (completed, elapsed) = (state.completed, start.elapsed());
+        self.emit(&Event::Finished { step: state.step, completed, waited, elapsed });
         Ok(Outcome { completed: state.completed, step: state.step, history: state.history })
     }
 

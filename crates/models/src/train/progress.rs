@@ -107,9 +107,10 @@ impl Listener for LogFile {
                 serde_json::json!({"event": "checkpoint", "step": step, "path": path})
             }
             Event::Warning { message } => serde_json::json!({"event": "warning", "message": message}),
-            Event::Finished { step, completed } => {
-                serde_json::json!({"event": "finished", "step": step, "completed": completed})
-            }
+            Event::Finished { step, completed, waited, elapsed } => serde_json::json!({
+                "event": "finished", "step": step, "completed": completed,
+                "waited_for_data_s": waited.as_secs_f64(), "elapsed_s": elapsed.as_secs_f64(),
+            }),
             Event::Step { .. } => return Control::Continue,
         };
         line["run"] = self.run.as_str().into();

@@ -52,7 +52,7 @@ pub struct AugmentConfig {
     pub width: usize,
     /// Operations of a chain at the most; 3.
     pub depth: usize,
-    /// Lowest and highest norm of a wave, for 32×32 pixels; 1 and 2. Another size has that which changes a pixel as much.
+    /// Lowest and highest ‖U‖₂ of a wave; 1 and 2.
     pub norm: [f64; 2],
     /// Whether each channel of a wave has a sign of its own; false, as in the authors' code.
     pub random_flip: bool,
@@ -66,7 +66,7 @@ pub struct MeasureConfig {
     pub images: usize,
     /// Of these, images that go through every wave; 10,000.
     pub attacked: usize,
-    /// Norms of the waves of the test, for 32×32 pixels; 1, 2, 3, 4.
+    /// ‖U‖₂ of the waves of the test; 1, 2, 3, 4.
     pub norms: Vec<f64>,
     /// Examples in a bin of the calibration error; 100. The paper does not say.
     pub bin: usize,
@@ -163,12 +163,8 @@ impl FourierAugConfig {
     pub(super) fn pipeline(&self, data: &ImageDataset, set: AugmentationSet) -> Result<Pipeline> {
         let AugmentConfig { flip, padding, severity, width, depth, norm, random_flip } = self.augment;
         let [_, rows, columns] = data.image_shape();
-        let scale = norm_scale(data);
-        let options = WaveSamplerOptions {
-            norm: scale * norm[0]..=scale * norm[1],
-            random_flip,
-            ..WaveSamplerOptions::default()
-        };
+        let options =
+            WaveSamplerOptions { norm: norm[0]..=norm[1], random_flip, ..WaveSamplerOptions::default() };
         let waves = WaveSampler::new(Grid::new(rows, columns)?, &options)?;
         let options =
             AugMixOptions { severity, width, depth: Depth::UpTo(depth), ..AugMixOptions::default() };
@@ -178,10 +174,4 @@ impl FourierAugConfig {
         };
         Ok(Pipeline::new(Layout::Chw, Some(FlipCrop { flip, padding }), augmix, Normalize::none())?)
     }
-}
-
-/// What a norm for 32×32 pixels is multiplied by, so that a pixel changes as much: √(height·width)/32.
-pub(super) fn norm_scale(data: &ImageDataset) -> f64 {
-    let [_, height, width] = data.image_shape();
-    ((height * width) as f64).sqrt() / 32.0
 }

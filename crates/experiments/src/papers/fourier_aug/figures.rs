@@ -67,7 +67,7 @@ pub(super) fn summary(
         claims.len(),
         test.len(),
         errors.collect::<Vec<_>>().join(", "),
-        if test.from_files() {
+        if test.has_files() {
             "Corrupted images are those of the files."
         } else {
             "Corrupted images were made here; docs/src/theory/calibration.md says how they differ from the files of CIFAR-10-C."
@@ -220,7 +220,7 @@ fn attacks(results: &[SeedResult], config: &FourierAugConfig, test: &TestSet) ->
         }
     }
     Ok(Section::new("Under attack by plane waves")
-        .text("Each wave is added to every test image, and the sum cut to [0, 1]. The phase, 7π/4, is none of those of the training. Norms are those of 32×32 pixels, others are scaled so that a pixel changes as much; the training goes up to 2. Waves of images of several channels have the same sign in all of them, then signs of their own, and the table pools both.")
+        .text("Each wave is added to every test image, and the sum cut to [0, 1]. The phase, 7π/4, is none of those of the training. The norm is that of the wave in one channel, whatever the size of the image: in 16×16 pixels it changes each twice as much as in the paper's 32×32. Waves of images of several channels have the same sign in all of them, then signs of their own, and the table pools both.")
         .formula("x + U(k),   U(k) = A cos(2π(kₓ x/w + k_y y/h) + 7π/4),   ‖U‖₂ = norm")
         .table(table)
         .table(published::table_2()?))

@@ -17,7 +17,6 @@ use variata_models::train::EpochRecord;
 use variata_report::Metrics;
 
 use super::FourierAugConfig;
-use super::config::norm_scale;
 use super::models::TrainedClassifier;
 use super::views::eight_bits;
 use crate::Session;
@@ -40,7 +39,6 @@ pub(super) struct TestSet {
     folder: Option<PathBuf>,
     classes: usize,
     device: Device,
-    norm_scale: f64,
 }
 
 impl TestSet {
@@ -66,7 +64,6 @@ impl TestSet {
             folder,
             classes: data.classes(),
             device: session.device,
-            norm_scale: norm_scale(data),
         })
     }
 
@@ -75,7 +72,7 @@ impl TestSet {
     }
 
     /// Whether corrupted images come from files.
-    pub(super) fn from_files(&self) -> bool {
+    pub(super) fn has_files(&self) -> bool {
         self.folder.is_some()
     }
 
@@ -104,14 +101,10 @@ impl TestSet {
         Ok((part.to_device(self.device), labels.to_device(self.device)))
     }
 
-    fn chunks(&self, count: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
-        (0..count).step_by(CHUNK).map(move |from| (from, (from + CHUNK).min(count)))
-    }
-
     fn predict(&self, model: &Classifier, images: &Array4<u8>) -> Result<Predictions> {
         variata_torch_bridge::no_grad(|| {
             let mut all: Option<Predictions> = None;
-            for (from, to) in self.chunks(self.len()) {
+            for (from, to) in chunks(self.len()) {
                 let (x, labels) = self.tensors(images, from, to)?;
                 let found = predictions(&model.logits(&x)?, &labels)?;
                 match &mut all {
@@ -127,12 +120,17 @@ impl TestSet {
     fn attacked(&self, model: &Classifier, count: usize, options: HeatmapOptions) -> Result<HeatmapRun> {
         let (_, channels, height, width) = self.images.dim();
         let mut run = HeatmapRun::new([channels, height, width], options)?;
-        for (from, to) in self.chunks(count.min(self.len())) {
+        for (from, to) in chunks(count.min(self.len())) {
             let (x, labels) = self.tensors(&self.images, from, to)?;
             let _ = run.add_tensors(&x, &labels, |x| model.logits(x), |_| ControlFlow::Continue(()))?;
         }
         Ok(run)
     }
+}
+
+/// First and last index of parts that a network takes at once.
+fn chunks(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..count).step_by(CHUNK).map(move |from| (from, (from + CHUNK).min(count)))
 }
 
 /// Error and calibration error, shares.
@@ -275,8 +273,7 @@ pub(super) fn measure(
         // One channel has nothing to be aligned with.
         let count = if test.images.dim().1 > 1 { alignments.len() } else { 1 };
         for alignment in alignments.into_iter().take(count) {
-            let options =
-                HeatmapOptions { norm: norm * test.norm_scale, alignment, ..HeatmapOptions::default() };
+            let options = HeatmapOptions { norm, alignment, ..HeatmapOptions::default() };
             runs.push(test.attacked(model, config.measure.attacked, options)?);
         }
         let maps = runs.iter().map(HeatmapRun::errors).collect::<Result<Vec<_>, _>>()?;
