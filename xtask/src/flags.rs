@@ -166,7 +166,7 @@ const COMMANDS: &[Spec] = &[
         operands: "",
         about: "Check that each crate stands alone: packages, README examples, features, licences",
         details: "Packs every published crate, unpacks it outside the workspace and runs the examples of its README in\n\
-                  a project that depends on it alone, without libtorch; compiles each crate with each of its features;\n\
+                  a project that depends on it alone, without libtorch; compiles each crate without its features;\n\
                   asks cargo-deny, if there is one, about licences and sources.",
         flags: &[Flag {
             name: "--long",

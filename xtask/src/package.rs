@@ -15,8 +15,8 @@ use anyhow::{Context, Result, bail};
 use crate::metadata::{self, Package};
 use crate::{places, process};
 
-/// Packs, checks what was packed, runs the README examples from the packages, and checks the features, each alone or, in the
-/// `long` run, in every combination.
+/// Packs, checks what was packed, runs the README examples from the packages, and checks the crates without features or, in the
+/// `long` run, with every set of them.
 pub(crate) fn run(long: bool) -> Result<()> {
     let start = Instant::now();
     let members = metadata::members()?;

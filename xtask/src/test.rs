@@ -30,7 +30,7 @@ pub(crate) fn run(long: bool) -> Result<()> {
         let package = format!("variata-{name}");
         process::run(cargo(long, &["check", "--package", &package]))?;
     }
-    // As a stranger gets it, and with each of its features.
+    // As a stranger gets it, and without its features.
     package::run(long)?;
 
     // The whole workspace, which is what clippy checks: another choice of packages has other features of the bindings' own

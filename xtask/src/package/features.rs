@@ -1,4 +1,4 @@
-//! Each crate compiles with each of its features, and in the long run with every set of them.
+//! Each crate compiles without its features, and in the long run with every set of them.
 
 use anyhow::Result;
 
@@ -22,12 +22,12 @@ pub(super) fn check(packages: &[&Package], every: bool) -> Result<usize> {
     Ok(count)
 }
 
-/// No feature and each alone; or every subset. The tests build all of them together.
+/// No feature; or every subset. The tests build all of them together.
 fn sets(features: &[String], every: bool) -> Vec<Vec<&str>> {
     let features = features.iter().map(String::as_str);
     let features: Vec<&str> = features.filter(|name| !matches!(*name, "default" | "torch")).collect();
     let masks = 0..1_usize << features.len();
-    let chosen = masks.filter(|mask| every || mask.count_ones() <= 1);
+    let chosen = masks.filter(|mask| every || *mask == 0);
     let subset = |mask: usize| {
         let members = features.iter().enumerate().filter(move |(bit, _)| mask >> bit & 1 == 1);
         members.map(|(_, name)| *name).collect()
@@ -40,9 +40,9 @@ mod tests {
     use super::sets;
 
     #[test]
-    fn sets_are_single_features_or_every_subset() {
+    fn sets_are_none_or_every_subset() {
         let features = ["default", "half", "rayon", "torch"].map(str::to_owned);
-        assert_eq!(sets(&features, false), [vec![], vec!["half"], vec!["rayon"]]);
+        assert_eq!(sets(&features, false), [Vec::<&str>::new()]);
         assert_eq!(sets(&features, true), [vec![], vec!["half"], vec!["rayon"], vec!["half", "rayon"]]);
         assert_eq!(sets(&[], true), [Vec::<&str>::new()]);
     }

@@ -61,7 +61,7 @@ pub(super) fn summary(
     });
     format!(
         "{} classifiers were trained for each of the seeds ({} of them). **{held} of {} claims held.** Errors on {} clean test images, and in \
-         brackets under common corruptions: {}. {}",
+         brackets under common corruptions: {}. {} Of two numbers that the paper reports, the first is for CIFAR-10, the second for CIFAR-100.",
         config.augmentations.len(),
         results.len(),
         claims.len(),
@@ -141,9 +141,13 @@ fn corruptions(results: &[SeedResult], config: &FourierAugConfig) -> Result<Sect
     let gains = BarPlot {
         x: Axis::new(""),
         y: Axis::new("errors less than Base, % of images"),
-        categories: Corruption::COMMON.iter().map(|c| c.name().replace('_', " ")).collect(),
+        categories: Corruption::COMMON
+            .iter()
+            .filter_map(|c| c.name().split('_').next())
+            .map(str::to_owned)
+            .collect(),
         groups: groups.collect(),
-        size: Size { width: 860.0, height: 380.0 },
+        size: Size { width: 1000.0, height: 380.0 },
     };
     let lines = config.augmentations.iter().map(|&set| {
         let point =
