@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ndarray::Array4;
 use variata_datasets::{ArrayDataset, Batch, Examples, ImageDataset, Loader, LoaderOptions, Position};
 use variata_models::tch::Device;
-use variata_models::train::{Adam, AdamConfig, Multipliers, StepContext, Trainable};
+use variata_models::train::{AdamConfig, Multipliers, Optimizer, StepContext, Trainable};
 use variata_models::{Autoencoder, AutoencoderConfig, Error, ImageShape, MapAutoencoder, MapConfig, Noise};
 
 use crate::{given, spread};
@@ -32,7 +32,7 @@ fn whole(data: impl Into<Examples>, size: usize) -> Batch {
 #[derive(Debug)]
 pub struct Training {
     model: Autoencoder,
-    adam: Adam,
+    adam: Optimizer,
     multipliers: Multipliers,
     batch: Batch,
     number: u64,
@@ -43,7 +43,7 @@ impl Training {
     pub fn new(config: &AutoencoderConfig, image: ImageShape, batch_size: usize, learning_rate: f64) -> Self {
         let model = given(Autoencoder::new(config, image, 1, 0, Device::Cpu));
         let settings = AdamConfig { learning_rate, ..AdamConfig::default() };
-        let adam = given(Adam::new(settings, model.parameters()));
+        let adam = given(Optimizer::new(settings, model.parameters()));
         let batch = batch(image, batch_size);
         Self { model, adam, multipliers: Multipliers::default(), batch, number: 0 }
     }
@@ -78,7 +78,7 @@ impl Training {
 #[derive(Debug)]
 pub struct MapTraining {
     model: MapAutoencoder,
-    adam: Adam,
+    adam: Optimizer,
     batch: Batch,
     number: u64,
 }
@@ -88,7 +88,7 @@ impl MapTraining {
     pub fn new(config: &MapConfig, batch_size: usize) -> Self {
         let image = ImageShape { channels: 3, height: 64, width: 64 };
         let model = given(MapAutoencoder::new(config, image, 0, Device::Cpu));
-        let adam = given(Adam::new(AdamConfig::default(), model.parameters()));
+        let adam = given(Optimizer::new(AdamConfig::default(), model.parameters()));
         let values = spread(batch_size, 3 * 64 * 64, -1.0, 1.0, 1).into_iter().collect();
         let values = given(Array4::from_shape_vec((batch_size, 3, 64, 64), values));
         let data = Arc::new(given(ArrayDataset::new("noise", values, vec![0; batch_size])));

@@ -116,11 +116,7 @@ impl Autoencoder {
     /// The file cannot be read, is damaged, or is another model's.
     pub fn from_checkpoint(path: &std::path::Path, device: Device) -> Result<Self, Error> {
         let loaded = checkpoint::read(path)?;
-        let Description { config, image, classes } =
-            serde_json::from_str(&loaded.state.model).map_err(|error| Error::Mismatch {
-                path: loaded.path.clone(),
-                problem: format!("it does not describe an autoencoder: {error}"),
-            })?;
+        let Description { config, image, classes } = loaded.description("an autoencoder")?;
         let model = Self::new(&config, image, classes, 0, device)?;
         loaded.restore_model(&model.parameters)?;
         Ok(model)

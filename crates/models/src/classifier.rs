@@ -155,11 +155,7 @@ impl Classifier {
     /// The file cannot be read, is damaged, or is another model's.
     pub fn from_checkpoint(path: &std::path::Path, device: Device) -> Result<Self, Error> {
         let loaded = checkpoint::read(path)?;
-        let Description { classifier, image, classes } =
-            serde_json::from_str(&loaded.state.model).map_err(|error| Error::Mismatch {
-                path: loaded.path.clone(),
-                problem: format!("it does not describe a classifier: {error}"),
-            })?;
+        let Description { classifier, image, classes } = loaded.description("a classifier")?;
         let model = Self::new(&classifier, image, classes, 0, device)?;
         loaded.restore_model(&model.parameters)?;
         Ok(model)
@@ -282,9 +278,19 @@ impl Classifier {
         Ok((0..best.size()[0]).map(|i| best.int64_value(&[i])).collect())
     }
 
-    /// Logits of a batch [rows, classes], and the labels of its first rows.
+    /// Logits of a batch [views, data, classes], and the labels of the data.
     fn classified(&self, batch: &Batch, pass: Pass) -> Result<(Tensor, Vec<i64>), Error> {
         let x = variata_torch_bridge::tensor_from_array(batch.images.clone())?.to_device(self.device());
+        let (rows, n) = (x.size()[0], batch.labels.len() as i64);
+        let reflects = self.config.task == ClassifierTask::Reflections;
+        if n == 0 || rows == 0 || rows % n != 0 || reflects && rows != n {
+            let want = if reflects {
+                format!("one row for each of {n} data: reflections have no views")
+            } else {
+                format!("a whole multiple of {n} rows, one for each datum and view")
+            };
+            return Err(Error::Shape { argument: "batch.images", got: x.size(), want });
+        }
         let (x, labels) = match self.config.task {
             ClassifierTask::Labels => (x, batch.labels.clone()),
             ClassifierTask::Reflections => {
@@ -293,7 +299,8 @@ impl Classifier {
                 (Tensor::cat(&all, 0), labels.collect())
             }
         };
-        Ok((self.head.forward(&self.features_in(&x, pass)?), labels))
+        let logits = self.head.forward(&self.features_in(&x, pass)?);
+        Ok((logits.view([-1, labels.len() as i64, self.classes]), labels))
     }
 
     /// Log-probabilities of logits [batch, classes], and the labels as rows of 0 and 1.
@@ -317,17 +324,11 @@ impl Trainable for Classifier {
 
     fn objective(&self, batch: &Batch, _: &StepContext) -> Result<Objective, Error> {
         let (logits, labels) = self.classified(batch, Pass::Training)?;
-        let (rows, n) = (logits.size()[0], labels.len() as i64);
-        if n == 0 || rows % n != 0 {
-            let want = format!("a whole multiple of {n} rows, one for each label and view");
-            return Err(Error::Shape { argument: "batch.images", got: logits.size(), want });
-        }
-        let (log_p, target) = self.log_probabilities(&logits.narrow(0, 0, n), &labels)?;
+        let (log_p, target) = self.log_probabilities(&logits.get(0), &labels)?;
         let value = -(log_p * target).sum_dim_intlist(1, false, Kind::Double).mean(Kind::Double);
         let mut terms = vec![Term::weighted("cross_entropy", value, 1.0)];
-        if rows > n {
-            let views = logits.view([rows / n, n, self.classes]);
-            let value = jensen_shannon_batch(&views, None)?.mean(Kind::Double);
+        if logits.size()[0] > 1 {
+            let value = jensen_shannon_batch(&logits, None)?.mean(Kind::Double);
             terms.push(Term::weighted("jensen_shannon", value, self.config.consistency));
         }
         Ok(Objective { terms })
@@ -335,7 +336,7 @@ impl Trainable for Classifier {
 
     fn validate(&self, batch: &Batch, _: &StepContext) -> Result<Vec<(&'static str, f64)>, Error> {
         let (logits, labels) = self.classified(batch, Pass::Evaluation)?;
-        let (log_p, target) = self.log_probabilities(&logits, &labels)?;
+        let (log_p, target) = self.log_probabilities(&logits.get(0), &labels)?;
         let nll = -(&log_p * &target).sum_dim_intlist(1, false, Kind::Double).mean(Kind::Double);
         let right = log_p.argmax(1, false).eq_tensor(&target.argmax(1, false)).to_kind(Kind::Double);
         Ok(vec![

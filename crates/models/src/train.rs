@@ -19,7 +19,7 @@ pub use file_system::{FileSystem, RealFileSystem};
 pub use fit::{Better, Measurement, Outcome, TrainConfig, Trainer};
 pub use history::{EpochRecord, Mean};
 pub use multipliers::{Constraint, Multipliers};
-pub use optimizer::{Adam, AdamConfig, Optimizer, OptimizerConfig, Sgd, SgdConfig};
+pub use optimizer::{AdamConfig, Optimizer, OptimizerConfig, SgdConfig};
 pub use progress::{LogFile, ProgressBar, ProgressGroup};
 pub use schedule::Schedule;
 

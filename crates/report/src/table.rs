@@ -195,12 +195,16 @@ fn class(column: &Column, missing: bool) -> String {
 }
 
 fn text(cell: &Cell, column: &Column) -> String {
+    let number = |value: f64| match column.digits {
+        Some(Digits::Decimals(places)) => decimals(value, places),
+        Some(Digits::Significant(digits)) => significant(value, digits),
+        None => significant(value, 4),
+    };
     match (cell, column.digits) {
         (Cell::Text(text), _) => text.clone(),
-        (Cell::Number(value), Some(Digits::Decimals(places))) => decimals(*value, places),
-        (Cell::Number(value), Some(Digits::Significant(digits))) => significant(*value, digits),
-        (Cell::Number(value), None) => significant(*value, 4),
-        (Cell::Seeds(values), Some(Digits::Decimals(places))) if values.len() > 1 => {
+        (Cell::Number(value), _) => number(*value),
+        (Cell::Seeds(values), _) if values.len() == 1 => number(values[0]),
+        (Cell::Seeds(values), Some(Digits::Decimals(places))) => {
             let spread = Spread::of(values);
             if spread.mean.is_finite() && spread.sd.is_finite() {
                 format!("{} ± {}", decimals(spread.mean, places), decimals(spread.sd, places))

@@ -47,8 +47,7 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
     let Some(trained) = models::train_all(session, &folder, config, &seeds)? else { return Ok(None) };
     let test = measure::TestSet::new(session, config)?;
-    let results = session.each(trained, |(seed, trained)| measure::measure(config, &test, seed, &trained))?;
-    let Some(models) = results else { return Ok(None) };
+    let Some(models) = measure::measure(session, config, &test, trained)? else { return Ok(None) };
     let results = measure::by_seed(models, &seeds);
     let mut metrics = Metrics::new();
     for result in &results {

@@ -1,12 +1,11 @@
 //! The experiment on augmentation, whole, on settings that train in seconds.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use variata_experiments::papers::fourier_aug::{FourierAugConfig, preset};
 
-use crate::{killed_resumes_to_the_same_bytes, of_paper, settings_are_refused, stderr};
+use crate::{killed_resumes_to_the_same_bytes, of_paper, settings_are_refused, stderr, writes_every_part};
 
 const TINY: &str = r#"
 seeds = 1
@@ -45,46 +44,38 @@ fn tiny(out: &Path, more: &[&str]) -> Command {
 
 #[test]
 fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
-    let want = tempfile::tempdir().unwrap();
-    let output = tiny(want.path(), &[]).output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-    let run = want.path().join(RUN);
-    let html = fs::read_to_string(run.join("report.html")).unwrap();
-    for word in [
-        "Claims",
-        "Under common corruptions",
-        "Under attack by plane waves",
-        "Maps of susceptibility",
-        "Reliability",
-        "During training",
-        "More primitives of another kind",
-        "CIFAR-100-C",
-    ] {
-        assert!(html.contains(word), "{word}");
-    }
-    for file in [
-        "figures/lead.png",
-        "figures/maps-1.png",
-        "figures/gains.svg",
-        "figures/reliability-clean.svg",
-        "features/augsvf-0.pt",
-    ] {
-        assert!(run.join(file).exists(), "{file}");
-    }
-    let metrics = fs::read_to_string(run.join("metrics.json")).unwrap();
-    for name in [
-        "base/seed-0/error",
-        "augsvf/seed-0/corrupted-rms-calibration",
-        "augsv/seed-0/jpeg_compression-5-error",
-        "augsvc/seed-0/attack-0.5-error-max",
-        "claim/not-any-primitive",
-    ] {
-        assert!(metrics.contains(name), "{name}");
-    }
-    killed_resumes_to_the_same_bytes(tiny, RUN, "augsvf-0", want.path());
+    let want = writes_every_part(
+        tiny,
+        RUN,
+        &[
+            "Claims",
+            "Under common corruptions",
+            "Under attack by plane waves",
+            "Maps of susceptibility",
+            "Reliability",
+            "During training",
+            "More primitives of another kind",
+            "CIFAR-100-C",
+        ],
+        &[
+            "figures/lead.png",
+            "figures/maps-1.png",
+            "figures/gains.svg",
+            "figures/reliability-clean.svg",
+            "features/augsvf-0.pt",
+        ],
+        &[
+            "base/seed-0/error",
+            "augsvf/seed-0/corrupted-rms-calibration",
+            "augsv/seed-0/jpeg_compression-5-error",
+            "augsvc/seed-0/attack-0.5-error-max",
+            "claim/not-any-primitive",
+        ],
+    );
+    killed_resumes_to_the_same_bytes(tiny, RUN, "augsvf-0", want.path(), 16);
 
     // The features that it leaves serve the Fréchet distances of another paper.
-    let features = run.join("features/augsvf-0.pt").to_string_lossy().into_owned();
+    let features = want.path().join(RUN).join("features/augsvf-0.pt").to_string_lossy().into_owned();
     let output = of_paper("vae", want.path(), crate::TINY, 1, &["--features", &features]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use variata_experiments::papers::sliced::{SlicedConfig, preset};
 
-use crate::{killed_resumes_to_the_same_bytes, of_paper, settings_are_refused, stderr};
+use crate::{killed_resumes_to_the_same_bytes, of_paper, settings_are_refused, stderr, writes_every_part};
 
 const TINY: &str = r#"
 seeds = 1
@@ -45,36 +45,34 @@ fn tiny(out: &Path, more: &[&str]) -> Command {
 
 #[test]
 fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
-    let want = tempfile::tempdir().unwrap();
-    let output = tiny(want.path(), &[]).output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-    let run = want.path().join(RUN);
-    let html = fs::read_to_string(run.join("report.html")).unwrap();
-    for word in [
-        "Claims",
-        "CelebA",
-        "During training",
-        "Where the logarithm stops",
-        "A weight or the logarithm",
-        "What the draws of the prior cost",
-        "Codes along random directions",
-        "WAE-MMD",
-    ] {
-        assert!(html.contains(word), "{word}");
-    }
-    for figure in ["lead.png", "skewness.svg", "level-sksae.svg", "search-scfwae.svg", "histogram-ae.svg"] {
-        assert!(run.join("figures").join(figure).exists(), "{figure}");
-    }
-    let metrics = fs::read_to_string(run.join("metrics.json")).unwrap();
-    for name in [
-        "cwae/seed-0/validation-sliced_w2",
-        "scfwae-weight-100/seed-0/reconstruction",
-        "scfwae/seed-0/gradient-variance",
-        "prior/seed-0/skewness",
-    ] {
-        assert!(metrics.contains(name), "{name}");
-    }
-    killed_resumes_to_the_same_bytes(tiny, RUN, "scwae-0", want.path());
+    let want = writes_every_part(
+        tiny,
+        RUN,
+        &[
+            "Claims",
+            "CelebA",
+            "During training",
+            "Where the logarithm stops",
+            "A weight or the logarithm",
+            "What the draws of the prior cost",
+            "Codes along random directions",
+            "WAE-MMD",
+        ],
+        &[
+            "figures/lead.png",
+            "figures/skewness.svg",
+            "figures/level-sksae.svg",
+            "figures/search-scfwae.svg",
+            "figures/histogram-ae.svg",
+        ],
+        &[
+            "cwae/seed-0/validation-sliced_w2",
+            "scfwae-weight-100/seed-0/reconstruction",
+            "scfwae/seed-0/gradient-variance",
+            "prior/seed-0/skewness",
+        ],
+    );
+    killed_resumes_to_the_same_bytes(tiny, RUN, "scwae-0", want.path(), 20);
 }
 
 #[test]

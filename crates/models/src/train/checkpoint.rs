@@ -175,6 +175,14 @@ pub(crate) fn read(path: &Path) -> Result<Loaded, Error> {
 }
 
 impl Loaded {
+    /// What the file says of its model, of a kind that is named for the error.
+    pub(crate) fn description<T: serde::de::DeserializeOwned>(&self, kind: &str) -> Result<T, Error> {
+        serde_json::from_str(&self.state.model).map_err(|error| Error::Mismatch {
+            path: self.path.clone(),
+            problem: format!("it does not describe {kind}: {error}"),
+        })
+    }
+
     /// Copies the model's part into parameters, which must be exactly its tensors: those of the best validation of a run that
     /// keeps it, else the last.
     pub(crate) fn restore_model(&self, parameters: &Parameters) -> Result<(), Error> {

@@ -4,11 +4,12 @@ mod adam;
 mod sgd;
 
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
-pub use adam::{Adam, AdamConfig};
-pub use sgd::{Sgd, SgdConfig};
+pub use adam::AdamConfig;
+pub use sgd::SgdConfig;
 
+use super::clip::clip_gradients;
 use crate::{Error, Parameters};
 
 /// Which optimiser, with its settings.
@@ -55,15 +56,47 @@ impl OptimizerConfig {
             Self::Sgd(config) => config.learning_rate,
         }
     }
+
+    fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Adam(config) => config.check(),
+            Self::Sgd(config) => config.check(),
+        }
+    }
+
+    fn clip_norm(&self) -> Option<f64> {
+        match self {
+            Self::Adam(config) => config.clip_norm,
+            Self::Sgd(config) => config.clip_norm,
+        }
+    }
+
+    /// What is kept of each parameter, by its name in checkpoints.
+    fn state(&self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::Adam(_) => ("adam", &["mean", "square", STEPS]),
+            Self::Sgd(_) => ("sgd", &["momentum"]),
+        }
+    }
 }
 
-/// An optimiser with its state.
+/// The one part of a state that is a number and not of its parameter's shape.
+const STEPS: &str = "steps";
+
+/// An optimiser over the trained parameters, with its state.
+///
+/// A parameter that has no gradient in a step (its part of the model took no part) is left alone, its state included.
 #[derive(Debug)]
-pub enum Optimizer {
-    /// Adam or AdamW.
-    Adam(Adam),
-    /// SGD with momentum.
-    Sgd(Sgd),
+pub struct Optimizer {
+    config: OptimizerConfig,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    name: String,
+    parameter: Tensor,
+    state: Vec<Tensor>,
 }
 
 impl Optimizer {
@@ -71,18 +104,25 @@ impl Optimizer {
     ///
     /// # Errors
     /// A setting is outside its domain.
-    pub fn new(config: OptimizerConfig, parameters: &Parameters) -> Result<Self, Error> {
-        Ok(match config {
-            OptimizerConfig::Adam(config) => Self::Adam(Adam::new(config, parameters)?),
-            OptimizerConfig::Sgd(config) => Self::Sgd(Sgd::new(config, parameters)?),
-        })
+    pub fn new(config: impl Into<OptimizerConfig>, parameters: &Parameters) -> Result<Self, Error> {
+        let config = config.into();
+        config.check()?;
+        let (_, parts) = config.state();
+        let slot = |(name, p): (&str, &Tensor)| {
+            let fresh = |part: &&str| match *part {
+                STEPS => Tensor::zeros([], (Kind::Float, p.device())),
+                _ => p.detach().zeros_like(),
+            };
+            let state = parts.iter().map(fresh).collect();
+            Slot { name: name.to_owned(), parameter: p.shallow_clone(), state }
+        };
+        Ok(Self { config, slots: parameters.trained().map(slot).collect() })
     }
 
     /// Drops the gradients of the last step.
     pub fn zero_grad(&mut self) {
-        match self {
-            Self::Adam(adam) => adam.zero_grad(),
-            Self::Sgd(sgd) => sgd.zero_grad(),
+        for slot in &mut self.slots {
+            slot.parameter.zero_grad();
         }
     }
 
@@ -91,18 +131,32 @@ impl Optimizer {
     /// # Errors
     /// libtorch refuses.
     pub fn step(&mut self, factor: f64) -> Result<(), Error> {
-        match self {
-            Self::Adam(adam) => adam.step(factor),
-            Self::Sgd(sgd) => sgd.step(factor),
-        }
+        variata_torch_bridge::no_grad(|| {
+            let active: Vec<&Slot> = self.slots.iter().filter(|s| s.parameter.grad().defined()).collect();
+            let mut gradients: Vec<Tensor> = active.iter().map(|s| s.parameter.grad()).collect();
+            if let Some(limit) = self.config.clip_norm() {
+                clip_gradients(&mut gradients, limit);
+            }
+            let parameters: Vec<Tensor> = active.iter().map(|s| s.parameter.shallow_clone()).collect();
+            let part = |k: usize| active.iter().map(|s| s.state[k].shallow_clone()).collect();
+            let state: Vec<Vec<Tensor>> = (0..self.config.state().1.len()).map(part).collect();
+            match &self.config {
+                OptimizerConfig::Adam(config) => config.step(&parameters, &gradients, &state, factor),
+                OptimizerConfig::Sgd(config) => config.step(&parameters, &gradients, &state, factor),
+            }
+        })
     }
 
     /// Names and tensors of the state, for checkpoints; the tensors share the optimiser's memory.
     pub(crate) fn state(&self) -> Vec<(String, Tensor)> {
-        match self {
-            Self::Adam(adam) => adam.state(),
-            Self::Sgd(sgd) => sgd.state(),
-        }
+        let (kind, parts) = self.config.state();
+        let of = |slot: &Slot| {
+            let named = parts.iter().zip(&slot.state);
+            named
+                .map(|(part, t)| (format!("{kind}/{}/{part}", slot.name), t.shallow_clone()))
+                .collect::<Vec<_>>()
+        };
+        self.slots.iter().flat_map(of).collect()
     }
 }
 

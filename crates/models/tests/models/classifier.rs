@@ -4,12 +4,12 @@ use ndarray::{Array4, concatenate};
 use variata_datasets::{Batch, Position};
 use variata_models::tch::{CModule, Device, Kind, Tensor};
 use variata_models::train::{
-    AdamConfig, Better, CheckpointStore, Control, Event, RealFileSystem, SgdConfig, StepContext, TrainConfig,
-    Trainable, Trainer,
+    AdamConfig, Better, CheckpointStore, Control, Event, Optimizer, RealFileSystem, SgdConfig, StepContext,
+    TrainConfig, Trainable, Trainer,
 };
 use variata_models::{
-    Architecture, Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, ComputeConfig, Error,
-    ImageShape, Noise,
+    Architecture, Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, ClassifierTask,
+    ComputeConfig, Error, ImageShape, Noise,
 };
 
 use crate::{DIGIT, bits, loader, tiny_config};
@@ -96,9 +96,17 @@ fn the_loss_of_views_is_augmixs() {
     let images = concatenate(ndarray::Axis(0), &[plain.images.view(), plain.images.view()]).unwrap();
     let alike = model.objective(&Batch { images, ..plain.clone() }, &START).unwrap().values();
     assert_eq!(alike[1], 0.0);
+    // A validation looks at the first view alone.
+    assert_eq!(model.validate(&forked, &START).unwrap(), model.validate(&plain, &START).unwrap());
     let images = forked.images.slice(ndarray::s![..50, .., .., ..]).to_owned();
-    let error = model.objective(&Batch { images, ..plain }, &START).unwrap_err();
-    assert!(matches!(error, Error::Shape { argument: "batch.images", .. }), "{error}");
+    let ragged = Batch { images, ..plain.clone() };
+    let reflections = ClassifierConfig { task: ClassifierTask::Reflections, ..ClassifierConfig::default() };
+    for (model, batch) in [(&model, &ragged), (&small(&reflections), &forked)] {
+        let error = model.objective(batch, &START).unwrap_err();
+        assert!(matches!(error, Error::Shape { argument: "batch.images", .. }), "{error}");
+        assert!(model.validate(batch, &START).is_err());
+    }
+    assert_eq!(small(&reflections).objective(&plain, &START).unwrap().terms.len(), 1);
 }
 
 #[test]
@@ -106,7 +114,7 @@ fn a_wide_network_learns_with_sgd_from_views() {
     let optimizer = SgdConfig { learning_rate: 0.1, ..SgdConfig::default() };
     let model = small(&wide(10, 1));
     let [plain, forked] = forked(60);
-    let mut sgd = variata_models::train::Sgd::new(optimizer, model.parameters()).unwrap();
+    let mut sgd = Optimizer::new(optimizer, model.parameters()).unwrap();
     let mut losses = Vec::new();
     for _ in 0..30 {
         sgd.zero_grad();

@@ -42,3 +42,10 @@ fn seeds_are_compared_by_their_mean() {
         vec![vec![Cell::Seeds(vec![1.0, 3.0])], vec![Cell::Seeds(vec![0.0, 5.0])], vec![Cell::Seeds(vec![])]];
     assert!(html(columns, rows).contains("<strong>2.5 ± 3.5</strong>"));
 }
+
+#[test]
+fn one_seed_has_the_digits_of_its_column() {
+    let columns = vec![Column::number("v", Digits::Decimals(1)), Column::number("w", Digits::Significant(2))];
+    let text = html(columns, vec![vec![Cell::Seeds(vec![5.7]), Cell::Seeds(vec![5.7])]]);
+    assert_eq!(text.matches("<td class=\"number\">5.7</td>").count(), 2, "{text}");
+}

@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use ndarray::{Array4, Axis, s};
+use ndarray::{Array4, s};
 use variata_datasets::{ImageDataset, Splits, read_corrupted_cifar};
 use variata_fourier_aug::torch::predictions;
 use variata_fourier_aug::{
-    Alignment, AugmentationSet, Bin, Binning, Corruption, Heatmap, HeatmapOptions, HeatmapRun, Predictions,
+    Alignment, AugmentationSet, Binning, Corruption, Heatmap, HeatmapOptions, HeatmapRun, Predictions,
     corrupt, pooled,
 };
 use variata_models::Classifier;
@@ -59,7 +59,7 @@ impl TestSet {
             );
         }
         Ok(Self {
-            images: eight_bits(data).select(Axis(0), &test),
+            images: eight_bits(data, &test),
             labels: test.iter().map(|&i| i64::from(data.labels()[i])).collect(),
             folder,
             classes: data.classes(),
@@ -234,61 +234,94 @@ pub(super) fn by_seed(models: Vec<ModelResult>, seeds: &[u64]) -> Vec<SeedResult
     results
 }
 
+/// A classifier that is being measured.
+#[derive(Debug)]
+struct Subject {
+    seed: u64,
+    trained: TrainedClassifier,
+    corrupted: Vec<[Score; SEVERITIES]>,
+    /// Its predictions under all corruptions so far.
+    all: Option<Predictions>,
+}
+
+/// Measures the classifiers, side by side; `None` when the run was asked to stop. Each corruption is made or read once for all.
+///
 /// # Errors
 /// libtorch fails, or a file of corrupted images cannot be read.
 pub(super) fn measure(
+    session: &Session,
     config: &FourierAugConfig,
     test: &TestSet,
-    seed: u64,
-    trained: &TrainedClassifier,
-) -> Result<ModelResult> {
-    let model = &trained.model;
-    let binning = Binning::Adaptive { size: config.measure.bin };
-    let score = |p: &Predictions| -> Result<Score> {
-        Ok(Score { error: p.error(), rms: p.reliability(binning)?.rms() })
-    };
-    let diagram = |p: &Predictions| -> Result<Vec<(f64, f64)>> {
-        let found = p.reliability(Binning::EqualWidth { bins: BINS })?;
-        Ok(found.bins().iter().filter_map(|bin: &Bin| bin.confidence().zip(bin.accuracy())).collect())
-    };
-    let clean = test.predict(model, &test.images)?;
-    let mut corrupted = Vec::new();
-    let mut all: Option<Predictions> = None;
+    trained: Vec<(u64, TrainedClassifier)>,
+) -> Result<Option<Vec<ModelResult>>> {
+    let subject = |(seed, trained)| Subject { seed, trained, corrupted: Vec::new(), all: None };
+    let mut subjects: Vec<Subject> = trained.into_iter().map(subject).collect();
     for corruption in Corruption::COMMON {
+        let severities = 1..=SEVERITIES as u8;
+        let sets = severities.map(|k| test.corrupted(corruption, k)).collect::<Result<Vec<_>>>()?;
+        let next = session.each(subjects, |subject| subject.under(config, test, &sets))?;
+        let Some(next) = next else { return Ok(None) };
+        subjects = next;
+    }
+    session.each(subjects, |subject| subject.finish(config, test))
+}
+
+fn score(config: &FourierAugConfig, predictions: &Predictions) -> Result<Score> {
+    let binning = Binning::Adaptive { size: config.measure.bin };
+    Ok(Score { error: predictions.error(), rms: predictions.reliability(binning)?.rms() })
+}
+
+/// Mean confidence and accuracy of bins.
+fn diagram(predictions: &Predictions) -> Result<Vec<(f64, f64)>> {
+    let found = predictions.reliability(Binning::EqualWidth { bins: BINS })?;
+    Ok(found.bins().iter().filter_map(|bin| bin.confidence().zip(bin.accuracy())).collect())
+}
+
+impl Subject {
+    /// With a corruption more, given at all its severities.
+    fn under(mut self, config: &FourierAugConfig, test: &TestSet, sets: &[Array4<u8>]) -> Result<Self> {
         let mut scores = [Score { error: f64::NAN, rms: f64::NAN }; SEVERITIES];
-        for (k, to) in scores.iter_mut().enumerate() {
-            let found = test.predict(model, &test.corrupted(corruption, k as u8 + 1)?)?;
-            *to = score(&found)?;
-            match &mut all {
+        for (to, images) in scores.iter_mut().zip(sets) {
+            let found = test.predict(&self.trained.model, images)?;
+            *to = score(config, &found)?;
+            match &mut self.all {
                 Some(all) => all.extend(&found),
-                None => all = Some(found),
+                None => self.all = Some(found),
             }
         }
-        corrupted.push(scores);
+        self.corrupted.push(scores);
+        Ok(self)
     }
-    let all = all.context("no corruption")?;
-    let attacks = config.measure.norms.iter().map(|&norm| {
-        let mut runs = Vec::new();
-        let alignments = [Alignment::Aligned, Alignment::RandomFlip(0)];
-        // One channel has nothing to be aligned with.
-        let count = if test.images.dim().1 > 1 { alignments.len() } else { 1 };
-        for alignment in alignments.into_iter().take(count) {
-            let options = HeatmapOptions { norm, alignment, ..HeatmapOptions::default() };
-            runs.push(test.attacked(model, config.measure.attacked, options)?);
-        }
-        let maps = runs.iter().map(HeatmapRun::errors).collect::<Result<Vec<_>, _>>()?;
-        let calibration = runs.iter().map(|run| run.metric(|p| Ok(p.reliability(binning)?.rms())));
-        let calibration = calibration.collect::<Result<Vec<_>, _>>()?;
-        let pool = |maps: &[Heatmap]| pooled(maps).context("no wave");
-        Ok(Attack { norm, error: pool(&maps)?, rms: pool(&calibration)?, maps })
-    });
-    Ok(ModelResult {
-        seed,
-        set: trained.variant,
-        history: trained.history.clone(),
-        clean: score(&clean)?,
-        corrupted,
-        attacks: attacks.collect::<Result<_>>()?,
-        reliability: [diagram(&clean)?, diagram(&all)?],
-    })
+
+    /// With clean images and under attack.
+    fn finish(self, config: &FourierAugConfig, test: &TestSet) -> Result<ModelResult> {
+        let model = &self.trained.model;
+        let clean = test.predict(model, &test.images)?;
+        let all = self.all.context("no corruption")?;
+        let attacks = config.measure.norms.iter().map(|&norm| attack(config, test, model, norm));
+        Ok(ModelResult {
+            seed: self.seed,
+            set: self.trained.variant,
+            clean: score(config, &clean)?,
+            attacks: attacks.collect::<Result<_>>()?,
+            reliability: [diagram(&clean)?, diagram(&all)?],
+            corrupted: self.corrupted,
+            history: self.trained.history,
+        })
+    }
+}
+
+/// All waves of a norm, aligned and, where there are several channels to be aligned, with signs of their own.
+fn attack(config: &FourierAugConfig, test: &TestSet, model: &Classifier, norm: f64) -> Result<Attack> {
+    let count = if test.images.dim().1 > 1 { 2 } else { 1 };
+    let binning = Binning::Adaptive { size: config.measure.bin };
+    let (mut maps, mut calibration) = (Vec::new(), Vec::new());
+    for alignment in [Alignment::Aligned, Alignment::RandomFlip(0)].into_iter().take(count) {
+        let options = HeatmapOptions { norm, alignment, ..HeatmapOptions::default() };
+        let run = test.attacked(model, config.measure.attacked, options)?;
+        maps.push(run.errors()?);
+        calibration.push(run.metric(|p| Ok(p.reliability(binning)?.rms()))?);
+    }
+    let pool = |maps: &[Heatmap]| pooled(maps).context("no wave");
+    Ok(Attack { norm, error: pool(&maps)?, rms: pool(&calibration)?, maps })
 }

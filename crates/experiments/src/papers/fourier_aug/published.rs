@@ -33,7 +33,7 @@ pub(super) fn table_1() -> Result<Table> {
     let columns = [Column::text("data"), Column::text("percent")].into_iter().chain(sets).collect();
     let mut table = Table::new("paper-1", "The paper's table 1: means of four seeds.", columns);
     for (data, metric, values) in TABLE_1 {
-        let values = values.map(|v| Cell::Seeds(vec![v]));
+        let values = values.map(Cell::Number);
         table.row([data.into(), metric.into()].into_iter().chain(values).collect())?;
     }
     Ok(table)

@@ -13,8 +13,7 @@ use super::FourierAugConfig;
 /// alike have no divergence.
 #[derive(Debug)]
 pub(super) struct Views {
-    labels: Vec<u8>,
-    images: Array4<u8>,
+    data: Arc<ImageDataset>,
     pipeline: Pipeline,
     forked: bool,
     seed: u64,
@@ -31,13 +30,13 @@ impl Views {
     ) -> Result<Self> {
         let forked = set != AugmentationSet::Base;
         let pipeline = config.pipeline(data, set)?;
-        Ok(Self { labels: data.labels().to_vec(), images: eight_bits(data), pipeline, forked, seed })
+        Ok(Self { data: Arc::clone(data), pipeline, forked, seed })
     }
 }
 
 impl ExampleSource for Views {
     fn labels(&self) -> &[u8] {
-        &self.labels
+        self.data.labels()
     }
 
     fn make(
@@ -45,7 +44,7 @@ impl ExampleSource for Views {
         indices: &[usize],
         position: Position,
     ) -> Result<Array4<f32>, Box<dyn std::error::Error + Send + Sync>> {
-        let images = self.images.select(Axis(0), indices);
+        let images = eight_bits(&self.data, indices);
         // A seed for each epoch and a stream for each place in it, whatever the batch.
         let seed = self.seed ^ position.epoch.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let first = position.batch << 32;
@@ -57,8 +56,12 @@ impl ExampleSource for Views {
     }
 }
 
-/// Images of 0 to 255, whatever white is in the file.
-pub(super) fn eight_bits(data: &ImageDataset) -> Array4<u8> {
+/// Images of 0 to 255, whatever white is in the file. The indices are those of images.
+pub(super) fn eight_bits(data: &ImageDataset, indices: &[usize]) -> Array4<u8> {
     let white = u32::from(data.max_value());
-    data.images().mapv(|grey| ((u32::from(grey) * 255 + white / 2) / white) as u8)
+    let mut images = data.images().select(Axis(0), indices);
+    if white != 255 {
+        images.mapv_inplace(|grey| ((u32::from(grey) * 255 + white / 2) / white) as u8);
+    }
+    images
 }

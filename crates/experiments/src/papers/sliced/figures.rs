@@ -135,8 +135,8 @@ fn numbers(results: &[SeedResult], config: &SlicedConfig) -> Result<Section> {
         ],
     );
     for (data, model, values, fid) in TABLE_1 {
-        let [skewness, kurtosis, error] = values.map(|v| Cell::Seeds(vec![v]));
-        let fid = fid.map_or(Cell::Missing, |v| Cell::Seeds(vec![v]));
+        let [skewness, kurtosis, error] = values.map(Cell::Number);
+        let fid = fid.map_or(Cell::Missing, Cell::Number);
         paper.row(vec![data.into(), model.into(), skewness, kurtosis, error, fid])?;
     }
     Ok(Section::new("The models in numbers")

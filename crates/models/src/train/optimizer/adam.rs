@@ -1,11 +1,10 @@
-//! Adam and AdamW with state that can be saved.
+//! Adam and AdamW.
 
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 use variata_torch_bridge::{AdamStep, fused_adam};
 
-use super::super::clip::clip_gradients;
-use crate::{Error, Parameters};
+use crate::Error;
 
 /// Settings of the optimiser.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -42,7 +41,7 @@ impl Default for AdamConfig {
 }
 
 impl AdamConfig {
-    fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), Error> {
         let checks = [
             ("learning_rate", self.learning_rate, self.learning_rate > 0.0, "finite and > 0"),
             ("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "in [0, 1)"),
@@ -58,94 +57,22 @@ impl AdamConfig {
         ];
         super::check_all(&checks)
     }
-}
 
-/// Adam over the trained parameters, updated by libtorch's fused kernel.
-///
-/// A parameter that has no gradient in a step (its part of the model took no part) is left alone, moments included.
-#[derive(Debug)]
-pub struct Adam {
-    config: AdamConfig,
-    slots: Vec<Slot>,
-}
-
-#[derive(Debug)]
-struct Slot {
-    name: String,
-    parameter: Tensor,
-    mean: Tensor,
-    square: Tensor,
-    steps: Tensor,
-}
-
-impl Adam {
-    /// Fresh state.
-    ///
-    /// # Errors
-    /// A setting is outside its domain.
-    pub fn new(config: AdamConfig, parameters: &Parameters) -> Result<Self, Error> {
-        config.check()?;
-        let slots = parameters
-            .trained()
-            .map(|(name, p)| Slot {
-                name: name.to_owned(),
-                parameter: p.shallow_clone(),
-                mean: p.detach().zeros_like(),
-                square: p.detach().zeros_like(),
-                steps: Tensor::zeros([], (Kind::Float, p.device())),
-            })
-            .collect();
-        Ok(Self { config, slots })
-    }
-
-    /// Drops the gradients of the last step.
-    pub fn zero_grad(&mut self) {
-        for slot in &mut self.slots {
-            slot.parameter.zero_grad();
-        }
-    }
-
-    /// One update from the gradients that backward left, with the learning rate times `factor`.
-    ///
-    /// # Errors
-    /// libtorch refuses.
-    pub fn step(&mut self, factor: f64) -> Result<(), Error> {
-        variata_torch_bridge::no_grad(|| {
-            let active: Vec<&Slot> = self.slots.iter().filter(|s| s.parameter.grad().defined()).collect();
-            let mut gradients: Vec<Tensor> = active.iter().map(|s| s.parameter.grad()).collect();
-            if let Some(limit) = self.config.clip_norm {
-                clip_gradients(&mut gradients, limit);
-            }
-            let pick = |f: fn(&Slot) -> &Tensor| -> Vec<Tensor> {
-                active.iter().map(|s| f(s).shallow_clone()).collect()
-            };
-            let settings = AdamStep {
-                learning_rate: self.config.learning_rate * factor,
-                betas: (self.config.beta1, self.config.beta2),
-                eps: self.config.eps,
-                weight_decay: self.config.weight_decay,
-                decoupled: self.config.decoupled,
-            };
-            fused_adam(
-                &pick(|s| &s.parameter),
-                &gradients,
-                &pick(|s| &s.mean),
-                &pick(|s| &s.square),
-                &pick(|s| &s.steps),
-                &settings,
-            )
-        })?;
-        Ok(())
-    }
-
-    /// Names and tensors of the state, for checkpoints; the tensors share the optimiser's memory.
-    pub(super) fn state(&self) -> Vec<(String, Tensor)> {
-        self.slots
-            .iter()
-            .flat_map(|s| {
-                [("mean", &s.mean), ("square", &s.square), ("steps", &s.steps)]
-                    .map(|(part, t)| (format!("adam/{}/{part}", s.name), t.shallow_clone()))
-            })
-            .collect()
+    /// One step by libtorch's fused kernel; `state` holds first moments, second moments and numbers of steps.
+    pub(super) fn step(
+        &self,
+        parameters: &[Tensor],
+        gradients: &[Tensor],
+        state: &[Vec<Tensor>],
+        factor: f64,
+    ) -> Result<(), Error> {
+        let settings = AdamStep {
+            learning_rate: self.learning_rate * factor,
+            betas: (self.beta1, self.beta2),
+            eps: self.eps,
+            weight_decay: self.weight_decay,
+            decoupled: self.decoupled,
+        };
+        Ok(fused_adam(parameters, gradients, &state[0], &state[1], &state[2], &settings)?)
     }
 }
