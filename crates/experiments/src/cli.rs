@@ -1,8 +1,9 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use variata_datasets::{ImageFolderOptions, Unreadable};
 use variata_models::DeviceChoice;
@@ -59,9 +60,9 @@ struct Reproduce {
     /// sub-1001__AF_L.trk [default: made-up bundles].
     #[arg(long)]
     data: Option<String>,
-    /// Pixels along a side, or HEIGHTxWIDTH, of a folder's images.
-    #[arg(long, default_value = "64", value_parser = parse_size)]
-    size: [usize; 2],
+    /// Pixels along a side, or HEIGHTxWIDTH, of a folder's images [default: 64].
+    #[arg(long, value_parser = parse_size)]
+    size: Option<[usize; 2]>,
     /// Read a folder's images as grey.
     #[arg(long)]
     grayscale: bool,
@@ -115,9 +116,12 @@ impl Reproduce {
     ///
     /// # Errors
     /// One was given that belongs to one paper.
-    fn shared(&self) -> Result<Vec<String>> {
+    fn shared(&self) -> Result<Vec<OsString>> {
         let of_one = [
             ("--data", self.data.is_some()),
+            ("--size", self.size.is_some()),
+            ("--grayscale", self.grayscale),
+            ("--skip-unreadable", self.skip_unreadable),
             ("--corrupted", self.corrupted.is_some()),
             ("--features", self.features.is_some()),
             ("--preset with a file", Path::new(&self.preset).extension().is_some()),
@@ -125,15 +129,16 @@ impl Reproduce {
         if let Some((name, _)) = of_one.iter().find(|(_, given)| *given) {
             bail!("{name} belongs to one paper: name that, or leave it out");
         }
-        let mut all = vec![
+        let texts = [
             format!("--preset={}", self.preset),
             format!("--device={}", self.device),
             format!("--seed={}", self.seed),
             format!("--threads={}", self.threads),
-            format!("--out={}", self.out.display()),
         ];
-        all.extend(self.resume.then(|| "--resume".to_owned()));
-        all.extend(self.restart.then(|| "--restart".to_owned()));
+        let mut all: Vec<OsString> = texts.map(OsString::from).to_vec();
+        all.extend(["--out".into(), self.out.clone().into_os_string()]);
+        all.extend(self.resume.then(|| "--resume".into()));
+        all.extend(self.restart.then(|| "--restart".into()));
         Ok(all)
     }
 }
@@ -158,15 +163,17 @@ impl Command {
             Action::Studio(args) => args.run(print_out),
             Action::Reproduce(args) => {
                 let Some(paper) = args.paper else {
-                    let page = everything::run(&Paper::names(), &args.shared()?, &args.out)?;
+                    let program = std::env::current_exe().context("cannot find this program")?;
+                    let page = everything::run(&program, &Paper::names(), &args.shared()?, &args.out)?;
                     print_out(&format!("{}\n", page.display()));
                     return Ok(());
                 };
+                let [height, width] = args.size.unwrap_or([64; 2]);
                 let options = SessionOptions {
                     data: args.data,
                     images: ImageFolderOptions {
-                        height: args.size[0],
-                        width: args.size[1],
+                        height,
+                        width,
                         grayscale: args.grayscale,
                         unreadable: if args.skip_unreadable { Unreadable::Skip } else { Unreadable::Refuse },
                     },

@@ -1,23 +1,23 @@
 //! All experiments after one another, each in a process of its own, and one page over them.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use variata_report::{Index, IndexEntry};
 
-/// Runs `reproduce` of this program on each paper with these arguments. One that fails is reported, and the next begins.
+/// Runs `reproduce` of the program on each paper with these arguments. One that fails is reported, and the next begins.
 ///
 /// # Errors
-/// The program cannot be found, the page cannot be written, or an experiment failed: then after the others have run and the page is
+/// The page cannot be written, or an experiment failed: then after the others have run and the page is
 /// written.
-pub(crate) fn run(papers: &[String], arguments: &[String], out: &Path) -> Result<PathBuf> {
-    let program = std::env::current_exe().context("cannot find this program")?;
+pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out: &Path) -> Result<PathBuf> {
     let mut entries = Vec::new();
     let mut failed = Vec::new();
     for paper in papers {
         eprintln!("== {paper}");
-        let entry = one(&program, paper, arguments, out).unwrap_or_else(|error| {
+        let entry = one(program, paper, arguments, out).unwrap_or_else(|error| {
             eprintln!("{paper} failed: {error:#}");
             failed.push(paper.as_str());
             IndexEntry::failed(paper.as_str(), format!("{error:#}"))
@@ -44,7 +44,7 @@ pub(crate) fn run(papers: &[String], arguments: &[String], out: &Path) -> Result
     )
 }
 
-fn one(program: &Path, paper: &str, arguments: &[String], out: &Path) -> Result<IndexEntry> {
+fn one(program: &Path, paper: &str, arguments: &[OsString], out: &Path) -> Result<IndexEntry> {
     let mut command = Command::new(program);
     command.args(["reproduce", paper]).args(arguments).stdout(Stdio::piped());
     let output = command.spawn().and_then(std::process::Child::wait_with_output);
@@ -55,4 +55,37 @@ fn one(program: &Path, paper: &str, arguments: &[String], out: &Path) -> Result<
     let text = String::from_utf8_lossy(&output.stdout);
     let report = text.lines().last().context("it named no report")?;
     Ok(IndexEntry::of_report(paper, out, Path::new(report))?)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A program that writes a report of the paper `good`, and fails with any other.
+    const PROGRAM: &str = r#"#!/bin/sh
+[ "$2" = good ] || exit 3
+mkdir -p "$4/good/quick-0"
+echo '{"title":"Good","paper":"P","claims":[{"id":"a","sentence":"It is.","verdict":"held"}]}' >"$4/good/quick-0/claims.json"
+echo a line before
+echo "$4/good/quick-0/report.html"
+"#;
+
+    #[test]
+    fn one_that_fails_does_not_keep_the_others_from_the_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, out) = (folder.path().join("program"), folder.path().join("runs of all"));
+        std::fs::write(&program, PROGRAM).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let arguments = ["--out".into(), out.clone().into_os_string()];
+        let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let error = run(&program, &names(&["bad", "good"]), &arguments, &out).unwrap_err().to_string();
+        assert!(error.contains("1 of 2 experiments failed: bad"), "{error}");
+        let html = std::fs::read_to_string(out.join("index.html")).unwrap().replace("&#x2f;", "/");
+        for part in ["1 of 1 claims held", "good/quick-0/report.html#claim-a", "This experiment failed"] {
+            assert!(html.contains(part), "{part}: {html}");
+        }
+        assert_eq!(run(&program, &names(&["good"]), &arguments, &out).unwrap(), out.join("index.html"));
+    }
 }

@@ -112,6 +112,18 @@ impl Predictions {
         Self::from_probabilities(&rows, labels)
     }
 
+    /// Confidence of each example, negative where the prediction is wrong; −0 too.
+    pub(crate) fn signed(&self) -> impl Iterator<Item = f64> {
+        self.confidence.iter().zip(&self.correct).map(|(c, right)| if *right { *c } else { -*c })
+    }
+
+    /// The inverse of [`signed`](Self::signed).
+    pub(crate) fn from_signed(signed: impl Iterator<Item = f64>) -> Result<Self, Error> {
+        let (confidence, correct): (Vec<f64>, Vec<bool>) =
+            signed.map(|c| (c.abs(), c.is_sign_positive())).unzip();
+        Self::new(&ndarray::Array1::from(confidence), &correct)
+    }
+
     /// Takes in the examples of another set, such as the next batch.
     ///
     /// ```

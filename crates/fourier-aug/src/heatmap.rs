@@ -31,7 +31,7 @@ pub enum Alignment {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HeatmapOptions {
-    /// ‖U‖₂ of the wave in each channel, finite and ≥ 0. The paper: 1, 2, 3, 4.
+    /// ‖U‖₂ of the wave in each channel, ≥ 0 and finite in f32. The paper: 1, 2, 3, 4.
     pub norm: f64,
     /// Signs of the channels. The paper: both.
     pub alignment: Alignment,
@@ -48,6 +48,9 @@ impl Default for HeatmapOptions {
         Self { norm: 4.0, alignment: Alignment::Aligned, phase, clip: true }
     }
 }
+
+/// What pixels in f32 bear.
+const NORM: &str = "finite in f32 and >= 0";
 
 /// Most pixels of a channel: larger maps would take years.
 const PIXELS: usize = 1 << 22;
@@ -124,7 +127,7 @@ impl HeatmapRun {
     /// An empty run for images of these channels, height and width.
     ///
     /// # Errors
-    /// A shape with a 0 or of more than 2²² pixels, a norm that is negative or not finite, a phase that is not finite.
+    /// A shape with a 0 or of more than 2²² pixels, a norm that is negative or not finite in f32, a phase that is not finite.
     pub fn new(shape: [usize; 3], options: HeatmapOptions) -> Result<Self, Error> {
         let [_, height, width] = shape;
         if shape.contains(&0) {
@@ -132,7 +135,7 @@ impl HeatmapRun {
             return Err(ArgumentError::Shape { argument: "shape", got: shape.to_vec(), want }.into());
         }
         let HeatmapOptions { norm, phase, .. } = options;
-        check::scalar("norm", norm, "finite and >= 0", norm >= 0.0 && norm.is_finite())?;
+        check::scalar("norm", norm, NORM, norm >= 0.0 && (norm as f32).is_finite())?;
         check::scalar("phase", phase, "finite", phase.is_finite())?;
         if height.checked_mul(width).is_none_or(|pixels| pixels > PIXELS) {
             let want = format!("[channels, height, width], height * width at most {PIXELS}");
@@ -162,7 +165,9 @@ impl HeatmapRun {
         let counts: Vec<usize> = state.outcomes.iter().map(Vec::len).collect();
         let (done, rest) = counts.split_at(state.waves_done.min(counts.len()));
         let started = done.first().copied().unwrap_or(state.images_done);
-        let same = done.iter().all(|&n| n == started && n >= state.images_done)
+        let same = done.iter().all(|&n| n == started && n > state.images_done)
+            && (state.batches_done == 0) == (state.images_done == 0)
+            && state.batches_done <= state.images_done
             && rest.iter().all(|&n| n == state.images_done);
         if !fits || !same {
             let want = format!("{} outcomes of {} images each", run.waves.len(), state.images_done);
@@ -197,7 +202,7 @@ impl HeatmapRun {
     /// Adds a batch of images [batch, channels, height, width] in [0, 1] with its labels `[batch]`.
     ///
     /// `classify` gets the perturbed batch and returns logits [batch, classes]; normalise inside it. `progress` is called after
-    /// each wave; if it breaks, the batch is left unfinished, the result is `Break`, and the next call has to bring the same
+    /// each wave; if it breaks before the last one, the batch is left unfinished, the result is `Break`, and the next call has to bring the same
     /// batch again, of which the waves that are done are skipped.
     ///
     /// # Errors
@@ -252,11 +257,8 @@ impl HeatmapRun {
             self.state.waves_done += 1;
             let (waves, batches_done) = (self.waves.len(), self.state.batches_done);
             let stop = progress(HeatmapProgress { waves_done: at + 1, waves, batches_done }).is_break();
+            // After the last wave nothing is left to come back for.
             if stop && at + 1 < waves {
-                return Ok(ControlFlow::Break(()));
-            }
-            if stop {
-                self.finish(batch);
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -326,9 +328,7 @@ impl HeatmapRun {
         check::scalar("batches", self.state.batches_done as f64, "at least 1", images > 0)?;
         let values = parallel::collect(self.waves.len(), |w| {
             let outcomes = self.state.outcomes[w].iter().take(images);
-            let confidence: ndarray::Array1<f32> = outcomes.clone().map(|c| c.abs()).collect();
-            let correct: Vec<bool> = outcomes.map(|c| c.is_sign_positive()).collect();
-            metric(&Predictions::new(&confidence, &correct)?)
+            metric(&Predictions::from_signed(outcomes.map(|c| f64::from(*c)))?)
         });
         let values: Vec<f64> = values.into_iter().collect::<Result<_, _>>()?;
         let [_, height, width] = self.state.shape;
@@ -343,9 +343,7 @@ fn outcomes(logits: &ArrayRef2<f32>, labels: &[usize]) -> Result<Vec<f32>, Error
         let (got, want) = (logits.shape().to_vec(), format!("[{}, classes]", labels.len()));
         return Err(ArgumentError::Shape { argument: "logits", got, want }.into());
     }
-    let found = Predictions::from_logits(logits, labels)?;
-    let signed = |(c, right): (&f64, &bool)| if *right { *c as f32 } else { -(*c as f32) };
-    Ok(found.confidence().iter().zip(found.correct()).map(signed).collect())
+    Ok(Predictions::from_logits(logits, labels)?.signed().map(|c| c as f32).collect())
 }
 
 /// +1 or −1: the last step of SplitMix64 over the four numbers.

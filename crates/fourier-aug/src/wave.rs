@@ -61,10 +61,11 @@ impl Grid {
     /// A grid of this size in pixels.
     ///
     /// # Errors
-    /// [`Error::Argument`] if a side is 0 or more than 2²⁴.
+    /// [`Error::Argument`] if a side is 0 or more than 2²⁴, or there are 2³¹ pixels or more.
     pub fn new(height: usize, width: usize) -> Result<Self, Error> {
-        if ![height, width].iter().all(|side| (1..=MOST).contains(side)) {
-            let want = "[height, width], from 1 to 16777216 each".to_owned();
+        let sides = [height, width].iter().all(|side| (1..=MOST).contains(side));
+        if !sides || height * width >= 1 << 31 {
+            let want = "[height, width], from 1 to 16777216 each, fewer than 2147483648 pixels".to_owned();
             return Err(ArgumentError::Shape { argument: "grid", got: vec![height, width], want }.into());
         }
         let circle = |n: usize| (0..n).map(|i| unit(i, n)).collect();

@@ -117,3 +117,10 @@ fn corrupted_images_of_files_belong_to_cifar() {
     let output = tiny(folder.path(), &["--corrupted", &corrupted]).output().unwrap();
     assert!(!output.status.success() && stderr(&output).contains("cifar10"), "{}", stderr(&output));
 }
+
+/// The files of CIFAR-10-C that are read are those of the corruptions that are measured.
+#[test]
+fn files_and_corruptions_have_the_same_names() {
+    use variata_fourier_aug::Corruption;
+    assert_eq!(variata_datasets::CIFAR_CORRUPTIONS, Corruption::COMMON.map(Corruption::name));
+}

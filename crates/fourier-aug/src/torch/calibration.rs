@@ -30,10 +30,7 @@ const NO_CLASS: f64 = 2.0;
 /// # Ok::<(), variata_fourier_aug::Error>(())
 /// ```
 pub fn predictions(logits: &Tensor, labels: &Tensor) -> Result<Predictions, Error> {
-    let signed = outcomes(logits, labels)?;
-    let confidence: ndarray::Array1<f64> = signed.iter().map(|c| c.abs()).collect();
-    let correct: Vec<bool> = signed.iter().map(|c| c.is_sign_positive()).collect();
-    Predictions::new(&confidence, &correct)
+    Predictions::from_signed(outcomes(logits, labels)?.into_iter())
 }
 
 /// Confidence of each prediction, negative where it is wrong.

@@ -31,7 +31,7 @@ pub struct ConsistencyLoss {
 ///
 /// # Errors
 /// Logits that are empty, not dense or not floating-point; labels of another shape, kind or device; a weight that is negative or
-/// not finite. On the CPU a label that is no class; on other devices the value is then NaN.
+/// not finite. A label that is no class, for logits of `Float` or `Double` on the CPU; the value is NaN for others.
 ///
 /// ```
 /// use variata_fourier_aug::{JSD_WEIGHT, torch::consistency_loss};

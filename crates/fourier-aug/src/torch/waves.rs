@@ -1,10 +1,10 @@
 //! Plane waves on tensors.
 
-use ndarray::{Array4, ArrayViewD, Ix4};
+use ndarray::{ArrayViewD, Ix4};
 use tch::{Device, Kind, Tensor};
 use variata_distributions::ArgumentError;
-use variata_distributions::torch::support::{size, wanted};
-use variata_torch_bridge::{check_floating, lend, no_grad, tensor_from_array};
+use variata_distributions::torch::support::size;
+use variata_torch_bridge::{Route, check_floating, lend, no_grad, route, tensor_from_array};
 
 use super::upload;
 use crate::error::Error;
@@ -134,15 +134,16 @@ pub fn waves_composed(grid: &Grid, waves: &[PlaneWave], kind: Kind, device: Devi
 /// ```
 pub fn add_waves(grid: &Grid, waves: &[PlaneWave], images: &Tensor, clip: bool) -> Result<Tensor, Error> {
     checked(grid, waves, images)?;
-    if images.kind() == Kind::Float && images.device() == Device::Cpu && !wanted(&[images]) {
-        let copy = |view: ArrayViewD<'_, f32>| view.as_standard_layout().into_owned();
-        let copy = lend("images", &images.detach(), copy)?.into_dimensionality::<Ix4>();
-        if let Ok(mut copy) = copy as Result<Array4<f32>, _> {
-            grid.add_waves(waves, &mut copy, clip)?;
-            return Ok(tensor_from_array(copy)?);
-        }
+    // The copy of the native kernel has no gradient.
+    if route(&[], &[images]) != Route::Native || images.kind() != Kind::Float {
+        return add_waves_composed(grid, waves, images, clip);
     }
-    add_waves_composed(grid, waves, images, clip)
+    let copy = |view: ArrayViewD<'_, f32>| view.as_standard_layout().into_owned();
+    let Ok(mut copy) = lend("images", &images.detach(), copy)?.into_dimensionality::<Ix4>() else {
+        return add_waves_composed(grid, waves, images, clip);
+    };
+    grid.add_waves(waves, &mut copy, clip)?;
+    Ok(tensor_from_array(copy)?)
 }
 
 /// [`add_waves`] as tensor operations on any device.

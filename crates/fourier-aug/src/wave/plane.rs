@@ -116,6 +116,10 @@ impl Grid {
     ) -> Result<(), Error> {
         let amplitudes = waves.iter().map(|w| self.amplitude(w.vector, w.phase, w.norm));
         let amplitudes: Vec<f64> = amplitudes.collect::<Result<_, _>>()?;
+        if let Some(i) = amplitudes.iter().position(|a| !(*a as f32).is_finite()) {
+            let (argument, must) = ("norm", "such that the wave is finite in f32");
+            return Err(ArgumentError::Value { argument, index: Some(i), value: waves[i].norm, must }.into());
+        }
         let plane = self.height * self.width;
         // Images of a task: some hundred kilobytes.
         let group = (1 << 16).max(size) / size.max(1);

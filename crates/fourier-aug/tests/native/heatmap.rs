@@ -164,6 +164,22 @@ fn a_stopped_run_goes_on_to_the_same_bits() {
     assert_eq!(&state, want.state());
 }
 
+/// After the last wave there is nothing to come back for.
+#[test]
+fn a_stop_at_the_last_wave_ends_the_batch() {
+    let options = options(Alignment::Aligned);
+    let mut run = HeatmapRun::new(SHAPE, options).unwrap();
+    let stop = |p: variata_fourier_aug::HeatmapProgress| {
+        if p.waves_done == p.waves { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    for batch in [images(3), images(2)] {
+        let labels = vec![0; batch.len_of(Axis(0))];
+        assert!(run.add(&batch, &labels, sensitive(2, 5), stop).unwrap().is_continue());
+    }
+    assert_eq!(run.state(), whole(options).state());
+    assert!(HeatmapRun::new(SHAPE, HeatmapOptions { norm: 1e300, ..options }).is_err());
+}
+
 #[test]
 fn a_failing_classifier_leaves_the_run_usable() {
     let mut run = HeatmapRun::new(SHAPE, options(Alignment::Aligned)).unwrap();
@@ -254,6 +270,12 @@ fn bad_input_is_refused_by_name() {
     assert_eq!(name(HeatmapRun::resume(state)), "outcomes");
     let mut state = run.state().clone();
     state.outcomes.clear();
+    assert_eq!(name(HeatmapRun::resume(state)), "outcomes");
+    // A batch of no images could never be brought again; images need a batch.
+    let mut state = HeatmapRun::new(SHAPE, options(Alignment::Aligned)).unwrap().state().clone();
+    state.waves_done = 1;
+    assert_eq!(name(HeatmapRun::resume(state.clone())), "outcomes");
+    (state.waves_done, state.batches_done) = (0, 1);
     assert_eq!(name(HeatmapRun::resume(state)), "outcomes");
 }
 

@@ -148,6 +148,11 @@ fn vanishing_waves_are_refused_or_left_out() {
         assert!(grid.amplitude(corner, phase, norm).is_err());
     }
     assert!(Grid::new(0, 4).is_err() && Grid::new(4, usize::MAX).is_err());
+    assert!(Grid::new(1 << 16, 1 << 15).is_err() && Grid::new(1 << 24, 1).is_ok());
+    // A norm that f64 has and pixels have not.
+    let huge = PlaneWave::aligned(WaveVector { y: 1, x: 2 }, 0.7, 1e300);
+    let error = Grid::new(8, 8).unwrap().waves::<f32>(&[huge]).unwrap_err();
+    assert!(error.to_string().contains("norm"), "{error}");
 }
 
 #[test]

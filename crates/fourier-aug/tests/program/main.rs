@@ -109,6 +109,27 @@ fn sheets_waves_and_corruptions() {
     assert_ne!(image::open(to.join("a.png")).unwrap().into_rgb8(), original);
 }
 
+/// Nothing that lies there is replaced, and no two images become one.
+#[test]
+fn files_of_the_user_stay() {
+    let (input, output) = (folder(), tempfile::tempdir().unwrap());
+    let before = std::fs::read(input.path().join("a.png")).unwrap();
+    let same = input.path().join(".");
+    let found = run(&["corrupt", text(input.path()), text(&same), "--corruption", "fog"]);
+    assert!(
+        !found.status.success() && String::from_utf8_lossy(&found.stderr).contains("replaced"),
+        "{found:?}"
+    );
+    assert_eq!(std::fs::read(input.path().join("a.png")).unwrap(), before);
+    RgbImage::new(4, 4).save(input.path().join("a.jpg")).unwrap();
+    let found = run(&["augment", text(input.path()), text(output.path())]);
+    assert!(
+        !found.status.success() && String::from_utf8_lossy(&found.stderr).contains("one file"),
+        "{found:?}"
+    );
+    assert_eq!(std::fs::read_dir(output.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn wrong_input_is_told() {
     let (input, output) = (folder(), tempfile::tempdir().unwrap());

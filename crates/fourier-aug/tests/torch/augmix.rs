@@ -81,9 +81,6 @@ fn every_action_gives_the_native_levels() {
     for shape in [[5, 3, 9, 10], [4, 1, 9, 10], [3, 3, 8, 6]] {
         let images = images(shape);
         for action in &actions {
-            if let (Action::Wave(wave), [_, _, 8, _]) = (action, shape) {
-                assert!(wave.vector.x < 6);
-            }
             let pipeline = only(Always(*action));
             let want = pipeline.augment(&images, 3, 0).unwrap();
             let got = back(&torch::augment_composed(&pipeline, &tensor(&images), 3, 0).unwrap());

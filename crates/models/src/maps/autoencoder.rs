@@ -85,11 +85,7 @@ impl MapAutoencoder {
     /// The file cannot be read, is damaged, or is another model's.
     pub fn from_checkpoint(path: &std::path::Path, device: Device) -> Result<Self, Error> {
         let loaded = checkpoint::read(path)?;
-        let Description { config, image } =
-            serde_json::from_str(&loaded.state.model).map_err(|error| Error::Mismatch {
-                path: loaded.path.clone(),
-                problem: format!("it does not describe an autoencoder with a map: {error}"),
-            })?;
+        let Description { config, image } = loaded.description("an autoencoder with a map")?;
         let model = Self::new(&config, image, 0, device)?;
         loaded.restore_model(&model.parameters)?;
         Ok(model)

@@ -167,6 +167,14 @@ fn each(
 ) -> Result<()> {
     let listed = files::list(input)?;
     std::fs::create_dir_all(output).with_context(|| format!("cannot make {}", output.display()))?;
+    let same = input.canonicalize().ok().zip(output.canonicalize().ok()).is_some_and(|(a, b)| a == b);
+    ensure!(!same, "{} is both input and output: the images there would be replaced", input.display());
+    let mut stems = HashMap::new();
+    for path in &listed {
+        if let Some(other) = stems.insert(path.file_stem(), path) {
+            bail!("{} and {} would become one file", other.display(), path.display());
+        }
+    }
     let (mut written, mut left_out) = (0, 0);
     for (index, path) in listed.iter().enumerate() {
         match files::read(path) {
