@@ -189,7 +189,8 @@ impl Grid {
         join: impl Fn(T, f32) -> T + Copy,
     ) {
         let (k, phase) = wave;
-        let turn = |at: usize, by: usize, n: usize| (at + by) % n;
+        // Both are below n.
+        let turn = |at: usize, by: usize, n: usize| if at + by < n { at + by } else { at + by - n };
         columns.clear();
         let mut at = 0;
         for _ in 0..self.width {
