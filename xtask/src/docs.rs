@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{api, pins, places, process, setup};
+use crate::{api, metadata, pins, places, process, setup};
 
 /// Checks the links, builds rustdoc and, unless `no_book`, the book.
 pub(crate) fn run(no_book: bool) -> Result<()> {
@@ -16,12 +16,12 @@ pub(crate) fn run(no_book: bool) -> Result<()> {
         bail!("broken links:\n  {}", problems.join("\n  "));
     }
     setup::ensure(false)?;
+    // The lists first: they are the shorter, and what they need is what the pages need.
+    api::run(true)?;
     let mut rustdoc = process::cargo(["doc", "--no-deps", "--workspace", "--all-features"]);
     rustdoc.env("RUSTDOCFLAGS", "-D warnings");
     process::run(rustdoc)?;
-    // From the same build of what is depended on.
-    api::run(true)?;
-    let mut built = "target/doc".to_owned();
+    let mut built = metadata::folders()?.target.join("doc").display().to_string();
     if !no_book && places::root().join("docs/book.toml").is_file() {
         let mut book = Command::new(mdbook()?);
         book.args(["build", "docs"]).current_dir(places::root());
