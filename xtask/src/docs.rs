@@ -1,5 +1,7 @@
 //! `cargo xtask docs`: the API documentation with warnings denied, the book, the links between texts, and the lists of docs/api.
 
+mod markdown;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,10 +59,7 @@ pub(crate) fn broken_links(root: &Path) -> Result<Vec<String>> {
         pages.extend(Some(root.join(name)).filter(|page| page.is_file()));
     }
     let book = root.join("docs/src");
-    let mut chapters = Vec::new();
-    if book.is_dir() {
-        markdown_below(&book, &mut chapters)?;
-    }
+    let chapters = if book.is_dir() { markdown::below(&book)? } else { Vec::new() };
     pages.extend(chapters.iter().cloned());
 
     let mut problems = Vec::new();
@@ -88,19 +87,6 @@ pub(crate) fn broken_links(root: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(problems)
-}
-
-fn markdown_below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            markdown_below(&path, found)?;
-        } else if path.extension().is_some_and(|ending| ending == "md") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(())
 }
 
 /// Targets of the inline links and pictures of a Markdown text with their lines, code left out.
