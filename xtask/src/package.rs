@@ -48,7 +48,7 @@ pub(crate) fn run(long: bool) -> Result<()> {
     let consumed = process::elapsed(start);
     let sets = features::check(&native, long)?;
     println!(
-        "package: {} crates are packed; {programs} examples of the READMEs of {} crates ran from the packages, without \
+        "package: {} crates are packed; {programs} examples of the READMEs of {} crates work from the packages, without \
          libtorch ({}); {sets} sets of features compile ({} in all)",
         published.len(),
         native.len(),
