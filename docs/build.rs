@@ -2,57 +2,61 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::io::Result;
+use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
 
+#[path = "../xtask/src/docs/markdown.rs"]
+mod markdown;
+
 fn main() -> Result<()> {
-    println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=src");
-    let mut pages = Vec::new();
-    markdown_below(Path::new("src"), &mut pages)?;
-    pages.sort();
+    for watched in ["build.rs", "../xtask/src/docs/markdown.rs", "src", "../README.md"] {
+        println!("cargo:rerun-if-changed={watched}");
+    }
+    let mut pages = markdown::below(Path::new("src"))?;
+    pages.push("../README.md".into());
     let mut text = String::new();
     for page in &pages {
-        let blocks = rust_of_its_own(&fs::read_to_string(page)?);
+        let blocks = rust_of_its_own(&fs::read_to_string(page)?)
+            .map_err(|line| Error::other(format!("{}:{line}: a block without an end", page.display())))?;
         if !blocks.is_empty() {
-            let name: String = page.display().to_string().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+            let name = page
+                .display()
+                .to_string()
+                .to_ascii_lowercase()
+                .replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+            let name = name.trim_matches('_');
             let _ = write!(text, "#[doc = {blocks:?}]\npub mod {name} {{}}\n");
         }
+    }
+    if text.is_empty() {
+        return Err(Error::other("no page shows any Rust: nothing would be compiled"));
     }
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
     fs::write(out.join("pages.rs"), text)
 }
 
-fn markdown_below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            markdown_below(&path, found)?;
-        } else if path.extension().is_some_and(|ending| ending == "md") {
-            found.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// The fenced blocks of Rust that hold code and not the place of an example.
-fn rust_of_its_own(text: &str) -> String {
+/// The fenced blocks of Rust that hold code and not the place of an example, without the indentation of their fences; or the line
+/// of a fence that nothing closes.
+fn rust_of_its_own(text: &str) -> std::result::Result<String, usize> {
     let mut kept = String::new();
-    let mut open: Option<String> = None;
-    for line in text.lines() {
-        match &mut open {
-            None if line.starts_with("```rust") => open = Some(format!("{line}\n")),
-            None => {}
-            Some(block) => {
-                let _ = writeln!(block, "{line}");
-                if line.starts_with("```") {
-                    if !block.contains("{{#include") {
-                        kept.push_str(block);
-                    }
-                    open = None;
-                }
+    let mut open: Option<(usize, usize, String)> = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        let code = line.trim_start();
+        let fence = code.starts_with("```");
+        let Some((_, indent, block)) = &mut open else {
+            if fence {
+                open = Some((number, line.len() - code.len(), format!("{code}\n")));
             }
+            continue;
+        };
+        let spaces = (line.len() - code.len()).min(*indent);
+        let _ = writeln!(block, "{}", line.get(spaces..).unwrap_or(code));
+        if fence {
+            if block.starts_with("```rust") && !block.contains("{{#include") {
+                kept.push_str(block);
+            }
+            open = None;
         }
     }
-    kept
+    open.map_or(Ok(kept), |(number, _, _)| Err(number))
 }

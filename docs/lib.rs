@@ -1,4 +1,5 @@
-//! The Rust of the book's pages as documentation tests, so that what a page shows compiles: `cargo test --package variata-book`.
+//! The Rust of the book's pages and of the README at the root as documentation tests, so that what they show
+//! compiles: `cargo test --package variata-book`.
 //!
 //! `build.rs` collects it. What a page includes from an example is left out, because it is compiled there.
 

@@ -1,5 +1,7 @@
 //! `cargo xtask docs`: the API documentation with warnings denied, the book, the links between texts, and the lists of docs/api.
 
+mod markdown;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{api, pins, places, process, setup};
+use crate::{api, metadata, pins, places, process, setup};
 
 /// Checks the links, builds rustdoc and, unless `no_book`, the book.
 pub(crate) fn run(no_book: bool) -> Result<()> {
@@ -16,12 +18,12 @@ pub(crate) fn run(no_book: bool) -> Result<()> {
         bail!("broken links:\n  {}", problems.join("\n  "));
     }
     setup::ensure(false)?;
+    // The lists first: they are the shorter, and what they need is what the pages need.
+    api::run(true)?;
     let mut rustdoc = process::cargo(["doc", "--no-deps", "--workspace", "--all-features"]);
     rustdoc.env("RUSTDOCFLAGS", "-D warnings");
     process::run(rustdoc)?;
-    // From the same build of what is depended on.
-    api::run(true)?;
-    let mut built = "target/doc".to_owned();
+    let mut built = metadata::folders()?.target.join("doc").display().to_string();
     if !no_book && places::root().join("docs/book.toml").is_file() {
         let mut book = Command::new(mdbook()?);
         book.args(["build", "docs"]).current_dir(places::root());
@@ -57,10 +59,7 @@ pub(crate) fn broken_links(root: &Path) -> Result<Vec<String>> {
         pages.extend(Some(root.join(name)).filter(|page| page.is_file()));
     }
     let book = root.join("docs/src");
-    let mut chapters = Vec::new();
-    if book.is_dir() {
-        markdown_below(&book, &mut chapters)?;
-    }
+    let chapters = if book.is_dir() { markdown::below(&book)? } else { Vec::new() };
     pages.extend(chapters.iter().cloned());
 
     let mut problems = Vec::new();
@@ -88,19 +87,6 @@ pub(crate) fn broken_links(root: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(problems)
-}
-
-fn markdown_below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            markdown_below(&path, found)?;
-        } else if path.extension().is_some_and(|ending| ending == "md") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(())
 }
 
 /// Targets of the inline links and pictures of a Markdown text with their lines, code left out.

@@ -114,7 +114,7 @@ const COMMANDS: &[Spec] = &[
         operands: "",
         about: "Conventions, then every test of every crate, with libtorch and every feature",
         details: "Set-up included. Each crate that needs no libtorch is also compiled alone, so that none leans on\n\
-                  another's features, and used from its package as `package` does.",
+                  another's features: from its package as `package` does, if it is published.",
         flags: &[Flag {
             name: "--long",
             value: None,
@@ -130,7 +130,11 @@ const COMMANDS: &[Spec] = &[
                   docs/benchmarks.md is made from the newest of them.",
         flags: &[
             Flag { name: "--peers", value: None, about: "measure the peers of benches/peers as well" },
-            Flag { name: "--page", value: None, about: "measure nothing, write docs/benchmarks.md anew" },
+            Flag {
+                name: "--page",
+                value: None,
+                about: "only write docs/benchmarks.md anew; goes with nothing else",
+            },
             Flag { name: "--rounds", value: Some("N"), about: "rounds of --peers (default 5)" },
             Flag { name: "--rows", value: Some("TEXT"), about: "only rows whose id contains this" },
         ],
@@ -139,7 +143,7 @@ const COMMANDS: &[Spec] = &[
         name: "docs",
         operands: "",
         about: "Build the API documentation with warnings denied, and the book",
-        details: "Links inside the book are checked first, the lists of docs/api last. mdBook is installed into\n\
+        details: "Links inside the book are checked first, then the lists of docs/api. mdBook is installed into\n\
                   the cache folder if absent.",
         flags: &[Flag {
             name: "--no-book",
@@ -158,7 +162,8 @@ const COMMANDS: &[Spec] = &[
         name: "api",
         operands: "",
         about: "List the public items of the published crates in docs/api",
-        details: "A change of them is then seen in review. `docs` compares the lists.",
+        details: "A change of them is then seen in review. `docs` compares the lists. rustdoc's JSON, from which they\n\
+                  are made, goes to target/api; the pages of target/doc stay as they are.",
         flags: &[Flag { name: "--check", value: None, about: "compare instead" }],
     },
     Spec {
@@ -166,7 +171,7 @@ const COMMANDS: &[Spec] = &[
         operands: "",
         about: "Check that each crate stands alone: packages, README examples, features, licences",
         details: "Packs every published crate, unpacks it outside the workspace and runs the examples of its README in\n\
-                  a project that depends on it alone, without libtorch; compiles each crate without its features;\n\
+                  a project that depends on it alone, without libtorch; compiles each without default features;\n\
                   asks cargo-deny, if there is one, about licences and sources.",
         flags: &[Flag {
             name: "--long",
@@ -248,7 +253,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, U
     Ok(match spec.name {
         "setup" => Command::Setup { cuda: given.has("--cuda") },
         "test" => Command::Test { long: given.has("--long") },
-        "bench" if given.has("--page") => Command::BenchPage,
+        "bench" if given.has("--page") => {
+            let other = given.flags.iter().map(|(name, _)| *name).find(|name| *name != "--page");
+            if let Some(other) = given.operand.take().or_else(|| other.map(str::to_owned)) {
+                return Err(UsageError::UnexpectedArgument { command: "bench --page", given: other });
+            }
+            Command::BenchPage
+        }
         "bench" => Command::Bench {
             peers: given.has("--peers"),
             rounds: given.number("--rounds", 5)?,
@@ -432,6 +443,14 @@ mod tests {
         );
         check("tidy up", Err(UsageError::UnexpectedArgument { command: "tidy", given: given("up") }));
         check("bench a b", Err(UsageError::UnexpectedArgument { command: "bench", given: given("b") }));
+        for line in ["bench --page distributions", "bench distributions --peers --page"] {
+            let given = given("distributions");
+            check(line, Err(UsageError::UnexpectedArgument { command: "bench --page", given }));
+        }
+        check(
+            "bench --page --rows x",
+            Err(UsageError::UnexpectedArgument { command: "bench --page", given: given("--rows") }),
+        );
         check("bench --rounds", Err(UsageError::MissingValue { command: "bench", flag: "--rounds" }));
         check(
             "bench --rounds 0",

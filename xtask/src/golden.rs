@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::{places, process, venv};
+use crate::{metadata, places, process, venv};
 
 /// Runs the generators and rewrites the tables, or with `check` compares them byte for byte.
 pub(crate) fn run(check: bool, krate: Option<&str>) -> Result<()> {
@@ -16,6 +16,7 @@ pub(crate) fn run(check: bool, krate: Option<&str>) -> Result<()> {
         bail!("no crate `{name}`; there are {}", crates.join(", "));
     }
     let python = venv::ensure("golden-python", &places::root().join("xtask/golden-requirements.txt"))?;
+    let target = metadata::folders()?.target.join("golden");
     let mut differing = Vec::new();
     let mut tables = 0;
     for name in crates.iter().filter(|name| krate.is_none_or(|wanted| *name == wanted)) {
@@ -24,7 +25,7 @@ pub(crate) fn run(check: bool, krate: Option<&str>) -> Result<()> {
         if generators.is_empty() {
             continue;
         }
-        let out = scratch(name)?;
+        let out = places::emptied(target.join(name))?;
         for generator in &generators {
             let mut command = Command::new(&python);
             command.arg(golden.join(generator)).arg("--out").arg(&out).current_dir(places::root());
@@ -58,16 +59,6 @@ pub(crate) fn run(check: bool, krate: Option<&str>) -> Result<()> {
         if check { "are what their generators make" } else { "up to date" }
     );
     Ok(())
-}
-
-/// An empty folder for one crate's fresh tables.
-fn scratch(name: &str) -> Result<PathBuf> {
-    let out = places::root().join("target/golden").join(name);
-    if out.exists() {
-        fs::remove_dir_all(&out)?;
-    }
-    fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
-    Ok(out)
 }
 
 /// Names of the plain files in a folder, sorted; none if there is no folder.

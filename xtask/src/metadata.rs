@@ -47,17 +47,38 @@ impl Package {
     }
 }
 
-/// The packages of the workspace, sorted by name.
-pub(crate) fn members() -> Result<Vec<Package>> {
-    let text = process::capture(&mut process::cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
-    parse_members(&text)
+/// Where cargo builds: absolute, whatever the variables and settings that say so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Folders {
+    /// What is meant for people: programs, documentation.
+    pub(crate) target: PathBuf,
+    /// What is between; the same folder unless the user set another.
+    pub(crate) build: PathBuf,
 }
 
-fn parse_members(text: &str) -> Result<Vec<Package>> {
-    let metadata: Value = serde_json::from_str(text).context("`cargo metadata` printed no JSON")?;
+/// Cargo's folders for this workspace.
+pub(crate) fn folders() -> Result<Folders> {
+    let metadata = read(&["--no-deps"])?;
+    let target = metadata["target_directory"].as_str().context("`cargo metadata` names no target folder")?;
+    let build = metadata["build_directory"].as_str().unwrap_or(target);
+    Ok(Folders { target: target.into(), build: build.into() })
+}
+
+/// The packages of the workspace, sorted by name.
+pub(crate) fn members() -> Result<Vec<Package>> {
+    Ok(parse_members(&read(&["--no-deps"])?))
+}
+
+fn read(flags: &[&str]) -> Result<Value> {
+    let args = ["metadata", "--format-version", "1"].into_iter().chain(flags.iter().copied());
+    let text = process::capture(&mut process::cargo(args))?;
+    serde_json::from_str(&text).context("`cargo metadata` printed no JSON")
+}
+
+fn parse_members(metadata: &Value) -> Vec<Package> {
     let mut members: Vec<Package> = list(&metadata["packages"]).map(package).collect();
     members.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(members)
+    members
 }
 
 fn package(value: &Value) -> Package {
@@ -84,8 +105,7 @@ fn package(value: &Value) -> Package {
 
 /// Name, version and least Rust version of every package that the workspace can build with, those without one left out.
 pub(crate) fn rust_versions() -> Result<Vec<(String, String, String)>> {
-    let text_of_all = process::capture(&mut process::cargo(["metadata", "--format-version", "1"]))?;
-    let metadata: Value = serde_json::from_str(&text_of_all).context("`cargo metadata` printed no JSON")?;
+    let metadata = read(&[])?;
     let packages = list(&metadata["packages"]).filter(|package| package["rust_version"].is_string());
     let versions = packages
         .map(|package| (text(&package["name"]), text(&package["version"]), text(&package["rust_version"])));
@@ -116,7 +136,7 @@ mod tests {
             {"name": "variata-c", "version": "0.1.0", "manifest_path": "/w/crates/c/Cargo.toml", "publish": null,
              "features": {}, "dependencies": [{"name": "variata-a", "optional": false, "req": "^0.1", "kind": null}]}
         ]}"#;
-        let members = parse_members(text).unwrap();
+        let members = parse_members(&serde_json::from_str(text).unwrap());
         let names: Vec<&str> = members.iter().map(Package::short).collect();
         assert_eq!(names, ["a", "b", "c"]);
         assert_eq!(members.iter().map(|m| m.publishable).collect::<Vec<_>>(), [false, true, true]);

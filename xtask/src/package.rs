@@ -6,12 +6,14 @@ mod deny;
 mod features;
 mod readme;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
+use crate::lock::Lock;
 use crate::metadata::{self, Package};
 use crate::{places, process};
 
@@ -38,39 +40,45 @@ pub(crate) fn run(long: bool) -> Result<()> {
     let mut programs = 0;
     let native = published.iter().filter(|package| !package.needs_torch(&members));
     let native: Vec<&Package> = native.copied().collect();
+    // One for all, below the workspace's, so that what they share is built once.
+    let target = metadata::folders()?.target.join("consumers");
     for package in &native {
-        programs += consumer::run(package, &published, &packed, &outside.folder)?;
+        programs += consumer::run(package, &published, &packed, &outside.folder, &target)?;
     }
-    let consumed = start.elapsed();
+    let consumed = process::elapsed(start);
     let sets = features::check(&native, long)?;
     println!(
-        "package: {} crates are packed; {programs} examples of the READMEs of {} crates ran from the packages, without \
+        "package: {} crates are packed; {programs} examples of the READMEs of {} crates work from the packages, without \
          libtorch ({}); {sets} sets of features compile ({} in all)",
         published.len(),
         native.len(),
-        process::show(consumed),
+        consumed,
         process::elapsed(start),
     );
     Ok(())
 }
 
-/// A folder outside the workspace, removed when dropped.
+/// A folder outside the workspace, in the user's cache; one for each checkout, so that a run that was stopped leaves no more than
+/// the next one takes away. Removed when dropped.
 #[derive(Debug)]
 struct Outside {
     folder: PathBuf,
+    _lock: Lock,
 }
 
 impl Outside {
     fn make() -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("variata-package-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(Self { folder })
+        let mut hasher = DefaultHasher::new();
+        places::root().hash(&mut hasher);
+        let folder = places::cache()?.join(format!("package-{:016x}", hasher.finish()));
+        let lock = Lock::take(&folder.with_extension("lock"))?;
+        Ok(Self { folder: places::emptied(folder)?, _lock: lock })
     }
 }
 
 impl Drop for Outside {
     fn drop(&mut self) {
-        // What remains is rubbish in the folder for rubbish.
+        // What remains goes with the next run.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
@@ -108,8 +116,7 @@ fn rust_versions() -> Result<Vec<String>> {
         return Ok(vec!["Cargo.toml: no `rust-version`".to_owned()]);
     };
     let own = own.trim_matches('"');
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let compiler = process::capture(Command::new(rustc).arg("--version"))?;
+    let compiler = process::rustc(&["--version"])?;
     if !compiler.starts_with(&format!("rustc {own}.")) {
         println!("this is {}: it does not show that Rust {own} is enough", compiler.trim());
     }

@@ -27,19 +27,13 @@ pub(crate) fn cache() -> Result<PathBuf> {
     Ok(cache)
 }
 
-/// Short names of the crates that link libtorch whatever their features, sorted.
-pub(crate) fn torch_crates() -> Result<Vec<String>> {
-    let mut names = crates()?;
-    let mut unread = Ok(());
-    names.retain(|name| match std::fs::read_to_string(root().join("crates").join(name).join("Cargo.toml")) {
-        Ok(manifest) => manifest.lines().any(|line| line.starts_with("tch.")),
-        Err(error) => {
-            unread = Err(error);
-            false
-        }
-    });
-    unread?;
-    Ok(names)
+/// The folder, made if absent, without what an earlier run left in it.
+pub(crate) fn emptied(folder: PathBuf) -> Result<PathBuf> {
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
 }
 
 /// Short names of the crates, sorted.
@@ -53,4 +47,19 @@ pub(crate) fn crates() -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::emptied;
+
+    #[test]
+    fn a_folder_is_emptied_and_made() {
+        let name = format!("variata-places-{}", std::process::id());
+        let folder = emptied(std::env::temp_dir().join(name)).unwrap();
+        std::fs::write(folder.join("left"), "").unwrap();
+        assert_eq!(emptied(folder.clone()).unwrap(), folder);
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+        std::fs::remove_dir(&folder).unwrap();
+    }
 }

@@ -40,6 +40,11 @@ pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     command
 }
 
+/// What the compiler that cargo uses prints.
+pub(crate) fn rustc(args: &[&str]) -> Result<String> {
+    capture(Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).args(args))
+}
+
 /// The user's LIBTORCH, as opposed to the one that `.cargo/config.toml` gives every build.
 pub(crate) fn own_libtorch() -> Option<std::path::PathBuf> {
     let set = std::env::var_os("LIBTORCH").filter(|value| !value.is_empty())?;
@@ -144,7 +149,7 @@ pub(crate) fn elapsed(since: Instant) -> String {
     show(since.elapsed())
 }
 
-pub(crate) fn show(time: Duration) -> String {
+fn show(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{:.1} s", time.as_secs_f64()),

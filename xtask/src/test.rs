@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
+use crate::metadata::{self, Package};
 use crate::process::{self, Tally};
 use crate::{golden, package, places, setup, tidy};
 
 /// Runs everything; the last line says what ran and adds the tests up.
 pub(crate) fn run(long: bool) -> Result<()> {
     let start = Instant::now();
-    let crates = places::crates()?;
     tidy::run()?;
     setup::ensure(false)?;
     let mut tally = Tally::default();
@@ -23,14 +23,16 @@ pub(crate) fn run(long: bool) -> Result<()> {
     }
 
     // Each crate alone: in the run below, features of one crate reach the others. Those that always have libtorch stand on
-    // all the rest, and would build its bindings once more.
-    let with_torch = places::torch_crates()?;
-    let alone: Vec<&String> = crates.iter().filter(|name| !with_torch.contains(name)).collect();
-    for name in &alone {
-        let package = format!("variata-{name}");
-        process::run(cargo(long, &["check", "--package", &package]))?;
+    // all the rest, and would build its bindings once more. Those that are published are built from their packages, as a
+    // stranger gets them.
+    let members = metadata::members()?;
+    let crates = places::root().join("crates");
+    let alone =
+        members.iter().filter(|member| member.folder.starts_with(&crates) && !member.needs_torch(&members));
+    let alone: Vec<&Package> = alone.collect();
+    for package in alone.iter().filter(|member| !member.publishable) {
+        process::run(cargo(long, &["check", "--package", &package.name]))?;
     }
-    // As a stranger gets it, and without its features.
     package::run(long)?;
 
     // The whole workspace, which is what clippy checks: another choice of packages has other features of the bindings' own
@@ -48,7 +50,7 @@ pub(crate) fn run(long: bool) -> Result<()> {
         bail!("the tests ended well but reported {} passed, {} failed", tally.passed, tally.failed);
     }
     println!(
-        "xtask test: conventions, {} crates each alone and from their packages, and all tests with libtorch and every feature{}; \
+        "xtask test: conventions, {} crates each alone, the published ones from their packages, and all tests with libtorch and every feature{}; \
          doc tests included",
         alone.len(),
         if long {

@@ -35,9 +35,19 @@ pub(super) struct Row {
 
 impl Run {
     /// Runs sort from the oldest to the newest. Of two of one day without a time of day, the one of chosen rows is taken for the
-    /// newer: it repeats a part of the other.
-    pub(super) fn age(&self) -> (&str, usize, &str) {
-        (&self.time, self.file.len(), &self.file)
+    /// newer: it repeats a part of the other. The place, which no two runs share, decides last.
+    pub(super) fn age(&self) -> (&str, usize, &str, &str) {
+        (&self.time, self.file.len(), &self.file, &self.place)
+    }
+
+    pub(super) fn day(&self) -> &str {
+        self.time.split('T').next().unwrap_or_default()
+    }
+
+    /// Whether this run is a better measurement than `other`, whichever is newer: more rounds on the same machine and day. A run
+    /// that is stopped has fewer than it was asked for.
+    pub(super) fn surpasses(&self, other: &Self) -> bool {
+        self.machine == other.machine && self.day() == other.day() && self.rounds > other.rounds
     }
 
     fn parse(folder: &str, file: &str, text: &str) -> Result<Self> {
@@ -191,8 +201,27 @@ mod tests {
             run("2026-01-02T10:00:00", "a-rows"),
             run("2026-01-02T11:00:00", "a"),
             run("2026-01-03", "a"),
+            Run { place: "other/a".to_owned(), ..run("2026-01-03", "a") },
         ];
         assert!(ordered.windows(2).all(|pair| pair[0].age() < pair[1].age()));
+    }
+
+    #[test]
+    fn more_rounds_count_for_more_on_the_same_machine_and_day_only() {
+        let run = |time: &str, machine: &str, rounds| Run {
+            time: time.to_owned(),
+            machine: machine.to_owned(),
+            rounds,
+            ..Run::parse("day", "a", RUN).unwrap()
+        };
+        let many = run("2026-01-02", "M", 5);
+        let surpassed = [
+            run("2026-01-02T11:00:00", "M", 1),
+            run("2026-01-02T11:00:00", "M", 5),
+            run("2026-01-02T11:00:00", "N", 1),
+            run("2026-01-03", "M", 1),
+        ];
+        assert_eq!(surpassed.map(|other| many.surpasses(&other)), [true, false, false, false]);
     }
 
     #[test]

@@ -47,6 +47,11 @@ fn page(runs: &[Run], targets: &[Target], compared: &[String]) -> String {
     let mut newest: Vec<Newest<'_>> = Vec::new();
     for run in runs {
         for row in &run.rows {
+            let better =
+                |other: &&Run| other.surpasses(run) && other.rows.iter().any(|same| same.id == row.id);
+            if runs.iter().any(|other| better(&other)) {
+                continue;
+            }
             match newest.iter_mut().find(|kept| kept.row.id == row.id) {
                 Some(kept) => *kept = Newest { row, run },
                 None => newest.push(Newest { row, run }),
@@ -65,8 +70,8 @@ fn page(runs: &[Run], targets: &[Target], compared: &[String]) -> String {
     let mut text = format!(
         "# Benchmarks\n\n\
          <!-- Written by `cargo xtask bench --page` from benches/runs and benches/targets.tsv. Do not edit. -->\n\n\
-         The newest archived measurement of every row. Behind the time of a peer stands how many times as long as ours it takes; above\n\
-         1 ours is faster. The bound is the time that the bytes or the operations of the row take at the rate of a copy or of a matrix\n\
+         The newest archived measurement of every row; of those of one day and machine, one with the most rounds. Behind the time of a peer stands\n\
+         how many times as long as ours it takes; above 1 ours is faster. The bound is the time that the bytes or the operations of the row take at the rate of a copy or of a matrix\n\
          product on the same machine in the same run. *Asked* is what the row's issue asked for, as a least ratio to a peer (`torch` is\n\
          the better of eager and compiled, `best` the best of all) or to another row, with what was reached; **missed** marks those that\n\
          fall short. Runs of different days may be of different machines, which *run* tells apart. How all is measured: `benches/README.md`; how to measure again: `cargo xtask bench --peers`.\n\n\
@@ -95,8 +100,8 @@ fn page(runs: &[Run], targets: &[Target], compared: &[String]) -> String {
     }
     text += "\n## Runs\n\n";
     for (number, run) in (1..).zip(&used) {
-        let Run { place, time, machine, rounds, .. } = run;
-        let day = time.split('T').next().unwrap_or_default();
+        let Run { place, machine, rounds, .. } = run;
+        let day = run.day();
         let rounds = if *rounds == 1 { "one round".to_owned() } else { format!("median of {rounds} rounds") };
         let _ = writeln!(text, "{number}. {day}, {machine}; {rounds}; `benches/runs/{place}.json`");
     }
@@ -237,6 +242,37 @@ mod tests {
         assert_eq!(line("1. "), "1. new, M; median of 2 rounds; `benches/runs/new.json`");
         assert_eq!(line("2. "), "2. old, M; median of 2 rounds; `benches/runs/old.json`");
         assert!(!page.contains("unused"));
+    }
+
+    #[test]
+    fn a_stopped_run_does_not_replace_a_median_of_the_same_day() {
+        let rows: &[(&str, f64, &[(&str, Option<f64>)])] = &[("a/x", 1e3, &[])];
+        let timed =
+            |place: &str, time: &str, rounds| Run { time: time.to_owned(), rounds, ..run(place, "a", rows) };
+        let median = timed("median", "2026-01-02T10:00:00", 5);
+        let stopped = Run {
+            rows: run("", "a", &[("a/x", 9e3, &[]), ("a/y", 2e3, &[])]).rows,
+            ..timed("stopped", "2026-01-02T11:00:00", 1)
+        };
+        let next_day = timed("next", "2026-01-03T09:00:00", 1);
+        let names = ["a".to_owned()];
+        let row = |page: &str, id: &str| -> String {
+            let start = format!("| `{id}` |");
+            page.lines().find(|line| line.starts_with(&start)).unwrap_or_default().to_owned()
+        };
+        let shown = page(&[median.clone(), stopped.clone()], &[], &names);
+        assert_eq!(row(&shown, "a/x"), "| `a/x` | 1 µs | 500 ns (bytes) | 2.00 | – | 2 |");
+        // What the stopped run alone has is kept.
+        assert_eq!(row(&shown, "a/y"), "| `a/y` | 2 µs | 500 ns (bytes) | 4.00 | – | 1 |");
+        assert!(
+            shown.contains(
+                "\n1. 2026-01-02, M; one round; `benches/runs/stopped.json`\n2. 2026-01-02, M; median of 5"
+            ),
+            "{shown}"
+        );
+        let later = page(&[median, stopped, next_day], &[], &names);
+        assert!(later.contains("1. 2026-01-03, M; one round; `benches/runs/next.json`"), "{later}");
+        assert!(!later.contains("median.json"), "{later}");
     }
 
     #[test]

@@ -9,8 +9,15 @@ use super::{readme, unpacked_name};
 use crate::metadata::Package;
 use crate::{places, process};
 
-/// Builds and runs the examples of `package` from what was `packed`; returns how many there were.
-pub(super) fn run(package: &Package, published: &[&Package], packed: &Path, outside: &Path) -> Result<usize> {
+/// Builds and runs the examples of `package` from what was `packed`, in a project below `outside` with cargo's folder at
+/// `target`; returns how many there were.
+pub(super) fn run(
+    package: &Package,
+    published: &[&Package],
+    packed: &Path,
+    outside: &Path,
+    target: &Path,
+) -> Result<usize> {
     let text = fs::read_to_string(package.folder.join("README.md"))
         .with_context(|| format!("{} has no README.md", package.name))?;
     let examples = readme::examples(&text);
@@ -29,12 +36,9 @@ pub(super) fn run(package: &Package, published: &[&Package], packed: &Path, outs
     fs::copy(places::root().join("Cargo.lock"), project.join("Cargo.lock"))?;
 
     eprintln!("── {} from its package, without libtorch: {} examples", package.name, examples.len());
-    // One folder for all, below the workspace's, so that what they share is built once.
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| places::root().join("target"), Into::into);
     let cargo = |args: &[&str]| {
         let mut command = process::cargo(args.iter().copied());
-        command.current_dir(&project).env("CARGO_TARGET_DIR", target.join("consumers"));
+        command.current_dir(&project).env("CARGO_TARGET_DIR", target);
         command
     };
     let tree =
@@ -42,7 +46,8 @@ pub(super) fn run(package: &Package, published: &[&Package], packed: &Path, outs
     if let Some(line) = torch(&tree) {
         bail!("{} with default features depends on {line}", package.name);
     }
-    process::run(cargo(&["build", "--quiet", "--bins"]))?;
+    let verb = if examples.iter().any(|example| example.runs) { "build" } else { "check" };
+    process::run(cargo(&[verb, "--quiet", "--bins"]))?;
     for (number, _) in (1..).zip(&examples).filter(|(_, example)| example.runs) {
         process::run(cargo(&["run", "--quiet", "--bin", &format!("example-{number}")]))?;
     }
@@ -54,13 +59,13 @@ fn torch(tree: &str) -> Option<&str> {
     tree.lines().find(|line| line.starts_with("tch ") || line.starts_with("torch-sys "))
 }
 
-/// The manifest of the consumer: the crate by its path, whatever else the examples name at the workspace's versions, and the
+/// The manifest of the consumer, a workspace of its own wherever it lies: the crate by its path, whatever else the examples name at the workspace's versions, and the
 /// crate's neighbours from their packages, since no registry has them.
 fn manifest(package: &Package, published: &[&Package], packed: &Path, root: &str, programs: &str) -> String {
     let path = |package: &Package| packed.join(unpacked_name(package)).display().to_string();
     let mut text = format!(
         "[package]\nname = \"consumer-of-{}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [dependencies]\n{} = {{ path = \"{}\" }}\n",
+         [workspace]\n\n[dependencies]\n{} = {{ path = \"{}\" }}\n",
         package.short(),
         package.name,
         path(package)
@@ -132,7 +137,8 @@ mod tests {
                     rand_chacha = \"0.10\"\n\n[workspace.lints.rust]\nrayon = \"1\"\n";
         let text =
             manifest(&a, &[&a, &b, &c, &d], Path::new("/p"), root, "use ndarray::array;\nrand_chacha::A;");
-        let rest = text.split_once("[dependencies]\n").unwrap().1;
+        let (head, rest) = text.split_once("[dependencies]\n").unwrap();
+        assert!(head.ends_with("\n[workspace]\n\n"), "{head}");
         assert_eq!(
             rest,
             "variata-a = { path = \"/p/variata-a-0.1.0\" }\nndarray = \"0.17\"\nrand_chacha = \"0.10\"\n\n\
