@@ -184,6 +184,8 @@ impl<D: RunData> Session<D> {
     ) -> Result<Self> {
         let started = SystemTime::now();
         let threads = variata_torch_bridge::configure_threads(options.threads)?.torch;
+        // Only for speed: it may say no.
+        let _ = variata_torch_bridge::keep_freed_memory();
         let device = options.device.resolve()?;
         let name = options.data.as_deref().unwrap_or(default_data);
         let (embedded, data) = (name == default_data, Arc::new(load(name)?));
