@@ -57,7 +57,8 @@ fn one(program: &Path, paper: &str, arguments: &[OsString], out: &Path) -> Resul
     Ok(IndexEntry::of_report(paper, out, Path::new(report))?)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
