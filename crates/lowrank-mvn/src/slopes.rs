@@ -307,20 +307,33 @@ impl<F: Real> Run<'_, F> {
         let mut leverages = [0.0; ROWS];
         let leverages = &mut leverages[..count];
         leverages.iter_mut().zip(&*dots).zip(weights).for_each(|((h, dot), w)| *h = f64::from(*dot) * w * w);
-        let row = |i: usize| p[i * r..(i + 1) * r].iter().map(|p| weights[i] * f64::from(*p)).collect();
-        self.own(block, alpha, leverages, &row);
+        self.own(block, alpha, leverages, |i, j| weights[i] * f64::from(p[i * r + j]));
         squares
     }
 
-    /// The gradients in the diagonal, from leverages, and from rows of A where a leverage is high.
-    fn own(&mut self, block: &Panel, alpha: &[f64], leverages: &mut [f64], row: &dyn Fn(usize) -> Vec<f64>) {
+    /// The gradients in the diagonal, from leverages, and from A, entry by entry, where a leverage is high.
+    fn own(
+        &mut self,
+        block: &Panel,
+        alpha: &[f64],
+        leverages: &mut [f64],
+        entry: impl Fn(usize, usize) -> f64,
+    ) {
         let first = block.start - self.start;
-        for (i, h) in
-            leverages.iter_mut().enumerate().filter(|(_, h)| self.pivot < INDEPENDENT || **h > HIGH_LEVERAGE)
-        {
-            let mut row = row(i);
-            solve_lower(self.l, block.r, &mut row, 1);
-            *h = dot(&row, &row).min(1.0);
+        let again = |h: f64| self.pivot < INDEPENDENT || h > HIGH_LEVERAGE;
+        let again: Vec<_> = (0..leverages.len()).filter(|&i| again(leverages[i])).collect();
+        if !again.is_empty() {
+            // All at once: in a training whose columns become dependent it is every row of every step.
+            let mut columns: Vec<_> = (0..block.r)
+                .flat_map(|j| again.iter().map(move |&i| (i, j)))
+                .map(|(i, j)| entry(i, j))
+                .collect();
+            solve_lower(self.l, block.r, &mut columns, again.len());
+            again.iter().for_each(|&i| leverages[i] = 0.0);
+            for column in columns.chunks_exact(again.len()) {
+                again.iter().zip(column).for_each(|(&i, v)| leverages[i] += v * v);
+            }
+            again.iter().for_each(|&i| leverages[i] = leverages[i].min(1.0));
         }
         for Output { parts, diag, .. } in &mut self.outputs {
             let slopes = leverages.iter().zip(block.weights()).zip(alpha);
@@ -362,8 +375,7 @@ impl<F: Real> Run<'_, F> {
         for ((h, dot), w) in leverages.iter_mut().zip(&*dots).zip(weights) {
             *h = dot.to_f64() * if raw { w * w } else { 1.0 };
         }
-        let row = |i: usize| (0..r).map(|j| block.entry(i, j)).collect();
-        self.own(block, alpha, &mut leverages[..rows], &row);
+        self.own(block, alpha, &mut leverages[..rows], |i, j| block.entry(i, j));
     }
 }
 
