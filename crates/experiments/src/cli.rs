@@ -7,10 +7,12 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use variata_datasets::{ImageFolderOptions, Unreadable};
 use variata_models::DeviceChoice;
+use variata_models::train::StopFlag;
 
 use crate::everything;
 use crate::papers::{fourier_aug, sliced, sos_vae, vae, vq_diff};
 use crate::session::{Session, SessionOptions};
+use crate::shard::{Part, Shard};
 use crate::studio::StudioArgs;
 
 /// Reproduces the experiments of five papers on generative models and augmentations.
@@ -98,6 +100,13 @@ struct Reproduce {
     /// Begin an interrupted run anew, and replace a run of other settings in the same folder.
     #[arg(long)]
     restart: bool,
+    /// i/n: trains the i-th of n shares of the models, for runs on several machines or a job array. The shares lie in the folder
+    /// `shards` of --out.
+    #[arg(long)]
+    shard: Option<Shard>,
+    /// Collects the models that shares have trained, measures them and writes the report, or names those that are missing.
+    #[arg(long, conflicts_with_all = ["shard", "restart"])]
+    merge: bool,
 }
 
 impl Paper {
@@ -139,6 +148,8 @@ impl Reproduce {
         all.extend(["--out".into(), self.out.clone().into_os_string()]);
         all.extend(self.resume.then(|| "--resume".into()));
         all.extend(self.restart.then(|| "--restart".into()));
+        all.extend(self.shard.map(|shard| format!("--shard={shard}").into()));
+        all.extend(self.merge.then(|| "--merge".into()));
         Ok(all)
     }
 }
@@ -164,10 +175,19 @@ impl Command {
             Action::Reproduce(args) => {
                 let Some(paper) = args.paper else {
                     let program = std::env::current_exe().context("cannot find this program")?;
+                    if args.shard.is_some() {
+                        return everything::train(&program, &Paper::names(), &args.shared()?);
+                    }
                     let page = everything::run(&program, &Paper::names(), &args.shared()?, &args.out)?;
                     print_out(&format!("{}\n", page.display()));
                     return Ok(());
                 };
+                let part = match args.shard {
+                    Some(shard) => Part::Shard(shard),
+                    None if args.merge => Part::Merge,
+                    None => Part::Whole,
+                };
+                let stop = StopFlag::default();
                 let [height, width] = args.size.unwrap_or([64; 2]);
                 let options = SessionOptions {
                     data: args.data,
@@ -185,6 +205,8 @@ impl Command {
                     out: args.out,
                     resume: args.resume,
                     restart: args.restart,
+                    part,
+                    stop: stop.clone(),
                 };
                 let page = match paper {
                     Paper::Vae => vae::reproduce(&args.preset, &Session::begin(options, vae::DATA)?)?,
@@ -201,6 +223,9 @@ impl Command {
                 };
                 match page {
                     Some(page) => print_out(&format!("{}\n", page.display())),
+                    None if args.shard.is_some() && !stop.is_requested() => {
+                        eprintln!("this share is trained; --merge reports when all are");
+                    }
                     None => bail!("stopped; the same command with --resume goes on"),
                 }
                 Ok(())

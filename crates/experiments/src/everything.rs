@@ -44,6 +44,25 @@ pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out
     )
 }
 
+/// Runs the training of a share of each paper's models. One that fails is reported, and the next begins.
+///
+/// # Errors
+/// One failed: then after the others have run.
+pub(crate) fn train(program: &Path, papers: &[String], arguments: &[OsString]) -> Result<()> {
+    let mut failed = Vec::new();
+    for paper in papers {
+        eprintln!("== {paper}");
+        let status = Command::new(program).args(["reproduce", paper]).args(arguments).status();
+        if !status.with_context(|| format!("cannot run {}", program.display()))?.success() {
+            failed.push(paper.as_str());
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("{} of {} shares failed: {}", failed.len(), papers.len(), failed.join(", "))
+}
+
 fn one(program: &Path, paper: &str, arguments: &[OsString], out: &Path) -> Result<IndexEntry> {
     let mut command = Command::new(program);
     command.args(["reproduce", paper]).args(arguments).stdout(Stdio::piped());

@@ -11,9 +11,11 @@ mod pixels;
 mod preset;
 mod session;
 pub mod settings;
+mod shard;
 mod studio;
 mod tensors;
 mod tsne;
 
 pub use preset::{Preset, PresetSource};
 pub use session::{Session, SessionOptions, TrainJob};
+pub use shard::{Part, Shard};

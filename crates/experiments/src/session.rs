@@ -21,6 +21,7 @@ use variata_report::{
 
 use crate::Preset;
 use crate::parallel::{self, Shares};
+use crate::shard::{self, Part};
 
 /// What the command line says about a run.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +46,10 @@ pub struct SessionOptions {
     pub resume: bool,
     /// Begin anew.
     pub restart: bool,
+    /// Which part of the run this process does.
+    pub part: Part,
+    /// Asks the run to stop.
+    pub stop: StopFlag,
 }
 
 /// What a manifest and the checkpoints say of the data.
@@ -84,7 +89,8 @@ pub struct Session<D = ImageDataset> {
     /// The data, images in most papers.
     pub data: Arc<D>,
     embedded: bool,
-    stop: StopFlag,
+    /// Models that a merge has not found.
+    missing: Mutex<Vec<String>>,
     progress: ProgressGroup,
     started: SystemTime,
 }
@@ -189,8 +195,7 @@ impl<D: RunData> Session<D> {
         let device = options.device.resolve()?;
         let name = options.data.as_deref().unwrap_or(default_data);
         let (embedded, data) = (name == default_data, Arc::new(load(name)?));
-        let stop = StopFlag::default();
-        let flag = stop.clone();
+        let flag = options.stop.clone();
         let handler = ctrlc::set_handler(move || {
             if flag.request() == 0 {
                 eprintln!("stopping after this step, with a checkpoint; once more to stop at once");
@@ -210,7 +215,7 @@ impl<D: RunData> Session<D> {
             threads,
             data,
             embedded,
-            stop,
+            missing: Mutex::default(),
             progress: ProgressGroup::default(),
             started,
         })
@@ -223,14 +228,14 @@ impl<D: RunData> Session<D> {
 
     /// Whether Ctrl-C was pressed.
     pub fn is_stopping(&self) -> bool {
-        self.stop.is_requested()
+        self.options.stop.is_requested()
     }
 
     /// Calls `job(0)` to `job(count - 1)` and returns the results in this order; `None` when the run was asked to stop.
     /// On the CPU, jobs run side by side, each with an equal share of the threads; on a GPU, one after the other.
     ///
     /// # Errors
-    /// A job fails; the others are asked to stop, with a checkpoint.
+    /// A job fails; the others are asked to stop, with a checkpoint. In a merge: models are missing.
     pub fn side_by_side<T: Send>(
         &self,
         count: usize,
@@ -240,7 +245,35 @@ impl<D: RunData> Session<D> {
             Device::Cpu => Shares::new(self.threads, count),
             _ => Shares { workers: 1, threads: self.threads },
         };
-        parallel::run(shares, count, &self.stop, job)
+        let merging = self.options.part == Part::Merge;
+        let results = parallel::run(shares, count, &self.options.stop, |i| {
+            let result = job(i)?;
+            // What a merge has not found does not keep it from looking for the others.
+            Ok(if result.is_none() && !merging { None } else { Some(result) })
+        })?;
+        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !missing.is_empty() && !self.is_stopping() {
+            bail!(
+                "not trained to the end by any share, of {count} models: {}; \
+                 --shard trains them, with --resume where it was interrupted",
+                missing.join(", ")
+            );
+        }
+        Ok(results.and_then(|results| results.into_iter().collect()))
+    }
+
+    /// [`side_by_side`](Self::side_by_side) for the trainings of a run: a shard does those of its share, and returns `None`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn train_each<T: Send>(
+        &self,
+        count: usize,
+        job: impl Fn(usize) -> Result<Option<T>> + Sync,
+    ) -> Result<Option<Vec<T>>> {
+        let mine = self.options.part.of(count);
+        let done = self.side_by_side(mine.len(), |i| job(mine[i]))?;
+        Ok(done.filter(|_| !matches!(self.options.part, Part::Shard(_))))
     }
 
     /// The manifest of a run, and its folder.
@@ -282,15 +315,16 @@ impl<D: RunData> Session<D> {
             run: None,
         };
         let replace = if self.options.restart { Replace::OtherSettings } else { Replace::Never };
-        let folder = OutputDir::for_run(&self.options.out, &manifest, replace)
+        let folder = OutputDir::for_run(&self.options.part.folder(&self.options.out), &manifest, replace)
             .context("--restart replaces the run, --out puts this one elsewhere")?;
-        if folder.previous() == Previous::Unfinished && !self.options.resume && !self.options.restart {
+        let goes_on = self.options.resume || self.options.part == Part::Merge;
+        if folder.previous() == Previous::Unfinished && !goes_on && !self.options.restart {
             bail!(
                 "{} holds an interrupted run of these settings: --resume goes on with it, --restart begins anew",
                 folder.path().display()
             );
         }
-        if !self.options.resume {
+        if !goes_on {
             let old = folder.path().join("checkpoints");
             if old.exists() {
                 std::fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
@@ -374,6 +408,12 @@ impl<D: RunData> Session<D> {
             job.config,
             job.settings
         );
+        if self.options.part == Part::Merge
+            && !shard::collect(&self.options.out, folder.path(), &name, &identity)?
+        {
+            self.missing.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+            return Ok(None);
+        }
         let mut progress = ProgressBar::within(&self.progress, name.as_str());
         let mut log = LogFile::append(&folder.path().join("log.jsonl"), name.as_str())?;
         let mut trainer = Trainer::new(model, &parts.train, job.config, job.seed);
@@ -384,7 +424,7 @@ impl<D: RunData> Session<D> {
             .validation(&parts.validation)
             .checkpoints(&store, identity)
             .measure(measurement)
-            .stop_flag(self.stop.clone())
+            .stop_flag(self.options.stop.clone())
             .listen(&mut progress)
             .listen(&mut log)
             .run()

@@ -35,7 +35,8 @@ pub fn preset(name: &str) -> Result<Preset<FourierAugConfig>> {
     Preset::load(name, PRESETS)
 }
 
-/// Trains a classifier for every seed and set of operations, measures, and writes the report; `None` when the run was asked to stop.
+/// Trains a classifier for every seed and set of operations, measures, and writes the report; `None` when the run was asked to stop, or
+/// has trained its share.
 ///
 /// # Errors
 /// Settings, data, training or files fail.

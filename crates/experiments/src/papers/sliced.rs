@@ -36,7 +36,8 @@ pub fn preset(name: &str) -> Result<Preset<SlicedConfig>> {
     Preset::load(name, PRESETS)
 }
 
-/// Trains everything for every seed, measures, and writes the report; `None` when the run was asked to stop.
+/// Trains everything for every seed, measures, and writes the report; `None` when the run was asked to stop, or
+/// has trained its share.
 ///
 /// # Errors
 /// Settings, data, training or files fail.

@@ -58,7 +58,8 @@ pub(crate) fn train_for_studio(session: &Session) -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
-/// Trains everything for every seed, measures, and writes the report; `None` when the run was asked to stop.
+/// Trains everything for every seed, measures, and writes the report; `None` when the run was asked to stop, or
+/// has trained its share.
 ///
 /// # Errors
 /// Settings, data, training or files fail.

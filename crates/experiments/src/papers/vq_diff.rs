@@ -36,7 +36,8 @@ pub fn preset(name: &str) -> Result<Preset<VqDiffConfig>> {
     Preset::load(name, PRESETS)
 }
 
-/// Loads the bundles, trains everything for every seed, measures, and writes the report; `None` when the run was asked to stop.
+/// Loads the bundles, trains everything for every seed, measures, and writes the report; `None` when the run was asked to stop, or
+/// has trained its share.
 ///
 /// # Errors
 /// Settings, data, training or files fail.

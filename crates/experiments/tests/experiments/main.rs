@@ -6,6 +6,7 @@ mod command_line;
 mod fourier_aug;
 mod presets;
 mod run;
+mod shards;
 mod sliced;
 mod sos_vae;
 mod vq_diff;

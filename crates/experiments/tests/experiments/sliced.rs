@@ -8,7 +8,7 @@ use variata_experiments::papers::sliced::{SlicedConfig, preset};
 
 use crate::{killed_resumes_to_the_same_bytes, of_paper, settings_are_refused, stderr, writes_every_part};
 
-const TINY: &str = r#"
+pub(crate) const TINY: &str = r#"
 seeds = 1
 steps = 30
 latent = 3

@@ -133,6 +133,14 @@ impl<F: FileSystem> CheckpointStore<F> {
         Ok(all)
     }
 
+    /// File and state of the newest whole checkpoint; `None` where there is none.
+    ///
+    /// # Errors
+    /// The folder or a file cannot be read; there are checkpoints, but none is whole.
+    pub fn latest(&self) -> Result<Option<(PathBuf, RunState)>, Error> {
+        Ok(self.load_latest()?.0.map(|loaded| (loaded.path, loaded.state)))
+    }
+
     /// The newest whole checkpoint, and what was wrong with newer ones.
     pub(crate) fn load_latest(&self) -> Result<(Option<Loaded>, Vec<Error>), Error> {
         let mut damaged = Vec::new();

@@ -29,7 +29,7 @@ pub(super) fn train_all(
     for &set in sets {
         config.pipeline(&session.data, set)?;
     }
-    let trained = session.side_by_side(seeds.len() * sets.len(), |i| {
+    let trained = session.train_each(seeds.len() * sets.len(), |i| {
         let (seed, set) = (seeds[i / sets.len()], sets[i % sets.len()]);
         Ok(train(session, folder, config, set, seed)?.map(|trained| (seed, trained)))
     })?;

@@ -159,7 +159,7 @@ pub(super) fn train_all(
     // A model is lent to one thread at a time.
     let classifiers: Vec<_> = classifiers.into_iter().map(Mutex::new).collect();
     let width = variants.len();
-    let trained = session.side_by_side(seeds.len() * width, |i| {
+    let trained = session.train_each(seeds.len() * width, |i| {
         let (k, variant) = (i / width, variants[i % width]);
         train_variant(session, folder, config, (&parts[k], seeds[k]), &classifiers[k], variant)
     })?;

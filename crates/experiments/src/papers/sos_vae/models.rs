@@ -94,7 +94,7 @@ pub(super) fn train_all(
     let variants = Variant::all(config);
     // The autoencoders, the normal without a network and the classifier, seed after seed.
     let width = variants.len() + 2;
-    let trained = session.side_by_side(seeds.len() * width, |i| {
+    let trained = session.train_each(seeds.len() * width, |i| {
         let (seed, parts) = (seeds[i / width], &parts[i / width]);
         Ok(match i % width {
             k if k < variants.len() => train_variant(session, folder, config, parts, seed, variants[k])?

@@ -96,7 +96,7 @@ pub(super) fn train_all(
     let parts = seeds.iter().map(part).collect::<Result<Vec<_>>>()?;
     // One job for each autoencoder and the classifier, seed after seed.
     let width = Variant::ALL.len() + 1;
-    let trained = session.side_by_side(seeds.len() * width, |i| {
+    let trained = session.train_each(seeds.len() * width, |i| {
         let (seed, parts) = (seeds[i / width], &parts[i / width]);
         if let Some(&variant) = Variant::ALL.get(i % width) {
             let trained = train_variant(session, folder, config, parts, seed, variant)?;

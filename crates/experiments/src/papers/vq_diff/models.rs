@@ -85,7 +85,7 @@ pub(super) fn train_all(
     let part = |&seed: &u64| session.data.parts(config.data.batch_size, seed);
     let parts = seeds.iter().map(part).collect::<Result<Vec<_>>>()?;
     let width = Method::ALL.len();
-    let trained = session.side_by_side(seeds.len() * width, |i| {
+    let trained = session.train_each(seeds.len() * width, |i| {
         let (k, method) = (i / width, Method::ALL[i % width]);
         train(session, folder, config, (&parts[k], seeds[k]), method)
     })?;
