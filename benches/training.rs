@@ -1,4 +1,4 @@
-//! A model in training, step by step.
+//! A model in training, step by step, in a process that keeps freed memory as the program `variata` does.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -41,6 +41,7 @@ pub struct Training {
 impl Training {
     /// At its first step, on the CPU.
     pub fn new(config: &AutoencoderConfig, image: ImageShape, batch_size: usize, learning_rate: f64) -> Self {
+        let _ = variata_torch_bridge::keep_freed_memory();
         let model = given(Autoencoder::new(config, image, 1, 0, Device::Cpu));
         let settings = AdamConfig { learning_rate, ..AdamConfig::default() };
         let adam = given(Optimizer::new(settings, model.parameters()));
@@ -87,6 +88,7 @@ impl MapTraining {
     /// At its first step, on the CPU, with bundles of 64 streamlines of 64 points.
     pub fn new(config: &MapConfig, batch_size: usize) -> Self {
         let image = ImageShape { channels: 3, height: 64, width: 64 };
+        let _ = variata_torch_bridge::keep_freed_memory();
         let model = given(MapAutoencoder::new(config, image, 0, Device::Cpu));
         let adam = given(Optimizer::new(AdamConfig::default(), model.parameters()));
         let values = spread(batch_size, 3 * 64 * 64, -1.0, 1.0, 1).into_iter().collect();

@@ -329,11 +329,13 @@ impl<F: Real> Run<'_, F> {
                 .map(|(i, j)| entry(i, j))
                 .collect();
             solve_lower(self.l, block.r, &mut columns, again.len());
-            again.iter().for_each(|&i| leverages[i] = 0.0);
+            let mut squares = vec![0.0; again.len()];
             for column in columns.chunks_exact(again.len()) {
-                again.iter().zip(column).for_each(|(&i, v)| leverages[i] += v * v);
+                squares.iter_mut().zip(column).for_each(|(sum, v)| *sum += v * v);
             }
-            again.iter().for_each(|&i| leverages[i] = leverages[i].min(1.0));
+            for (i, sum) in again.into_iter().zip(squares) {
+                leverages[i] = sum.min(1.0);
+            }
         }
         for Output { parts, diag, .. } in &mut self.outputs {
             let slopes = leverages.iter().zip(block.weights()).zip(alpha);
