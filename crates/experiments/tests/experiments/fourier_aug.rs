@@ -35,9 +35,9 @@ norms = [0.5, 1.0]
 bin = 10
 "#;
 
-const RUN: &str = "runs/fourier-aug/tiny-digits-0";
+pub(crate) const RUN: &str = "runs/fourier-aug/tiny-digits-0";
 
-fn tiny(out: &Path, more: &[&str]) -> Command {
+pub(crate) fn tiny(out: &Path, more: &[&str]) -> Command {
     // The smallest digits: 33 waves or so.
     of_paper("fourier-aug", out, TINY, 2, &[&["--data", "digits"], more].concat())
 }

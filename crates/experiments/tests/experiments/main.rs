@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod command_line;
+mod faults;
 mod fourier_aug;
 mod presets;
 mod run;

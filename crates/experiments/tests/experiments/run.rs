@@ -8,7 +8,7 @@ use variata_testkit::process::{KillAt, kill_and_resume};
 
 use crate::{TINY, command, stderr, tiny};
 
-const RUN: &str = "runs/vae/tiny-0";
+pub(crate) const RUN: &str = "runs/vae/tiny-0";
 /// The manifest has the times, the log has the order of events over restarts.
 const IGNORED: [&str; 3] = ["manifest.json", "log.jsonl", "checkpoints"];
 

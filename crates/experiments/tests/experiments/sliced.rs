@@ -37,9 +37,9 @@ directions = 10
 gradients = 5
 "#;
 
-const RUN: &str = "runs/sliced/tiny-0";
+pub(crate) const RUN: &str = "runs/sliced/tiny-0";
 
-fn tiny(out: &Path, more: &[&str]) -> Command {
+pub(crate) fn tiny(out: &Path, more: &[&str]) -> Command {
     of_paper("sliced", out, TINY, 2, more)
 }
 

@@ -46,9 +46,9 @@ edited = 12
 pixel = [5, 9]
 "#;
 
-const RUN: &str = "runs/sos-vae/tiny-faces-0";
+pub(crate) const RUN: &str = "runs/sos-vae/tiny-faces-0";
 
-fn tiny(out: &Path, more: &[&str]) -> Command {
+pub(crate) fn tiny(out: &Path, more: &[&str]) -> Command {
     of_paper("sos-vae", out, TINY, 2, &[&["--data", "faces:16"], more].concat())
 }
 

@@ -47,9 +47,9 @@ tsne_steps = 30
 neighbours = 2
 "#;
 
-const RUN: &str = "runs/vq-diff/tiny-0";
+pub(crate) const RUN: &str = "runs/vq-diff/tiny-0";
 
-fn tiny(out: &Path, more: &[&str]) -> Command {
+pub(crate) fn tiny(out: &Path, more: &[&str]) -> Command {
     of_paper("vq-diff", out, TINY, 2, more)
 }
 

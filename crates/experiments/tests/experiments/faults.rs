@@ -1,0 +1,130 @@
+//! What goes wrong around a run, of every paper: it ends with a reason, loses nothing, and goes on from there.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use variata_testkit::process::compare_folders;
+
+use crate::{fourier_aug, run, sliced, sos_vae, stderr, vq_diff};
+
+type Tiny = fn(&Path, &[&str]) -> Command;
+
+/// The command on a tiny preset, where its run lies, and one of its trainings.
+const PAPERS: [(Tiny, &str, &str); 5] = [
+    (crate::tiny, run::RUN, "cvae-0"),
+    (sos_vae::tiny, sos_vae::RUN, "sos-vae-0"),
+    (sliced::tiny, sliced::RUN, "scwae-0"),
+    (vq_diff::tiny, vq_diff::RUN, "vae-0"),
+    (fourier_aug::tiny, fourier_aug::RUN, "augsvf-0"),
+];
+
+fn fails_with(output: &Output, reason: &str) {
+    let message = stderr(output);
+    assert!(!output.status.success() && message.contains(reason), "{reason}: {message}");
+    assert!(!message.contains("panicked"), "{message}");
+}
+
+fn succeeds(output: &Output) {
+    assert!(output.status.success(), "{}", stderr(output));
+}
+
+#[test]
+fn a_folder_in_use_and_one_that_cannot_be_made_are_refused() {
+    for (tiny, run, _) in PAPERS {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join(run);
+        fs::create_dir_all(&place).unwrap();
+        let lock = File::create(place.join(".lock")).unwrap();
+        lock.lock().unwrap();
+        fails_with(&tiny(folder.path(), &[]).output().unwrap(), "is in use");
+
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("runs"), "a file").unwrap();
+        fails_with(&tiny(folder.path(), &[]).output().unwrap(), "runs");
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_gives_way_to_the_one_before_and_two_are_named_and_kept() {
+    for (tiny, run, training) in PAPERS {
+        let folder = tempfile::tempdir().unwrap();
+        succeeds(&tiny(folder.path(), &[]).output().unwrap());
+        let (place, before) = (folder.path().join(run), folder.path().join("before"));
+        fs::create_dir(&before).unwrap();
+        for name in ["report.html", "metrics.json"] {
+            fs::copy(place.join(name), before.join(name)).unwrap();
+        }
+        let checkpoints = || {
+            let entries = fs::read_dir(place.join("checkpoints").join(training)).unwrap();
+            let mut all: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+            all.sort();
+            all
+        };
+        let newest = checkpoints().pop().unwrap();
+        let whole = fs::read(&newest).unwrap();
+        fs::write(&newest, &whole[..whole.len() / 2]).unwrap();
+        succeeds(&tiny(folder.path(), &["--resume"]).output().unwrap());
+        assert_eq!(fs::read(&newest).unwrap(), whole, "{training}");
+        let ignored =
+            ["manifest.json", "log.jsonl", "checkpoints", "figures", "settings.toml", ".lock", "claims.json"];
+        assert_eq!(compare_folders(&place, &before, &ignored).unwrap(), 2);
+
+        for path in checkpoints() {
+            let mut bytes = fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(&path, bytes).unwrap();
+        }
+        let damaged: Vec<_> = checkpoints().iter().map(|path| fs::read(path).unwrap()).collect();
+        let name = newest.file_name().unwrap().to_string_lossy();
+        fails_with(&tiny(folder.path(), &["--resume"]).output().unwrap(), &name);
+        assert!(checkpoints().iter().map(|path| fs::read(path).unwrap()).eq(damaged), "{training}");
+    }
+}
+
+/// The system's limit of a file's size stands for a full disk: what is written beyond it fails.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_named_and_the_run_goes_on_where_there_is_room() {
+    for (tiny, run, _) in PAPERS {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = tiny(folder.path(), &[]);
+        let mut limited = Command::new("sh");
+        // In blocks of 512 bytes. The signal must be ignored for the write to fail.
+        limited.args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$@\"", "sh"]);
+        limited.arg(plain.get_program()).args(plain.get_args());
+        fails_with(&limited.output().unwrap(), "step-");
+        succeeds(&tiny(folder.path(), &["--resume"]).output().unwrap());
+        assert!(folder.path().join(run).join("report.html").exists());
+    }
+}
+
+/// Steps leave nothing behind: the most memory of a training forty times as long.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_longer_training_takes_no_more_memory() {
+    let peak = |steps: usize| -> usize {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = crate::TINY.replace("steps = 60", &format!("steps = {steps}"));
+        let mut command = crate::command(folder.path(), &settings, 1, &[]);
+        let mut child =
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut peak = 0;
+        let status = loop {
+            let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let field = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            peak = field.and_then(|f| f.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(peak);
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        };
+        assert!(status.success() && peak > 0);
+        peak
+    };
+    let (short, long) = (peak(50), peak(2000));
+    println!("{short} and {long} KiB");
+    // 1,950 more steps of seven models: 1 KiB that each left behind would be 13 MiB.
+    assert!(long < short + 8 * 1024, "{short} and {long} KiB");
+}
