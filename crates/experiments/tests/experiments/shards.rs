@@ -59,7 +59,7 @@ fn a_share_of_other_settings_is_refused_and_an_interrupted_one_is_not_lost() {
     assert!(!output.status.success() && stderr(&output).contains("--resume"), "{}", stderr(&output));
     let output = command(folder.path(), crate::TINY, 1, &["--shard", "1/2", "--resume"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    let other = crate::TINY.replace("steps = 60", "steps = 61");
+    let other = crate::TINY.replace("latent = 3", "latent = 4");
     let output = command(folder.path(), &other, 1, &["--merge"]).output().unwrap();
     assert!(!output.status.success() && stderr(&output).contains("other settings"), "{}", stderr(&output));
     assert!(fs::exists(folder.path().join("runs/shards/1-of-2/vae/tiny-0/checkpoints")).unwrap());
