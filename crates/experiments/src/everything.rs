@@ -14,16 +14,16 @@ use variata_report::{Index, IndexEntry};
 /// written.
 pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out: &Path) -> Result<PathBuf> {
     let mut entries = Vec::new();
-    let mut failed = Vec::new();
-    for paper in papers {
-        eprintln!("== {paper}");
-        let entry = one(program, paper, arguments, out).unwrap_or_else(|error| {
-            eprintln!("{paper} failed: {error:#}");
-            failed.push(paper.as_str());
-            IndexEntry::failed(paper.as_str(), format!("{error:#}"))
-        });
-        entries.push(entry);
-    }
+    let all = each(papers, |paper| match one(program, paper, arguments, out) {
+        Ok(entry) => {
+            entries.push(entry);
+            Ok(())
+        }
+        Err(error) => {
+            entries.push(IndexEntry::failed(paper, format!("{error:#}")));
+            Err(error)
+        }
+    });
     let more =
         [("Edit faces by conditioning", "cargo xtask studio"), ("The book, once built", "cargo xtask docs")];
     let index = Index {
@@ -32,38 +32,41 @@ pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out
         more: more.map(|(name, target)| (name.to_owned(), target.to_owned())).to_vec(),
     };
     let page = index.write(out)?;
-    if failed.is_empty() {
-        return Ok(page);
-    }
-    bail!(
-        "{} of {} experiments failed: {}; the others are in {}",
-        failed.len(),
-        papers.len(),
-        failed.join(", "),
-        page.display()
-    )
+    all.with_context(|| format!("what the others found is in {}", page.display()))?;
+    Ok(page)
 }
 
-/// Runs the training of a share of each paper's models. One that fails is reported, and the next begins.
+/// As [`run`], for a share of each paper's models, which are only trained.
 ///
 /// # Errors
-/// One failed: then after the others have run.
+/// An experiment failed: then after the others have run.
 pub(crate) fn train(program: &Path, papers: &[String], arguments: &[OsString]) -> Result<()> {
+    each(papers, |paper| report_of(program, paper, arguments).map(|_| ()))
+}
+
+/// Calls `job` on each paper. One that fails is reported, and the next begins.
+fn each(papers: &[String], mut job: impl FnMut(&str) -> Result<()>) -> Result<()> {
     let mut failed = Vec::new();
     for paper in papers {
         eprintln!("== {paper}");
-        let status = Command::new(program).args(["reproduce", paper]).args(arguments).status();
-        if !status.with_context(|| format!("cannot run {}", program.display()))?.success() {
+        if let Err(error) = job(paper) {
+            eprintln!("{paper} failed: {error:#}");
             failed.push(paper.as_str());
         }
     }
     if failed.is_empty() {
         return Ok(());
     }
-    bail!("{} of {} shares failed: {}", failed.len(), papers.len(), failed.join(", "))
+    bail!("{} of {} experiments failed: {}", failed.len(), papers.len(), failed.join(", "))
 }
 
 fn one(program: &Path, paper: &str, arguments: &[OsString], out: &Path) -> Result<IndexEntry> {
+    let report = report_of(program, paper, arguments)?.context("it named no report")?;
+    Ok(IndexEntry::of_report(paper, out, Path::new(&report))?)
+}
+
+/// Runs an experiment; the last line that it printed.
+fn report_of(program: &Path, paper: &str, arguments: &[OsString]) -> Result<Option<String>> {
     let mut command = Command::new(program);
     command.args(["reproduce", paper]).args(arguments).stdout(Stdio::piped());
     let output = command.spawn().and_then(std::process::Child::wait_with_output);
@@ -71,9 +74,7 @@ fn one(program: &Path, paper: &str, arguments: &[OsString], out: &Path) -> Resul
     if !output.status.success() {
         bail!("it ended with {}; what it wrote is above", output.status);
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let report = text.lines().last().context("it named no report")?;
-    Ok(IndexEntry::of_report(paper, out, Path::new(report))?)
+    Ok(String::from_utf8_lossy(&output.stdout).lines().last().map(str::to_owned))
 }
 
 #[cfg(unix)]
@@ -100,12 +101,25 @@ echo "$4/good/quick-0/report.html"
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let arguments = ["--out".into(), out.clone().into_os_string()];
         let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let error = run(&program, &names(&["bad", "good"]), &arguments, &out).unwrap_err().to_string();
+        let error = format!("{:#}", run(&program, &names(&["bad", "good"]), &arguments, &out).unwrap_err());
         assert!(error.contains("1 of 2 experiments failed: bad"), "{error}");
         let html = std::fs::read_to_string(out.join("index.html")).unwrap().replace("&#x2f;", "/");
         for part in ["1 of 1 claims held", "good/quick-0/report.html#claim-a", "This experiment failed"] {
             assert!(html.contains(part), "{part}: {html}");
         }
         assert_eq!(run(&program, &names(&["good"]), &arguments, &out).unwrap(), out.join("index.html"));
+    }
+    #[test]
+    fn a_share_that_fails_does_not_keep_the_other_papers_from_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        std::fs::write(&program, "#!/bin/sh\n[ \"$2\" = good ] || exit 3\n: >\"$3\"\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let trained = folder.path().join("trained");
+        let papers = ["bad", "good"].map(str::to_owned);
+        let arguments = [trained.clone().into_os_string()];
+        let error = train(&program, &papers, &arguments).unwrap_err().to_string();
+        assert!(error.contains("1 of 2 experiments failed: bad") && trained.exists(), "{error}");
+        train(&program, &papers[1..], &arguments).unwrap();
     }
 }

@@ -254,7 +254,7 @@ impl<D: RunData> Session<D> {
         let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         if !missing.is_empty() && !self.is_stopping() {
             bail!(
-                "not trained to the end by any share, of {count} models: {}; \
+                "not trained to the end by any share: {}; \
                  --shard trains them, with --resume where it was interrupted",
                 missing.join(", ")
             );
@@ -271,7 +271,7 @@ impl<D: RunData> Session<D> {
         count: usize,
         job: impl Fn(usize) -> Result<Option<T>> + Sync,
     ) -> Result<Option<Vec<T>>> {
-        let mine = self.options.part.of(count);
+        let mine = self.options.part.models(count);
         let done = self.side_by_side(mine.len(), |i| job(mine[i]))?;
         Ok(done.filter(|_| !matches!(self.options.part, Part::Shard(_))))
     }

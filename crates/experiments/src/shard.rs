@@ -1,11 +1,10 @@
 //! A run in several processes, on one machine or many: each trains a share of the models, a last one collects them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
-use variata_models::train::{CheckpointStore, RealFileSystem, RunState};
+use variata_models::train::{CheckpointStore, FileSystem, RealFileSystem, RunState};
 
 /// Folder of the shares, beside the papers'.
 const SHARDS: &str = "shards";
@@ -57,7 +56,7 @@ impl std::fmt::Display for Shard {
 
 impl Part {
     /// The models of `count` that the process trains.
-    pub(crate) fn of(self, count: usize) -> Vec<usize> {
+    pub(crate) fn models(self, count: usize) -> Vec<usize> {
         (0..count)
             .filter(|&i| match self {
                 Self::Shard(shard) => shard.has(i),
@@ -87,13 +86,18 @@ pub(crate) fn collect(out: &Path, run: &Path, name: &str, identity: &str) -> Res
         return Ok(true);
     }
     let of_run = run.strip_prefix(out).unwrap_or(run);
-    for shard in folders(&out.join(SHARDS))? {
+    let shards = out.join(SHARDS);
+    let mut shards =
+        RealFileSystem.list(&shards).with_context(|| format!("cannot list {}", shards.display()))?;
+    // The same one each time, where two have it.
+    shards.sort();
+    for shard in shards {
         let from = shard.join(of_run).join(&place);
         let Some((file, state)) = trained(&from)? else { continue };
         if state.identity != identity {
             bail!("{} was trained with other settings or data than this run has", from.display());
         }
-        copy(&file, &own).with_context(|| format!("cannot copy {} to {}", file.display(), own.display()))?;
+        CheckpointStore::new(own, RealFileSystem).adopt(&file)?;
         return Ok(true);
     }
     Ok(false)
@@ -105,29 +109,6 @@ fn trained(folder: &Path) -> Result<Option<(PathBuf, RunState)>> {
     Ok(found.filter(|(_, state)| state.completed))
 }
 
-/// Folders in `path`, by name; none where that is not there.
-fn folders(path: &Path) -> Result<Vec<PathBuf>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    let entries = fs::read_dir(path).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
-    let entries = entries.with_context(|| format!("cannot list {}", path.display()))?;
-    let mut all: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
-    all.sort();
-    Ok(all)
-}
-
-/// Copies a file into a folder, under a temporary name first.
-fn copy(file: &Path, folder: &Path) -> std::io::Result<()> {
-    let Some(name) = file.file_name() else { return Ok(()) };
-    let to = folder.join(name);
-    let temporary = to.with_extension("tmp");
-    fs::create_dir_all(folder)?;
-    fs::copy(file, &temporary)?;
-    fs::File::open(&temporary)?.sync_all()?;
-    fs::rename(&temporary, &to)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,10 +116,10 @@ mod tests {
     #[test]
     fn every_model_is_in_one_share() {
         for count in 1..6 {
-            let shares = (1..=count).map(|index| Part::Shard(Shard { index, count }).of(17));
+            let shares = (1..=count).map(|index| Part::Shard(Shard { index, count }).models(17));
             let mut all: Vec<_> = shares.flatten().collect();
             all.sort_unstable();
-            assert_eq!(all, Part::Whole.of(17), "{count}");
+            assert_eq!(all, Part::Whole.models(17), "{count}");
         }
     }
 

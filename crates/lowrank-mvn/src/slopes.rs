@@ -95,7 +95,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             let inverse: &[f64] = inverses.get(b).map_or(&[], |inverse| inverse);
             match factorised {
                 Factorised::Capacitance { l, pivot, .. } => {
-                    let mut run = Run { start, l, inverse, z: &solution.z, pivot: *pivot, alpha, outputs };
+                    let (z, pivot, columns) = (&*solution.z, *pivot, Vec::new());
+                    let mut run = Run { start, l, inverse, z, pivot, alpha, outputs, columns };
                     *squares = run.all(&item, right, n.min(start + rows));
                 }
                 Factorised::Dense { l, .. } => item.by_covariance(l, inverse, right, alpha, outputs),
@@ -147,6 +148,8 @@ struct Run<'o, F> {
     pivot: f64,
     alpha: Option<ArrayViewMut1<'o, F>>,
     outputs: Vec<Output<'o, F>>,
+    /// Columns of A at rows whose leverage is found again.
+    columns: Vec<f64>,
 }
 
 /// Blocks on their way, in one element type.
@@ -324,13 +327,14 @@ impl<F: Real> Run<'_, F> {
         let again: Vec<_> = (0..leverages.len()).filter(|&i| again(leverages[i])).collect();
         if !again.is_empty() {
             // All at once: in a training whose columns become dependent it is every row of every step.
-            let mut columns: Vec<_> = (0..block.r)
-                .flat_map(|j| again.iter().map(move |&i| (i, j)))
-                .map(|(i, j)| entry(i, j))
-                .collect();
-            solve_lower(self.l, block.r, &mut columns, again.len());
-            let mut squares = vec![0.0; again.len()];
-            for column in columns.chunks_exact(again.len()) {
+            let count = again.len();
+            self.columns.resize(block.r * count, 0.0);
+            for (j, column) in self.columns.chunks_exact_mut(count).enumerate() {
+                column.iter_mut().zip(&again).for_each(|(to, &i)| *to = entry(i, j));
+            }
+            solve_lower(self.l, block.r, &mut self.columns, count);
+            let mut squares = [0.0; ROWS];
+            for column in self.columns.chunks_exact(count) {
                 squares.iter_mut().zip(column).for_each(|(sum, v)| *sum += v * v);
             }
             for (i, sum) in again.into_iter().zip(squares) {

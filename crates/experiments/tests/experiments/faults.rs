@@ -2,9 +2,9 @@
 
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::{fourier_aug, run, sliced, sos_vae, stderr, vq_diff};
+use crate::{fails_with, fourier_aug, run, sliced, sos_vae, succeeds, vq_diff};
 
 type Tiny = fn(&Path, &[&str]) -> Command;
 
@@ -16,16 +16,6 @@ const PAPERS: [(Tiny, &str, &str); 5] = [
     (vq_diff::tiny, vq_diff::RUN, "vae-0"),
     (fourier_aug::tiny, fourier_aug::RUN, "augsvf-0"),
 ];
-
-fn fails_with(output: &Output, reason: &str) {
-    let message = stderr(output);
-    assert!(!output.status.success() && message.contains(reason), "{reason}: {message}");
-    assert!(!message.contains("panicked"), "{message}");
-}
-
-fn succeeds(output: &Output) {
-    assert!(output.status.success(), "{}", stderr(output));
-}
 
 #[test]
 fn a_folder_in_use_and_one_that_cannot_be_made_are_refused() {
@@ -118,7 +108,6 @@ fn a_longer_training_takes_no_more_memory() {
         peak
     };
     let (short, long) = (peak(50), peak(2000));
-    println!("{short} and {long} KiB");
     // 1,950 more steps of seven models: 1 KiB that each left behind would be 13 MiB.
     assert!(long < short + 8 * 1024, "{short} and {long} KiB");
 }

@@ -118,14 +118,23 @@ fn settings_are_refused(paper: &str, more: &[&str], cases: &[(&str, &str)]) {
     for (text, name) in cases {
         let arguments = [more, &["--restart"]].concat();
         let output = of_paper(paper, folder.path(), text, 1, &arguments).output().unwrap();
-        let message = stderr(&output);
-        assert!(!output.status.success() && message.contains(name), "{text}: {message}");
-        assert!(!message.contains("panicked"), "{message}");
+        fails_with(&output, name);
     }
 }
 
 fn variata(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_variata")).args(arguments).output().unwrap()
+}
+
+fn succeeds(output: &Output) {
+    assert!(output.status.success(), "{}", stderr(output));
+}
+
+/// With a message that has this in it, and no panic.
+fn fails_with(output: &Output, reason: &str) {
+    let message = stderr(output);
+    assert!(!output.status.success() && message.contains(reason), "{reason}: {message}");
+    assert!(!message.contains("panicked"), "{message}");
 }
 
 fn stderr(output: &Output) -> String {

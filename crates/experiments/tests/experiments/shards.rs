@@ -1,66 +1,55 @@
 //! A run in shares, and their merge.
 
-use std::fs;
 use std::path::Path;
 
 use variata_testkit::process::compare_folders;
 
-use crate::{command, of_paper, sliced, stderr};
+use crate::{command, fails_with, of_paper, sliced, succeeds};
 
-/// The shares of a run, in no order, give what one process gives; until the last is there, a merge names what is missing.
-fn shares_give_the_whole(paper: &str, settings: &str, first_missing: &str) {
+/// The shares of a run, in no order and the last in another division, give what one process gives; until then a merge names what is missing.
+fn shares_give_the_whole(paper: &str, settings: &str, missing: &str, shares: [&str; 3]) {
     let (want, got) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let run = |out: &Path, more: &[&str]| of_paper(paper, out, settings, 1, more).output().unwrap();
-    let output = run(want.path(), &[]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let output = run(got.path(), &["--merge"]);
-    assert!(!output.status.success() && stderr(&output).contains(first_missing), "{}", stderr(&output));
-    for share in ["3/3", "1/3"] {
+    let [first, second, last] = shares;
+    succeeds(&run(want.path(), &[]));
+    fails_with(&run(got.path(), &["--merge"]), missing);
+    for share in [first, second] {
         let output = run(got.path(), &["--shard", share]);
-        assert!(output.status.success() && output.stdout.is_empty(), "{}", stderr(&output));
+        succeeds(&output);
+        assert!(output.stdout.is_empty(), "a share has no report");
     }
+    fails_with(&run(got.path(), &["--merge"]), "not trained to the end");
+    let place = format!("runs/{paper}/tiny-0");
+    assert!(!got.path().join(&place).join("report.html").exists());
+    succeeds(&run(got.path(), &["--shard", last]));
     let output = run(got.path(), &["--merge"]);
-    assert!(
-        !output.status.success() && stderr(&output).contains("not trained to the end"),
-        "{}",
-        stderr(&output)
-    );
-    let report = got.path().join(format!("runs/{paper}/tiny-0/report.html"));
-    assert!(!report.exists());
-    let output = run(got.path(), &["--shard", "2/3"]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let output = run(got.path(), &["--merge"]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    succeeds(&output);
     assert!(String::from_utf8_lossy(&output.stdout).trim().ends_with("report.html"));
-    let folders = [&want, &got].map(|folder| folder.path().join(format!("runs/{paper}/tiny-0")));
     // The shares keep the logs and the checkpoints before the last.
     let ignored = ["manifest.json", "log.jsonl", "checkpoints"];
-    let compared = compare_folders(&folders[1], &folders[0], &ignored).unwrap();
+    let compared = compare_folders(&got.path().join(&place), &want.path().join(&place), &ignored).unwrap();
     assert!(compared > 10, "{compared} files");
 }
 
 #[test]
 fn of_the_tutorial() {
-    shares_give_the_whole("vae", &crate::TINY.replace("seeds = 1", "seeds = 2"), "vae-1");
+    let settings = crate::TINY.replace("seeds = 1", "seeds = 2");
+    shares_give_the_whole("vae", &settings, "vae-1", ["3/3", "1/3", "2/3"]);
 }
 
 /// Its other models are measured by a classifier, which every share trains.
 #[test]
 fn of_sliced_models() {
-    shares_give_the_whole("sliced", sliced::TINY, "classifier-0");
+    shares_give_the_whole("sliced", sliced::TINY, "classifier-0", ["3/3", "1/3", "1/1"]);
 }
 
 #[test]
-fn a_share_of_other_settings_is_refused_and_an_interrupted_one_is_not_lost() {
+fn a_share_is_not_overwritten_by_accident_and_one_of_other_settings_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let output = command(folder.path(), crate::TINY, 1, &["--shard", "1/2"]).output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-    let output = command(folder.path(), crate::TINY, 1, &["--shard", "1/2"]).output().unwrap();
-    assert!(!output.status.success() && stderr(&output).contains("--resume"), "{}", stderr(&output));
-    let output = command(folder.path(), crate::TINY, 1, &["--shard", "1/2", "--resume"]).output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-    let other = crate::TINY.replace("latent = 3", "latent = 4");
-    let output = command(folder.path(), &other, 1, &["--merge"]).output().unwrap();
-    assert!(!output.status.success() && stderr(&output).contains("other settings"), "{}", stderr(&output));
-    assert!(fs::exists(folder.path().join("runs/shards/1-of-2/vae/tiny-0/checkpoints")).unwrap());
+    let run = |settings: &str, more: &[&str]| command(folder.path(), settings, 1, more).output().unwrap();
+    succeeds(&run(crate::TINY, &["--shard", "1/2"]));
+    fails_with(&run(crate::TINY, &["--shard", "1/2"]), "--resume");
+    succeeds(&run(crate::TINY, &["--shard", "1/2", "--resume"]));
+    fails_with(&run(&crate::TINY.replace("latent = 3", "latent = 4"), &["--merge"]), "other settings");
+    assert!(folder.path().join("runs/shards/1-of-2/vae/tiny-0/checkpoints").is_dir());
 }

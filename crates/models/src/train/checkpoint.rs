@@ -103,19 +103,40 @@ impl<F: FileSystem> CheckpointStore<F> {
     /// # Errors
     /// A file operation fails; the checkpoints that were there stay.
     pub fn save(&self, tensors: &[(String, Tensor)], state: &RunState) -> Result<PathBuf, Error> {
-        let path = self.folder.join(format!("step-{:010}.safetensors", state.step));
+        let path = self.path_of(state);
         let bytes = encode(tensors, state, &path)?;
+        self.put(&path, &bytes)?;
+        Ok(path)
+    }
+
+    /// Takes a checkpoint over from another folder, written as [`save`](Self::save) writes one of its own.
+    ///
+    /// # Errors
+    /// The file is no whole checkpoint, or a file operation fails; the checkpoints that were there stay.
+    pub fn adopt(&self, file: &Path) -> Result<PathBuf, Error> {
+        let bytes = self.files.read(file).map_err(io("read", file, None))?;
+        let state = decode(&bytes, file)?.state;
+        let path = self.path_of(&state);
+        self.put(&path, &bytes)?;
+        Ok(path)
+    }
+
+    fn path_of(&self, state: &RunState) -> PathBuf {
+        self.folder.join(format!("step-{:010}.safetensors", state.step))
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         let temporary = path.with_extension("tmp");
         let n = Some(bytes.len());
         self.files.create_dir_all(&self.folder).map_err(io("create", &self.folder, None))?;
-        self.files.write(&temporary, &bytes).map_err(io("write", &temporary, n))?;
+        self.files.write(&temporary, bytes).map_err(io("write", &temporary, n))?;
         self.files.sync_file(&temporary).map_err(io("sync", &temporary, n))?;
-        self.files.rename(&temporary, &path).map_err(io("rename to", &path, None))?;
+        self.files.rename(&temporary, path).map_err(io("rename to", path, None))?;
         self.files.sync_dir(&self.folder).map_err(io("sync", &self.folder, None))?;
         for old in self.paths()?.into_iter().rev().skip(GENERATIONS) {
             self.files.remove_file(&old).map_err(io("remove", &old, None))?;
         }
-        Ok(path)
+        Ok(())
     }
 
     /// Checkpoint files, oldest first.

@@ -171,3 +171,21 @@ fn a_full_disk_is_a_warning_until_the_end_and_the_last_checkpoint_stays() {
     let again = smallest(0);
     assert_eq!(run(&again, folder.path(), 3, &mut Vec::new()).unwrap(), 3);
 }
+
+#[test]
+fn a_checkpoint_of_another_folder_is_adopted_whole_or_not_at_all() {
+    let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(&smallest(0), from.path(), 2, &mut Vec::new()).unwrap();
+    let (file, state) = CheckpointStore::new(from.path(), RealFileSystem).latest().unwrap().unwrap();
+    assert!(state.completed);
+    let store = CheckpointStore::new(to.path().join("own"), RealFileSystem);
+    assert!(store.latest().unwrap().is_none());
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[1..]).unwrap();
+    assert!(matches!(store.adopt(&file), Err(Error::Corrupt { path, .. }) if path == file));
+    assert!(store.paths().unwrap().is_empty());
+    fs::write(&file, &whole).unwrap();
+    let own = store.adopt(&file).unwrap();
+    assert_eq!(fs::read(&own).unwrap(), whole);
+    assert_eq!(store.latest().unwrap().unwrap(), (own, state));
+}
