@@ -52,7 +52,7 @@ impl Training {
     /// One step, as the trainer takes it.
     pub fn step(&mut self) {
         let Self { model, adam, multipliers, batch, number } = self;
-        let context = StepContext { step: *number, draw: *number, noise: Noise::new(0) };
+        let context = StepContext::new(*number, *number, Noise::new(0));
         adam.zero_grad();
         let objective = given(model.objective(black_box(batch), &context));
         let values = objective.values();
@@ -102,7 +102,7 @@ impl MapTraining {
     /// # Errors
     /// Those of the trainer.
     pub fn step(&mut self) -> Result<(), Error> {
-        let context = StepContext { step: self.number, draw: self.number, noise: Noise::new(0) };
+        let context = StepContext::new(self.number, self.number, Noise::new(0));
         self.adam.zero_grad();
         let objective = self.model.objective(black_box(&self.batch), &context)?;
         black_box(objective.values());

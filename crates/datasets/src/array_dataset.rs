@@ -47,26 +47,33 @@ impl Examples {
         }
     }
 
-    /// The arrays and the classes of the batch at `position`; indices below the number of labels that there was before.
+    /// The arrays and the classes of these rows, from `first_row` on, of the batch at `position`; indices below the number of labels that there was before.
     pub(crate) fn batch(
         &self,
         indices: &[usize],
         position: Position,
+        first_row: usize,
     ) -> Result<(Array4<f32>, Vec<i64>), Error> {
         let labels = self.labels();
         check_indices(indices, labels.len())?; // nothing keeps a source from changing its labels
         let images = match self {
             Self::Images(data) => data.gather_checked(indices),
             Self::Arrays(data) => data.values.select(Axis(0), indices),
-            Self::Made(source) => made(&**source, indices, position)?,
+            Self::Made(source) => made(&**source, indices, position, first_row)?,
         };
         Ok((images, indices.iter().map(|&i| i64::from(labels[i])).collect()))
     }
 }
 
 /// What a source makes, with its number of arrays checked; in standard layout, as stored data are.
-fn made(source: &dyn ExampleSource, indices: &[usize], position: Position) -> Result<Array4<f32>, Error> {
-    let images = source.make(indices, position).map_err(|source| Error::Made { position, source })?;
+fn made(
+    source: &dyn ExampleSource,
+    indices: &[usize],
+    position: Position,
+    first_row: usize,
+) -> Result<Array4<f32>, Error> {
+    let images =
+        source.make(indices, position, first_row).map_err(|source| Error::Made { position, source })?;
     let (found, data) = (images.dim().0, indices.len());
     if found == 0 || !found.is_multiple_of(data) {
         return Err(Error::Views { position, found, data });

@@ -31,6 +31,10 @@ pub struct Batch {
     pub labels: Vec<i64>,
     /// Which images of the data set these are.
     pub indices: Vec<usize>,
+    /// Where the first of these data is in the whole batch; 0 but for a [share](crate::Loader::share).
+    pub first_row: usize,
+    /// Number of data in the whole batch; their number here, but for a share.
+    pub whole: usize,
     /// Where this batch stands; the next one is at `batch + 1`.
     pub position: Position,
 }

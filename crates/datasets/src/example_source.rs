@@ -11,7 +11,7 @@ use crate::Position;
 ///
 /// What is made must depend on the indices and the position alone: then a batch is the same on any thread, and training
 /// that is resumed sees the bits that uninterrupted training would have seen. Random choices come from a generator whose
-/// seed holds the position, and one for each datum its index as well.
+/// seed holds the position, and one for each datum its index or its row in the batch as well.
 ///
 /// With [`prefetch`](crate::LoaderOptions::prefetch), batches are made on the background thread, as many ahead as it says.
 ///
@@ -34,6 +34,7 @@ use crate::Position;
 ///         &self,
 ///         indices: &[usize],
 ///         _: Position,
+///         _: usize,
 ///     ) -> Result<Array4<f32>, Box<dyn std::error::Error + Send + Sync>> {
 ///         let plain = self.0.gather(indices)?;
 ///         Ok(concatenate(Axis(0), &[plain.view(), plain.slice(s![.., .., .., ..;-1])])?)
@@ -56,7 +57,8 @@ pub trait ExampleSource: Send + Sync + Debug {
 
     /// The arrays of the batch at `position`: `[m, channels, height, width]`, where m is the number of `indices`, or a
     /// multiple of it where each datum is seen in several views: the first view of all data, then the second of all.
-    /// `indices` are below the number of labels; at least one.
+    /// `indices` are below the number of labels; at least one. `first_row` is the place of the first of them in the batch: 0, but
+    /// for a [share](crate::Loader::share) of it, which must be what it is in the whole.
     ///
     /// # Errors
     /// Any; it ends the epoch as [`Error::Made`](crate::Error::Made). Another m ends it as
@@ -65,5 +67,6 @@ pub trait ExampleSource: Send + Sync + Debug {
         &self,
         indices: &[usize],
         position: Position,
+        first_row: usize,
     ) -> Result<Array4<f32>, Box<dyn std::error::Error + Send + Sync>>;
 }

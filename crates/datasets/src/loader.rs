@@ -1,6 +1,7 @@
 //! The batches of an epoch.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::array_dataset::check_indices;
@@ -58,7 +59,24 @@ pub struct Loader {
     data: Examples,
     indices: Arc<[usize]>,
     options: LoaderOptions,
+    share: Share,
     before: Hook,
+}
+
+/// One of `count` equal parts of each batch.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    index: usize,
+    count: usize,
+}
+
+impl Share {
+    /// Its rows of a batch of `n`.
+    fn rows(self, n: usize) -> Range<usize> {
+        // In u128, where no product is too large.
+        let at = |k: usize| (n as u128 * k as u128 / self.count as u128) as usize;
+        at(self.index)..at(self.index + 1)
+    }
 }
 
 /// What is called before each batch.
@@ -94,7 +112,8 @@ impl Loader {
                 format!("at least {least}, or an epoch has no batch"),
             ));
         }
-        Ok(Self { data, indices, options, before: Hook::default() })
+        let share = Share { index: 0, count: 1 };
+        Ok(Self { data, indices, options, share, before: Hook::default() })
     }
 
     /// Calls `hook` before each batch is made, on the thread that makes it: to log positions, to slow the data down, or
@@ -104,6 +123,40 @@ impl Loader {
     pub fn before_batch(mut self, hook: impl Fn(Position) + Send + Sync + 'static) -> Self {
         self.before = Hook(Some(Arc::new(hook)));
         self
+    }
+
+    /// The rows of each batch that belong to worker `index` of `count`: consecutive ones, in equal parts as far as the batch can be
+    /// divided. All shares together give each batch once, with the bits of the undivided one.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for an index that is not below the count, or a batch of fewer rows than `count`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use variata_datasets::{Loader, LoaderOptions, Position, digits};
+    ///
+    /// let loader = Loader::new(Arc::new(digits()), (0..100).collect::<Vec<_>>(), LoaderOptions::default())?;
+    /// let whole = loader.epoch(Position::epoch(0))?.next().unwrap()?;
+    /// let third = loader.share(2, 3)?.epoch(Position::epoch(0))?.next().unwrap()?;
+    /// assert_eq!((third.first_row, third.len(), third.whole), (42, 22, 64));
+    /// assert_eq!(third.indices, whole.indices[42..]);
+    /// # Ok::<(), variata_datasets::Error>(())
+    /// ```
+    pub fn share(&self, index: usize, count: usize) -> Result<Self, Error> {
+        if index >= count {
+            return Err(Error::argument("index", index, format!("below count = {count}")));
+        }
+        let (n, size) = (self.indices.len(), self.options.batch_size);
+        // Every batch but the last is full.
+        let least = if self.options.drop_last || n.is_multiple_of(size) { size } else { n % size };
+        if count > least {
+            return Err(Error::argument(
+                "count",
+                count,
+                format!("at most {least}, the rows of the smallest batch"),
+            ));
+        }
+        Ok(Self { share: Share { index, count }, ..self.clone() })
     }
 
     /// The data set.
@@ -162,6 +215,7 @@ impl Loader {
             data: self.data.clone(),
             order,
             size: self.options.batch_size,
+            share: self.share,
             position: from,
             end,
             before: self.before.clone(),
@@ -175,6 +229,7 @@ pub struct Epoch {
     data: Examples,
     order: Arc<[usize]>,
     size: usize,
+    share: Share,
     position: Position,
     end: u64,
     before: Hook,
@@ -190,12 +245,14 @@ impl Iterator for Epoch {
         if let Some(hook) = &self.before.0 {
             hook(self.position);
         }
-        let indices = self.order.chunks(self.size).nth(self.position.batch as usize)?.to_vec();
+        let batch = self.order.chunks(self.size).nth(self.position.batch as usize)?;
+        let (whole, rows) = (batch.len(), self.share.rows(batch.len()));
+        let (first_row, indices) = (rows.start, batch[rows].to_vec());
         let position = self.position;
-        let made = self.data.batch(&indices, position);
+        let made = self.data.batch(&indices, position, first_row);
         // Behind an error nothing comes.
         self.position.batch = if made.is_ok() { position.batch + 1 } else { self.end };
-        Some(made.map(|(images, labels)| Batch { images, labels, indices, position }))
+        Some(made.map(|(images, labels)| Batch { images, labels, indices, first_row, whole, position }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

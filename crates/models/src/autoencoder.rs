@@ -177,7 +177,12 @@ impl Autoencoder {
         self.encode_in(x, condition, Pass::Evaluation)
     }
 
-    fn encode_in(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass) -> Result<Encoding, Error> {
+    fn encode_in(
+        &self,
+        x: &Tensor,
+        condition: Option<&Condition>,
+        pass: Pass<'_>,
+    ) -> Result<Encoding, Error> {
         let size = x.size();
         if size.len() != 4 || size[1..] != self.image.dims() {
             return Err(Error::Shape {
@@ -208,7 +213,7 @@ impl Autoencoder {
         &self,
         z: &Tensor,
         condition: Option<&Condition>,
-        pass: Pass,
+        pass: Pass<'_>,
         frozen: bool,
     ) -> Result<Observation, Error> {
         let size = z.size();
@@ -239,7 +244,8 @@ impl Autoencoder {
     }
 
     fn terms(&self, batch: &Batch, context: &StepContext, purpose: Purpose) -> Result<Objective, Error> {
-        let pass = if purpose == Purpose::Latent { Pass::Training } else { Pass::Evaluation };
+        let pass =
+            if purpose == Purpose::Latent { Pass::Training(&context.workers) } else { Pass::Evaluation };
         let x = variata_torch_bridge::tensor_from_array(batch.images.clone())?.to_device(self.device());
         let condition = self.condition(&batch.labels)?;
         let code = self.encode_in(&x, condition.as_ref(), pass)?.code;
@@ -252,8 +258,15 @@ impl Autoencoder {
             let (distortion, entropy) = seen.distortion_and_entropy(&x)?;
             Ok((distortion.mean(Kind::Double), Some(entropy.mean(Kind::Double))))
         };
-        let noise =
-            || context.noise.normal(purpose, context.draw, x.size()[0], self.config.latent, self.device());
+        let noise = || {
+            context.noise.normal(
+                purpose,
+                context.draw,
+                context.rows(x.size()[0]),
+                self.config.latent,
+                self.device(),
+            )
+        };
         let z = match code.posterior {
             Some(_) => code.rsample(&noise()?)?,
             None => code.mean.shallow_clone(),
@@ -273,7 +286,12 @@ impl Autoencoder {
             terms.push(Term { constraint: self.config.kl.constraint, ..Term::weighted("kl", value, weight) });
         }
         if let Some(regularizer) = &self.config.regularizer {
-            let distance = regularizer.distance(&z, &context.noise, purpose, context.draw)?;
+            let distance = regularizer.distance(
+                &context.workers.gather_rows(&z)?,
+                &context.noise,
+                purpose,
+                context.draw,
+            )?;
             terms.extend(regularizer.terms(distance));
         }
         if let (Some(value), Some(config)) = (entropy, &self.config.entropy) {

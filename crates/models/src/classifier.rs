@@ -235,7 +235,7 @@ impl Classifier {
         self.features_in(x, Pass::Evaluation)
     }
 
-    fn features_in(&self, x: &Tensor, pass: Pass) -> Result<Tensor, Error> {
+    fn features_in(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor, Error> {
         let size = x.size();
         if size.len() != 4 || size[1..] != self.image.dims() {
             return Err(Error::Shape {
@@ -279,7 +279,7 @@ impl Classifier {
     }
 
     /// Logits of a batch [views, data, classes], and the labels of the data.
-    fn classified(&self, batch: &Batch, pass: Pass) -> Result<(Tensor, Vec<i64>), Error> {
+    fn classified(&self, batch: &Batch, pass: Pass<'_>) -> Result<(Tensor, Vec<i64>), Error> {
         let x = variata_torch_bridge::tensor_from_array(batch.images.clone())?.to_device(self.device());
         let (rows, n) = (x.size()[0], batch.labels.len() as i64);
         let reflects = self.config.task == ClassifierTask::Reflections;
@@ -322,8 +322,8 @@ impl Trainable for Classifier {
         serde_json::to_string(&Description { classifier, image, classes }).unwrap_or_default()
     }
 
-    fn objective(&self, batch: &Batch, _: &StepContext) -> Result<Objective, Error> {
-        let (logits, labels) = self.classified(batch, Pass::Training)?;
+    fn objective(&self, batch: &Batch, context: &StepContext) -> Result<Objective, Error> {
+        let (logits, labels) = self.classified(batch, Pass::Training(&context.workers))?;
         let (log_p, target) = self.log_probabilities(&logits.get(0), &labels)?;
         let value = -(log_p * target).sum_dim_intlist(1, false, Kind::Double).mean(Kind::Double);
         let mut terms = vec![Term::weighted("cross_entropy", value, 1.0)];

@@ -106,6 +106,9 @@ pub enum Error {
     /// A tensor could not be lent or differentiated.
     #[error(transparent)]
     Bridge(#[from] variata_torch_bridge::Error),
+    /// The workers of a training could not speak with each other, or differ.
+    #[error("between workers: {0}")]
+    Workers(#[source] crate::train::CollectiveError),
     /// libtorch failed inside a step: device, memory, or a shape that no check foresaw.
     #[error("libtorch failed at step {step}: {message}")]
     Torch {

@@ -44,7 +44,8 @@ pub fn log_weights(
         let mut out = ndarray::Array2::zeros((rows as usize, samples as usize));
         for k in 0..samples {
             let address = draw.wrapping_mul(1 << 20).wrapping_add(k as u64);
-            let epsilon = noise.normal(Purpose::Report, address, rows, width, model.device())?;
+            let epsilon =
+                noise.normal(Purpose::Report, address, 0..rows.unsigned_abs(), width, model.device())?;
             let z = q.rsample(&epsilon)?;
             let observation = model.decode(&z, condition)?;
             if !observation.is_density() {

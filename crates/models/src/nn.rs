@@ -19,15 +19,23 @@ pub use residual::{ResidualDecoder, ResidualEncoder};
 pub use strided::{Skip, StridedConfig, StridedDecoder, StridedEncoder};
 pub use wide_residual::WideResidualEncoder;
 
+use crate::train::Workers;
 use crate::{Architecture, Condition, Error, ImageShape, Init, Path};
 
 /// What a network is run for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pass {
-    /// A training step: batch norm takes the statistics of the batch, and its running ones follow.
-    Training,
+#[derive(Debug, Clone, Copy)]
+pub enum Pass<'a> {
+    /// A training step: batch norm takes the statistics of the batch, which these workers have in shares, and its running ones follow.
+    Training(&'a Workers),
     /// Everything else: running statistics, nothing changes.
     Evaluation,
+}
+
+impl Pass<'_> {
+    /// Whether this is a training step.
+    pub(crate) fn is_training(self) -> bool {
+        matches!(self, Self::Training(_))
+    }
 }
 
 /// Images (and labels) to features.
@@ -85,7 +93,7 @@ impl Encoder {
     }
 
     /// [batch, channels, height, width] → [batch, features].
-    pub fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass) -> Tensor {
+    pub fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass<'_>) -> Tensor {
         match self {
             Self::Mlp(e) => e.forward(x, condition),
             Self::Conv(e) => e.forward(x, condition),
@@ -145,7 +153,7 @@ impl Decoder {
     }
 
     /// [batch, code] → [batch, planes, height, width].
-    pub fn forward(&self, code: &Tensor, pass: Pass) -> Tensor {
+    pub fn forward(&self, code: &Tensor, pass: Pass<'_>) -> Tensor {
         match self {
             Self::Mlp(d) => d.forward(code),
             Self::Conv(d) => d.forward(code),

@@ -91,7 +91,7 @@ impl Noise {
         out
     }
 
-    /// [`Noise::normal_rows`] from row 0 as a tensor [rows, width] on `device`.
+    /// [`Noise::normal_rows`] as a tensor [rows, width] on `device`.
     ///
     /// # Errors
     /// libtorch cannot allocate.
@@ -99,12 +99,12 @@ impl Noise {
         &self,
         purpose: Purpose,
         step: u64,
-        rows: i64,
+        rows: std::ops::Range<u64>,
         width: i64,
         device: Device,
     ) -> Result<Tensor, Error> {
-        let (n, w) = (rows.max(0) as usize, width.max(0) as usize);
-        let data = self.normal_rows(purpose, step, 0..n as u64, w);
+        let (n, w) = (rows.end.saturating_sub(rows.start) as usize, width.max(0) as usize);
+        let data = self.normal_rows(purpose, step, rows, w);
         Ok(variata_torch_bridge::tensor_from_slice(&data, &[n, w])?.to_device(device))
     }
 }

@@ -15,12 +15,15 @@ pub struct Term {
     pub weight: f64,
     /// What holds it at a target, beside the weight.
     pub constraint: Option<Constraint>,
+    /// Whether it is of the whole batch, the same on every worker, such as a distance of all rows from a distribution. Otherwise it is
+    /// the mean over the worker's rows.
+    pub whole: bool,
 }
 
 impl Term {
     /// A term that counts with a weight.
     pub fn weighted(name: &'static str, value: Tensor, weight: f64) -> Self {
-        Self { name, value, weight, constraint: None }
+        Self { name, value, weight, constraint: None, whole: false }
     }
 }
 

@@ -128,7 +128,7 @@ impl Observation {
     /// [`variata_lowrank_mvn::SparsePrecisionNormal`].
     pub fn rsample(&self, noise: &Noise, purpose: Purpose, draw: u64) -> Result<Tensor, Error> {
         let standard = |mean: &Tensor, columns: i64, step: u64| {
-            noise.normal(purpose, step, mean.size()[0], columns, mean.device())
+            noise.normal(purpose, step, 0..mean.size()[0].unsigned_abs(), columns, mean.device())
         };
         match self {
             Self::Normal { mean, .. } => {

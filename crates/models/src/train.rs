@@ -10,6 +10,7 @@ mod multipliers;
 mod optimizer;
 mod progress;
 mod schedule;
+mod workers;
 
 use variata_datasets::Batch;
 
@@ -22,11 +23,12 @@ pub use multipliers::{Constraint, Multipliers};
 pub use optimizer::{AdamConfig, Optimizer, OptimizerConfig, SgdConfig};
 pub use progress::{LogFile, ProgressBar, ProgressGroup};
 pub use schedule::Schedule;
+pub use workers::{Collective, CollectiveError, Workers};
 
 use crate::{Error, Noise, Objective, Parameters};
 
 /// What a model may know about the step it is in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct StepContext {
     /// Training step, counted from 0.
     pub step: u64,
@@ -34,6 +36,23 @@ pub struct StepContext {
     pub draw: u64,
     /// The run's noise.
     pub noise: Noise,
+    /// Where the first row of the batch is in the whole one, of which this worker has a share; 0 without others. What is drawn for a row
+    /// is drawn for its place in the whole batch.
+    pub first_row: u64,
+    /// Who trains the model.
+    pub workers: Workers,
+}
+
+impl StepContext {
+    /// Of one process alone.
+    pub const fn new(step: u64, draw: u64, noise: Noise) -> Self {
+        Self { step, draw, noise, first_row: 0, workers: Workers::alone() }
+    }
+
+    /// Numbers of the whole batch's rows that a share of `n` rows has.
+    pub fn rows(&self, n: i64) -> std::ops::Range<u64> {
+        self.first_row..self.first_row.saturating_add(n.max(0).unsigned_abs())
+    }
 }
 
 /// What the trainer needs of a model.
@@ -46,7 +65,8 @@ pub trait Trainable {
         String::new()
     }
 
-    /// The objective of a batch, connected to the parameters.
+    /// The objective of a batch, connected to the parameters: of the worker's rows of it. What couples the rows asks
+    /// [`StepContext::workers`].
     ///
     /// # Errors
     /// The batch does not fit the model.

@@ -27,7 +27,7 @@ impl<F: Fn(&[usize], Position) -> Made + Send + Sync> ExampleSource for From<F> 
     fn labels(&self) -> &[u8] {
         &self.labels
     }
-    fn make(&self, indices: &[usize], position: Position) -> Made {
+    fn make(&self, indices: &[usize], position: Position, _: usize) -> Made {
         (self.make)(indices, position)
     }
 }
@@ -137,7 +137,7 @@ fn labels_that_vanish_are_an_error_and_no_panic() {
             let kept = if self.1.fetch_add(1, Ordering::Relaxed) < 2 { DATA } else { DATA / 2 };
             &self.0[..kept]
         }
-        fn make(&self, indices: &[usize], position: Position) -> Made {
+        fn make(&self, indices: &[usize], position: Position, _: usize) -> Made {
             two_views(indices, position)
         }
     }
@@ -166,4 +166,48 @@ fn the_thread_makes_no_more_than_it_is_told_ahead() {
     }
     drop(batches);
     assert!(made.load(Ordering::SeqCst) <= 5);
+}
+
+/// Row k of the batch, whatever the share.
+#[derive(Debug)]
+struct RowNumbers;
+impl ExampleSource for RowNumbers {
+    fn labels(&self) -> &[u8] {
+        &[0; DATA]
+    }
+    fn make(&self, indices: &[usize], position: Position, first_row: usize) -> Made {
+        Ok(Array4::from_shape_fn((indices.len(), 1, 1, 2), |(k, .., c)| {
+            ((first_row + k) * 2 + c) as f32 + 100.0 * position.batch as f32
+        }))
+    }
+}
+
+#[test]
+fn shares_together_are_the_batch() {
+    let source: Arc<dyn ExampleSource> = Arc::new(RowNumbers);
+    let options = LoaderOptions { batch_size: 5, seed: 3, prefetch: 0, ..LoaderOptions::default() };
+    let whole = Loader::new(source, (0..DATA).collect::<Vec<_>>(), options).unwrap();
+    let from = Position::epoch(2);
+    let smallest = DATA % 5;
+    assert!((2..5).contains(&smallest), "the last batch is a short one");
+    for count in 1..=smallest {
+        let shares: Vec<_> = (0..count).map(|i| collect(&whole.share(i, count).unwrap(), from)).collect();
+        for (k, batch) in collect(&whole, from).iter().enumerate() {
+            let mut next = 0;
+            for share in &shares {
+                let part = &share[k];
+                assert_eq!((part.first_row, part.whole, part.position), (next, batch.len(), batch.position));
+                let rows = next..next + part.len();
+                assert!(!part.is_empty());
+                assert_eq!(part.indices, batch.indices[rows.clone()]);
+                assert_eq!(part.labels, batch.labels[rows.clone()]);
+                assert_eq!(part.images, batch.images.slice(ndarray::s![rows, .., .., ..]));
+                next += part.len();
+            }
+            assert_eq!(next, batch.len());
+        }
+    }
+    for (index, count) in [(0, smallest + 1), (1, 1), (0, 0)] {
+        assert!(matches!(whole.share(index, count), Err(Error::Argument { .. })), "{index} of {count}");
+    }
 }

@@ -20,6 +20,19 @@ pub struct MapDraw {
     pub purpose: Purpose,
     /// Training step, or number of the batch.
     pub step: u64,
+    /// Where the first datum is in the whole batch, of which a worker has a share.
+    pub first_row: u64,
+}
+
+impl MapDraw {
+    /// For a whole batch.
+    pub const fn new(noise: Noise, purpose: Purpose, step: u64) -> Self {
+        Self { noise, purpose, step, first_row: 0 }
+    }
+
+    pub(super) fn rows(&self, n: i64) -> std::ops::Range<u64> {
+        self.first_row..self.first_row.saturating_add(n.max(0).unsigned_abs())
+    }
 }
 
 /// An autoencoder whose code is a map of vectors, h/4 × w/4 of them: AE, VAE, VQ-VAE, VQ-EMA or VQ-Diff, by its bottleneck.
@@ -170,7 +183,7 @@ impl MapAutoencoder {
         no_grad(|| self.decode(&self.through(&self.encode(x)?, None)?.output))
     }
 
-    fn terms(&self, batch: &Batch, draw: Option<&MapDraw>, pass: Pass) -> Result<Objective, Error> {
+    fn terms(&self, batch: &Batch, draw: Option<&MapDraw>, pass: Pass<'_>) -> Result<Objective, Error> {
         let x = tensor_from_array(batch.images.clone())?.to_device(self.device());
         let code = self.bottleneck.forward(&self.encode(&x)?, draw, pass)?;
         let error = (self.decode(&code.output)? - &x).square().mean(Kind::Double);
@@ -200,12 +213,15 @@ impl Trainable for MapAutoencoder {
     }
 
     fn objective(&self, batch: &Batch, context: &StepContext) -> Result<Objective, Error> {
-        let draw = MapDraw { noise: context.noise, purpose: Purpose::Latent, step: context.draw };
-        self.terms(batch, Some(&draw), Pass::Training)
+        let draw = MapDraw {
+            first_row: context.first_row,
+            ..MapDraw::new(context.noise, Purpose::Latent, context.draw)
+        };
+        self.terms(batch, Some(&draw), Pass::Training(&context.workers))
     }
 
     fn validate(&self, batch: &Batch, context: &StepContext) -> Result<Vec<(&'static str, f64)>, Error> {
-        let draw = MapDraw { noise: context.noise, purpose: Purpose::Validation, step: context.draw };
+        let draw = MapDraw::new(context.noise, Purpose::Validation, context.draw);
         let draw = self.config.noise_in_evaluation.then_some(&draw);
         let objective = self.terms(batch, draw, Pass::Evaluation)?;
         Ok(objective.terms.iter().map(|t| t.name).zip(objective.values()).collect())

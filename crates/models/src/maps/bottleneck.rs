@@ -100,8 +100,14 @@ impl MapBottleneck {
     }
 
     /// In training, buffers follow: moving averages, the temperature.
-    pub(super) fn forward(&self, z: &Tensor, draw: Option<&MapDraw>, pass: Pass) -> Result<MapCode, Error> {
-        let following = draw.filter(|_| pass == Pass::Training);
+    pub(super) fn forward(
+        &self,
+        z: &Tensor,
+        draw: Option<&MapDraw>,
+        pass: Pass<'_>,
+    ) -> Result<MapCode, Error> {
+        let training = if let Pass::Training(workers) = pass { Some(workers) } else { None };
+        let following = draw.zip(training);
         match self {
             Self::Deterministic => {
                 let output = z.shallow_clone();
@@ -110,9 +116,13 @@ impl MapBottleneck {
             Self::Gaussian { map, latent, kl_weight } => {
                 let q = map.posterior(z)?;
                 let numbers = match draw {
-                    Some(d) => {
-                        q.rsample(&d.noise.normal(d.purpose, d.step, z.size()[0], *latent, z.device())?)?
-                    }
+                    Some(d) => q.rsample(&d.noise.normal(
+                        d.purpose,
+                        d.step,
+                        d.rows(z.size()[0]),
+                        *latent,
+                        z.device(),
+                    )?)?,
                     None => q.mean(),
                 };
                 let value = q.kl_standard_normal()?.mean(Kind::Double);
@@ -132,13 +142,13 @@ impl MapBottleneck {
                 let found = nearest(&ema.codes, &vectors)?;
                 let weight = ema.config.commitment_weight;
                 let terms = vec![Term::weighted("commitment", found.commitment_loss, weight)];
-                if let Some(draw) = following {
-                    ema.follow(&vectors.detach(), &found.indices, draw)?;
+                if let Some((draw, workers)) = following {
+                    ema.follow(&vectors.detach(), &found.indices, draw, workers)?;
                 }
                 Ok(chosen(&found.output, found.indices, terms))
             }
             Self::Gumbel(gumbel) => {
-                if let Some(draw) = following {
+                if let Some((draw, _)) = following {
                     let next = Tensor::from_slice(&[gumbel.schedule.at(draw.step)]);
                     gumbel.temperature.shallow_clone().copy_(&next);
                 }
@@ -177,7 +187,11 @@ impl GumbelCodes {
             // A row is a place of a datum: its noise does not depend on the batch that it is in.
             Some(d) => {
                 let seed = d.noise.stream(d.purpose, d.step, 0).next_u64();
-                quantizers::Noise::Seeded { seed, first_row: 0 }
+                let places: i64 = vectors.size()[1..3].iter().product();
+                quantizers::Noise::Seeded {
+                    seed,
+                    first_row: d.first_row.saturating_mul(places.unsigned_abs()),
+                }
             }
             None => quantizers::Noise::None,
         };

@@ -6,6 +6,7 @@ use variata_quantize::{Metric, Revival, Smoothing, Usage};
 
 use super::MapDraw;
 use super::config::{EmaConfig, EmaRule};
+use crate::train::Workers;
 use crate::{Error, Init, Path, Purpose};
 
 /// The codes and all that moves them: buffers, so that a resumed run goes on to the bit.
@@ -46,14 +47,21 @@ impl EmaCodes {
         })
     }
 
-    /// One step with the vectors [.., code] of a batch and the codes that they chose.
-    pub(super) fn follow(&self, z: &Tensor, indices: &Tensor, draw: &MapDraw) -> Result<(), Error> {
-        let found = clusters(&self.codes, Metric::default(), z, indices)?;
+    /// One step with the vectors [.., code] of a batch and the codes that they chose, all workers' together.
+    pub(super) fn follow(
+        &self,
+        z: &Tensor,
+        indices: &Tensor,
+        draw: &MapDraw,
+        workers: &Workers,
+    ) -> Result<(), Error> {
+        let own = clusters(&self.codes, Metric::default(), z, indices)?;
         variata_torch_bridge::no_grad(|| {
+            let found = Clusters { sizes: workers.sum(&own.sizes)?, sums: workers.sum(&own.sums)? };
             let mut idle = self.idle.shallow_clone();
             idle.copy_(&((&idle + 1) * found.sizes.eq(0.0).to_kind(Kind::Int64)));
             match self.config.rule {
-                EmaRule::Agreeing => self.agreeing(z, indices, &found, draw),
+                EmaRule::Agreeing => self.agreeing([z, indices], &found, draw, workers),
                 EmaRule::Published => {
                     self.published(&found);
                     Ok(())
@@ -62,7 +70,13 @@ impl EmaCodes {
         })
     }
 
-    fn agreeing(&self, z: &Tensor, indices: &Tensor, found: &Clusters, draw: &MapDraw) -> Result<(), Error> {
+    fn agreeing(
+        &self,
+        [z, indices]: [&Tensor; 2],
+        found: &Clusters,
+        draw: &MapDraw,
+        workers: &Workers,
+    ) -> Result<(), Error> {
         let mut codes = self.codes.shallow_clone();
         let rule = (self.config.decay, self.config.smoothing());
         let mut ema = Ema::from_averages(&codes, Metric::default(), rule, (&self.sizes, &self.sums))?;
@@ -70,7 +84,9 @@ impl EmaCodes {
         if self.config.revive_after > 0 {
             let limit = i64::try_from(self.config.revive_after).unwrap_or(i64::MAX);
             let dead = as_array(&self.idle.ge(limit).nonzero().flatten(0, -1))?;
+            // The same codes for every worker, which revives them from the same vectors.
             if !dead.is_empty() {
+                let (z, indices) = (&workers.gather_rows(z)?, &workers.gather_rows(indices)?);
                 let mut usage = Usage::new(self.config.codes.unsigned_abs() as usize)?;
                 usage.add(&as_array(indices)?)?;
                 let dead: Vec<usize> = dead.into_iter().collect();

@@ -93,7 +93,7 @@ impl Activated {
         Ok(Self { convolution, norm: BatchNorm::new(&mut path.sub("norm"), outputs)? })
     }
 
-    fn forward(&self, x: &Tensor, pass: Pass) -> Tensor {
+    fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Tensor {
         self.norm.forward(&self.convolution.forward(x), pass).relu()
     }
 }
@@ -132,7 +132,7 @@ impl Block {
         Ok(Self { first, second, norm, skip })
     }
 
-    fn forward(&self, x: &Tensor, pass: Pass) -> Tensor {
+    fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Tensor {
         let inner = self.norm.forward(&self.second.forward(&self.first.forward(x, pass)), pass);
         let outer = self.skip.as_ref().map_or_else(|| x.shallow_clone(), |skip| skip.forward(x));
         (outer + inner).relu_()
@@ -188,7 +188,7 @@ impl ResidualEncoder {
         self.features
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass) -> Tensor {
+    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass<'_>) -> Tensor {
         let x = Condition::beside(condition, x, self.image);
         let inside = self.blocks.iter().fold(self.stem.forward(&x, pass), |x, block| block.forward(&x, pass));
         self.top.forward(&inside, pass).amax([2, 3], false)
@@ -249,7 +249,7 @@ impl ResidualDecoder {
         Ok(Self { expand, bias, bottom, blocks, top, heads })
     }
 
-    pub(crate) fn forward(&self, code: &Tensor, pass: Pass) -> Tensor {
+    pub(crate) fn forward(&self, code: &Tensor, pass: Pass<'_>) -> Tensor {
         let size = self.expand.size();
         let (channels, height, width) = (size[1], size[2], size[3]);
         let smallest = code.matmul(&self.expand.flatten(1, -1)).view([-1, channels, height, width]);

@@ -50,7 +50,7 @@ impl Block {
         Ok(Self { norms, convolutions, shortcut })
     }
 
-    fn forward(&self, x: &Tensor, pass: Pass) -> Tensor {
+    fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Tensor {
         let activated = self.norms[0].forward(x, pass).relu();
         let inner = self.norms[1].forward(&self.convolutions[0].forward(&activated), pass).relu();
         let inner = self.convolutions[1].forward(&inner);
@@ -97,7 +97,7 @@ impl WideResidualEncoder {
         self.features
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass) -> Tensor {
+    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass<'_>) -> Tensor {
         let x = self.stem.forward(&Condition::beside(condition, x, self.image));
         let inside = self.blocks.iter().fold(x, |x, block| block.forward(&x, pass));
         self.norm.forward(&inside, pass).relu().mean_dim(&[2i64, 3][..], false, None::<Kind>)

@@ -11,7 +11,7 @@ use super::checkpoint::{BEST, Best, Loaded, MODEL};
 use super::history::Means;
 use super::{
     CheckpointStore, Control, EpochRecord, Event, FileSystem, Listener, Multipliers, Optimizer,
-    OptimizerConfig, RunState, Schedule, StepContext, StopFlag, Trainable,
+    OptimizerConfig, RunState, Schedule, StepContext, StopFlag, Trainable, Workers,
 };
 use crate::{Error, Noise};
 
@@ -71,6 +71,7 @@ pub struct Trainer<'a, M, F> {
     measurement: Option<&'a mut Measurement<'a>>,
     kept: Option<Kept>,
     stop: StopFlag,
+    workers: Workers,
 }
 
 /// Which values of a metric are better.
@@ -151,6 +152,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             measurement: None,
             kept: None,
             stop: StopFlag::default(),
+            workers: Workers::alone(),
         }
     }
 
@@ -203,6 +205,17 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         self
     }
 
+    /// Trains together with others, each of which makes the same run: the model with the same seed, the same data and settings.
+    /// Validation batches are dealt out, measurements are the first one's. Only the first one's store and listeners are asked;
+    /// the others need none.
+    ///
+    /// A run goes on from a checkpoint with any number of workers; with another number the result differs by round-off.
+    #[must_use]
+    pub fn workers(mut self, workers: Workers) -> Self {
+        self.workers = workers;
+        self
+    }
+
     fn emit(&mut self, event: &Event) -> bool {
         // Every listener hears every event, also after one of them asked to stop.
         let mut go_on = true;
@@ -225,9 +238,18 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     /// # Errors
     /// A setting, the data or the model refuses; a term is not finite ([`Error::NonFinite`], with term and step);
     /// libtorch fails; the checkpoint found is damaged or another run's; the last checkpoint cannot be written (an
-    /// earlier one that cannot is a [`Event::Warning`], and training goes on).
-    pub fn run(mut self) -> Result<Outcome, Error> {
-        let per_epoch = self.train.batches_per_epoch() as u64;
+    /// earlier one that cannot is a [`Event::Warning`], and training goes on); the workers differ or cannot reach each other. A
+    /// worker that fails ends the others.
+    pub fn run(self) -> Result<Outcome, Error> {
+        let workers = self.workers.clone();
+        let result = self.train();
+        workers.hear(&result);
+        result
+    }
+
+    fn train(mut self) -> Result<Outcome, Error> {
+        let train = self.train.share(self.workers.rank(), self.workers.size())?;
+        let per_epoch = train.batches_per_epoch() as u64;
         let total = self.config.epochs.saturating_mul(per_epoch);
         let every = self.config.validate_epochs.max(1);
         let mut optimizer = Optimizer::new(self.config.optimizer, self.model.parameters())?;
@@ -245,9 +267,10 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             history: Vec::new(),
             best: None,
         };
+        self.agree(&optimizer, total)?;
         let mut resumed_from = None;
         let mut go_on = true;
-        if let Some(store) = self.store {
+        if let Some(store) = self.store.filter(|_| self.workers.is_first()) {
             let (found, damaged) = store.load_latest()?;
             for error in damaged {
                 go_on &= self.emit(&Event::Warning { message: format!("{error}; using the one before") });
@@ -257,6 +280,8 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
                 resumed_from = Some(loaded.path);
             }
         }
+        state = self.workers.tell(|| Ok(state))?;
+        self.align(&optimizer)?;
         go_on &= self.emit(&Event::Started {
             step: state.step,
             total_steps: total,
@@ -271,11 +296,12 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             state.threads = threads;
             go_on &= self.emit(&Event::Warning { message });
         }
+        go_on = self.workers.all(go_on)?;
         let (start, mut waited) = (Instant::now(), Duration::ZERO);
         while go_on && state.epoch < self.config.epochs {
             if state.batch < per_epoch {
                 let position = Position { epoch: state.epoch, batch: state.batch };
-                let mut batches = self.train.epoch(position)?;
+                let mut batches = train.epoch(position)?;
                 loop {
                     let asked = Instant::now();
                     let next = batches.next();
@@ -287,6 +313,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
                     if due > 0 && state.step.is_multiple_of(due) && state.batch < per_epoch && go_on {
                         go_on = self.save(&optimizer, &state, false)?;
                     }
+                    go_on = self.workers.all(go_on)?;
                     if !go_on {
                         break;
                     }
@@ -295,6 +322,8 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             if state.batch >= per_epoch {
                 let last = state.epoch + 1 == self.config.epochs;
                 let due = last || (state.epoch + 1).is_multiple_of(every);
+                // Processors of other kinds round otherwise.
+                self.align(&optimizer)?;
                 let record = EpochRecord {
                     epoch: state.epoch,
                     step: state.step,
@@ -312,6 +341,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
                 if due {
                     go_on &= self.save(&optimizer, &state, last)?;
                 }
+                go_on = self.workers.all(go_on)?;
             }
         }
         if !state.completed && self.config.epochs > 0 {
@@ -323,6 +353,28 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         let (completed, elapsed) = (state.completed, start.elapsed());
         self.emit(&Event::Finished { step: state.step, completed, waited, elapsed });
         Ok(Outcome { completed: state.completed, step: state.step, history: state.history })
+    }
+
+    /// The workers make the same run.
+    fn agree(&self, optimizer: &Optimizer, steps: u64) -> Result<(), Error> {
+        let shapes: Vec<_> = self.tensors(optimizer).iter().map(|(n, t)| (n.clone(), t.size())).collect();
+        let own = (format!("{:?}", self.config), self.identity.clone(), steps, shapes);
+        let first = self.workers.tell(|| Ok(own.clone()))?;
+        let differing = self.workers.collect(own != first)?;
+        match differing.iter().position(|differs| *differs) {
+            Some(rank) => Err(Error::Config {
+                setting: "workers",
+                value: format!("worker {rank} with other settings, data or parameters"),
+                must: "all of the same run".into(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The first worker's tensors, on every one.
+    fn align(&self, optimizer: &Optimizer) -> Result<(), Error> {
+        let tensors = self.tensors(optimizer);
+        self.workers.align(tensors.iter().map(|(_, t)| t))
     }
 
     fn resume(&self, loaded: &Loaded, optimizer: &Optimizer, state: &mut RunState) -> Result<(), Error> {
@@ -341,7 +393,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     }
 
     fn save(&mut self, optimizer: &Optimizer, state: &RunState, must: bool) -> Result<bool, Error> {
-        let Some(store) = self.store else { return Ok(true) };
+        let Some(store) = self.store.filter(|_| self.workers.is_first()) else { return Ok(true) };
         match store.save(&self.tensors(optimizer), state) {
             Ok(path) => Ok(self.emit(&Event::Checkpoint { step: state.step, path })),
             Err(error) if !must => Ok(self.emit(&Event::Warning { message: error.to_string() })),
@@ -357,10 +409,20 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         total: u64,
     ) -> Result<Event, Error> {
         let step = state.step;
-        let context = StepContext { step, draw: step, noise: self.noise };
+        let context = StepContext {
+            first_row: batch.first_row as u64,
+            workers: self.workers.clone(),
+            ..StepContext::new(step, step, self.noise)
+        };
         optimizer.zero_grad();
         let objective = guard(step, || self.model.objective(batch, &context))?;
-        let values = objective.values();
+        // A mean over rows is the sum of what the shares give to it, a term of the whole batch is the same everywhere.
+        let part = batch.len() as f64 / batch.whole as f64;
+        let mut values = objective.values();
+        for (value, term) in values.iter_mut().zip(&objective.terms) {
+            *value *= if term.whole { 1.0 / self.workers.size() as f64 } else { part };
+        }
+        self.workers.sum_numbers(&mut values)?;
         let terms: Vec<(&'static str, f64)> = objective.terms.iter().map(|t| t.name).zip(values).collect();
         if let Some(&(name, value)) = terms.iter().find(|(_, v)| !v.is_finite()) {
             return Err(Error::NonFinite { term: name.to_owned(), step, value });
@@ -369,13 +431,15 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             objective.terms.iter().zip(&terms).map(|(t, (_, v))| state.multipliers.weight(t, *v)).collect();
         let loss = weights.iter().zip(&terms).map(|(w, (_, v))| w * v).sum::<f64>();
         let factor = self.config.schedule.factor(step, total);
-        if let Some(sum) = objective.loss(&weights) {
+        let own: Vec<f64> =
+            objective.terms.iter().zip(&weights).map(|(t, w)| if t.whole { *w } else { w * part }).collect();
+        if let Some(sum) = objective.loss(&own) {
             guard(step, || {
                 sum.f_backward().map_err(variata_torch_bridge::Error::from)?;
-                optimizer.step(factor)
+                optimizer.step_with(factor, &self.workers)
             })?;
         }
-        let weight = batch.len() as f64;
+        let weight = batch.whole as f64;
         state.means.add("loss", loss, weight);
         for (term, (name, value)) in objective.terms.iter().zip(&terms) {
             state.means.add(name, *value, weight);
@@ -393,30 +457,48 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     fn validate(&mut self, step: u64) -> Result<Vec<(String, f64)>, Error> {
         let mut all = self.means(step)?;
         if let Some(measurement) = &mut self.measurement {
-            let more = guard(step, || {
-                variata_torch_bridge::no_grad(|| measurement(step))
-                    .map_err(|source| Error::Measurement { step, source })
-            });
-            all.extend(more?);
+            let found: Bits = self.workers.tell(|| {
+                let found = guard(step, || {
+                    variata_torch_bridge::no_grad(|| measurement(step))
+                        .map_err(|source| Error::Measurement { step, source })
+                })?;
+                Ok(found.into_iter().map(|(name, value)| (name, value.to_bits())).collect())
+            })?;
+            all.extend(found.into_iter().map(|(name, bits)| (name, f64::from_bits(bits))));
         }
         Ok(all)
     }
 
     fn means(&self, step: u64) -> Result<Vec<(String, f64)>, Error> {
         let Some(data) = self.validation else { return Ok(Vec::new()) };
-        let mut means = Means::default();
+        let mut found: Vec<(Bits, f64)> = Vec::new();
         for (i, batch) in data.epoch(Position::epoch(0))?.enumerate() {
             let batch = batch?;
-            let context = StepContext { step, draw: i as u64, noise: self.noise };
+            if i % self.workers.size() != self.workers.rank() {
+                continue;
+            }
+            let context = StepContext::new(step, i as u64, self.noise);
             let metrics =
                 guard(step, || variata_torch_bridge::no_grad(|| self.model.validate(&batch, &context)))?;
-            for (name, value) in metrics {
-                means.add(name, value, batch.len() as f64);
+            let bits = metrics.into_iter().map(|(name, value)| (name.to_owned(), value.to_bits()));
+            found.push((bits.collect(), batch.len() as f64));
+        }
+        // In the order of the batches: the same sums as those of one process.
+        let mut means = Means::default();
+        let mut dealt: Vec<_> = self.workers.collect(found)?.into_iter().map(Vec::into_iter).collect();
+        while dealt.iter().any(|rest| rest.len() > 0) {
+            for (metrics, weight) in dealt.iter_mut().filter_map(Iterator::next) {
+                for (name, bits) in metrics {
+                    means.add(&name, f64::from_bits(bits), weight);
+                }
             }
         }
         Ok(means.take())
     }
 }
+
+/// Values by name as workers tell them: text has no NaN.
+type Bits = Vec<(String, u64)>;
 
 /// Turns a panic of libtorch's operators (out of memory, a lost device) into an error that names the step.
 fn guard<R>(step: u64, f: impl FnOnce() -> Result<R, Error>) -> Result<R, Error> {

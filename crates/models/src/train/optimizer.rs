@@ -9,6 +9,7 @@ use tch::{Kind, Tensor};
 pub use adam::AdamConfig;
 pub use sgd::SgdConfig;
 
+use super::Workers;
 use super::clip::clip_gradients;
 use crate::{Error, Parameters};
 
@@ -131,9 +132,15 @@ impl Optimizer {
     /// # Errors
     /// libtorch refuses.
     pub fn step(&mut self, factor: f64) -> Result<(), Error> {
+        self.step_with(factor, &Workers::alone())
+    }
+
+    /// The same from the sums of all workers' gradients.
+    pub(crate) fn step_with(&mut self, factor: f64, workers: &Workers) -> Result<(), Error> {
         variata_torch_bridge::no_grad(|| {
             let active: Vec<&Slot> = self.slots.iter().filter(|s| s.parameter.grad().defined()).collect();
             let mut gradients: Vec<Tensor> = active.iter().map(|s| s.parameter.grad()).collect();
+            workers.sum_gradients(&gradients)?;
             if let Some(limit) = self.config.clip_norm() {
                 clip_gradients(&mut gradients, limit);
             }

@@ -15,7 +15,7 @@ use variata_models::{
 use crate::{DIGIT, bits, loader, tiny_config};
 
 const CIFAR: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
-const START: StepContext = StepContext { step: 0, draw: 0, noise: Noise::new(0) };
+const START: StepContext = StepContext::new(0, 0, Noise::new(0));
 
 fn wide(depth: i64, widen: i64) -> ClassifierConfig {
     ClassifierConfig {

@@ -90,7 +90,7 @@ fn parameters_are_counted_and_depend_on_seed_and_name_alone() {
 #[test]
 fn distortions_are_the_densities_in_f64() {
     let x =
-        Noise::new(1).normal(Purpose::Report, 0, 6, 64, Device::Cpu).unwrap().sigmoid().view([6, 1, 8, 8]);
+        Noise::new(1).normal(Purpose::Report, 0, 0..6, 64, Device::Cpu).unwrap().sigmoid().view([6, 1, 8, 8]);
     let array = |t: &Tensor| variata_torch_bridge::tensor_into_array::<f64>("t", &t.flatten(1, -1)).unwrap();
     for (observation, scale) in [
         (ObservationConfig::Normal { scale: Scale::Fixed { value: 0.3 } }, 0.3),

@@ -29,7 +29,7 @@ fn model(config: &AutoencoderConfig, compute: ComputeConfig) -> Result<Autoencod
 fn step(config: &AutoencoderConfig, compute: ComputeConfig) -> (Vec<f64>, Tensor) {
     let model = model(config, compute).unwrap();
     let batch = loader(60, 60).epoch(Position::default()).unwrap().next().unwrap().unwrap();
-    let context = StepContext { step: 0, draw: 0, noise: Noise::new(0) };
+    let context = StepContext::new(0, 0, Noise::new(0));
     let objective = model.objective(&batch, &context).unwrap();
     objective.loss(&vec![1.0; objective.terms.len()]).unwrap().backward();
     let parts: Vec<Tensor> = model.parameters().trained().map(|(_, t)| t.grad().reshape([-1])).collect();

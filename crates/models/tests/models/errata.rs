@@ -74,7 +74,7 @@ fn a_step_against_the_models_gradient_lowers_the_loss() {
     let train = loader(50, 50);
     let batch = train.epoch(variata_datasets::Position::default()).unwrap().next().unwrap().unwrap();
     // Behind the KL's warm-up, and with the same draws in each evaluation.
-    let context = StepContext { step: 1_000_000, draw: 0, noise: Noise::new(0) };
+    let context = StepContext::new(1_000_000, 0, Noise::new(0));
     for side in ["encoder", "bottleneck", "decoder"] {
         let model = tiny(0);
         let loss = || model.objective(&batch, &context).unwrap().loss(&[1.0, 1.0]).unwrap();

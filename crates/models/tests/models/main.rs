@@ -16,6 +16,7 @@ mod normal;
 mod regularizer;
 mod residual;
 mod training;
+mod workers;
 
 use std::sync::Arc;
 

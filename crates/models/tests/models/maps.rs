@@ -17,7 +17,7 @@ use variata_models::{
 const BUNDLE: ImageShape = ImageShape { channels: 3, height: 64, width: 64 };
 const SMALL: ImageShape = ImageShape { channels: 3, height: 16, width: 16 };
 
-fn bottlenecks() -> [MapBottleneckConfig; 6] {
+pub(crate) fn bottlenecks() -> [MapBottleneckConfig; 6] {
     let (vq, ema) =
         (VqConfig { codes: 16, ..VqConfig::default() }, EmaConfig { codes: 16, ..EmaConfig::default() });
     let gumbel =
@@ -32,7 +32,7 @@ fn bottlenecks() -> [MapBottleneckConfig; 6] {
     ]
 }
 
-fn small(bottleneck: MapBottleneckConfig, seed: u64) -> MapAutoencoder {
+pub(crate) fn small(bottleneck: MapBottleneckConfig, seed: u64) -> MapAutoencoder {
     // So little work is done sooner on one thread than two threads have met.
     variata_models::tch::set_num_threads(1);
     let networks = StridedConfig { channels: 8, residual_channels: 4, code: 4, ..StridedConfig::default() };
@@ -49,7 +49,7 @@ fn data(count: usize) -> Arc<ArrayDataset> {
     Arc::new(ArrayDataset::new("waves", values, vec![0; count]).unwrap())
 }
 
-fn loader(count: usize, batch_size: usize) -> Loader {
+pub(crate) fn loader(count: usize, batch_size: usize) -> Loader {
     let options = LoaderOptions { batch_size, seed: 3, ..LoaderOptions::default() };
     Loader::new(data(count), (0..count).collect::<Vec<_>>(), options).unwrap()
 }
@@ -59,7 +59,7 @@ fn batch(count: usize) -> Batch {
 }
 
 fn context(step: u64) -> StepContext {
-    StepContext { step, draw: step, noise: Noise::new(7) }
+    StepContext::new(step, step, Noise::new(7))
 }
 
 fn tensor(model: &MapAutoencoder, name: &str) -> Tensor {
@@ -257,7 +257,7 @@ fn the_noise_of_a_place_does_not_depend_on_the_batch_and_comes_from_the_address(
     let model = small(bottlenecks()[5], 0);
     let x = variata_torch_bridge::tensor_from_array(batch(4).images).unwrap();
     let z = model.encode(&x).unwrap().detach();
-    let draw = |step| MapDraw { noise: Noise::new(3), purpose: Purpose::Report, step };
+    let draw = |step| MapDraw::new(Noise::new(3), Purpose::Report, step);
     let all = model.through(&z, Some(&draw(2))).unwrap().output;
     let one = model.through(&z.narrow(0, 0, 1), Some(&draw(2))).unwrap().output;
     assert!(all.narrow(0, 0, 1).equal(&one));

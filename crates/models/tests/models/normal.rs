@@ -30,7 +30,7 @@ fn shaken(observation: ObservationConfig) -> Autoencoder {
     variata_torch_bridge::no_grad(|| {
         for (k, (_, parameter)) in model.parameters().trained().enumerate() {
             let n = parameter.numel() as i64;
-            let step = Noise::new(9).normal(Purpose::Report, k as u64, 1, n, Device::Cpu).unwrap();
+            let step = Noise::new(9).normal(Purpose::Report, k as u64, 0..1, n, Device::Cpu).unwrap();
             let _ = parameter.shallow_clone().g_add_(&(step.view_as(parameter) * 0.1));
         }
     });
@@ -38,11 +38,15 @@ fn shaken(observation: ObservationConfig) -> Autoencoder {
 }
 
 fn images(n: i64) -> Tensor {
-    Noise::new(1).normal(Purpose::Report, 0, n, 64, Device::Cpu).unwrap().sigmoid().view([n, 1, 8, 8])
+    Noise::new(1)
+        .normal(Purpose::Report, 0, 0..n.unsigned_abs(), 64, Device::Cpu)
+        .unwrap()
+        .sigmoid()
+        .view([n, 1, 8, 8])
 }
 
 fn codes(n: i64) -> Tensor {
-    Noise::new(2).normal(Purpose::Report, 1, n, 2, Device::Cpu).unwrap()
+    Noise::new(2).normal(Purpose::Report, 1, 0..n.unsigned_abs(), 2, Device::Cpu).unwrap()
 }
 
 fn array<D: ndarray::Dimension>(t: &Tensor) -> ndarray::Array<f32, D> {
@@ -96,7 +100,7 @@ fn the_loss_falls_along_its_gradient_as_far_as_the_gradient_says() {
     let batch = train.epoch(variata_datasets::Position::default()).unwrap().next().unwrap().unwrap();
     for observation in [LOW_RANK, LEARNED, SPARSE, HEAD] {
         let model = shaken(observation);
-        let context = StepContext { step: 1, draw: 0, noise: Noise::new(0) };
+        let context = StepContext::new(1, 0, Noise::new(0));
         let loss = || model.objective(&batch, &context).unwrap().loss(&[1.0, 1.0, 0.7]).unwrap();
         let start = loss();
         start.backward();
@@ -129,7 +133,7 @@ fn pretraining_reaches_nothing_but_the_mean() {
     for observation in [LOW_RANK, LEARNED, SPARSE, HEAD] {
         for (step, frozen) in [(4, true), (5, false)] {
             let model = model(observation, 5);
-            let context = StepContext { step, draw: 0, noise: Noise::new(0) };
+            let context = StepContext::new(step, 0, Noise::new(0));
             let objective = model.objective(&batch, &context).unwrap();
             objective.loss(&[1.0, 0.0, 0.0]).unwrap().backward();
             let output =
@@ -174,7 +178,7 @@ fn rank_nought_is_an_independent_normal() {
     let train = loader(16, 16);
     let batch = train.epoch(variata_datasets::Position::default()).unwrap().next().unwrap().unwrap();
     let model = model(ObservationConfig::LowRankNormal { rank: 0, diagonal }, 0);
-    let context = StepContext { step: 1, draw: 0, noise: Noise::new(0) };
+    let context = StepContext::new(1, 0, Noise::new(0));
     model.objective(&batch, &context).unwrap().loss(&[1.0, 1.0, 0.5]).unwrap().backward();
     assert!(model.parameters().trained().all(|(_, p)| p.grad().defined()));
 }

@@ -129,7 +129,7 @@ fn gradients_are_those_of_the_distance() {
 fn the_cost_is_a_logarithm_or_a_weight() {
     let data = loader(40, 40);
     let batch = data.epoch(variata_datasets::Position::epoch(0)).unwrap().next().unwrap().unwrap();
-    let context = StepContext { step: 7, draw: 7, noise: Noise::new(0) };
+    let context = StepContext::new(7, 7, Noise::new(0));
     for distance in ALL {
         let terms = |cost| {
             let mut config = config(distance);

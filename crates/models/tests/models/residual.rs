@@ -2,7 +2,7 @@
 
 use variata_models::nn::{Decoder, Encoder, Pass};
 use variata_models::tch::{Device, Kind, Tensor};
-use variata_models::train::{RealFileSystem, TrainConfig, Trainable, Trainer};
+use variata_models::train::{RealFileSystem, TrainConfig, Trainable, Trainer, Workers};
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, ImageShape, Init, Noise, ObservationConfig, Parameters,
 };
@@ -61,7 +61,7 @@ fn images_of_any_size_come_back_in_their_size() {
 fn statistics_move_in_training_alone() {
     let mut parameters = Parameters::new(Noise::new(0), Device::Cpu);
     let encoder = Encoder::new(&mut parameters.root(), &residual(&[3, 4]), DIGIT, 0).unwrap();
-    let x = Noise::new(1).normal(variata_models::Purpose::Report, 0, 60, 64, Device::Cpu).unwrap();
+    let x = Noise::new(1).normal(variata_models::Purpose::Report, 0, 0..60, 64, Device::Cpu).unwrap();
     let x = x.view([60, 1, 8, 8]) * 5.0;
     let statistics = || -> Vec<f64> {
         let running = parameters.iter().filter(|(name, _)| name.contains("running"));
@@ -70,12 +70,12 @@ fn statistics_move_in_training_alone() {
     let before = statistics();
     let evaluated = encoder.forward(&x, None, Pass::Evaluation);
     assert_eq!(statistics(), before);
-    let trained = encoder.forward(&x, None, Pass::Training);
+    let trained = encoder.forward(&x, None, Pass::Training(&Workers::alone()));
     assert!(statistics().iter().zip(&before).all(|(now, then)| now != then));
     assert!((&evaluated - &trained).abs().max().double_value(&[]) > 1e-3);
     // After many passes over one batch its statistics are the running ones.
     for _ in 0..200 {
-        let _ = encoder.forward(&x, None, Pass::Training);
+        let _ = encoder.forward(&x, None, Pass::Training(&Workers::alone()));
     }
     let settled = encoder.forward(&x, None, Pass::Evaluation);
     // Running variances divide by n − 1, those of a batch by n: half of 1/3840 for each of four layers, half of 1/960 for four.
@@ -96,7 +96,7 @@ fn a_residual_model_learns_and_validation_changes_nothing() {
     assert!(last < 0.75 * first, "{first} to {last}");
     let before = bits(&model);
     let batch = train.epoch(variata_datasets::Position::default()).unwrap().next().unwrap().unwrap();
-    let context = variata_models::train::StepContext { step: 0, draw: 0, noise: Noise::new(0) };
+    let context = variata_models::train::StepContext::new(0, 0, Noise::new(0));
     variata_torch_bridge::no_grad(|| model.validate(&batch, &context)).unwrap();
     assert_eq!(bits(&model), before);
 }

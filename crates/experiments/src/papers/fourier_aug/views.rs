@@ -43,11 +43,12 @@ impl ExampleSource for Views {
         &self,
         indices: &[usize],
         position: Position,
+        first_row: usize,
     ) -> Result<Array4<f32>, Box<dyn std::error::Error + Send + Sync>> {
         let images = eight_bits(&self.data, indices);
         // A seed for each epoch and a stream for each place in it, whatever the batch.
         let seed = self.seed ^ position.epoch.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let first = position.batch << 32;
+        let first = (position.batch << 32) + first_row as u64;
         if !self.forked {
             return Ok(self.pipeline.augment(&images, seed, first)?);
         }

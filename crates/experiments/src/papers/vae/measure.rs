@@ -174,8 +174,13 @@ fn measure_model(
     let n = test.x.size()[0];
     let condition = model.condition(&test.labels)?;
     let code = model.encode(&test.x, condition.as_ref())?.code;
-    let z =
-        code.rsample(&noise.normal(Purpose::Report, PRIOR - 1, n, model.config().latent, model.device())?)?;
+    let z = code.rsample(&noise.normal(
+        Purpose::Report,
+        PRIOR - 1,
+        0..n.unsigned_abs(),
+        model.config().latent,
+        model.device(),
+    )?)?;
     let distortion =
         model.decode(&z, condition.as_ref())?.distortion(&test.x)?.mean(Kind::Double).double_value(&[]);
     let best = model.decode(&code.mean, condition.as_ref())?.mean();
@@ -187,7 +192,7 @@ fn measure_model(
     let prior = noise.normal(
         Purpose::Report,
         if variant == Variant::Cvae { CONDITIONAL } else { PRIOR },
-        count,
+        0..count.unsigned_abs(),
         model.config().latent,
         model.device(),
     )?;

@@ -295,7 +295,7 @@ impl Measured<'_> {
     }
 
     fn draw(&self, part: usize) -> MapDraw {
-        MapDraw { noise: Noise::new(self.seed), purpose: Purpose::Report, step: PASS + part as u64 }
+        MapDraw::new(Noise::new(self.seed), Purpose::Report, PASS + part as u64)
     }
 
     /// Calls `see` with the numbers of data, their tensor and their maps, some at a time.
@@ -437,8 +437,9 @@ impl Measured<'_> {
             Ok(())
         })?;
         let (noise, _) = self.perturb(&shared.perturbed, &NOISES, |z, epsilon| {
-            let (rows, width) = (z.size()[0], z.size()[1..].iter().product());
-            let n = Noise::new(0).normal(Purpose::Report, SHIFT, rows, width, z.device())?;
+            let (rows, width): (i64, i64) = (z.size()[0], z.size()[1..].iter().product());
+            let n =
+                Noise::new(0).normal(Purpose::Report, SHIFT, 0..rows.unsigned_abs(), width, z.device())?;
             let moved = z + n.view_as(z) * epsilon;
             Ok(self.model.decode(&self.through(&moved, 0)?.output)?)
         })?;
