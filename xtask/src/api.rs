@@ -24,7 +24,7 @@ const FOLDER: &str = "docs/api";
 
 /// Writes the lists, or compares them.
 pub(crate) fn run(check: bool) -> Result<()> {
-    setup::ensure(false)?;
+    setup::workspace(false)?;
     let Folders { target, build } = metadata::folders()?;
     let out = target.join("api");
     let mut rustdoc =

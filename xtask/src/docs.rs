@@ -17,7 +17,7 @@ pub(crate) fn run(no_book: bool) -> Result<()> {
     if !problems.is_empty() {
         bail!("broken links:\n  {}", problems.join("\n  "));
     }
-    setup::ensure(false)?;
+    setup::workspace(false)?;
     // The lists first: they are the shorter, and what they need is what the pages need.
     api::run(true)?;
     let mut rustdoc = process::cargo(["doc", "--no-deps", "--workspace", "--all-features"]);

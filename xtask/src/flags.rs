@@ -76,10 +76,10 @@ const COMMANDS: &[Spec] = &[
     Spec {
         name: "setup",
         operands: "",
-        about: "Fetch libtorch and link it at .libtorch",
+        about: "Fetch libtorch and MPI and link them at .libtorch and .mpi",
         details: "Downloads the pinned wheels with pip, checks their hashes, unpacks them into the user's cache\n\
-                  folder and links them from .libtorch, where every build finds them. A second run does nothing.\n\
-                  A LIBTORCH of your own, or LIBTORCH_USE_PYTORCH=1, is used instead if its version is right.",
+                  folder and links them from .libtorch and .mpi, where every build finds them. A second run does\n\
+                  nothing. An MPICC of your own comes before MPICH. A LIBTORCH of your own, or LIBTORCH_USE_PYTORCH=1, is used instead if its version is right.",
         flags: &[Flag {
             name: "--cuda",
             value: None,
@@ -96,6 +96,7 @@ const COMMANDS: &[Spec] = &[
                   \n  --preset quick|full       minutes on two cores, or the paper's setting\
                   \n  --device auto|cpu|cuda    where to compute\
                   \n  --seed N, --out FOLDER, --resume\n\
+                  \n  --workers N               N processes train each model together\n\
                   \nThe complete list: cargo xtask reproduce <paper> --help",
         flags: &[],
     },

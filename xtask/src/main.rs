@@ -37,7 +37,7 @@ fn main() -> ExitCode {
             print!("{}", flags::help(topic));
             Ok(())
         }
-        Command::Setup { cuda } => setup::ensure(cuda),
+        Command::Setup { cuda } => setup::workspace(cuda),
         Command::Reproduce { args } => program::run("reproduce", &args),
         Command::Studio { args } => program::run("studio", &args),
         Command::Test { long } => test::run(long),

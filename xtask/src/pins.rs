@@ -6,6 +6,10 @@
 
 /// Version of libtorch.
 pub(crate) const TORCH: &str = "2.11.0";
+/// Version of the MPI library.
+pub(crate) const MPICH: &str = "5.0.2";
+/// Version of libclang, with which the binding to MPI is made.
+const LIBCLANG: &str = "18.1.1";
 /// Version of mdBook that `docs` installs when there is none.
 pub(crate) const MDBOOK: &str = "0.5.4";
 /// Version of cargo-deny that the long run of `package` installs when there is none.
@@ -19,10 +23,38 @@ pub(crate) struct Wheel {
     pub(crate) sha256: String,
 }
 
-/// What one unpacked libtorch is made of.
+/// What set-up fetches, each into a folder of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kit {
+    /// libtorch.
+    Libtorch,
+    /// An MPI library with its launcher, and libclang.
+    Mpi,
+}
+
+impl Kit {
+    /// As in messages and in the folder's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Libtorch => "libtorch",
+            Self::Mpi => "mpi",
+        }
+    }
+
+    /// Name of the link in the workspace.
+    pub(crate) fn link(self) -> &'static str {
+        match self {
+            Self::Libtorch => ".libtorch",
+            Self::Mpi => ".mpi",
+        }
+    }
+}
+
+/// What one unpacked folder is made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Pins {
-    /// Version that the unpacked `torch/version.py` must show.
+    pub(crate) kit: Kit,
+    /// Version of the library; the one that the unpacked `torch/version.py` must show.
     pub(crate) version: String,
     /// As in `linux-x86_64`; part of the folder's name.
     pub(crate) platform: &'static str,
@@ -72,20 +104,37 @@ impl Platform {
             (_, true) => (2_400, 7_000),
         };
         Some(Pins {
+            kit: Kit::Libtorch,
             version: TORCH.to_owned(),
             platform,
             flavour: if cuda { "cuda" } else { "cpu" },
             tags: self.tags(),
-            wheels: wheels
-                .map(|(name, version, sha256)| Wheel {
-                    name: (*name).to_owned(),
-                    version: (*version).to_owned(),
-                    sha256: (*sha256).to_owned(),
-                })
-                .collect(),
+            wheels: wheels.map(Wheel::of).collect(),
             download_mb,
             needed_mb,
         })
+    }
+
+    /// The pins of an MPI library.
+    pub(crate) fn mpi(self) -> Pins {
+        let (platform, mpich, libclang) = match self {
+            Self::LinuxX86_64 => ("linux-x86_64", MPICH_X86_64, LIBCLANG_X86_64),
+            Self::LinuxAarch64 => ("linux-aarch64", MPICH_AARCH64, LIBCLANG_AARCH64),
+            Self::MacosArm64 => ("macos-arm64", MPICH_MACOS, LIBCLANG_MACOS),
+        };
+        Pins {
+            kit: Kit::Mpi,
+            version: MPICH.to_owned(),
+            platform,
+            flavour: "mpich",
+            tags: self.tags(),
+            wheels: [("mpich", MPICH, mpich), ("libclang", LIBCLANG, libclang)]
+                .iter()
+                .map(Wheel::of)
+                .collect(),
+            download_mb: 38,
+            needed_mb: 300,
+        }
     }
 
     fn tags(self) -> Vec<String> {
@@ -103,9 +152,14 @@ impl Platform {
 }
 
 impl Pins {
+    /// As in messages.
+    pub(crate) fn label(&self) -> String {
+        format!("{} {} ({}, {})", self.kit.name(), self.version, self.platform, self.flavour)
+    }
+
     /// Name of the unpacked folder in the cache.
     pub(crate) fn folder(&self) -> String {
-        format!("libtorch-{}-{}-{}", self.version, self.platform, self.flavour)
+        format!("{}-{}-{}-{}", self.kit.name(), self.version, self.platform, self.flavour)
     }
 
     /// Requirements file for `pip --require-hashes`; also the text of the marker of a complete folder, so
@@ -117,12 +171,25 @@ impl Pins {
     }
 }
 
+impl Wheel {
+    fn of(&(name, version, sha256): &Row) -> Self {
+        Self { name: name.to_owned(), version: version.to_owned(), sha256: sha256.to_owned() }
+    }
+}
+
 /// (name, version, SHA-256)
 type Row = (&'static str, &'static str, &'static str);
 
 const TORCH_X86_64: &str = "7aa2f9bbc6d4595ba72138026b2074be1233186150e9292865e04b7a63b8c67a";
 const TORCH_AARCH64: &str = "d91aac77f24082809d2c5a93f52a5f085032740a1ebc9252a7b052ef5a4fddc6";
 const TORCH_MACOS: &str = "7b6a60d48062809f58595509c524b88e6ddec3ebe25833d6462eeab81e5f2ce4";
+
+const MPICH_X86_64: &str = "8fed465ebff269ea2ebac179a25de02671ddf8df476e0f115be089015015cfd4";
+const MPICH_AARCH64: &str = "992ae6ebb0da97d49d7a67000ae8112da9a3825da1bb1e6f1d196428a0410f2d";
+const MPICH_MACOS: &str = "fa6611d3efa2d5a5f624976458d25988bfd5626afc09402f662ff0defbb45cd4";
+const LIBCLANG_X86_64: &str = "c533091d8a3bbf7460a00cb6c1a71da93bffe148f172c7d03b1c31fbf8aa2a0b";
+const LIBCLANG_AARCH64: &str = "54dda940a4a0491a9d1532bf071ea3ef26e6dbaf03b5000ed94dd7174e8f9592";
+const LIBCLANG_MACOS: &str = "0b2e143f0fac830156feb56f9231ff8338c20aecfe72b4ffe96f19e5a1dbb69a";
 
 // libtorch_cpu.so of the published wheel needs these two even where there is no GPU.
 const X86_64_CPU: &[Row] = &[
@@ -178,7 +245,9 @@ mod tests {
             let cpu = platform.pins(false).unwrap();
             let all = platform.pins(true);
             assert_eq!(all.is_none(), platform == Platform::MacosArm64);
-            for wheel in all.iter().flat_map(|pins| &pins.wheels).chain(&cpu.wheels) {
+            for wheel in
+                all.iter().flat_map(|pins| &pins.wheels).chain(&cpu.wheels).chain(&platform.mpi().wheels)
+            {
                 assert_eq!(wheel.sha256.len(), 64, "{wheel:?}");
                 assert!(wheel.sha256.chars().all(|c| c.is_ascii_hexdigit()), "{wheel:?}");
             }

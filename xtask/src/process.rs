@@ -32,13 +32,20 @@ impl std::error::Error for Failed {}
 pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(places::root());
-    // `cargo run` has set LIBTORCH from .cargo/config.toml. The inner cargo sets the same again, and must be
-    // the one to do so: torch-sys is rebuilt whenever the string changes.
-    if own_libtorch().is_none() {
-        command.env_remove("LIBTORCH");
+    // `cargo run` has set these from .cargo/config.toml. The inner cargo sets the same again, and must be
+    // the one to do so: bindings are rebuilt whenever the string changes.
+    for (name, place) in
+        [("LIBTORCH", LIBTORCH), ("MPICC", ".mpi/bin/mpicc"), ("LIBCLANG_PATH", ".mpi/clang")]
+    {
+        if own(name, place).is_none() {
+            command.env_remove(name);
+        }
     }
     command
 }
+
+/// Where `.cargo/config.toml` says that libtorch is.
+const LIBTORCH: &str = ".libtorch/torch";
 
 /// What the compiler that cargo uses prints.
 pub(crate) fn rustc(args: &[&str]) -> Result<String> {
@@ -47,9 +54,14 @@ pub(crate) fn rustc(args: &[&str]) -> Result<String> {
 
 /// The user's LIBTORCH, as opposed to the one that `.cargo/config.toml` gives every build.
 pub(crate) fn own_libtorch() -> Option<std::path::PathBuf> {
-    let set = std::env::var_os("LIBTORCH").filter(|value| !value.is_empty())?;
+    own("LIBTORCH", LIBTORCH)
+}
+
+/// A variable that the user has set, and to another place of the workspace than this.
+fn own(name: &str, place: &str) -> Option<std::path::PathBuf> {
+    let set = std::env::var_os(name).filter(|value| !value.is_empty())?;
     let path = std::path::PathBuf::from(set);
-    (path != places::root().join(".libtorch/torch")).then_some(path)
+    (path != places::root().join(place)).then_some(path)
 }
 
 /// Runs a command with its output going where ours goes.

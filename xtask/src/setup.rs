@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: libtorch of the pinned version, fetched once per user and linked into the workspace.
+//! `cargo xtask setup`: libtorch and an MPI library of the pinned versions, fetched once per user and linked into the workspace.
 //!
 //! The order is what makes it safe to interrupt: everything happens in a folder of another name, the marker
 //! is written and synced last, and one rename makes it the real folder. What has no marker does not exist.
@@ -19,15 +19,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 use crate::lock::Lock;
-use crate::pins::{Pins, Platform};
+use crate::pins::{Kit, Pins, Platform};
 use crate::{places, process};
 pub(crate) use error::SetupError;
 pub(crate) use host::{compiler, python};
 
 /// Name of the file that a complete folder has; its text is the requirements it was made from.
 const MARKER: &str = "variata-complete";
-/// Name of the link in the workspace.
-const LINK: &str = ".libtorch";
+
+/// Makes all that builds of the whole workspace need available.
+pub(crate) fn workspace(cuda: bool) -> Result<()> {
+    ensure(cuda)?;
+    ensure_mpi()
+}
 
 /// Makes libtorch available to builds of this workspace, or says precisely why it cannot.
 pub(crate) fn ensure(cuda: bool) -> Result<()> {
@@ -37,7 +41,7 @@ pub(crate) fn ensure(cuda: bool) -> Result<()> {
         return Ok(());
     }
     let root = places::root();
-    if let Some(line) = own::folder(&root.join(LINK))? {
+    if let Some(line) = own::folder(&root.join(Kit::Libtorch.link()))? {
         eprintln!("{line}");
         return Ok(());
     }
@@ -45,6 +49,16 @@ pub(crate) fn ensure(cuda: bool) -> Result<()> {
     let pins = platform.pins(cuda).ok_or(SetupError::NoCuda)?;
     let richer = if cuda { None } else { platform.pins(true) };
     let setup = Setup { root, cache: places::cache()?, pins, richer, pip_env: Vec::new() };
+    eprintln!("{}", setup.run()?);
+    Ok(())
+}
+
+/// Makes what the binding to MPI is built from available: a library and libclang. A library of the user's own, whose `mpicc` the
+/// variable MPICC names, comes before it.
+pub(crate) fn ensure_mpi() -> Result<()> {
+    let root = places::root();
+    let pins = Platform::current().ok_or(SetupError::Platform)?.mpi();
+    let setup = Setup { root, cache: places::cache()?, pins, richer: None, pip_env: Vec::new() };
     eprintln!("{}", setup.run()?);
     Ok(())
 }
@@ -77,11 +91,7 @@ impl Setup {
         self.remove_stale()?;
         let made = self.make()?;
         self.link(&made)?;
-        Ok(format!("libtorch {} is ready ({})", self.label(), process::elapsed(start)))
-    }
-
-    fn label(&self) -> String {
-        format!("{} ({}, {})", self.pins.version, self.pins.platform, self.pins.flavour)
+        Ok(format!("{} is ready ({})", self.pins.label(), process::elapsed(start)))
     }
 
     /// The line for a library that is there already, after linking it if need be.
@@ -91,12 +101,12 @@ impl Setup {
             if !is_complete(&folder, pins) {
                 continue;
             }
-            let flavour = format!("{} ({}, {})", pins.version, pins.platform, pins.flavour);
-            if fs::read_link(self.root.join(LINK)).is_ok_and(|target| target == folder) {
-                return Ok(Some(format!("libtorch {flavour} is set up")));
+            let label = pins.label();
+            if fs::read_link(self.root.join(pins.kit.link())).is_ok_and(|target| target == folder) {
+                return Ok(Some(format!("{label} is set up")));
             }
             self.link(&folder)?;
-            return Ok(Some(format!("libtorch {flavour} was in the cache; linked it")));
+            return Ok(Some(format!("{label} was in the cache; linked it")));
         }
         Ok(None)
     }
@@ -139,11 +149,15 @@ impl Setup {
         let (wheels, site) = (work.join("wheels"), work.join("site"));
         fs::create_dir(&wheels)?;
         fs::write(work.join("requirements.txt"), self.pins.requirements())?;
-        eprintln!("── fetching libtorch {}: about {} MB", self.label(), self.pins.download_mb);
+        eprintln!("── fetching {}: about {} MB", self.pins.label(), self.pins.download_mb);
         fetch::download(&python, &self.pins, work, &wheels, &self.pip_env)?;
         eprintln!("── unpacking");
         fetch::unpack(&python, &self.pins, work, &wheels, &site)?;
-        let found = own::version_of(&site.join("torch"));
+        // pip has compared the hash of the file; whoever makes torch's wheels writes the version into them by hand.
+        let found = match self.pins.kit {
+            Kit::Libtorch => own::version_of(&site.join("torch")),
+            Kit::Mpi => Some(self.pins.version.clone()),
+        };
         if found.as_deref() != Some(self.pins.version.as_str()) {
             return Err(SetupError::Version {
                 place: "the downloaded wheel".to_owned(),
@@ -183,10 +197,11 @@ impl Setup {
     /// Points the workspace's link at `folder` in one step: a build never sees it missing.
     fn link(&self, folder: &Path) -> Result<()> {
         let read_only = |_| SetupError::ReadOnly { path: self.root.clone() };
-        let fresh = self.root.join(format!("{LINK}.{}.tmp", std::process::id()));
+        let link = self.pins.kit.link();
+        let fresh = self.root.join(format!("{link}.{}.tmp", std::process::id()));
         let _ = fs::remove_file(&fresh); // left by a process of the same number, long gone
         symlink(folder, &fresh).map_err(read_only)?;
-        fs::rename(&fresh, self.root.join(LINK)).map_err(read_only)?;
+        fs::rename(&fresh, self.root.join(link)).map_err(read_only)?;
         Ok(())
     }
 }
@@ -194,5 +209,8 @@ impl Setup {
 /// Whether `folder` was made completely, from these pins, and still has its library.
 fn is_complete(folder: &Path, pins: &Pins) -> bool {
     fs::read_to_string(folder.join(MARKER)).is_ok_and(|text| text == pins.requirements())
-        && own::has_library(&folder.join("torch"))
+        && match pins.kit {
+            Kit::Libtorch => own::has_library(&folder.join("torch")),
+            Kit::Mpi => folder.join("bin/mpicc").is_file() && folder.join("clang").is_dir(),
+        }
 }

@@ -14,7 +14,7 @@ use crate::{golden, package, places, setup, tidy};
 pub(crate) fn run(long: bool) -> Result<()> {
     let start = Instant::now();
     tidy::run()?;
-    setup::ensure(false)?;
+    setup::workspace(false)?;
     let mut tally = Tally::default();
 
     // What `cargo test` runs right after a clone: all that needs no libtorch. The same tests are among those below.

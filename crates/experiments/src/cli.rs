@@ -14,6 +14,7 @@ use crate::papers::{fourier_aug, sliced, sos_vae, vae, vq_diff};
 use crate::session::{Session, SessionOptions};
 use crate::shard::{Part, Shard};
 use crate::studio::StudioArgs;
+use crate::workers::{self, Joined};
 
 /// Reproduces the experiments of five papers on generative models and augmentations.
 #[derive(Debug, Parser)]
@@ -107,6 +108,10 @@ struct Reproduce {
     /// Collects the models that shares have trained, measures them and writes the report, or names those that are missing.
     #[arg(long, conflicts_with_all = ["shard", "restart"])]
     merge: bool,
+    /// So many processes train each model together, each on its rows of every batch; --threads is that of each. The result is that
+    /// of one process, but for round-off. They are started by mpiexec; a launcher such as srun can start them as well.
+    #[arg(long, conflicts_with_all = ["shard", "merge"], value_parser = clap::value_parser!(u32).range(1..))]
+    workers: Option<u32>,
 }
 
 impl Paper {
@@ -121,6 +126,82 @@ impl Paper {
 }
 
 impl Reproduce {
+    /// Runs what they say: in this process, in one for each paper, or in several for one paper.
+    fn run(self) -> Result<()> {
+        let Some(paper) = self.paper else {
+            if workers::are_launched() {
+                bail!("several processes train the models of one paper: name that");
+            }
+            let program = std::env::current_exe().context("cannot find this program")?;
+            if self.shard.is_some() {
+                return everything::train(&program, &Paper::names(), &self.shared()?);
+            }
+            let page = everything::run(&program, &Paper::names(), &self.shared()?, &self.out)?;
+            print_out(&format!("{}\n", page.display()));
+            return Ok(());
+        };
+        if let Some(count) = self.workers.filter(|count| *count > 1 && !workers::are_launched()) {
+            return workers::launch(count);
+        }
+        let joined = workers::join()?;
+        let result = self.one(paper, joined.clone());
+        if let Err(error) = &result {
+            joined.workers.abort(&format!("{error:#}"));
+        }
+        result
+    }
+
+    /// Runs one paper, with those who have joined.
+    fn one(self, paper: Paper, workers: Joined) -> Result<()> {
+        let part = match self.shard {
+            Some(shard) => Part::Shard(shard),
+            None if self.merge => Part::Merge,
+            None => Part::Whole,
+        };
+        let (stop, is_first) = (StopFlag::default(), workers.workers.is_first());
+        let [height, width] = self.size.unwrap_or([64; 2]);
+        let options = SessionOptions {
+            data: self.data,
+            images: ImageFolderOptions {
+                height,
+                width,
+                grayscale: self.grayscale,
+                unreadable: if self.skip_unreadable { Unreadable::Skip } else { Unreadable::Refuse },
+            },
+            corrupted: self.corrupted,
+            features: self.features,
+            device: self.device,
+            seed: self.seed,
+            threads: self.threads,
+            out: self.out,
+            resume: self.resume,
+            restart: self.restart,
+            part,
+            stop: stop.clone(),
+            workers,
+        };
+        let preset = &self.preset;
+        let page = match paper {
+            Paper::Vae => vae::reproduce(preset, &Session::begin(options, vae::DATA)?)?,
+            Paper::SosVae => sos_vae::reproduce(preset, &Session::begin(options, sos_vae::DATA)?)?,
+            Paper::Sliced => sliced::reproduce(preset, &Session::begin(options, sliced::DATA)?)?,
+            Paper::VqDiff => vq_diff::reproduce(preset, options)?,
+            Paper::FourierAug => {
+                fourier_aug::reproduce(preset, &Session::begin(options, fourier_aug::DATA)?)?
+            }
+        };
+        match page {
+            Some(page) => print_out(&format!("{}\n", page.display())),
+            // Its part is done, or the first one says that it is not.
+            None if !is_first => {}
+            None if self.shard.is_some() && !stop.is_requested() => {
+                eprintln!("this share is trained; --merge reports when all are");
+            }
+            None => bail!("stopped; the same command with --resume goes on"),
+        }
+        Ok(())
+    }
+
     /// The arguments that mean the same for every paper.
     ///
     /// # Errors
@@ -150,6 +231,7 @@ impl Reproduce {
         all.extend(self.restart.then(|| "--restart".into()));
         all.extend(self.shard.map(|shard| format!("--shard={shard}").into()));
         all.extend(self.merge.then(|| "--merge".into()));
+        all.extend(self.workers.map(|workers| format!("--workers={workers}").into()));
         Ok(all)
     }
 }
@@ -172,64 +254,7 @@ impl Command {
                 Ok(())
             }
             Action::Studio(args) => args.run(print_out),
-            Action::Reproduce(args) => {
-                let Some(paper) = args.paper else {
-                    let program = std::env::current_exe().context("cannot find this program")?;
-                    if args.shard.is_some() {
-                        return everything::train(&program, &Paper::names(), &args.shared()?);
-                    }
-                    let page = everything::run(&program, &Paper::names(), &args.shared()?, &args.out)?;
-                    print_out(&format!("{}\n", page.display()));
-                    return Ok(());
-                };
-                let part = match args.shard {
-                    Some(shard) => Part::Shard(shard),
-                    None if args.merge => Part::Merge,
-                    None => Part::Whole,
-                };
-                let stop = StopFlag::default();
-                let [height, width] = args.size.unwrap_or([64; 2]);
-                let options = SessionOptions {
-                    data: args.data,
-                    images: ImageFolderOptions {
-                        height,
-                        width,
-                        grayscale: args.grayscale,
-                        unreadable: if args.skip_unreadable { Unreadable::Skip } else { Unreadable::Refuse },
-                    },
-                    corrupted: args.corrupted,
-                    features: args.features,
-                    device: args.device,
-                    seed: args.seed,
-                    threads: args.threads,
-                    out: args.out,
-                    resume: args.resume,
-                    restart: args.restart,
-                    part,
-                    stop: stop.clone(),
-                };
-                let page = match paper {
-                    Paper::Vae => vae::reproduce(&args.preset, &Session::begin(options, vae::DATA)?)?,
-                    Paper::SosVae => {
-                        sos_vae::reproduce(&args.preset, &Session::begin(options, sos_vae::DATA)?)?
-                    }
-                    Paper::Sliced => {
-                        sliced::reproduce(&args.preset, &Session::begin(options, sliced::DATA)?)?
-                    }
-                    Paper::VqDiff => vq_diff::reproduce(&args.preset, options)?,
-                    Paper::FourierAug => {
-                        fourier_aug::reproduce(&args.preset, &Session::begin(options, fourier_aug::DATA)?)?
-                    }
-                };
-                match page {
-                    Some(page) => print_out(&format!("{}\n", page.display())),
-                    None if args.shard.is_some() && !stop.is_requested() => {
-                        eprintln!("this share is trained; --merge reports when all are");
-                    }
-                    None => bail!("stopped; the same command with --resume goes on"),
-                }
-                Ok(())
-            }
+            Action::Reproduce(args) => args.run(),
         }
     }
 }

@@ -15,7 +15,9 @@ mod shard;
 mod studio;
 mod tensors;
 mod tsne;
+mod workers;
 
 pub use preset::{Preset, PresetSource};
 pub use session::{Session, SessionOptions, TrainJob};
 pub use shard::{Part, Shard};
+pub use workers::Joined;

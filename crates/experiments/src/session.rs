@@ -12,7 +12,7 @@ use variata_datasets::{
 use variata_models::tch::Device;
 use variata_models::train::{
     Better, CheckpointStore, EpochRecord, LogFile, Measurement, Outcome, ProgressBar, ProgressGroup,
-    RealFileSystem, StopFlag, TrainConfig, Trainable, Trainer,
+    RealFileSystem, StopFlag, TrainConfig, Trainable, Trainer, Workers,
 };
 use variata_models::{Autoencoder, DeviceChoice, ImageShape};
 use variata_report::{
@@ -22,6 +22,7 @@ use variata_report::{
 use crate::Preset;
 use crate::parallel::{self, Shares};
 use crate::shard::{self, Part};
+use crate::workers::Joined;
 
 /// What the command line says about a run.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +51,8 @@ pub struct SessionOptions {
     pub part: Part,
     /// Asks the run to stop.
     pub stop: StopFlag,
+    /// Who trains the models.
+    pub workers: Joined,
 }
 
 /// What a manifest and the checkpoints say of the data.
@@ -93,6 +96,9 @@ pub struct Session<D = ImageDataset> {
     missing: Mutex<Vec<String>>,
     progress: ProgressGroup,
     started: SystemTime,
+    workers: Mutex<Workers>,
+    /// Where a worker that is not the first puts what nobody reads.
+    scratch: Option<tempfile::TempDir>,
 }
 
 /// The parts of the data as loaders.
@@ -189,7 +195,14 @@ impl<D: RunData> Session<D> {
         load: impl FnOnce(&str) -> Result<D>,
     ) -> Result<Self> {
         let started = SystemTime::now();
-        let threads = variata_torch_bridge::configure_threads(options.threads)?.torch;
+        let threads = match options.threads {
+            0 if options.workers.neighbours > 1 => {
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                (cores / options.workers.neighbours).max(1)
+            }
+            given => given,
+        };
+        let threads = variata_torch_bridge::configure_threads(threads)?.torch;
         // Only for speed: it may say no.
         let _ = variata_torch_bridge::keep_freed_memory();
         let device = options.device.resolve()?;
@@ -209,6 +222,9 @@ impl<D: RunData> Session<D> {
                 bail!("cannot listen to Ctrl-C: {error}");
             }
         }
+        let workers = Mutex::new(options.workers.workers.clone());
+        let others = !options.workers.workers.is_first();
+        let scratch = others.then(tempfile::tempdir).transpose().context("cannot make a temporary folder")?;
         Ok(Self {
             options,
             device,
@@ -218,12 +234,19 @@ impl<D: RunData> Session<D> {
             missing: Mutex::default(),
             progress: ProgressGroup::default(),
             started,
+            workers,
+            scratch,
         })
     }
 
     /// Seeds from the first one on.
     pub fn seeds(&self, count: usize) -> Vec<u64> {
         (0..count as u64).map(|i| self.options.seed.wrapping_add(i)).collect()
+    }
+
+    /// Who trains the models; nobody else once that is done.
+    fn workers(&self) -> Workers {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether Ctrl-C was pressed.
@@ -242,7 +265,8 @@ impl<D: RunData> Session<D> {
         job: impl Fn(usize) -> Result<Option<T>> + Sync,
     ) -> Result<Option<Vec<T>>> {
         let shares = match self.device {
-            Device::Cpu => Shares::new(self.threads, count),
+            // Workers do the same job at a time.
+            Device::Cpu if self.workers().is_alone() => Shares::new(self.threads, count),
             _ => Shares { workers: 1, threads: self.threads },
         };
         let merging = self.options.part == Part::Merge;
@@ -262,7 +286,8 @@ impl<D: RunData> Session<D> {
         Ok(results.and_then(|results| results.into_iter().collect()))
     }
 
-    /// [`side_by_side`](Self::side_by_side) for the trainings of a run: a shard does those of its share, and returns `None`.
+    /// [`side_by_side`](Self::side_by_side) for the trainings of a run: a shard does those of its share, and returns `None`; so do
+    /// workers but the first, which goes on alone.
     ///
     /// # Errors
     /// As there.
@@ -273,7 +298,12 @@ impl<D: RunData> Session<D> {
     ) -> Result<Option<Vec<T>>> {
         let mine = self.options.part.models(count);
         let done = self.side_by_side(mine.len(), |i| job(mine[i]))?;
-        Ok(done.filter(|_| !matches!(self.options.part, Part::Shard(_))))
+        // All leave at the same time: none waits for another's report.
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.leave();
+        *workers = Workers::alone();
+        drop(workers);
+        Ok(done.filter(|_| !matches!(self.options.part, Part::Shard(_)) && self.scratch.is_none()))
     }
 
     /// The manifest of a run, and its folder.
@@ -312,10 +342,15 @@ impl<D: RunData> Session<D> {
             },
             libtorch: Some(variata_torch_bridge::libtorch_version().to_owned()),
             threads: self.threads,
+            workers: self.workers().size(),
             run: None,
         };
         let replace = if self.options.restart { Replace::OtherSettings } else { Replace::Never };
-        let folder = OutputDir::for_run(&self.options.part.folder(&self.options.out), &manifest, replace)
+        let out = match &self.scratch {
+            Some(scratch) => scratch.path().to_owned(),
+            None => self.options.part.folder(&self.options.out),
+        };
+        let folder = OutputDir::for_run(&out, &manifest, replace)
             .context("--restart replaces the run, --out puts this one elsewhere")?;
         let goes_on = self.options.resume || self.options.part == Part::Merge;
         if folder.previous() == Previous::Unfinished && !goes_on && !self.options.restart {
@@ -417,6 +452,9 @@ impl<D: RunData> Session<D> {
         let mut progress = ProgressBar::within(&self.progress, name.as_str());
         let mut log = LogFile::append(&folder.path().join("log.jsonl"), name.as_str())?;
         let mut trainer = Trainer::new(model, &parts.train, job.config, job.seed);
+        if self.scratch.is_none() {
+            trainer = trainer.listen(&mut progress).listen(&mut log);
+        }
         if let Some((metric, better)) = job.keep_best {
             trainer = trainer.keep_best(metric, better);
         }
@@ -425,8 +463,7 @@ impl<D: RunData> Session<D> {
             .checkpoints(&store, identity)
             .measure(measurement)
             .stop_flag(self.options.stop.clone())
-            .listen(&mut progress)
-            .listen(&mut log)
+            .workers(self.workers())
             .run()
             .with_context(|| format!("training {name}"))?;
         Ok(outcome.completed.then_some(outcome))

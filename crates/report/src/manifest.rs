@@ -107,6 +107,8 @@ pub struct Manifest {
     pub libtorch: Option<String>,
     /// Threads that libtorch and rayon used.
     pub threads: usize,
+    /// Processes that trained each model together, each with so many threads.
+    pub workers: usize,
     /// When it ran; set at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<RunTimes>,
@@ -158,6 +160,9 @@ impl Manifest {
             ("System", format!("{}, {}", self.machine.system, self.machine.isa)),
             ("Threads used", self.threads.to_string()),
         ];
+        if self.workers > 1 {
+            rows.push(("Workers", self.workers.to_string()));
+        }
         if let Some(commit) = &self.commit {
             rows.insert(1, ("Commit", commit.clone()));
         }

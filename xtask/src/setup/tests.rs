@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Setup, SetupError, host, is_complete};
-use crate::pins::{Pins, Wheel};
+use crate::pins::{Kit, Pins, Wheel};
 
 const VERSION: &str = "9.9.9";
 /// Names the folder in which the test `child` does a set-up; unset, it does nothing.
@@ -91,6 +91,7 @@ fn read_setup(folder: &Path) -> Setup {
         Wheel { name: words[0].to_owned(), version: words[1].to_owned(), sha256: words[2].to_owned() }
     });
     let pins = Pins {
+        kit: Kit::Libtorch,
         version: VERSION.to_owned(),
         platform: "test",
         flavour: "cpu",

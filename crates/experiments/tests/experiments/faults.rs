@@ -9,7 +9,7 @@ use crate::{fails_with, fourier_aug, run, sliced, sos_vae, succeeds, vq_diff};
 type Tiny = fn(&Path, &[&str]) -> Command;
 
 /// The command on a tiny preset, where its run lies, and one of its trainings.
-const PAPERS: [(Tiny, &str, &str); 5] = [
+pub(crate) const PAPERS: [(Tiny, &str, &str); 5] = [
     (crate::tiny, run::RUN, "cvae-0"),
     (sos_vae::tiny, sos_vae::RUN, "sos-vae-0"),
     (sliced::tiny, sliced::RUN, "scwae-0"),

@@ -11,6 +11,8 @@ mod shards;
 mod sliced;
 mod sos_vae;
 mod vq_diff;
+#[cfg(feature = "mpi")]
+mod workers;
 
 use std::path::Path;
 use std::process::{Command, Output};

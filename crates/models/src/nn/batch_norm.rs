@@ -46,17 +46,18 @@ impl BatchNorm {
         let channels = x.size()[1];
         let x = x.to_kind(Kind::Float);
         let of_channel = |t: &Tensor| t.view([1, channels, 1, 1]);
-        let sums = x.sum_dim_intlist(&[0i64, 2, 3][..], false, Kind::Float);
-        let own = Tensor::from_slice(&[x.numel() as f32 / channels as f32]).to_device(x.device());
-        let all = workers.sum(&Tensor::cat(&[sums, own], 0))?;
-        // Exact in f32 up to 2²⁴ numbers a channel, and harmless beyond.
-        let count = all.get(channels).detach();
-        let mean = all.narrow(0, 0, channels) / &count;
-        let centred = x - of_channel(&mean);
-        let squares = centred.square().sum_dim_intlist(&[0i64, 2, 3][..], false, Kind::Float);
-        let variance = workers.sum(&squares)? / &count;
+        // One message for both moments: about the running mean, which all have, and in f64, so that no digit is lost in the difference.
+        let near = &x - of_channel(&self.mean);
+        let sum = |t: &Tensor| t.sum_dim_intlist(&[0i64, 2, 3][..], false, Kind::Double);
+        let own = Tensor::from_slice(&[x.numel() as f64 / channels as f64]).to_device(x.device());
+        let all = workers.sum(&Tensor::cat(&[sum(&near), sum(&near.square()), own], 0))?;
+        let count = all.get(2 * channels).detach();
+        let off = all.narrow(0, 0, channels) / &count;
+        let variance = (all.narrow(0, channels, channels) / &count - off.square()).to_kind(Kind::Float);
+        let off = off.to_kind(Kind::Float);
+        let (mean, centred) = (&self.mean + &off, near - of_channel(&off));
         variata_torch_bridge::no_grad(|| {
-            let unbiased = &variance * (&count / (&count - 1.0));
+            let unbiased = &variance * (&count / (&count - 1.0).clamp_min(1.0)).to_kind(Kind::Float);
             for (running, newest) in [(&self.mean, &mean), (&self.variance, &unbiased)] {
                 running.shallow_clone().copy_(&(running * (1.0 - MOMENTUM) + newest * MOMENTUM));
             }

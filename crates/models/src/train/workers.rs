@@ -47,6 +47,9 @@ pub trait Collective: Send + Sync + Debug {
 
     /// Ends the others, which would wait for this one in vain.
     fn abort(&self, reason: &str);
+
+    /// Says that there is nothing left to do together; every one says so. Nothing unless it is written.
+    fn leave(&self) {}
 }
 
 /// The workers of a training as one of them sees them: alone, or with others that train the same model.
@@ -133,6 +136,20 @@ impl Workers {
             parts.push(tensor_of(bytes, &size, x.kind(), x.device())?);
         }
         Ok(Tensor::f_cat(&parts, 0).map_err(variata_torch_bridge::Error::from)?)
+    }
+
+    /// Ends the others, where this one has failed at something beside the training, which ends them itself.
+    pub fn abort(&self, reason: &str) {
+        if let Some(collective) = &self.0 {
+            collective.abort(reason);
+        }
+    }
+
+    /// Parts from the others, all at the same time; nothing can be done together afterwards.
+    pub fn leave(&self) {
+        if let Some(collective) = &self.0 {
+            collective.leave();
+        }
     }
 
     /// Sums numbers over all workers.

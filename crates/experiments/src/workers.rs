@@ -1,0 +1,95 @@
+//! Several processes that train each model together, over MPI.
+
+use anyhow::Result;
+use variata_models::train::Workers;
+
+/// This process among those that train together; alone by default.
+#[derive(Debug, Clone, Default)]
+pub struct Joined {
+    pub(crate) workers: Workers,
+    /// How many of them share this machine's cores; 0 or 1 without others.
+    pub(crate) neighbours: usize,
+}
+
+#[cfg(feature = "mpi")]
+mod with_mpi {
+    use std::process::Command;
+    use std::sync::Arc;
+
+    use anyhow::{Context, bail};
+
+    use super::{Joined, Result, Workers};
+
+    /// Whether a launcher of MPI has started this process.
+    pub(crate) fn are_launched() -> bool {
+        variata_mpi::is_launched()
+    }
+
+    /// Joins those that were launched with this process.
+    ///
+    /// # Errors
+    /// MPI cannot be used.
+    pub(crate) fn join() -> Result<Joined> {
+        if !are_launched() {
+            return Ok(Joined::default());
+        }
+        let mpi = variata_mpi::Mpi::join()?;
+        let neighbours = mpi.neighbours();
+        Ok(Joined { workers: Workers::new(Arc::new(mpi)), neighbours })
+    }
+
+    /// Starts this program `count` times with the arguments that it was given, and waits for the end.
+    ///
+    /// # Errors
+    /// There is no launcher, or a worker failed.
+    pub(crate) fn launch(count: u32) -> Result<()> {
+        let launcher = variata_mpi::launcher();
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let mut command = Command::new(&launcher);
+        command.arg("-n").arg(count.to_string()).arg(program).args(std::env::args_os().skip(1));
+        let status = command.status().with_context(|| format!("cannot start {}", launcher.display()))?;
+        if status.success() {
+            return Ok(());
+        }
+        bail!(
+            "the {count} workers ended with {status}; what one of them wrote is above. Checkpoints stay: the same command with \
+             --resume goes on, with any number of workers"
+        )
+    }
+}
+
+#[cfg(not(feature = "mpi"))]
+mod without_mpi {
+    use anyhow::bail;
+
+    use super::{Joined, Result};
+
+    /// Nobody knows.
+    pub(crate) fn are_launched() -> bool {
+        false
+    }
+
+    /// Alone.
+    ///
+    /// # Errors
+    /// None.
+    #[expect(clippy::unnecessary_wraps, reason = "that of the other form")]
+    pub(crate) fn join() -> Result<Joined> {
+        Ok(Joined::default())
+    }
+
+    /// Refuses.
+    ///
+    /// # Errors
+    /// Always.
+    pub(crate) fn launch(_: u32) -> Result<()> {
+        bail!(
+            "--workers: this program was built without MPI; `cargo xtask reproduce` builds it with the feature `mpi`"
+        )
+    }
+}
+
+#[cfg(feature = "mpi")]
+pub(crate) use with_mpi::{are_launched, join, launch};
+#[cfg(not(feature = "mpi"))]
+pub(crate) use without_mpi::{are_launched, join, launch};
