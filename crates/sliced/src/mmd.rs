@@ -119,7 +119,7 @@ impl Mmd {
     /// A sample is empty, has one point only where [`Estimator::Unbiased`] needs two, or a value that is not finite or above
     /// 1e150; the dimensions differ.
     pub fn value<S: Sample>(&self, x: &ArrayRef2<S>, y: &ArrayRef2<S>) -> Result<f64, Error> {
-        Ok(self.evaluate(x, y, false)?.0)
+        Ok(self.evaluate(x, y, [false; 2])?.0)
     }
 
     /// The same with its gradients.
@@ -131,7 +131,7 @@ impl Mmd {
         x: &ArrayRef2<S>,
         y: &ArrayRef2<S>,
     ) -> Result<(f64, TwoSampleGrad<Array2<S::Compute>>), Error> {
-        let (value, [in_x, in_y]) = self.evaluate(x, y, true)?;
+        let (value, [in_x, in_y]) = self.evaluate(x, y, [true; 2])?;
         let rounded = |grad: Array2<f64>| grad.mapv(S::Compute::from_f64);
         Ok((value, TwoSampleGrad { x: rounded(in_x), y: rounded(in_y) }))
     }
@@ -151,39 +151,41 @@ impl Mmd {
         )
     }
 
-    fn evaluate<S: Sample>(
+    /// MMD², and its gradients in f64 in the samples for which they are `wanted`.
+    pub(crate) fn evaluate<S: Sample>(
         &self,
         x: &ArrayRef2<S>,
         y: &ArrayRef2<S>,
-        wanted: bool,
+        wanted: [bool; 2],
     ) -> Result<(f64, [Array2<f64>; 2]), Error> {
         let (x, y) = (points("x", x)?, points("y", y)?);
         check::shape("y", &y.shape()[1..], &x.shape()[1..])?;
         // Every kernel is 1 there.
         let at_zero = self.kernels.len() as f64;
         let mut value = 0.0;
-        let mut grads = [("x", &x, &y), ("y", &y, &x)].map(|(argument, own, other)| {
-            let (n, m) = (own.nrows() as f64, other.nrows() as f64);
-            let (pairs, mut grad) = self.sum(own, own, wanted);
-            value += match self.estimator {
-                Estimator::Biased => pairs / (n * n),
-                Estimator::Unbiased if n < 2.0 => {
-                    return Err(none(argument, own.shape(), "[n, d] with n >= 2"));
+        let mut grads =
+            [("x", &x, &y, wanted[0]), ("y", &y, &x, wanted[1])].map(|(argument, own, other, wanted)| {
+                let (n, m) = (own.nrows() as f64, other.nrows() as f64);
+                let (pairs, mut grad) = self.sum(own, own, wanted);
+                value += match self.estimator {
+                    Estimator::Biased => pairs / (n * n),
+                    Estimator::Unbiased if n < 2.0 => {
+                        return Err(none(argument, own.shape(), "[n, d] with n >= 2"));
+                    }
+                    Estimator::Unbiased => (pairs - n * at_zero) / (n * (n - 1.0)),
+                };
+                grad *= 2.0 / (n * if self.estimator == Estimator::Biased { n } else { n - 1.0 });
+                // The value of the mixed pairs is needed once, its gradient from either side.
+                let first = argument == "x";
+                if first || wanted {
+                    let (mixed, slopes) = self.sum(own, other, wanted);
+                    if first {
+                        value -= 2.0 * mixed / (n * m);
+                    }
+                    grad.scaled_add(-2.0 / (n * m), &slopes);
                 }
-                Estimator::Unbiased => (pairs - n * at_zero) / (n * (n - 1.0)),
-            };
-            grad *= 2.0 / (n * if self.estimator == Estimator::Biased { n } else { n - 1.0 });
-            // The value of the mixed pairs is needed once, its gradient from either side.
-            let first = argument == "x";
-            if first || wanted {
-                let (mixed, slopes) = self.sum(own, other, wanted);
-                if first {
-                    value -= 2.0 * mixed / (n * m);
-                }
-                grad.scaled_add(-2.0 / (n * m), &slopes);
-            }
-            Ok(grad)
-        });
+                Ok(grad)
+            });
         let mut taken = [Array2::zeros((0, 0)), Array2::zeros((0, 0))];
         for (to, from) in taken.iter_mut().zip(&mut grads) {
             *to = std::mem::replace(from, Ok(Array2::zeros((0, 0))))?;

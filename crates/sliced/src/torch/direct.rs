@@ -151,10 +151,9 @@ impl OnArrays for CramerWold {
 impl OnArrays for Mmd {
     fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: &[bool]) -> Found<F> {
         let (x, y) = (&inputs[0], &inputs[1]);
-        if !wanted.contains(&true) {
-            return Ok((self.value(x, y)?, vec![None, None]));
-        }
-        let (value, grad) = self.value_with_grad(x, y)?;
-        Ok((value, vec![Some(grad.x), Some(grad.y)]))
+        let wanted = [wanted[0], wanted[1]];
+        let (value, grads) = self.evaluate(x, y, wanted)?;
+        let grads = grads.into_iter().zip(wanted);
+        Ok((value, grads.map(|(grad, wanted)| wanted.then(|| grad.mapv(F::from_f64))).collect()))
     }
 }
