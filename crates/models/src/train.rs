@@ -1,5 +1,6 @@
 //! One training loop for every model: steps, events, checkpoints, exact resume.
 
+mod best;
 pub(crate) mod checkpoint;
 mod clip;
 mod event;
@@ -14,10 +15,11 @@ mod workers;
 
 use variata_datasets::Batch;
 
+pub use best::Better;
 pub use checkpoint::{Best, CheckpointStore, FORMAT_VERSION, RunState};
 pub use event::{Control, Event, Listener, StopFlag};
 pub use file_system::{FileSystem, RealFileSystem};
-pub use fit::{Better, Measurement, Outcome, TrainConfig, Trainer};
+pub use fit::{Measurement, Outcome, TrainConfig, Trainer};
 pub use history::{EpochRecord, Mean};
 pub use multipliers::{Constraint, Multipliers};
 pub use optimizer::{AdamConfig, Optimizer, OptimizerConfig, SgdConfig};

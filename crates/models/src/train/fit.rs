@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use variata_datasets::{Batch, Loader, Position};
 
-use super::checkpoint::{BEST, Best, Loaded, MODEL};
+use super::best::{Better, Kept};
+use super::checkpoint::{Loaded, MODEL};
 use super::history::Means;
 use super::{
     CheckpointStore, Control, EpochRecord, Event, FileSystem, Listener, Multipliers, Optimizer,
@@ -74,65 +75,6 @@ pub struct Trainer<'a, M, F> {
     workers: Workers,
 }
 
-/// Which values of a metric are better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Better {
-    /// Large ones.
-    Higher,
-    /// Small ones.
-    Lower,
-}
-
-/// What a run keeps of its best validation.
-struct Kept {
-    metric: &'static str,
-    better: Better,
-    copies: Vec<(String, Tensor)>,
-}
-
-impl Kept {
-    fn tensors(&self) -> impl Iterator<Item = (String, Tensor)> {
-        self.copies.iter().map(|(name, t)| (name.clone(), t.shallow_clone()))
-    }
-
-    fn hear(
-        &mut self,
-        record: &EpochRecord,
-        model: &impl Trainable,
-        state: &mut RunState,
-    ) -> Result<(), Error> {
-        if record.validation.is_empty() {
-            return Ok(());
-        }
-        let Some(value) = record.validation(self.metric).filter(|value| !value.is_nan()) else {
-            return Err(Error::Config {
-                setting: "keep_best",
-                value: self.metric.to_owned(),
-                must: "a metric that validation gives as a number".into(),
-            });
-        };
-        let improves = state.best.is_none_or(|best| match self.better {
-            Better::Higher => value > best.value,
-            Better::Lower => value < best.value,
-        });
-        if improves {
-            state.best = Some(Best { step: record.step, value });
-            copy(model.parameters().iter().map(|(_, t)| t).zip(self.copies.iter().map(|(_, t)| t)))?;
-        }
-        Ok(())
-    }
-}
-
-/// Copies each first tensor into the second.
-fn copy<'t>(pairs: impl Iterator<Item = (&'t Tensor, &'t Tensor)>) -> Result<(), Error> {
-    variata_torch_bridge::no_grad(|| {
-        for (from, to) in pairs {
-            to.shallow_clone().f_copy_(from).map_err(variata_torch_bridge::Error::from)?;
-        }
-        Ok(())
-    })
-}
-
 /// Named values of a model after so many steps, beside its own metrics.
 pub type Measurement<'a> =
     dyn FnMut(u64) -> Result<Vec<(String, f64)>, Box<dyn std::error::Error + Send + Sync>> + 'a;
@@ -192,9 +134,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     /// hold both.
     #[must_use]
     pub fn keep_best(mut self, metric: &'static str, better: Better) -> Self {
-        let tensors = self.model.parameters().iter();
-        let copies = tensors.map(|(name, t)| (format!("{BEST}{name}"), t.detach().copy())).collect();
-        self.kept = Some(Kept { metric, better, copies });
+        self.kept = Some(Kept::new(self.model, metric, better));
         self
     }
 
@@ -348,7 +288,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             self.save(&optimizer, &state, true)?;
         }
         if let (true, Some(kept)) = (state.completed, &self.kept) {
-            copy(kept.copies.iter().map(|(_, t)| t).zip(self.model.parameters().iter().map(|(_, t)| t)))?;
+            kept.restore(self.model)?;
         }
         let (completed, elapsed) = (state.completed, start.elapsed());
         self.emit(&Event::Finished { step: state.step, completed, waited, elapsed });
