@@ -9,7 +9,7 @@ use variata_datasets::{
     Checksum, ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source, SplitOptions,
     Splits,
 };
-use variata_models::tch::Device;
+use variata_models::tch::{Cuda, Device};
 use variata_models::train::{
     Better, CheckpointStore, EpochRecord, LogFile, Measurement, Outcome, ProgressBar, ProgressGroup,
     RealFileSystem, StopFlag, TrainConfig, Trainable, Trainer, Workers,
@@ -205,7 +205,11 @@ impl<D: RunData> Session<D> {
         let threads = variata_torch_bridge::configure_threads(threads)?.torch;
         // Only for speed: it may say no.
         let _ = variata_torch_bridge::keep_freed_memory();
-        let device = options.device.resolve()?;
+        let device = match options.device.resolve()? {
+            // Workers on one machine share its GPUs.
+            Device::Cuda(_) => Device::Cuda(options.workers.place % Cuda::device_count().max(1) as usize),
+            other => other,
+        };
         let name = options.data.as_deref().unwrap_or(default_data);
         let (embedded, data) = (name == default_data, Arc::new(load(name)?));
         let flag = options.stop.clone();

@@ -9,6 +9,8 @@ pub struct Joined {
     pub(crate) workers: Workers,
     /// How many of them share this machine's cores; 0 or 1 without others.
     pub(crate) neighbours: usize,
+    /// Which of these it is.
+    pub(crate) place: usize,
 }
 
 #[cfg(feature = "mpi")]
@@ -34,8 +36,8 @@ mod with_mpi {
             return Ok(Joined::default());
         }
         let mpi = variata_mpi::Mpi::join()?;
-        let neighbours = mpi.neighbours();
-        Ok(Joined { workers: Workers::new(Arc::new(mpi)), neighbours })
+        let (neighbours, place) = (mpi.neighbours(), mpi.place());
+        Ok(Joined { workers: Workers::new(Arc::new(mpi)), neighbours, place })
     }
 
     /// Starts this program `count` times with the arguments that it was given, and waits for the end.

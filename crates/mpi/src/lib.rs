@@ -50,6 +50,7 @@ pub struct Mpi {
     universe: Mutex<Option<Universe>>,
     rank: usize,
     size: usize,
+    place: usize,
     neighbours: usize,
 }
 
@@ -82,8 +83,14 @@ impl Mpi {
         }
         let world = universe.world();
         let (rank, size) = (world.rank() as usize, world.size() as usize);
-        let neighbours = world.split_shared(world.rank()).size() as usize;
-        Ok(Self { universe: Mutex::new(Some(universe)), rank, size, neighbours })
+        let here = world.split_shared(world.rank());
+        let (place, neighbours) = (here.rank() as usize, here.size() as usize);
+        Ok(Self { universe: Mutex::new(Some(universe)), rank, size, place, neighbours })
+    }
+
+    /// Which of those on this machine it is, from 0 on: the number of its GPU.
+    pub fn place(&self) -> usize {
+        self.place
     }
 
     /// How many of them run on this machine.

@@ -28,7 +28,7 @@ fn child() {
     let all = Mpi::join().unwrap();
     assert_eq!(Mpi::join().unwrap_err(), Error::BegunBefore);
     let (rank, size) = (all.rank(), all.size());
-    assert_eq!(all.neighbours(), size);
+    assert_eq!((all.place(), all.neighbours()), (rank, size));
     if task == "abort" {
         if rank == 1 {
             all.abort("out of patience");
