@@ -9,7 +9,8 @@ pub enum Error {
     /// An argument is outside its domain or has the wrong shape.
     #[error(transparent)]
     Argument(#[from] ArgumentError),
-    /// Some diagonal entries are 0 and the factor does not make up for them, so that there is no density.
+    /// Some diagonal entries are 0 and the columns of the factor, of which there would be enough, do not make up for them, so that there is no
+    /// density. Where there are fewer columns than dimensions the diagonal is refused as an [argument](Self::Argument).
     #[error("the covariance of batch item {batch} is singular: rank {rank} of {n}")]
     SingularCovariance {
         /// Item of the batch.
