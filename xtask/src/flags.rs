@@ -79,7 +79,8 @@ const COMMANDS: &[Spec] = &[
         about: "Fetch libtorch and MPI and link them at .libtorch and .mpi",
         details: "Downloads the pinned wheels with pip, checks their hashes, unpacks them into the user's cache\n\
                   folder and links them from .libtorch and .mpi, where every build finds them. A second run does\n\
-                  nothing. An MPICC of your own comes before MPICH. A LIBTORCH of your own, or LIBTORCH_USE_PYTORCH=1, is used instead if its version is right.",
+                  nothing. A LIBTORCH of your own, or LIBTORCH_USE_PYTORCH=1, is used instead if its version is\n\
+                  right; MPICC and LIBCLANG_PATH of your own come before MPICH and its libclang.",
         flags: &[Flag {
             name: "--cuda",
             value: None,

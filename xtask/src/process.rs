@@ -34,9 +34,7 @@ pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     command.args(args).current_dir(places::root());
     // `cargo run` has set these from .cargo/config.toml. The inner cargo sets the same again, and must be
     // the one to do so: bindings are rebuilt whenever the string changes.
-    for (name, place) in
-        [("LIBTORCH", LIBTORCH), ("MPICC", ".mpi/bin/mpicc"), ("LIBCLANG_PATH", ".mpi/clang")]
-    {
+    for (name, place) in [LIBTORCH, MPICC, LIBCLANG] {
         if own(name, place).is_none() {
             command.env_remove(name);
         }
@@ -44,8 +42,10 @@ pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     command
 }
 
-/// Where `.cargo/config.toml` says that libtorch is.
-const LIBTORCH: &str = ".libtorch/torch";
+/// Variables and what `.cargo/config.toml` makes of them.
+const LIBTORCH: (&str, &str) = ("LIBTORCH", ".libtorch/torch");
+const MPICC: (&str, &str) = ("MPICC", ".mpi/bin/mpicc");
+const LIBCLANG: (&str, &str) = ("LIBCLANG_PATH", ".mpi/clang");
 
 /// What the compiler that cargo uses prints.
 pub(crate) fn rustc(args: &[&str]) -> Result<String> {
@@ -54,7 +54,12 @@ pub(crate) fn rustc(args: &[&str]) -> Result<String> {
 
 /// The user's LIBTORCH, as opposed to the one that `.cargo/config.toml` gives every build.
 pub(crate) fn own_libtorch() -> Option<std::path::PathBuf> {
-    own("LIBTORCH", LIBTORCH)
+    own(LIBTORCH.0, LIBTORCH.1)
+}
+
+/// Whether the user has all that the binding to MPI is built from.
+pub(crate) fn has_own_mpi() -> bool {
+    [MPICC, LIBCLANG].iter().all(|(name, place)| own(name, place).is_some())
 }
 
 /// A variable that the user has set, and to another place of the workspace than this.

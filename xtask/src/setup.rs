@@ -56,6 +56,10 @@ pub(crate) fn ensure(cuda: bool) -> Result<()> {
 /// Makes what the binding to MPI is built from available: a library and libclang. A library of the user's own, whose `mpicc` the
 /// variable MPICC names, comes before it.
 pub(crate) fn ensure_mpi() -> Result<()> {
+    if process::has_own_mpi() {
+        eprintln!("MPI: that of your MPICC, bound with your LIBCLANG_PATH");
+        return Ok(());
+    }
     let root = places::root();
     let pins = Platform::current().ok_or(SetupError::Platform)?.mpi();
     let setup = Setup { root, cache: places::cache()?, pins, richer: None, pip_env: Vec::new() };

@@ -143,7 +143,7 @@ impl Reproduce {
         if let Some(count) = self.workers.filter(|count| *count > 1 && !workers::are_launched()) {
             return workers::launch(count);
         }
-        let joined = workers::join()?;
+        let joined = workers::join(self.workers)?;
         let result = self.one(paper, joined.clone());
         if let Err(error) = &result {
             joined.workers.abort(&format!("{error:#}"));

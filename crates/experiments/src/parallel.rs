@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 use variata_models::tch;
-use variata_models::train::StopFlag;
+use variata_models::train::{StopFlag, Workers};
 
 /// How many jobs run at the same time, and libtorch's threads in each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,7 @@ pub(crate) fn run<T: Send>(
     shares: Shares,
     count: usize,
     stop: &StopFlag,
+    workers: &Workers,
     job: impl Fn(usize) -> Result<Option<T>> + Sync,
 ) -> Result<Option<Vec<T>>> {
     let next = AtomicUsize::new(0);
@@ -46,7 +47,12 @@ pub(crate) fn run<T: Send>(
         tch::set_num_threads(shares.threads as i32);
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
-            if i >= count || stop.is_requested() {
+            if i >= count {
+                return;
+            }
+            // Others that train together begin the next job when this one does. Their end is the error of the job.
+            if !workers.all(!stop.is_requested()).unwrap_or(true) {
+                stop.request();
                 return;
             }
             let result = job(i);
@@ -98,7 +104,9 @@ mod tests {
     fn results_come_in_the_order_of_the_jobs() {
         for workers in [1, 2, 5] {
             let shares = Shares { workers, threads: 1 };
-            let got = run(shares, 40, &StopFlag::default(), |i| Ok(Some(i * i))).unwrap().unwrap();
+            let got = run(shares, 40, &StopFlag::default(), &Workers::alone(), |i| Ok(Some(i * i)))
+                .unwrap()
+                .unwrap();
             assert!(got.into_iter().eq((0..40).map(|i| i * i)));
         }
     }
@@ -108,7 +116,7 @@ mod tests {
         for fails in [false, true] {
             let stop = StopFlag::default();
             let begun = AtomicUsize::new(0);
-            let got = run(Shares { workers: 2, threads: 1 }, 1000, &stop, |i| {
+            let got = run(Shares { workers: 2, threads: 1 }, 1000, &stop, &Workers::alone(), |i| {
                 begun.fetch_add(1, Ordering::Relaxed);
                 match i {
                     3 if fails => bail!("job 3"),

@@ -274,7 +274,7 @@ impl<D: RunData> Session<D> {
             _ => Shares { workers: 1, threads: self.threads },
         };
         let merging = self.options.part == Part::Merge;
-        let results = parallel::run(shares, count, &self.options.stop, |i| {
+        let results = parallel::run(shares, count, &self.options.stop, &self.workers(), |i| {
             let result = job(i)?;
             // What a merge has not found does not keep it from looking for the others.
             Ok(if result.is_none() && !merging { None } else { Some(result) })

@@ -15,10 +15,11 @@ pub struct Joined {
 
 #[cfg(feature = "mpi")]
 mod with_mpi {
-    use std::process::Command;
+    use std::process::{Command, Stdio};
     use std::sync::Arc;
 
     use anyhow::{Context, bail};
+    use variata_models::train::Collective;
 
     use super::{Joined, Result, Workers};
 
@@ -27,15 +28,22 @@ mod with_mpi {
         variata_mpi::is_launched()
     }
 
-    /// Joins those that were launched with this process.
+    /// Joins those that were launched with this process, who must be as many as were asked for.
     ///
     /// # Errors
-    /// MPI cannot be used.
-    pub(crate) fn join() -> Result<Joined> {
+    /// MPI cannot be used, or they are not so many: the launcher is not that of the library.
+    pub(crate) fn join(asked: Option<u32>) -> Result<Joined> {
         if !are_launched() {
             return Ok(Joined::default());
         }
         let mpi = variata_mpi::Mpi::join()?;
+        if let Some(asked) = asked.filter(|&asked| asked as usize != mpi.size()) {
+            bail!(
+                "--workers: {asked} were asked for, the launcher started {}; it has to be that of the MPI library, {} for one",
+                mpi.size(),
+                variata_mpi::launcher().display()
+            );
+        }
         let (neighbours, place) = (mpi.neighbours(), mpi.place());
         Ok(Joined { workers: Workers::new(Arc::new(mpi)), neighbours, place })
     }
@@ -49,13 +57,16 @@ mod with_mpi {
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut command = Command::new(&launcher);
         command.arg("-n").arg(count.to_string()).arg(program).args(std::env::args_os().skip(1));
+        // Ctrl-C reaches the workers by themselves: this process waits for what they make of it.
+        ctrlc::set_handler(|| {}).context("cannot listen to Ctrl-C")?;
+        command.stdin(Stdio::null());
         let status = command.status().with_context(|| format!("cannot start {}", launcher.display()))?;
         if status.success() {
             return Ok(());
         }
         bail!(
-            "the {count} workers ended with {status}; what one of them wrote is above. Checkpoints stay: the same command with \
-             --resume goes on, with any number of workers"
+            "the {count} workers ended with {status}; what one of them wrote is above. Where they have left checkpoints, the same command \
+             with --resume goes on, with any number of workers"
         )
     }
 }
@@ -76,7 +87,7 @@ mod without_mpi {
     /// # Errors
     /// None.
     #[expect(clippy::unnecessary_wraps, reason = "that of the other form")]
-    pub(crate) fn join() -> Result<Joined> {
+    pub(crate) fn join(_: Option<u32>) -> Result<Joined> {
         Ok(Joined::default())
     }
 

@@ -15,8 +15,8 @@ pub struct Term {
     pub weight: f64,
     /// What holds it at a target, beside the weight.
     pub constraint: Option<Constraint>,
-    /// Whether it is of the whole batch, the same on every worker, such as a distance of all rows from a distribution. Otherwise it is
-    /// the mean over the worker's rows.
+    /// Whether it is of the whole batch, the same on every worker: a distance of all rows from a distribution, a penalty of parameters.
+    /// Otherwise it is the mean over the worker's rows.
     pub whole: bool,
 }
 

@@ -139,6 +139,15 @@ fn wait<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>) {
     }
 }
 
+impl Drop for Mpi {
+    /// A panic on its way would wait in MPI's end for others that wait for this one.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.abort("it panicked");
+        }
+    }
+}
+
 impl Collective for Mpi {
     fn rank(&self) -> usize {
         self.rank
@@ -194,12 +203,12 @@ impl Collective for Mpi {
     }
 
     fn abort(&self, reason: &str) {
-        eprintln!("worker {}: {reason}", self.rank);
         // Another thread may hold the lock while it waits for the others, which is a reason to end them as well.
-        match self.universe.try_lock() {
-            Ok(universe) if universe.is_none() => {}
-            _ => SimpleCommunicator::world().abort(1),
+        if self.universe.try_lock().is_ok_and(|universe| universe.is_none()) {
+            return;
         }
+        eprintln!("worker {}: {reason}", self.rank);
+        SimpleCommunicator::world().abort(1)
     }
 
     fn leave(&self) {

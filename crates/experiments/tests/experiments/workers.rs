@@ -75,7 +75,7 @@ fn a_worker_that_dies_ends_the_run_and_one_process_goes_on() {
     let pid = second(folder.path()).expect("a second process");
     assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
-    fails_with(&output, "--resume goes on, with any number of workers");
+    fails_with(&output, "with any number of workers");
 
     let output = run(&["--resume"]).output().unwrap();
     succeeds(&output);

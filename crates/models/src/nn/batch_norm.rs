@@ -50,10 +50,12 @@ impl BatchNorm {
         let near = &x - of_channel(&self.mean);
         let sum = |t: &Tensor| t.sum_dim_intlist(&[0i64, 2, 3][..], false, Kind::Double);
         let own = Tensor::from_slice(&[x.numel() as f64 / channels as f64]).to_device(x.device());
-        let all = workers.sum(&Tensor::cat(&[sum(&near), sum(&near.square()), own], 0))?;
+        let all =
+            workers.sum(&Tensor::cat(&[sum(&near), sum(&near.to_kind(Kind::Double).square()), own], 0))?;
         let count = all.get(2 * channels).detach();
         let off = all.narrow(0, 0, channels) / &count;
-        let variance = (all.narrow(0, channels, channels) / &count - off.square()).to_kind(Kind::Float);
+        let variance = all.narrow(0, channels, channels) / &count - off.square();
+        let variance = variance.clamp_min(0.0).to_kind(Kind::Float);
         let off = off.to_kind(Kind::Float);
         let (mean, centred) = (&self.mean + &off, near - of_channel(&off));
         variata_torch_bridge::no_grad(|| {

@@ -1,6 +1,6 @@
 //! The loop.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use super::{
     CheckpointStore, Control, EpochRecord, Event, FileSystem, Listener, Multipliers, Optimizer,
     OptimizerConfig, RunState, Schedule, StepContext, StopFlag, Trainable, Workers,
 };
-use crate::{Error, Noise};
+use crate::{Error, Noise, Term};
 
 /// Settings of a training run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -145,9 +145,9 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         self
     }
 
-    /// Trains together with others, each of which makes the same run: the model with the same seed, the same data and settings.
-    /// Validation batches are dealt out, measurements are the first one's. Only the first one's store and listeners are asked;
-    /// the others need none.
+    /// Trains together with others, each of which makes the same run: the model with the same seed, the same data and settings, which is
+    /// checked. Validation batches are dealt out. Checkpoints, their identity, measurements and listeners are the first one's to have; what
+    /// others have of these is not asked, but for listeners.
     ///
     /// A run goes on from a checkpoint with any number of workers; with another number the result differs by round-off.
     #[must_use]
@@ -182,9 +182,9 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     /// worker that fails ends the others.
     pub fn run(self) -> Result<Outcome, Error> {
         let workers = self.workers.clone();
-        let result = self.train();
+        let result = catch_unwind(AssertUnwindSafe(|| self.train()));
         workers.hear(&result);
-        result
+        result.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     fn train(mut self) -> Result<Outcome, Error> {
@@ -298,7 +298,10 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     /// The workers make the same run.
     fn agree(&self, optimizer: &Optimizer, steps: u64) -> Result<(), Error> {
         let shapes: Vec<_> = self.tensors(optimizer).iter().map(|(n, t)| (n.clone(), t.size())).collect();
-        let own = (format!("{:?}", self.config), self.identity.clone(), steps, shapes);
+        let data = |loader: &Loader| (format!("{:?}", loader.options()), digest(loader.indices()));
+        let seeds = (self.noise.seed(), self.model.description());
+        let data = (data(self.train), self.validation.map(data), self.kept.is_some());
+        let own = (format!("{:?}", self.config), seeds, data, steps, shapes);
         let first = self.workers.tell(|| Ok(own.clone()))?;
         let differing = self.workers.collect(own != first)?;
         match differing.iter().position(|differs| *differs) {
@@ -358,9 +361,10 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         let objective = guard(step, || self.model.objective(batch, &context))?;
         // A mean over rows is the sum of what the shares give to it, a term of the whole batch is the same everywhere.
         let part = batch.len() as f64 / batch.whole as f64;
+        let share = |term: &Term| if term.whole { 1.0 / self.workers.size() as f64 } else { part };
         let mut values = objective.values();
         for (value, term) in values.iter_mut().zip(&objective.terms) {
-            *value *= if term.whole { 1.0 / self.workers.size() as f64 } else { part };
+            *value *= share(term);
         }
         self.workers.sum_numbers(&mut values)?;
         let terms: Vec<(&'static str, f64)> = objective.terms.iter().map(|t| t.name).zip(values).collect();
@@ -371,8 +375,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             objective.terms.iter().zip(&terms).map(|(t, (_, v))| state.multipliers.weight(t, *v)).collect();
         let loss = weights.iter().zip(&terms).map(|(w, (_, v))| w * v).sum::<f64>();
         let factor = self.config.schedule.factor(step, total);
-        let own: Vec<f64> =
-            objective.terms.iter().zip(&weights).map(|(t, w)| if t.whole { *w } else { w * part }).collect();
+        let own: Vec<f64> = objective.terms.iter().zip(&weights).map(|(t, w)| w * share(t)).collect();
         if let Some(sum) = objective.loss(&own) {
             guard(step, || {
                 sum.f_backward().map_err(variata_torch_bridge::Error::from)?;
@@ -396,16 +399,15 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
 
     fn validate(&mut self, step: u64) -> Result<Vec<(String, f64)>, Error> {
         let mut all = self.means(step)?;
-        if let Some(measurement) = &mut self.measurement {
-            let found: Bits = self.workers.tell(|| {
-                let found = guard(step, || {
-                    variata_torch_bridge::no_grad(|| measurement(step))
-                        .map_err(|source| Error::Measurement { step, source })
-                })?;
-                Ok(found.into_iter().map(|(name, value)| (name, value.to_bits())).collect())
+        let found: Bits = self.workers.tell(|| {
+            let Some(measurement) = &mut self.measurement else { return Ok(Vec::new()) };
+            let found = guard(step, || {
+                variata_torch_bridge::no_grad(|| measurement(step))
+                    .map_err(|source| Error::Measurement { step, source })
             })?;
-            all.extend(found.into_iter().map(|(name, bits)| (name, f64::from_bits(bits))));
-        }
+            Ok(found.into_iter().map(|(name, value)| (name, value.to_bits())).collect())
+        })?;
+        all.extend(found.into_iter().map(|(name, bits)| (name, f64::from_bits(bits))));
         Ok(all)
     }
 
@@ -435,6 +437,11 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         }
         Ok(means.take())
     }
+}
+
+/// What tells two lists of indices apart: FNV-1a.
+fn digest(indices: &[usize]) -> u64 {
+    indices.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &i| (hash ^ i as u64).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Values by name as workers tell them: text has no NaN.

@@ -115,13 +115,18 @@ impl Workers {
         Ok(attach_backward("sum over workers", value, &[x], backward)?)
     }
 
-    /// The rows of all workers' matrices, one below the other in the order of the ranks; the gradient of this worker's alone goes
-    /// on, so that the sum of the workers' gradients is that of what they all make of the rows.
+    /// The rows of all workers' matrices, one below the other in the order of the ranks, with their gradient: that of a worker's rows is the
+    /// sum of what all workers make of them, when all make the same, as in a term that is [`whole`](crate::Term::whole).
     ///
     /// # Errors
     /// The others cannot be reached, or libtorch fails.
     pub fn gather_rows(&self, x: &Tensor) -> Result<Tensor, Error> {
         let Some(collective) = &self.0 else { return Ok(x.shallow_clone()) };
+        // The others' parts of the gradient are this one's, and need not be sent.
+        let count = collective.size() as f64;
+        let value = no_grad(|| x.copy());
+        let shared =
+            attach_backward("rows of all workers", value, &[x], move |up| Ok(vec![Some(up * count)]))?;
         let mut size = x.size();
         let row: i64 = size.iter().skip(1).product();
         let own = no_grad(|| bytes_of(x))?;
@@ -129,7 +134,7 @@ impl Workers {
         let mut parts = Vec::with_capacity(collective.size());
         for (rank, bytes) in collective.gather(&own).map_err(Error::Workers)?.iter().enumerate() {
             if rank == collective.rank() {
-                parts.push(x.shallow_clone());
+                parts.push(shared.shallow_clone());
                 continue;
             }
             size[0] = bytes.len().checked_div(width).unwrap_or(0) as i64;
@@ -157,8 +162,11 @@ impl Workers {
         self.0.as_ref().map_or(Ok(()), |c| c.sum_f64(values).map_err(Error::Workers))
     }
 
-    /// Whether all workers say so.
-    pub(crate) fn all(&self, yes: bool) -> Result<bool, Error> {
+    /// Whether all workers say so; each asks at the same place.
+    ///
+    /// # Errors
+    /// The others cannot be reached.
+    pub fn all(&self, yes: bool) -> Result<bool, Error> {
         let mut no = [if yes { 0.0 } else { 1.0 }];
         self.sum_numbers(&mut no)?;
         Ok(no[0] == 0.0)
@@ -245,13 +253,14 @@ impl Workers {
         Ok(())
     }
 
-    /// Ends the others when this one has failed. All find a term that is not finite, or that they differ,
-    /// at the same time: that is nobody's alone.
-    pub(crate) fn hear<T>(&self, result: &Result<T, Error>) {
-        if let (Some(collective), Err(error)) = (&self.0, result)
-            && !matches!(error, Error::NonFinite { .. } | Error::Config { setting: "workers", .. })
-        {
-            collective.abort(&error.to_string());
+    /// Ends the others when this one has failed or panics. All find a term that is not finite, or that they differ, at the same time:
+    /// that is nobody's alone.
+    pub(crate) fn hear<T>(&self, result: &std::thread::Result<Result<T, Error>>) {
+        let Some(collective) = &self.0 else { return };
+        match result {
+            Ok(Ok(_) | Err(Error::NonFinite { .. } | Error::Config { setting: "workers", .. })) => {}
+            Ok(Err(error)) => collective.abort(&error.to_string()),
+            Err(_) => collective.abort("it panicked"),
         }
     }
 

@@ -12,7 +12,7 @@ use variata_models::train::{
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, Cost, EntropyConfig, Error,
     LatentDistance, LowRankDiagonal, Normality, Objective, ObservationConfig, Parameters, Prior,
-    RegularizerConfig,
+    RegularizerConfig, Term,
 };
 
 use crate::{DIGIT, loader, maps, tiny_config};
@@ -207,6 +207,37 @@ fn autoencoders_with_every_term() {
     }
 }
 
+/// With terms of the whole batch that are made by `sum`, and of the parameters alone.
+#[derive(Debug)]
+struct Coupled(Autoencoder);
+
+impl Trainable for Coupled {
+    fn parameters(&self) -> &Parameters {
+        self.0.parameters()
+    }
+    fn objective(&self, batch: &Batch, context: &StepContext) -> Result<Objective, Error> {
+        let mut objective = self.0.objective(batch, context)?;
+        let x = variata_torch_bridge::tensor_from_array(batch.images.clone())?;
+        let codes = self.0.encode(&x, None)?.code.mean.sum_dim_intlist(0i64, false, Kind::Double);
+        let mean = context.workers.sum(&codes)? / batch.whole as f64;
+        let squares = self.parameters().trained().map(|(_, p)| p.square().sum(Kind::Double));
+        for (name, value, weight) in
+            [("mean", mean.square().sum(Kind::Double), 30.0), ("decay", squares.sum::<Tensor>(), 0.3)]
+        {
+            objective.terms.push(Term { whole: true, ..Term::weighted(name, value, weight) });
+        }
+        Ok(objective)
+    }
+    fn validate(&self, batch: &Batch, context: &StepContext) -> Result<Vec<(&'static str, f64)>, Error> {
+        self.0.validate(batch, context)
+    }
+}
+
+#[test]
+fn a_model_of_ones_own_that_couples_its_rows() {
+    trains_alike("coupled", &loader(50, 20), 1e-5, || Coupled(crate::tiny(1)));
+}
+
 #[test]
 fn codebooks_of_every_kind() {
     let train = maps::loader(15, 6);
@@ -279,7 +310,7 @@ fn sums_and_rows_have_their_gradients() {
         assert_eq!(*of_sum, 2.0 * 6.0 * 6.0);
         let first = [0, 1, 3][rank];
         let want: Vec<f64> =
-            (0..2 * (rank + 1)).map(|i| 2.0 * (i + rank) as f64 * (first + i / 2) as f64).collect();
+            (0..2 * (rank + 1)).map(|i| 3.0 * 2.0 * (i + rank) as f64 * (first + i / 2) as f64).collect();
         assert_eq!(of_rows, &want);
     }
 }
@@ -292,6 +323,7 @@ fn a_run_goes_on_with_another_number_of_workers_and_one_of_them_writes() {
         variata_models::tch::set_num_threads(1);
         let model = crate::tiny(1);
         let store = CheckpointStore::new(folder.path().join(workers.rank().to_string()), RealFileSystem);
+        let mut more = |step| Ok(vec![("twice".to_owned(), 2.0 * step as f64)]);
         let mut stop = |event: &Event| {
             if matches!(event, Event::Step { step, .. } if *step == until) {
                 Control::Stop
@@ -299,13 +331,11 @@ fn a_run_goes_on_with_another_number_of_workers_and_one_of_them_writes() {
                 Control::Continue
             }
         };
-        let mut trainer = Trainer::new(&model, &train, settings(3), 3)
-            .validation(&train)
-            .keep_best("kl", Better::Lower)
-            .checkpoints(&store, "the same");
-        // The others hear of the stop from the first.
+        let mut trainer =
+            Trainer::new(&model, &train, settings(3), 3).validation(&train).keep_best("kl", Better::Lower);
+        // The others hear of the stop from the first, and need neither store nor measurement.
         if workers.is_first() {
-            trainer = trainer.listen(&mut stop);
+            trainer = trainer.checkpoints(&store, "the same").measure(&mut more).listen(&mut stop);
         }
         let outcome = trainer.workers(workers.clone()).run().unwrap();
         (outcome, numbers(&model), store.paths().unwrap().len())
@@ -339,6 +369,13 @@ fn workers_that_differ_or_are_too_many_are_refused() {
     for error in errors {
         assert!(error.contains("`workers` is worker 1"), "{error}");
     }
+    let errors = with(2, |workers| {
+        let model = crate::tiny(1);
+        let seed = workers.rank() as u64;
+        let trainer = Trainer::<_, RealFileSystem>::new(&model, &train, settings(1), seed);
+        trainer.workers(workers).run().unwrap_err().to_string()
+    });
+    assert!(errors.iter().all(|error| error.contains("`workers` is worker 1")), "{errors:?}");
     let errors = with(11, |workers| {
         let model = crate::tiny(1);
         let trainer = Trainer::<_, RealFileSystem>::new(&model, &train, settings(1), 0);
