@@ -34,7 +34,7 @@ pub struct Batch {
     /// Where the first of these data is in the whole batch; 0 but for a [share](crate::Loader::share).
     pub first_row: usize,
     /// Number of data in the whole batch; their number here, but for a share.
-    pub whole: usize,
+    pub whole_len: usize,
     /// Where this batch stands; the next one is at `batch + 1`.
     pub position: Position,
 }

@@ -138,7 +138,7 @@ impl Loader {
     /// let loader = Loader::new(Arc::new(digits()), (0..100).collect::<Vec<_>>(), LoaderOptions::default())?;
     /// let whole = loader.epoch(Position::epoch(0))?.next().unwrap()?;
     /// let third = loader.share(2, 3)?.epoch(Position::epoch(0))?.next().unwrap()?;
-    /// assert_eq!((third.first_row, third.len(), third.whole), (42, 22, 64));
+    /// assert_eq!((third.first_row, third.len(), third.whole_len), (42, 22, 64));
     /// assert_eq!(third.indices, whole.indices[42..]);
     /// # Ok::<(), variata_datasets::Error>(())
     /// ```
@@ -246,13 +246,13 @@ impl Iterator for Epoch {
             hook(self.position);
         }
         let batch = self.order.chunks(self.size).nth(self.position.batch as usize)?;
-        let (whole, rows) = (batch.len(), self.share.rows(batch.len()));
+        let (whole_len, rows) = (batch.len(), self.share.rows(batch.len()));
         let (first_row, indices) = (rows.start, batch[rows].to_vec());
         let position = self.position;
         let made = self.data.batch(&indices, position, first_row);
         // Behind an error nothing comes.
         self.position.batch = if made.is_ok() { position.batch + 1 } else { self.end };
-        Some(made.map(|(images, labels)| Batch { images, labels, indices, first_row, whole, position }))
+        Some(made.map(|(images, labels)| Batch { images, labels, indices, first_row, whole_len, position }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

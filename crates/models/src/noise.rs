@@ -22,6 +22,11 @@ pub enum Purpose {
     Revival,
 }
 
+/// Numbers of `n` rows of which the first is `first`.
+pub(crate) fn rows_from(first: u64, n: i64) -> std::ops::Range<u64> {
+    first..first.saturating_add(n.max(0).unsigned_abs())
+}
+
 /// A source of noise that has no state: the same address always gives the same numbers.
 ///
 /// Each row is a stream of its own (ChaCha8, stream = row), so that a row's numbers do not depend on how rows are

@@ -53,7 +53,7 @@ impl StepContext {
 
     /// Numbers of the whole batch's rows that a share of `n` rows has.
     pub fn rows(&self, n: i64) -> std::ops::Range<u64> {
-        self.first_row..self.first_row.saturating_add(n.max(0).unsigned_abs())
+        crate::noise::rows_from(self.first_row, n)
     }
 }
 

@@ -35,6 +35,16 @@ wheel("torch", "9.9.9", "cp311-cp311-manylinux_2_28_x86_64", {
     "torch/nn.py": b"not needed",
     **{f"torch/include/h{i}.h": b"#pragma once\n" for i in range(200)},
 })
+wheel("mpich", "9.9.9", "py3-none-manylinux_2_28_x86_64", {
+    "mpich-9.9.9.data/data/bin/mpicc": b"#!/bin/sh\necho -lmpi\n",
+    "mpich-9.9.9.data/data/lib/libmpi.so.12": bytes(1000),
+    "mpich-9.9.9.data/data/include/mpi.h": b"#pragma once\n",
+    "mpich-9.9.9.data/scripts/other": b"not needed",
+})
+wheel("libclang", "9.9.9", "py2.py3-none-any", {
+    "libclang-9.9.9.data/platlib/clang/native/libclang.so": bytes(1000),
+    "libclang-9.9.9.data/platlib/clang/cindex.py": b"not needed",
+})
 wheel("fake_runtime", "1.0", "py3-none-any", {"nvidia/cu13/lib/libfake.so": bytes(1000)})
 "##;
 
@@ -85,13 +95,22 @@ impl Drop for Place {
 }
 
 fn read_setup(folder: &Path) -> Setup {
+    read_kit(folder, Kit::Libtorch)
+}
+
+fn read_kit(folder: &Path, kit: Kit) -> Setup {
     let text = fs::read_to_string(folder.join("pins")).unwrap();
+    let names = match kit {
+        Kit::Libtorch => ["torch", "fake_runtime"],
+        Kit::Mpi => ["mpich", "libclang"],
+    };
     let wheels = text.lines().map(|line| {
         let words: Vec<&str> = line.split(' ').collect();
         Wheel { name: words[0].to_owned(), version: words[1].to_owned(), sha256: words[2].to_owned() }
     });
+    let wheels = wheels.filter(|wheel| names.contains(&wheel.name.as_str()));
     let pins = Pins {
-        kit: Kit::Libtorch,
+        kit,
         version: VERSION.to_owned(),
         platform: "test",
         flavour: "cpu",
@@ -145,6 +164,27 @@ fn a_complete_run_links_and_a_second_does_nothing() {
     std::os::unix::fs::symlink("nowhere", &link).unwrap();
     assert_eq!(setup.run().unwrap(), "libtorch 9.9.9 (test, cpu) was in the cache; linked it");
     assert_eq!(fs::read_link(&link).unwrap(), place.folder());
+}
+
+#[test]
+fn an_mpi_lies_as_it_would_be_installed_beside_libtorch() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let Some(place) = place() else { return };
+    place.setup(VERSION).run().unwrap();
+    let setup = read_kit(&place.0, Kit::Mpi);
+    assert!(setup.run().unwrap().starts_with("mpi 9.9.9 (test, cpu) is ready"));
+    let link = place.0.join("root/.mpi");
+    assert_eq!(fs::metadata(link.join("bin/mpicc")).unwrap().permissions().mode() & 0o111, 0o111);
+    for file in ["include/mpi.h", "lib/libmpi.so.12", "clang/libclang.so"] {
+        assert!(link.join(file).is_file(), "{file}");
+    }
+    assert!(!link.join("clang/cindex.py").exists() && !link.join("scripts").exists(), "not needed");
+    assert!(place.0.join("root/.libtorch/torch/version.py").is_file());
+    fs::remove_file(link.join("bin/mpicc")).unwrap();
+    assert!(!is_complete(&place.0.join("cache/mpi-9.9.9-test-cpu"), &setup.pins), "without its compiler");
+    setup.run().unwrap();
+    assert!(link.join("bin/mpicc").is_file());
 }
 
 #[test]

@@ -196,7 +196,10 @@ fn shares_together_are_the_batch() {
             let mut next = 0;
             for share in &shares {
                 let part = &share[k];
-                assert_eq!((part.first_row, part.whole, part.position), (next, batch.len(), batch.position));
+                assert_eq!(
+                    (part.first_row, part.whole_len, part.position),
+                    (next, batch.len(), batch.position)
+                );
                 let rows = next..next + part.len();
                 assert!(!part.is_empty());
                 assert_eq!(part.indices, batch.indices[rows.clone()]);

@@ -31,7 +31,7 @@ impl MapDraw {
     }
 
     pub(super) fn rows(&self, n: i64) -> std::ops::Range<u64> {
-        self.first_row..self.first_row.saturating_add(n.max(0).unsigned_abs())
+        crate::noise::rows_from(self.first_row, n)
     }
 }
 

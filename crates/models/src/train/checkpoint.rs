@@ -285,16 +285,27 @@ fn digest<'a>(tensors: impl IntoIterator<Item = (&'a str, Dtype, &'a [usize], &'
     hash.finalize().iter().flat_map(hex).collect()
 }
 
+/// The numbers of a tensor as bytes, row after row.
+pub(super) fn bytes_of(x: &Tensor) -> Result<Vec<u8>, Error> {
+    let host = x.detach().to_device(tch::Device::Cpu).contiguous();
+    let mut bytes = vec![0u8; host.numel() * host.kind().elt_size_in_bytes()];
+    host.f_copy_data_u8(&mut bytes, host.numel()).map_err(variata_torch_bridge::Error::from)?;
+    Ok(bytes)
+}
+
+/// A tensor of bytes that fill its shape, or tch would read past them.
+pub(super) fn tensor_of(bytes: &[u8], size: &[i64], kind: Kind) -> Result<Tensor, Error> {
+    Ok(Tensor::f_from_data_size(bytes, size, kind).map_err(variata_torch_bridge::Error::from)?)
+}
+
 fn encode(tensors: &[(String, Tensor)], state: &RunState, path: &Path) -> Result<Vec<u8>, Error> {
     let unfit = |problem: String| Error::Mismatch { path: path.to_owned(), problem };
     let mut raw: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::with_capacity(tensors.len() + 1);
     for (name, tensor) in tensors {
         let dtype = dtype(tensor.kind())
             .ok_or_else(|| unfit(format!("tensor `{name}` has kind {:?}", tensor.kind())))?;
-        let host = tensor.detach().to_device(tch::Device::Cpu).contiguous();
-        let mut data = vec![0u8; host.numel() * host.kind().elt_size_in_bytes()];
-        host.f_copy_data_u8(&mut data, host.numel()).map_err(variata_torch_bridge::Error::from)?;
-        raw.push((name.clone(), dtype, host.size().iter().map(|&n| n as usize).collect(), data));
+        let size = tensor.size().iter().map(|&n| n as usize).collect();
+        raw.push((name.clone(), dtype, size, bytes_of(tensor)?));
     }
     let json = serde_json::to_vec(state).map_err(|e| unfit(e.to_string()))?;
     raw.push((STATE.to_owned(), Dtype::U8, vec![json.len()], json));
@@ -349,10 +360,8 @@ fn decode(bytes: &[u8], path: &Path) -> Result<Loaded, Error> {
             other => return Err(corrupt(format!("tensor `{name}` has type {other:?}"))),
         };
         let size: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
-        // safetensors has checked that the data fills the shape; tch would read past it.
-        let tensor =
-            Tensor::f_from_data_size(view.data(), &size, kind).map_err(variata_torch_bridge::Error::from)?;
-        tensors.push((name, tensor));
+        // safetensors has checked that the data fills the shape.
+        tensors.push((name, tensor_of(view.data(), &size, kind)?));
     }
     let state = state.ok_or_else(|| corrupt(format!("it has no `{STATE}`")))?;
     Ok(Loaded { path: path.to_owned(), state, tensors })

@@ -360,7 +360,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         optimizer.zero_grad();
         let objective = guard(step, || self.model.objective(batch, &context))?;
         // A mean over rows is the sum of what the shares give to it, a term of the whole batch is the same everywhere.
-        let part = batch.len() as f64 / batch.whole as f64;
+        let part = batch.len() as f64 / batch.whole_len as f64;
         let share = |term: &Term| if term.whole { 1.0 / self.workers.size() as f64 } else { part };
         let mut values = objective.values();
         for (value, term) in values.iter_mut().zip(&objective.terms) {
@@ -382,7 +382,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
                 optimizer.step_with(factor, &self.workers)
             })?;
         }
-        let weight = batch.whole as f64;
+        let weight = batch.whole_len as f64;
         state.means.add("loss", loss, weight);
         for (term, (name, value)) in objective.terms.iter().zip(&terms) {
             state.means.add(name, *value, weight);

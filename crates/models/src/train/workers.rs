@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 use variata_torch_bridge::{attach_backward, no_grad, tensor_from_slice};
 
+use super::checkpoint::{bytes_of, tensor_of};
 use crate::Error;
 
 /// Why processes could not speak with each other.
@@ -138,7 +139,7 @@ impl Workers {
                 continue;
             }
             size[0] = bytes.len().checked_div(width).unwrap_or(0) as i64;
-            parts.push(tensor_of(bytes, &size, x.kind(), x.device())?);
+            parts.push(received(bytes, &size, x.kind())?.to_device(x.device()));
         }
         Ok(Tensor::f_cat(&parts, 0).map_err(variata_torch_bridge::Error::from)?)
     }
@@ -222,7 +223,7 @@ impl Workers {
                 else {
                     return Err(Error::Workers("the workers' models differ".into()));
                 };
-                let from = tensor_of(bytes, &t.size(), t.kind(), Device::Cpu)?;
+                let from = received(bytes, &t.size(), t.kind())?;
                 t.shallow_clone().f_copy_(&from).map_err(variata_torch_bridge::Error::from)?;
                 rest = more;
             }
@@ -234,6 +235,11 @@ impl Workers {
     pub(crate) fn sum_gradients(&self, gradients: &[Tensor]) -> Result<(), Error> {
         if self.is_alone() {
             return Ok(());
+        }
+        if let Some(other) = gradients.iter().find(|g| !matches!(g.kind(), Kind::Float | Kind::Double)) {
+            return Err(Error::Workers(
+                format!("a gradient of kind {:?} cannot be summed", other.kind()).into(),
+            ));
         }
         for kind in [Kind::Float, Kind::Double] {
             let of_kind: Vec<&Tensor> = gradients.iter().filter(|g| g.kind() == kind).collect();
@@ -267,39 +273,31 @@ impl Workers {
     /// The sum in memory of its own, without a place in the graph: in f64 for f64, else in f32.
     fn summed(&self, x: &Tensor) -> Result<Tensor, Error> {
         let Some(collective) = &self.0 else { return Ok(x.shallow_clone()) };
-        let size: Vec<usize> = x.size().iter().map(|&n| n as usize).collect();
-        let failed = variata_torch_bridge::Error::from;
-        let kind = if x.kind() == Kind::Double { Kind::Double } else { Kind::Float };
-        let host = x.detach().to_device(Device::Cpu).to_kind(kind).contiguous();
-        let summed = if kind == Kind::Double {
-            let mut values = vec![0f64; host.numel()];
-            host.f_copy_data(&mut values, host.numel()).map_err(failed)?;
-            collective.sum_f64(&mut values).map_err(Error::Workers)?;
-            tensor_from_slice(&values, &size)?
-        } else {
-            let mut values = vec![0f32; host.numel()];
-            host.f_copy_data(&mut values, host.numel()).map_err(failed)?;
-            collective.sum_f32(&mut values).map_err(Error::Workers)?;
-            tensor_from_slice(&values, &size)?
+        let summed = match x.kind() {
+            Kind::Double => summed_by(x, |values: &mut [f64]| collective.sum_f64(values)),
+            _ => summed_by(x, |values: &mut [f32]| collective.sum_f32(values)),
         };
-        Ok(summed.to_device(x.device()).to_kind(x.kind()))
+        Ok(summed?.to_device(x.device()).to_kind(x.kind()))
     }
 }
 
-/// The numbers of a tensor as bytes, row after row.
-fn bytes_of(x: &Tensor) -> Result<Vec<u8>, Error> {
-    let host = x.detach().to_device(Device::Cpu).contiguous();
-    let mut bytes = vec![0u8; host.numel() * host.kind().elt_size_in_bytes()];
-    host.f_copy_data_u8(&mut bytes, host.numel()).map_err(variata_torch_bridge::Error::from)?;
-    Ok(bytes)
+/// The numbers of a tensor through `sum`, on the CPU.
+fn summed_by<F: variata_torch_bridge::Element + Default>(
+    x: &Tensor,
+    sum: impl FnOnce(&mut [F]) -> Result<(), CollectiveError>,
+) -> Result<Tensor, Error> {
+    let host = x.detach().to_device(Device::Cpu).to_kind(F::KIND).contiguous();
+    let mut values = vec![F::default(); host.numel()];
+    host.f_copy_data(&mut values, host.numel()).map_err(variata_torch_bridge::Error::from)?;
+    sum(&mut values).map_err(Error::Workers)?;
+    let size: Vec<usize> = host.size().iter().map(|&n| n as usize).collect();
+    Ok(tensor_from_slice(&values, &size)?)
 }
 
-/// A tensor of these bytes, which must fill it exactly.
-fn tensor_of(bytes: &[u8], size: &[i64], kind: Kind, device: Device) -> Result<Tensor, Error> {
-    let numbers = size.iter().product::<i64>() as usize;
-    if bytes.len() != numbers * kind.elt_size_in_bytes() {
+/// What another worker sent, which must fill the tensor exactly.
+fn received(bytes: &[u8], size: &[i64], kind: Kind) -> Result<Tensor, Error> {
+    if bytes.len() != size.iter().product::<i64>() as usize * kind.elt_size_in_bytes() {
         return Err(Error::Workers(format!("{} bytes for {size:?} {kind:?}", bytes.len()).into()));
     }
-    let tensor = Tensor::f_from_data_size(bytes, size, kind).map_err(variata_torch_bridge::Error::from)?;
-    Ok(tensor.to_device(device))
+    tensor_of(bytes, size, kind)
 }

@@ -219,7 +219,7 @@ impl Trainable for Coupled {
         let mut objective = self.0.objective(batch, context)?;
         let x = variata_torch_bridge::tensor_from_array(batch.images.clone())?;
         let codes = self.0.encode(&x, None)?.code.mean.sum_dim_intlist(0i64, false, Kind::Double);
-        let mean = context.workers.sum(&codes)? / batch.whole as f64;
+        let mean = context.workers.sum(&codes)? / batch.whole_len as f64;
         let squares = self.parameters().trained().map(|(_, p)| p.square().sum(Kind::Double));
         for (name, value, weight) in
             [("mean", mean.square().sum(Kind::Double), 30.0), ("decay", squares.sum::<Tensor>(), 0.3)]
