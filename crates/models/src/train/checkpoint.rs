@@ -45,6 +45,9 @@ pub struct RunState {
     pub completed: bool,
     /// Intra-operation threads: a resumed run is bit-exact only with as many.
     pub threads: usize,
+    /// Workers that shared each batch: likewise.
+    #[serde(default = "one")]
+    pub workers: usize,
     /// Means of the current epoch so far.
     pub(crate) means: Means,
     /// Multipliers of held terms.
@@ -55,6 +58,10 @@ pub struct RunState {
     /// The best validation so far, of a run that keeps it.
     #[serde(default)]
     pub best: Option<Best>,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// The best validation of a run.

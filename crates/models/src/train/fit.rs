@@ -202,6 +202,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             batch: 0,
             completed: false,
             threads,
+            workers: self.workers.size(),
             means: Means::default(),
             multipliers: Multipliers::default(),
             history: Vec::new(),
@@ -228,13 +229,17 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             epochs: self.config.epochs,
             resumed_from,
         });
-        if state.threads != threads {
-            let message = format!(
-                "the checkpoint was made with {} threads, this run has {threads}: the result is not bit-equal",
-                state.threads
-            );
-            state.threads = threads;
-            go_on &= self.emit(&Event::Warning { message });
+        let workers = self.workers.size();
+        for (had, have, what) in
+            [(&mut state.threads, threads, "threads"), (&mut state.workers, workers, "workers")]
+        {
+            if *had != have {
+                let message = format!(
+                    "the checkpoint was made with {had} {what}, this run has {have}: the result is not bit-equal"
+                );
+                *had = have;
+                go_on &= self.emit(&Event::Warning { message });
+            }
         }
         go_on = self.workers.all(go_on)?;
         let (start, mut waited) = (Instant::now(), Duration::ZERO);
@@ -297,6 +302,9 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
 
     /// The workers make the same run.
     fn agree(&self, optimizer: &Optimizer, steps: u64) -> Result<(), Error> {
+        if self.workers.is_alone() {
+            return Ok(());
+        }
         let shapes: Vec<_> = self.tensors(optimizer).iter().map(|(n, t)| (n.clone(), t.size())).collect();
         let data = |loader: &Loader| (format!("{:?}", loader.options()), digest(loader.indices()));
         let seeds = (self.noise.seed(), self.model.description());

@@ -319,12 +319,16 @@ fn sums_and_rows_have_their_gradients() {
 fn a_run_goes_on_with_another_number_of_workers_and_one_of_them_writes() {
     let train = loader(50, 20);
     let folder = tempfile::tempdir().unwrap();
+    let warnings = Mutex::new(Vec::new());
     let run = |workers: Workers, until: u64| {
         variata_models::tch::set_num_threads(1);
         let model = crate::tiny(1);
         let store = CheckpointStore::new(folder.path().join(workers.rank().to_string()), RealFileSystem);
         let mut more = |step| Ok(vec![("twice".to_owned(), 2.0 * step as f64)]);
         let mut stop = |event: &Event| {
+            if let Event::Warning { message } = event {
+                warnings.lock().unwrap().push(message.clone());
+            }
             if matches!(event, Event::Step { step, .. } if *step == until) {
                 Control::Stop
             } else {
@@ -347,6 +351,11 @@ fn a_run_goes_on_with_another_number_of_workers_and_one_of_them_writes() {
         }
     }
     let (outcome, found, _) = run(Workers::alone(), u64::MAX);
+    let warnings = warnings.into_inner().unwrap();
+    for (warning, [had, has]) in warnings.iter().zip([[2, 3], [3, 1]]) {
+        assert!(warning.contains(&format!("made with {had} workers, this run has {has}")), "{warning}");
+    }
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
     let whole = crate::tiny(1);
     let start = numbers(&whole);
     let trainer = Trainer::<_, RealFileSystem>::new(&whole, &train, settings(3), 3);
