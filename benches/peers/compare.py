@@ -75,14 +75,21 @@ class Worker:
         self.process.wait()
 
 
+# Flags of the kernel and what they are called, the widest first.
+VECTORS = {"avx512f": "AVX-512", "avx2": "AVX2"}
+
+
 def processor():
-    """Name of the processor, for people and for the name of the folder."""
+    """Name of the processor and its widest vectors, for people and for the name of the folder."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        name = platform.processor() or platform.machine()
-    return name
+        found = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+        name, flags = found["model name"], found.get("flags", "").split()
+    except (OSError, KeyError):
+        return platform.processor() or platform.machine()
+    # Rented machines of one name differ in them, and every row does with them.
+    widest = [vectors for flag, vectors in VECTORS.items() if flag in flags]
+    return ", ".join([name, *widest[:1]])
 
 
 def show(nanoseconds):
