@@ -80,8 +80,6 @@ fn report_of(program: &Path, paper: &str, arguments: &[OsString]) -> Result<Opti
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     /// A program that writes a report of the paper `good`, and fails with any other.
@@ -93,12 +91,20 @@ echo a line before
 echo "$4/good/quick-0/report.html"
 "#;
 
+    /// A program of these lines. A shell writes it: a file that this process had open for writing could be
+    /// open still in a child that another test has just forked, and then cannot be run.
+    fn program(folder: &Path, lines: &str) -> PathBuf {
+        let program = folder.join("program");
+        let write = r#"printf %s "$1" >"$2" && chmod 755 "$2""#;
+        let written = Command::new("sh").args(["-c", write, "sh", lines]).arg(&program).status().unwrap();
+        assert!(written.success(), "{written}");
+        program
+    }
+
     #[test]
     fn one_that_fails_does_not_keep_the_others_from_the_page() {
         let folder = tempfile::tempdir().unwrap();
-        let (program, out) = (folder.path().join("program"), folder.path().join("runs of all"));
-        std::fs::write(&program, PROGRAM).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let (program, out) = (program(folder.path(), PROGRAM), folder.path().join("runs of all"));
         let arguments = ["--out".into(), out.clone().into_os_string()];
         let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let error = format!("{:#}", run(&program, &names(&["bad", "good"]), &arguments, &out).unwrap_err());
@@ -109,12 +115,11 @@ echo "$4/good/quick-0/report.html"
         }
         assert_eq!(run(&program, &names(&["good"]), &arguments, &out).unwrap(), out.join("index.html"));
     }
+
     #[test]
     fn a_share_that_fails_does_not_keep_the_other_papers_from_theirs() {
         let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("program");
-        std::fs::write(&program, "#!/bin/sh\n[ \"$2\" = good ] || exit 3\n: >\"$3\"\n").unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let program = program(folder.path(), "#!/bin/sh\n[ \"$2\" = good ] || exit 3\n: >\"$3\"\n");
         let trained = folder.path().join("trained");
         let papers = ["bad", "good"].map(str::to_owned);
         let arguments = [trained.clone().into_os_string()];
