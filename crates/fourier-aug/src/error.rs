@@ -38,6 +38,15 @@ pub enum Error {
     #[cfg(feature = "torch")]
     #[error(transparent)]
     Tensor(#[from] variata_torch_bridge::Error),
+    /// A file could not be written.
+    #[cfg(feature = "png")]
+    #[error("cannot write {}: {source}", file.display())]
+    File {
+        /// The file.
+        file: std::path::PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The classifier that was handed in failed.
     #[error("the classifier failed: {0}")]
     Classifier(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -6,6 +6,8 @@ mod error;
 
 // Waves.
 mod heatmap;
+#[cfg(feature = "png")]
+mod png;
 mod wave;
 
 // Images.
@@ -38,6 +40,8 @@ pub use heatmap::{
 pub use image::{Image, Layout};
 pub use jsd::{ConsistencyLoss, JSD_WEIGHT, consistency_loss, consistency_loss_with_grad};
 pub use operation::{Action, Operation, Primitive};
+#[cfg(feature = "png")]
+pub use png::write_png;
 pub use random::dirichlet;
 pub use variata_distributions::{
     jensen_shannon_batch, jensen_shannon_batch_probabilities, jensen_shannon_batch_with_grad,

@@ -7,4 +7,6 @@ mod corruption;
 mod heatmap;
 mod jsd;
 mod operation;
+#[cfg(feature = "png")]
+mod png;
 mod wave;

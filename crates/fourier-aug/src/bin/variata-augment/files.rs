@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use image::{DynamicImage, ImageFormat};
 use ndarray::Array3;
 
 /// PNG and JPEG files of a folder, by name.
@@ -32,27 +31,4 @@ pub(crate) fn read(path: &Path) -> Result<Array3<u8>> {
         if grey { (1, image.into_luma8().into_raw()) } else { (3, image.into_rgb8().into_raw()) };
     Array3::from_shape_vec((height, width, channels), pixels)
         .with_context(|| format!("{}: an odd number of pixels", path.display()))
-}
-
-/// Writes a PNG, first under a temporary name beside it.
-pub(crate) fn write(path: &Path, pixels: &Array3<u8>) -> Result<()> {
-    let (height, width, channels) = pixels.dim();
-    let raw = pixels.iter().copied().collect();
-    let (w, h) = (u32::try_from(width)?, u32::try_from(height)?);
-    let image = match channels {
-        1 => image::GrayImage::from_raw(w, h, raw).map(DynamicImage::from),
-        _ => image::RgbImage::from_raw(w, h, raw).map(DynamicImage::from),
-    };
-    let image = image.context("an odd number of pixels")?;
-    let told = || format!("cannot write {}", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // The default is for secrets; pictures are shared as the user's umask says.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).with_context(told)?;
-    image.write_to(file.as_file_mut(), ImageFormat::Png).with_context(told)?;
-    file.as_file().sync_all().with_context(told)?;
-    file.persist(path).with_context(told)?;
-    Ok(())
 }

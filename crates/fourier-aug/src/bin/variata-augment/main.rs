@@ -15,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use variata_fourier_aug::{
     AugMix, AugMixOptions, AugmentationSet, Corruption, Grid, Image, Layout, Normalize, Operation, Pipeline,
     PlaneWave, Primitive, WaveSampler, WaveSamplerOptions, WaveVector, corrupt,
+    write_png,
 };
 
 #[derive(Parser)]
@@ -153,7 +154,7 @@ fn augment(input: &Path, output: &Path, copies: usize, mix: &Mix) -> Result<()> 
     each(input, output, |index, stem, image| {
         for copy in 1..=copies {
             let name = output.join(format!("{stem}-{copy}.png"));
-            files::write(&name, &mixer.view(image, index, copy - 1)?)?;
+            write_png(&name, &mixer.view(image, index, copy - 1)?)?;
         }
         Ok(copies)
     })
@@ -205,7 +206,7 @@ fn sheet(input: &Path, output: &Path, (views, images): (usize, usize), mix: &Mix
         }
         rows.push(row);
     }
-    files::write(output, &sheet::arrange(&rows)?)?;
+    write_png(output, &sheet::arrange(&rows)?)?;
     println!("{} images with {views} views each: {}", rows.len(), output.display());
     Ok(())
 }
@@ -230,7 +231,7 @@ fn operations(input: &Path, output: &Path, severity: f64, seed: u64) -> Result<(
         .map(|set| set.iter().map(|operation| operation as &dyn Operation).collect::<Vec<_>>());
     let waves = [&waves as &dyn Operation; 5];
     let rows = [row(&spatial)?, row(&vision)?, row(&color)?, row(&waves)?];
-    files::write(output, &sheet::arrange(&rows)?)?;
+    write_png(output, &sheet::arrange(&rows)?)?;
     println!("4 sets of operations: {}", output.display());
     Ok(())
 }
@@ -258,7 +259,7 @@ fn waves(output: &Path, size: usize, phase: f64) -> Result<()> {
         }
         rows.push(row);
     }
-    files::write(output, &sheet::arrange(&rows)?)?;
+    write_png(output, &sheet::arrange(&rows)?)?;
     println!("{} distinct waves: {}", grid.distinct().count(), output.display());
     Ok(())
 }
@@ -274,7 +275,7 @@ fn corrupted(input: &Path, output: &Path, name: &str, severity: u8, seed: u64) -
     each(input, output, |index, stem, image| {
         let batch = image.clone().insert_axis(Axis(0));
         let found = corrupt(&batch, corruption, severity, seed, index as u64)?;
-        files::write(&output.join(format!("{stem}.png")), &found.index_axis(Axis(0), 0).to_owned())?;
+        write_png(&output.join(format!("{stem}.png")), &found.index_axis(Axis(0), 0).to_owned())?;
         Ok(1)
     })
 }
