@@ -27,7 +27,7 @@ fn trained(data: &Arc<ImageDataset>) -> Result<Classifier, Box<dyn Error>> {
     let architecture = Architecture::WideResidual { depth: 10, widen: 1 };
     let config = ClassifierConfig { architecture, shift: 0.5, scale: 0.5, ..ClassifierConfig::default() };
     let model = Classifier::new(&config, image, 10, 0, Device::Cpu)?;
-    let train = Loader::new(data.clone(), (0..data.len()).collect(), LoaderOptions::default())?;
+    let train = Loader::new(data.clone(), (0..data.len()).collect::<Vec<_>>(), LoaderOptions::default())?;
     let config = TrainConfig { epochs: 5, ..TrainConfig::default() };
     Trainer::<_, RealFileSystem>::new(&model, &train, config, 0).run()?;
     Ok(model)
@@ -57,16 +57,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     for batch in chosen.chunks(BATCH) {
         let images = variata_torch_bridge::tensor_from_array(data.gather(batch)?)?;
         let labels: Vec<i64> = batch.iter().map(|&i| data.labels()[i].into()).collect();
-        let _ = run.add_tensors(&images, &Tensor::from_slice(&labels), |x| model.logits(x), |progress| {
-            if progress.waves_done == progress.waves {
-                println!("{} batches", progress.batches_done + 1);
-            }
-            ControlFlow::Continue(())
-        })?;
+        let _ = run.add_tensors(
+            &images,
+            &Tensor::from_slice(&labels),
+            |x| model.logits(x),
+            |progress| {
+                if progress.waves_done == progress.waves {
+                    println!("{} batches", progress.batches_done + 1);
+                }
+                ControlFlow::Continue(())
+            },
+        )?;
     }
     let map = run.errors()?;
     map.picture(0.0, 1.0, 10)?.save(picture)?;
     let (mean, max, seconds) = (map.mean(), map.max(), started.elapsed().as_secs_f64());
-    println!("{count} images, {} waves, {seconds:.1} s: error {mean:.3}, at most {max:.3}; {picture}", run.waves());
+    println!(
+        "{count} images, {} waves, {seconds:.1} s: error {mean:.3}, at most {max:.3}; {picture}",
+        run.waves()
+    );
     Ok(())
 }

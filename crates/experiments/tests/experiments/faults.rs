@@ -84,23 +84,27 @@ fn a_full_disk_is_named_and_the_run_goes_on_where_there_is_room() {
     }
 }
 
-/// Steps leave nothing behind: the most memory of trainings that are many times as long, of every paper.
+/// Steps leave nothing behind: the most memory of trainings that are many times as long, in the long run of every paper.
 #[cfg(target_os = "linux")]
 #[test]
 fn longer_trainings_take_no_more_memory() {
+    let papers = if std::env::var_os("VARIATA_LONG").is_some() { PAPERS.len() } else { 1 };
     let many = [(50, 2000), (10, 150), (20, 800), (10, 300), (10, 200)];
-    for ((tiny, run, _), (few, many)) in PAPERS.into_iter().zip(many) {
+    for ((tiny, run, _), (few, many)) in PAPERS.into_iter().zip(many).take(papers) {
         let [short, long] = [few, many].map(|steps| peak(tiny, steps));
         println!("{run}: {short} KiB in {few} steps, {long} KiB in {many}");
-        assert!(long < short + 8 * 1024, "{run}: {short} KiB in {few} steps, {long} KiB in {many}");
+        // What lies between blocks of memory differs by some per cent from run to run. 1,950 more steps of the first paper's seven models:
+        // 1 KiB that each left behind would be 13 MiB.
+        let bound = short + short / 20 + 4 * 1024;
+        assert!(long < bound, "{run}: {short} KiB in {few} steps, {long} KiB in {many}");
     }
 }
 
-/// Most memory in KiB of a run, one training after the other, whose models have so many steps.
+/// Most memory in KiB of the trainings of a run, one after the other, of so many steps. Nothing is measured, which would take more.
 #[cfg(target_os = "linux")]
 fn peak(tiny: Tiny, steps: usize) -> usize {
     let folder = tempfile::tempdir().unwrap();
-    let plain = tiny(folder.path(), &[]);
+    let plain = tiny(folder.path(), &["--shard", "1/1"]);
     // The first line with steps is that of the models.
     let preset = folder.path().join("tiny.toml");
     let text = fs::read_to_string(&preset).unwrap();

@@ -71,13 +71,14 @@ fn a_killed_run_ends_with_the_same_bytes() {
     let mut kills = 0;
     for round in 0..rounds {
         let got = tempfile::tempdir().unwrap();
-        // Five kills a round: at events, and at times that differ from round to round.
+        // Five kills a round, all before the 120 steps are over: at events, and at times that differ from round to round.
+        let (place, later) = (round % 5, round / 5);
         let moments = [
-            KillAt::Delay(Duration::from_millis(20 + 37 * round)),
-            KillAt::Line(format!("checkpoint {}", 4 + 4 * round)),
+            KillAt::Delay(Duration::from_millis(20 + 37 * place + later)),
+            KillAt::Line(format!("checkpoint {}", 4 + 4 * place)),
             KillAt::Line("thirty steps".to_owned()),
-            KillAt::Delay(Duration::from_millis(60 + 23 * round)),
-            KillAt::Delay(Duration::from_millis(110 + 11 * round)),
+            KillAt::Delay(Duration::from_millis(60 + 23 * place + later)),
+            KillAt::Delay(Duration::from_millis(110 + 11 * place + later)),
         ];
         let resumed =
             kill_and_resume(|| start(got.path()), &moments, watchdog, got.path(), want.path(), &[]).unwrap();

@@ -14,8 +14,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use variata_fourier_aug::{
     AugMix, AugMixOptions, AugmentationSet, Corruption, Grid, Image, Layout, Normalize, Operation, Pipeline,
-    PlaneWave, Primitive, WaveSampler, WaveSamplerOptions, WaveVector, corrupt,
-    write_png,
+    PlaneWave, Primitive, WaveSampler, WaveSamplerOptions, WaveVector, corrupt, write_png,
 };
 
 #[derive(Parser)]
