@@ -32,6 +32,7 @@ def environment():
 
 def measure_ours(crate, features, row, criterion_home):
     """Median of one criterion bench in nanoseconds."""
+    started = time.time()
     command = [os.environ.get("CARGO", "cargo"), "bench", "--quiet", "--package", "variata-benches", "--bench", crate]
     command += [f"--features={','.join(features)}"] if features else []
     command += ["--", "--exact", row, *CRITERION]
@@ -47,7 +48,8 @@ def measure_ours(crate, features, row, criterion_home):
         sys.exit(f"{run.stdout}\nerror: `{' '.join(command)}` failed")
     # The folder's name is the id with some characters replaced; the file beside the estimates has the id itself.
     for description in criterion_home.glob("**/new/benchmark.json"):
-        if json.loads(description.read_text())["full_id"] == row:
+        # What an earlier session measured of a row that is gone is no answer.
+        if json.loads(description.read_text())["full_id"] == row and description.stat().st_mtime >= started:
             estimates = json.loads((description.parent / "estimates.json").read_text())
             return estimates["median"]["point_estimate"]
     sys.exit(f"error: benches/benches/{crate}.rs has no bench `{row}`")

@@ -6,16 +6,37 @@ use std::fmt;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help(Option<&'static str>),
-    Api { check: bool },
-    Setup { cuda: bool },
-    Reproduce { args: Vec<String> },
-    Studio { args: Vec<String> },
-    Test { long: bool },
-    Bench { krate: Option<String>, peers: bool, rounds: u32, rows: Option<String> },
+    Api {
+        check: bool,
+    },
+    Setup {
+        cuda: bool,
+    },
+    /// A command of the program `variata`, with its arguments.
+    Program {
+        command: &'static str,
+        args: Vec<String>,
+    },
+    Test {
+        long: bool,
+    },
+    Bench {
+        krate: Option<String>,
+        peers: bool,
+        rounds: u32,
+        rows: Option<String>,
+    },
     BenchPage,
-    Docs { no_book: bool },
-    Golden { check: bool, krate: Option<String> },
-    Package { long: bool },
+    Docs {
+        no_book: bool,
+    },
+    Golden {
+        check: bool,
+        krate: Option<String>,
+    },
+    Package {
+        long: bool,
+    },
     Tidy,
 }
 
@@ -112,6 +133,16 @@ const COMMANDS: &[Spec] = &[
         flags: &[],
     },
     Spec {
+        name: "preset",
+        operands: "paper [preset]",
+        about: "Set up, then print every setting of a preset, to copy, edit and give to reproduce --preset",
+        details: "All arguments go to the program `variata`:\n\
+                  \n  vae|sos-vae|sliced|vq-diff|fourier-aug  the paper\
+                  \n  quick|full                the preset; quick unless given\
+                  \nAs in: cargo xtask preset sos-vae > mine.toml",
+        flags: &[],
+    },
+    Spec {
         name: "test",
         operands: "",
         about: "Conventions, then every test of every crate, with libtorch and every feature",
@@ -190,14 +221,15 @@ const COMMANDS: &[Spec] = &[
     },
 ];
 
+/// Commands whose arguments the program `variata` reads.
+const PROGRAM: [&str; 3] = ["reproduce", "studio", "preset"];
+
 /// Every command's name and flags, for the check that the documents name real ones.
 pub(crate) fn known(command: &str, flag: Option<&str>) -> bool {
     COMMANDS.iter().any(|spec| {
         spec.name == command
             && flag.is_none_or(|flag| {
-                matches!(command, "reproduce" | "studio")
-                    || flag == "--help"
-                    || spec.flags.iter().any(|f| f.name == flag)
+                PROGRAM.contains(&command) || flag == "--help" || spec.flags.iter().any(|f| f.name == flag)
             })
     })
 }
@@ -243,10 +275,14 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, U
     if spec.name == "reproduce" {
         // With a paper named, `--help` is the program's own.
         let bare = rest.first().is_some_and(|arg| is_help(arg));
-        return Ok(if bare { Command::Help(Some(spec.name)) } else { Command::Reproduce { args: rest } });
+        return Ok(if bare {
+            Command::Help(Some(spec.name))
+        } else {
+            Command::Program { command: spec.name, args: rest }
+        });
     }
-    if spec.name == "studio" {
-        return Ok(Command::Studio { args: rest });
+    if PROGRAM.contains(&spec.name) {
+        return Ok(Command::Program { command: spec.name, args: rest });
     }
     if rest.iter().any(|arg| is_help(arg)) {
         return Ok(Command::Help(Some(spec.name)));
@@ -409,13 +445,19 @@ mod tests {
     }
 
     #[test]
-    fn reproduce_and_studio_pass_everything_on() {
-        let args = ["vae", "--data", "fashion-mnist", "--help"].map(str::to_owned).to_vec();
-        check("reproduce vae --data fashion-mnist --help", Ok(Command::Reproduce { args }));
-        check("reproduce", Ok(Command::Reproduce { args: Vec::new() }));
+    fn commands_of_the_program_pass_everything_on() {
+        let program = |command: &'static str, args: &[&str]| {
+            Ok(Command::Program { command, args: args.iter().map(|&arg| arg.to_owned()).collect() })
+        };
+        check(
+            "reproduce vae --data fashion-mnist --help",
+            program("reproduce", &["vae", "--data", "fashion-mnist", "--help"]),
+        );
+        check("reproduce", program("reproduce", &[]));
         check("reproduce --help", Ok(Command::Help(Some("reproduce"))));
-        check("studio", Ok(Command::Studio { args: Vec::new() }));
-        check("studio --help", Ok(Command::Studio { args: vec!["--help".to_owned()] }));
+        check("studio", program("studio", &[]));
+        check("studio --help", program("studio", &["--help"]));
+        check("preset vae full", program("preset", &["vae", "full"]));
         check("help studio", Ok(Command::Help(Some("studio"))));
     }
 

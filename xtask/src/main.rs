@@ -38,8 +38,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Setup { cuda } => setup::workspace(cuda),
-        Command::Reproduce { args } => program::run("reproduce", &args),
-        Command::Studio { args } => program::run("studio", &args),
+        Command::Program { command, args } => program::run(command, &args),
         Command::Test { long } => test::run(long),
         Command::BenchPage => bench::write_page(),
         Command::Bench { krate, peers, rounds, rows } => {

@@ -76,6 +76,21 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
     if status.success() { Ok(()) } else { Err(Failed { command: shown, code: status.code() }.into()) }
 }
 
+/// As [`run`], where nothing is left to do after the command: on Unix it takes this process's place, so that Ctrl-C reaches it alone,
+/// and it is the one that is waited for.
+pub(crate) fn become_it(command: Command) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+
+        let mut command = command;
+        let shown = announce(&command);
+        Err(command.exec()).with_context(|| format!("cannot start `{shown}`"))
+    }
+    #[cfg(not(unix))]
+    run(command)
+}
+
 /// Runs a command and returns what it printed, silently.
 pub(crate) fn capture(command: &mut Command) -> Result<String> {
     let shown = describe(command);

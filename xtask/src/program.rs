@@ -1,17 +1,23 @@
-//! `cargo xtask reproduce` and `studio`: set-up, build, then the program `variata` with the arguments as they are.
+//! `cargo xtask reproduce`, `studio` and `preset`: set-up, build, then the program `variata` with the arguments as they are.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::{process, setup};
+use crate::{places, process, setup};
 
-/// Runs a command of the program; its exit code becomes ours.
+/// Runs a command of the program in the folder where this one was called; its exit code becomes ours.
 pub(crate) fn run(command: &str, args: &[String]) -> Result<()> {
     setup::ensure(false)?;
-    let mut program = vec!["run", "--release", "--package", "variata-experiments", "--bin", "variata"];
+    let manifest = places::root().join("Cargo.toml");
+    let manifest = manifest.to_str().context("the path of this workspace is no text")?;
+    let mut program = vec!["run", "--release", "--manifest-path", manifest];
+    program.extend(["--package", "variata-experiments", "--bin", "variata"]);
     if args.iter().any(|arg| arg == "--workers" || arg.starts_with("--workers=")) {
         setup::ensure_mpi()?;
         program.extend(["--features", "mpi"]);
     }
     program.extend(["--", command]);
-    process::run(process::cargo(program.into_iter().chain(args.iter().map(String::as_str))))
+    let mut cargo = process::cargo(program.into_iter().chain(args.iter().map(String::as_str)));
+    // Relative paths among the arguments are the caller's.
+    cargo.current_dir(std::env::current_dir().context("cannot find the present folder")?);
+    process::become_it(cargo)
 }

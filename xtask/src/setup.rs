@@ -23,6 +23,7 @@ use crate::pins::{Kit, Pins, Platform};
 use crate::{places, process};
 pub(crate) use error::SetupError;
 pub(crate) use host::{compiler, python};
+pub(crate) use own::libraries;
 
 /// Name of the file that a complete folder has; its text is the requirements it was made from.
 const MARKER: &str = "variata-complete";

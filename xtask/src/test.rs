@@ -39,8 +39,12 @@ pub(crate) fn run(long: bool) -> Result<()> {
     // dependencies, and the bindings would be built again.
     let mut everything = cargo(long, &["test", "--workspace", "--all-features"]);
     // With all features a crate that knows nothing of libtorch is linked with it where another asks for that.
-    let libtorch = process::own_libtorch().unwrap_or_else(|| places::root().join(".libtorch/torch"));
-    everything.env("LD_LIBRARY_PATH", libtorch.join("lib")).env("DYLD_LIBRARY_PATH", libtorch.join("lib"));
+    let libtorch = setup::libraries()?;
+    for name in ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"] {
+        let given = std::env::var_os(name).unwrap_or_default();
+        let given = std::env::split_paths(&given).filter(|folder| !folder.as_os_str().is_empty());
+        everything.env(name, std::env::join_paths(std::iter::once(libtorch.clone()).chain(given))?);
+    }
     tally += process::run_tests(everything)?;
 
     if long {

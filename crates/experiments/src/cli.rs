@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use variata_datasets::{ImageFolderOptions, Unreadable};
+use variata_datasets::{ImageFolderOptions, Source, Unreadable};
 use variata_models::DeviceChoice;
 use variata_models::train::StopFlag;
 
@@ -75,7 +75,7 @@ struct Reproduce {
     /// For fourier-aug on CIFAR: the folder of CIFAR-10-C or CIFAR-100-C [default: corrupted images are made].
     #[arg(long)]
     corrupted: Option<PathBuf>,
-    /// A feature network in TorchScript for Fréchet distances, which are then called FID: images [n, 3, h, w] in [0, 1] to
+    /// For vae, sos-vae and sliced: a feature network in TorchScript for Fréchet distances, which are then called FID: images [n, 3, h, w] in [0, 1] to
     /// [n, features] [default: a classifier that is trained on the data].
     #[arg(long)]
     features: Option<PathBuf>,
@@ -98,7 +98,7 @@ struct Reproduce {
     /// Go on from the checkpoints of an interrupted run.
     #[arg(long, conflicts_with = "restart")]
     resume: bool,
-    /// Begin an interrupted run anew, and replace a run of other settings in the same folder.
+    /// Train anew what was interrupted or is there, and replace a run of other settings in the same folder.
     #[arg(long)]
     restart: bool,
     /// i/n: trains the i-th of n shares of the models, for runs on several machines or a job array. The shares lie in the folder
@@ -140,6 +140,7 @@ impl Reproduce {
             print_out(&format!("{}\n", page.display()));
             return Ok(());
         };
+        self.check(paper)?;
         if let Some(count) = self.workers.filter(|count| *count > 1 && !workers::are_launched()) {
             return workers::launch(count);
         }
@@ -149,6 +150,34 @@ impl Reproduce {
             joined.workers.abort(&format!("{error:#}"));
         }
         result
+    }
+
+    /// Refuses options that the paper or its data would not notice.
+    ///
+    /// # Errors
+    /// One is given; the message names it.
+    fn check(&self, paper: Paper) -> Result<()> {
+        if self.features.is_some() && !matches!(paper, Paper::Vae | Paper::SosVae | Paper::Sliced) {
+            bail!("--features: this paper measures no Fréchet distance; vae, sos-vae and sliced do");
+        }
+        if self.corrupted.is_some() && paper != Paper::FourierAug {
+            bail!("--corrupted belongs to fourier-aug");
+        }
+        let of_folder = [
+            ("--size", self.size.is_some()),
+            ("--grayscale", self.grayscale),
+            ("--skip-unreadable", self.skip_unreadable),
+        ];
+        if let Some((name, _)) = of_folder.iter().find(|(_, given)| *given) {
+            let folder = match &self.data {
+                Some(data) if paper != Paper::VqDiff => matches!(Source::parse(data)?, Source::Folder(_)),
+                _ => false,
+            };
+            if !folder {
+                bail!("{name} belongs to a folder of images: --data FOLDER");
+            }
+        }
+        Ok(())
     }
 
     /// Runs one paper, with those who have joined.

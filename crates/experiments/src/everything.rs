@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use variata_models::train::StopFlag;
 use variata_report::{Index, IndexEntry};
 
 /// Runs `reproduce` of the program on each paper with these arguments. One that fails is reported, and the next begins.
@@ -44,20 +45,36 @@ pub(crate) fn train(program: &Path, papers: &[String], arguments: &[OsString]) -
     each(papers, |paper| report_of(program, paper, arguments).map(|_| ()))
 }
 
-/// Calls `job` on each paper. One that fails is reported, and the next begins.
+/// Calls `job` on each paper. One that fails is reported, and the next begins; not after Ctrl-C, which reaches the paper's process
+/// by itself, and is waited for here.
 fn each(papers: &[String], mut job: impl FnMut(&str) -> Result<()>) -> Result<()> {
-    let mut failed = Vec::new();
+    let (stop, mut failed) = (stop_on_ctrl_c()?, Vec::new());
     for paper in papers {
         eprintln!("== {paper}");
         if let Err(error) = job(paper) {
             eprintln!("{paper} failed: {error:#}");
             failed.push(paper.as_str());
         }
+        if stop.is_requested() {
+            bail!("stopped; the same command with --resume goes on");
+        }
     }
     if failed.is_empty() {
         return Ok(());
     }
     bail!("{} of {} experiments failed: {}", failed.len(), papers.len(), failed.join(", "))
+}
+
+fn stop_on_ctrl_c() -> Result<StopFlag> {
+    let flag = StopFlag::default();
+    let asked = flag.clone();
+    match ctrlc::set_handler(move || {
+        asked.request();
+    }) {
+        // A second call in one process, a test's, keeps the first one's handler.
+        Ok(()) | Err(ctrlc::Error::MultipleHandlers) => Ok(flag),
+        Err(error) => Err(error).context("cannot listen to Ctrl-C"),
+    }
 }
 
 fn one(program: &Path, paper: &str, arguments: &[OsString], out: &Path) -> Result<IndexEntry> {

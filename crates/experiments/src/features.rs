@@ -31,8 +31,7 @@ impl Extractor {
     /// # Errors
     /// The file cannot be read, or is no TorchScript module.
     pub(crate) fn load(path: &Path, device: Device) -> Result<Self> {
-        let file = std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        let sha256 = sha256_reader(file).with_context(|| format!("cannot read {}", path.display()))?;
+        let sha256 = sha256_of(path)?;
         let mut module = CModule::load_on_device(path, device)
             .with_context(|| format!("{} is no TorchScript module", path.display()))?;
         module.set_eval();
@@ -58,6 +57,15 @@ impl Extractor {
             ref size => bail!("the feature extractor gave {size:?}, must be [{n}, features]"),
         }
     }
+}
+
+/// Digest of a file.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn sha256_of(path: &Path) -> Result<String> {
+    let file = std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    sha256_reader(file).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// What gives features.
@@ -100,6 +108,18 @@ impl<'a> Features<'a> {
     }
 }
 
+/// The classifier of a run's data, not trained.
+///
+/// # Errors
+/// A setting is outside its domain.
+pub(crate) fn classifier(session: &Session, settings: &ClassifierSettings, seed: u64) -> Result<Classifier> {
+    // A folder of images without folders in it has one class.
+    let task = if session.classes() > 1 { ClassifierTask::Labels } else { ClassifierTask::Reflections };
+    let config =
+        ClassifierConfig { architecture: settings.architecture.clone(), task, ..ClassifierConfig::default() };
+    Ok(Classifier::new(&config, session.image(), session.classes(), seed, session.device)?)
+}
+
 /// Trains a classifier on a run's data; `None` when the run was asked to stop.
 ///
 /// # Errors
@@ -112,16 +132,12 @@ pub(crate) fn train_classifier(
     seed: u64,
 ) -> Result<Option<Classifier>> {
     let (own, training, data) = settings;
-    // A folder of images without folders in it has one class.
-    let task = if session.classes() > 1 { ClassifierTask::Labels } else { ClassifierTask::Reflections };
-    let config =
-        ClassifierConfig { architecture: own.architecture.clone(), task, ..ClassifierConfig::default() };
-    let classifier = Classifier::new(&config, session.image(), session.classes(), seed, session.device)?;
+    let classifier = classifier(session, own, seed)?;
     let job = TrainJob {
         name: "classifier",
         seed,
         config: training.run(own.steps, parts.train.batches_per_epoch()),
-        settings: format!("{config:?} {data:?}"),
+        settings: format!("{:?} {data:?}", classifier.config()),
         keep_best: None,
     };
     Ok(session.train(folder, &classifier, parts, &job)?.map(|_| classifier))

@@ -28,8 +28,19 @@ impl Shares {
     }
 }
 
+/// A job that panics asks the others to stop.
+struct StopOnPanic<'a>(&'a StopFlag);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.request();
+        }
+    }
+}
+
 /// Calls `job(0)` to `job(count - 1)`, and returns the results in this order; `None` when a job was stopped. The first
-/// job that fails or is stopped asks the others to stop through `stop`, and no further one begins.
+/// job that fails, panics or is stopped asks the others to stop through `stop`, and no further one begins.
 ///
 /// # Errors
 /// That of the first of the failed jobs.
@@ -55,7 +66,10 @@ pub(crate) fn run<T: Send>(
                 stop.request();
                 return;
             }
-            let result = job(i);
+            let result = {
+                let _others = StopOnPanic(stop);
+                job(i)
+            };
             if !matches!(result, Ok(Some(_))) && !stop.is_requested() {
                 stop.request();
             }
@@ -109,6 +123,24 @@ mod tests {
                 .unwrap();
             assert!(got.into_iter().eq((0..40).map(|i| i * i)));
         }
+    }
+
+    #[test]
+    fn a_panic_stops_the_others_and_comes_through() {
+        let begun = AtomicUsize::new(0);
+        let stop = StopFlag::default();
+        let shares = Shares { workers: 2, threads: 1 };
+        let got = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            run(shares, 1000, &stop, &Workers::alone(), |i| -> Result<Option<()>> {
+                begun.fetch_add(1, Ordering::Relaxed);
+                assert_ne!(i, 0, "job 0");
+                while !stop.is_requested() {
+                    std::thread::yield_now();
+                }
+                Ok(None)
+            })
+        }));
+        assert!(got.is_err() && begun.load(Ordering::Relaxed) <= 2, "{begun:?}");
     }
 
     #[test]

@@ -55,10 +55,10 @@ impl<C: Serialize> Preset<C> {
 fn over_defaults<C: Default + DeserializeOwned + Serialize>(text: &str) -> Result<C> {
     let mut all = Table::try_from(C::default()).context("default settings as TOML")?;
     merge(&mut all, text.parse()?);
-    all.try_into().or_else(|error| match toml::from_str::<C>(text) {
-        // Read alone, the text has lines to name.
-        Err(named) => Err(named.into()),
-        Ok(_) => Err(error.into()),
+    all.try_into().map_err(|error| match toml::from_str::<C>(text) {
+        // Read alone, the text has lines to name; what it lacks there, the defaults have.
+        Err(named) if !named.message().starts_with("missing field") => named.into(),
+        _ => error.into(),
     })
 }
 

@@ -20,6 +20,7 @@ use variata_report::{
 };
 
 use crate::Preset;
+use crate::features;
 use crate::parallel::{self, Shares};
 use crate::shard::{self, Part};
 use crate::workers::Joined;
@@ -45,7 +46,7 @@ pub struct SessionOptions {
     pub out: PathBuf,
     /// Go on from checkpoints.
     pub resume: bool,
-    /// Begin anew.
+    /// Begin anew; with `resume`, only where the folder holds a run of other settings.
     pub restart: bool,
     /// Which part of the run this process does.
     pub part: Part,
@@ -170,12 +171,15 @@ impl Session {
         self.data.classes() as i64
     }
 
-    /// Splits the data and makes loaders; the split depends on the run's first seed, the order of batches on `seed`.
+    /// Splits the data and makes loaders; the split depends on the seed in `split`, the order of batches on `seed`.
     ///
     /// # Errors
-    /// A fraction or the batch size is outside its domain.
+    /// A fraction or the batch size is outside its domain, or nothing is left to test on.
     pub fn parts(&self, split: &SplitOptions, batch_size: usize, seed: u64) -> Result<Parts> {
         let splits = Splits::new(&self.data, split)?;
+        if splits.test.is_empty() {
+            bail!("`data.test` is {}: no image is left to test on", split.test);
+        }
         let options = LoaderOptions { batch_size, seed, ..LoaderOptions::default() };
         let train = Loader::new(self.data.clone(), splits.train, options.clone())?;
         let in_order = LoaderOptions { shuffle: false, batch_size: 256, ..options };
@@ -314,7 +318,7 @@ impl<D: RunData> Session<D> {
     ///
     /// # Errors
     /// The folder holds an unfinished run and neither `--resume` nor `--restart` was given, or a run of other
-    /// settings without `--restart`; or a file operation fails.
+    /// settings without `--restart`; or a file operation fails. A finished run keeps its models: they are measured again.
     pub fn open<C: serde::de::DeserializeOwned + serde::Serialize>(
         &self,
         paper: &str,
@@ -347,6 +351,7 @@ impl<D: RunData> Session<D> {
             libtorch: Some(variata_torch_bridge::libtorch_version().to_owned()),
             threads: self.threads,
             workers: self.workers().size(),
+            inputs: self.inputs()?,
             run: None,
         };
         let replace = if self.options.restart { Replace::OtherSettings } else { Replace::Never };
@@ -363,13 +368,31 @@ impl<D: RunData> Session<D> {
                 folder.path().display()
             );
         }
-        if !goes_on {
+        if folder.previous() == Previous::Finished && !goes_on && !self.options.restart {
+            eprintln!(
+                "{} holds its trained models: measuring again; --restart trains anew",
+                folder.path().display()
+            );
+        }
+        if self.options.restart && !goes_on {
             let old = folder.path().join("checkpoints");
             if old.exists() {
                 std::fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
             }
         }
         Ok((manifest, folder))
+    }
+
+    /// What else a report rests on: files that the command line names.
+    fn inputs(&self) -> Result<Vec<String>> {
+        let mut inputs = Vec::new();
+        if let Some(path) = &self.options.features {
+            inputs.push(format!("features of a network with SHA-256 {}", features::sha256_of(path)?));
+        }
+        if self.options.corrupted.is_some() {
+            inputs.push("corrupted images from files".to_owned());
+        }
+        Ok(inputs)
     }
 
     /// Calls `job` on each item, which it owns, and returns the results in order; `None` when the run was asked to stop. As

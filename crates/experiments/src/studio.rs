@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use ndarray::Array2;
 use variata_lowrank_mvn::CovDiag;
+use variata_models::train::{CheckpointStore, RealFileSystem};
 use variata_models::{Autoencoder, DeviceChoice};
 use variata_studio::{Decoded, Generator, Options, Server};
 use variata_torch_bridge::{no_grad, tensor_from_array};
@@ -19,7 +20,7 @@ use crate::session::SessionOptions;
 #[derive(Debug, Args)]
 pub(crate) struct StudioArgs {
     /// A checkpoint of a SOS-VAE, or a folder of checkpoints, as in runs/sos-vae/quick-0/checkpoints/sos-vae-0 [default: that
-    /// one; where there is none, the model is trained first, in minutes].
+    /// one; where it is not trained to its end, a model is trained first, in minutes].
     #[arg(long)]
     checkpoint: Option<PathBuf>,
     /// Port; 0 for any that is free.
@@ -106,7 +107,9 @@ impl StudioArgs {
     /// The model of the quick preset, trained where it is not there.
     fn own(&self) -> Result<Trained> {
         let path = self.out.join(MODEL);
-        if path.is_dir() {
+        // One that is still being trained, or was interrupted, is no model to show.
+        let latest = CheckpointStore::new(&path, RealFileSystem).latest();
+        if latest.is_ok_and(|found| found.is_some_and(|(_, state)| state.completed)) {
             variata_torch_bridge::configure_threads(0)?;
             return load(&path, self.device);
         }
@@ -115,6 +118,8 @@ impl StudioArgs {
             // Beside the experiment's own run, whose other models are not trained here.
             out: self.out.join("studio"),
             resume: true,
+            // One of other settings, of an earlier version for one, was made here and for this alone.
+            restart: true,
             ..SessionOptions::default()
         };
         let folder = sos_vae::train_for_studio(&Session::begin(options, sos_vae::DATA)?)?;

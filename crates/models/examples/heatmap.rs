@@ -38,17 +38,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let picture = arguments.first().map_or("map.png", String::as_str);
     let count = arguments.get(1).map_or(Ok(500), |images| images.parse())?;
-    let (model, data) = match arguments.get(2) {
-        Some(path) => {
-            let model = Classifier::from_checkpoint(Path::new(path), Device::Cpu)?;
-            let data = digits_of(model.image().height as usize)?;
-            (model, data)
-        }
-        None => {
-            let data = Arc::new(digits_of(28)?);
-            (trained(&data)?, Arc::unwrap_or_clone(data))
-        }
-    };
+    let given = arguments.get(2).map(|path| Classifier::from_checkpoint(Path::new(path), Device::Cpu));
+    let given = given.transpose()?;
+    let data = Arc::new(digits_of(given.as_ref().map_or(28, |model| model.image().height as usize))?);
+    let model = given.map_or_else(|| trained(&data), Ok)?;
 
     let started = Instant::now();
     let mut run = HeatmapRun::new(data.image_shape(), HeatmapOptions::default())?;

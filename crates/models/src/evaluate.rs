@@ -62,10 +62,10 @@ pub fn log_weights(
     })
 }
 
-/// Means over the rows of log-weights [n, k]; see [`log_weights`].
+/// Means over the rows of log-weights [n, k]; see [`log_weights`]. A weight that is NaN makes them NaN.
 ///
 /// # Errors
-/// There are no weights, or one is NaN.
+/// There are no weights.
 pub fn bounds(log_weights: &ndarray::Array2<f64>) -> Result<Bounds, Error> {
     let (n, k) = log_weights.dim();
     if n == 0 || k == 0 {

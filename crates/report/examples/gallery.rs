@@ -338,6 +338,7 @@ fn manifest() -> Manifest {
         device: "cpu".to_owned(),
         libtorch: None,
         threads: 1,
+        inputs: Vec::new(),
         workers: 1,
         run: None,
     }

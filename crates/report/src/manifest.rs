@@ -87,7 +87,7 @@ pub struct Manifest {
     pub program: String,
     /// Its version.
     pub version: String,
-    /// The commit it was built from, if known.
+    /// The commit of its source folder when it ran, if known.
     pub commit: Option<String>,
     /// Short name of the paper.
     pub paper: String,
@@ -109,6 +109,9 @@ pub struct Manifest {
     pub threads: usize,
     /// Processes that trained each model together, each with so many threads.
     pub workers: usize,
+    /// What else the numbers rest on, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<String>,
     /// When it ran; set at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<RunTimes>,
@@ -119,15 +122,17 @@ impl Manifest {
     #[must_use]
     pub fn settings(&self) -> String {
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        let inputs: Vec<String> = self.inputs.iter().map(|input| format!("# {input}\n")).collect();
         format!(
             "# The settings of this run; a run of other settings does not overwrite it.\n\
-             # paper: {}\n# preset: {}\n# seeds: {}\n# data: {} (sha256 {})\n# device: {}\n\n{}\n",
+             # paper: {}\n# preset: {}\n# seeds: {}\n# data: {} (sha256 {})\n# device: {}\n{}\n{}\n",
             self.paper,
             self.preset,
             seeds.join(", "),
             self.data.name,
             self.data.sha256,
             self.device,
+            inputs.concat(),
             self.config.trim_end(),
         )
     }

@@ -9,6 +9,8 @@ use crate::{Error, Manifest, Metrics};
 const SETTINGS: &str = "settings.toml";
 const MANIFEST: &str = "manifest.json";
 const LOCK: &str = ".lock";
+/// What names of files begin with that are not whole yet.
+const PARTIAL: &str = ".partial-";
 
 /// What a run folder held when it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,7 @@ impl OutputDir {
             return Err(Error::ForeignFolder { path: path.to_owned(), marker: SETTINGS });
         }
         let lock = lock(path)?;
+        remove_partial(path)?;
         let finished = path.join(MANIFEST).exists();
         let previous = match &found {
             None => Previous::Nothing,
@@ -188,8 +191,21 @@ fn entries(path: &Path) -> Result<Vec<fs::DirEntry>, Error> {
 fn is_empty(path: &Path) -> Result<bool, Error> {
     Ok(entries(path)?.iter().all(|entry| {
         let name = entry.file_name();
-        name == LOCK || name.to_string_lossy().starts_with(".partial-")
+        name == LOCK || name.to_string_lossy().starts_with(PARTIAL)
     }))
+}
+
+/// Removes what a process left that was killed while it wrote, here and in the folders of figures and the like.
+fn remove_partial(path: &Path) -> Result<(), Error> {
+    for entry in entries(path)? {
+        let (name, entry_path) = (entry.file_name(), entry.path());
+        if entry.file_type().map_err(at("look at", &entry_path))?.is_dir() {
+            remove_partial(&entry_path)?;
+        } else if name.to_string_lossy().starts_with(PARTIAL) {
+            fs::remove_file(&entry_path).map_err(at("remove", &entry_path))?;
+        }
+    }
+    Ok(())
 }
 
 fn lock(path: &Path) -> Result<File, Error> {
@@ -249,7 +265,7 @@ pub(crate) fn write_whole(
     let folder = target.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(at("make the folder", folder))?;
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".partial-");
+    builder.prefix(PARTIAL);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

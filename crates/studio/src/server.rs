@@ -1,6 +1,6 @@
 //! The page and what it asks for.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -126,12 +126,21 @@ fn router(studio: Arc<Studio>) -> Router {
 /// Refuses what a page of somebody else's sends to this machine by a name of its own.
 async fn from_here(headers: HeaderMap, request: Request, next: Next) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    if matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
+    if is_loopback(host) {
         return next.run(request).await;
     }
     let reason = format!("the studio listens to this machine alone, not to `{host}`");
     Refused { status: StatusCode::FORBIDDEN, reason }.into_response()
+}
+
+/// Whether a host of a request, with a port or without, is this machine by a name that nobody else can take.
+fn is_loopback(host: &str) -> bool {
+    let address = host.parse::<SocketAddr>().map(|address| address.ip());
+    let bare = || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    match address.or_else(|_| bare()) {
+        Ok(ip) => ip.is_loopback(),
+        Err(_) => host.rsplit_once(':').map_or(host, |(name, _)| name).eq_ignore_ascii_case("localhost"),
+    }
 }
 
 /// A body that is not JSON, or not what is asked for.
@@ -255,4 +264,29 @@ async fn save(
         Ok((headers, picture.png()?).into_response())
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn this_machine_has_several_names_and_no_others() {
+        for host in ["localhost", "LOCALHOST:80", "127.0.0.1", "127.0.0.2:8080", "[::1]", "[::1]:8080", "::1"]
+        {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "",
+            "example.org",
+            "example.org:8080",
+            "127.0.0.1.example.org",
+            "localhost.example.org",
+            "10.0.0.1:80",
+            "[::2]",
+            "[fe80::1]:8080",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
 }

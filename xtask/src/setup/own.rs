@@ -1,12 +1,12 @@
 //! A libtorch that the user brings: LIBTORCH, LIBTORCH_USE_PYTORCH=1, or a real folder at `.libtorch`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::SetupError;
 use crate::pins::TORCH;
-use crate::process;
+use crate::{places, process};
 
 /// The line to print when the environment names a libtorch of the right version; `None` when it names none.
 ///
@@ -70,12 +70,25 @@ fn check(place: &str, found: Option<String>) -> Result<(), SetupError> {
 }
 
 fn pytorch() -> Result<String, SetupError> {
+    Ok(public_part(&of_pytorch("torch.__version__")?))
+}
+
+/// The folder of the libraries that programs are linked with: the user's, or the one that set-up has linked.
+pub(crate) fn libraries() -> Result<PathBuf, SetupError> {
+    if std::env::var_os("LIBTORCH_USE_PYTORCH").is_some() {
+        return Ok(PathBuf::from(of_pytorch("torch.__path__[0]")?).join("lib"));
+    }
+    Ok(process::own_libtorch().unwrap_or_else(|| places::root().join(".libtorch/torch")).join("lib"))
+}
+
+/// What python3 prints of its torch.
+fn of_pytorch(expression: &str) -> Result<String, SetupError> {
     let output = Command::new("python3")
-        .args(["-c", "import torch; print(torch.__version__)"])
+        .args(["-c", &format!("import torch; print({expression})")])
         .output()
         .map_err(|_| SetupError::NoPython)?;
     if output.status.success() {
-        return Ok(public_part(String::from_utf8_lossy(&output.stdout).trim()));
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let detail = text.lines().last().unwrap_or("no message").to_owned();

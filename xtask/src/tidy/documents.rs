@@ -6,7 +6,8 @@ use crate::flags;
 /// Every crate has a README and a line in the root's table.
 pub(super) fn crates_are_presented(files: &[Doc]) -> Vec<String> {
     let mut breaches = Vec::new();
-    let readme = files.iter().find(|file| file.path == "README.md");
+    let pages = ["README.md", "docs/src/introduction.md"]
+        .map(|path| (path, files.iter().find(|file| file.path == path)));
     for file in files {
         let Some(krate) = file.path.strip_prefix("crates/").and_then(|p| p.strip_suffix("/Cargo.toml"))
         else {
@@ -16,8 +17,11 @@ pub(super) fn crates_are_presented(files: &[Doc]) -> Vec<String> {
         if !files.iter().any(|file| file.path == own) {
             breaches.push(format!("crates/{krate}: no README.md"));
         }
-        if readme.is_some_and(|readme| !readme.text.contains(&format!("crates/{krate}"))) {
-            breaches.push(format!("README.md: does not name crates/{krate}"));
+        for (path, page) in pages {
+            let name = if path == "README.md" { format!("crates/{krate}") } else { format!("`{krate}`") };
+            if page.is_some_and(|page| !page.text.contains(&name)) {
+                breaches.push(format!("{path}: does not name {name}"));
+            }
         }
     }
     breaches

@@ -45,11 +45,13 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     let config = &preset.config;
     config.check()?;
     let seeds = session.seeds(config.seeds);
+    // What cannot be read is told before anything is trained.
+    let test = measure::TestSet::new(session, config)?;
+    test.corrupted(variata_fourier_aug::Corruption::COMMON[0], 1)?;
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
     let Some(trained) = models::train_all(session, &folder, config, &seeds)? else { return Ok(None) };
-    let test = measure::TestSet::new(session, config)?;
     let Some(models) = measure::measure(session, config, &test, trained)? else { return Ok(None) };
-    let results = measure::by_seed(models, &seeds);
+    let results = measure::grouped(models, &seeds);
     let mut metrics = Metrics::new();
     for result in &results {
         result.record(&mut metrics);

@@ -14,6 +14,7 @@ use variata_report::{Metrics, Report};
 pub use config::{MeasureConfig, SlicedConfig};
 pub use models::Method;
 
+use crate::features::Extractor;
 use crate::{Preset, PresetSource, Session};
 
 /// Name of the paper, as in folders.
@@ -45,6 +46,8 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     let preset = preset(preset_name)?;
     let config = &preset.config;
     config.check()?;
+    // One that cannot be used is told before anything is trained.
+    Extractor::of(session)?;
     let seeds = session.seeds(config.seeds);
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
     let Some(trained) = models::train_all(session, &folder, config, &seeds)? else { return Ok(None) };

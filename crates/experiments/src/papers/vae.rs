@@ -13,6 +13,7 @@ use variata_report::{Metrics, Report};
 
 pub use config::{MeasureConfig, VaeConfig};
 
+use crate::features::Extractor;
 use crate::{Preset, PresetSource, Session};
 
 /// Name of the paper, as in folders.
@@ -41,6 +42,8 @@ pub fn preset(name: &str) -> Result<Preset<VaeConfig>> {
 pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>> {
     let preset = preset(preset_name)?;
     preset.config.check()?;
+    // One that cannot be used is told before anything is trained.
+    Extractor::of(session)?;
     let seeds = session.seeds(preset.config.seeds);
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
     let Some(trained) = models::train_all(session, &folder, &preset.config, &seeds)? else { return Ok(None) };

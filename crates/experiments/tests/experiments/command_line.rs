@@ -14,7 +14,7 @@ fn help_lists_papers_and_data() {
 
 #[test]
 fn every_wrong_argument_is_named() {
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["reproduce", "gan"], "gan"),
         (&["reproduce", "vae", "--device", "tpu"], "tpu"),
         (&["reproduce", "vae", "--seed", "-1"], "-1"),
@@ -22,6 +22,13 @@ fn every_wrong_argument_is_named() {
         (&["reproduce", "vae", "--data", "no-such-folder"], "no-such-folder"),
         (&["reproduce", "vae", "--preset", "huge"], "huge"),
         (&["preset", "vae", "no-such-file.toml"], "no-such-file.toml"),
+        // What a paper or its data would not notice.
+        (&["reproduce", "vae", "--corrupted", "CIFAR-10-C"], "--corrupted"),
+        (&["reproduce", "vq-diff", "--features", "x.pt"], "--features"),
+        (&["reproduce", "fourier-aug", "--features", "x.pt"], "--features"),
+        (&["reproduce", "vae", "--size", "32"], "--size"),
+        (&["reproduce", "vae", "--data", "faces", "--grayscale"], "--grayscale"),
+        (&["reproduce", "vq-diff", "--data", "tracts", "--skip-unreadable"], "--skip-unreadable"),
     ];
     for (arguments, name) in cases {
         let output = variata(arguments);
@@ -56,6 +63,8 @@ fn a_wrong_setting_is_named_with_its_limit() {
         ("[training.optimizer]\nkind = \"adam\"\nlearning_rate = -1.0", "learning_rate"),
         ("[architecture]\nkind = \"conv\"\nchannels = [8, 8, 8, 8]\nhidden = 8", "channels"),
         ("[measure]\nimages = 1", "images"),
+        ("[data]\ntest = 0.0", "data.test"),
+        ("[classifier.architecture]\nkind = \"conv\"\nchannels = [8, 8, 8, 8]\nhidden = 8", "channels"),
     ];
     for (i, (text, name)) in cases.into_iter().enumerate() {
         let preset = folder.path().join(format!("p{i}.toml"));
@@ -75,6 +84,10 @@ fn a_wrong_setting_is_named_with_its_limit() {
         assert!(!output.status.success(), "{text}");
         assert!(message.contains(name), "{text}: {message}");
         assert!(!message.contains("panicked"), "{message}");
+        assert!(
+            !runs.join(format!("vae/p{i}-0/checkpoints")).exists(),
+            "{text}: after something was trained"
+        );
     }
 }
 
@@ -105,4 +118,31 @@ fn a_page_over_all_papers_is_written_though_they_fail() {
     let html = std::fs::read_to_string(folder.path().join("index.html")).unwrap();
     assert_eq!(html.matches("This experiment failed").count(), 5);
     assert!(html.contains("fourier-aug") && html.contains("cargo xtask studio"));
+}
+
+/// Ctrl-C reaches all processes of a terminal: the paper's own ends with a checkpoint, and no other paper begins.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_the_run_of_all_papers_with_a_checkpoint() {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_variata"));
+    command.args(["reproduce", "--threads", "1", "--out"]).arg(folder.path()).process_group(0);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let (log, begun) = (folder.path().join("vae/quick-0/log.jsonl"), Instant::now());
+    while !log.exists() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "nothing is trained");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let group = format!("-{}", child.id());
+    assert!(Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let text = stderr(&output);
+    assert!(!output.status.success() && text.contains("stopped; the same command with --resume"), "{text}");
+    assert!(text.contains("stopping after this step, with a checkpoint"), "{text}");
+    assert!(folder.path().join("vae/quick-0/checkpoints").exists(), "{text}");
+    assert!(!folder.path().join("sos-vae").exists(), "{text}");
 }

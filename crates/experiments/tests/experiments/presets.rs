@@ -2,38 +2,18 @@
 
 use std::fs;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use variata_experiments::Preset;
-use variata_experiments::papers::{fourier_aug, sliced, sos_vae, vae, vq_diff};
+use variata_experiments::papers::{fourier_aug, sliced, vae};
 use variata_models::Architecture;
 use variata_models::train::{AdamConfig, OptimizerConfig, Schedule};
 
-fn survives<C>(preset: &Preset<C>)
-where
-    C: Default + DeserializeOwned + Serialize + PartialEq + std::fmt::Debug,
-{
-    let again: C = toml::from_str(&preset.to_toml().unwrap()).unwrap();
-    assert_eq!(again, preset.config, "{}", preset.name);
-}
-
-macro_rules! all_are_valid {
-    ($paper:ident, $($name:literal)+) => {
-        $({
-            let preset = $paper::preset($name).unwrap();
-            preset.config.check().unwrap();
-            survives(&preset);
-        })+
-    };
-}
-
 #[test]
 fn embedded_presets_are_valid_and_survive_a_round_trip() {
-    all_are_valid!(vae, "quick" "full");
-    all_are_valid!(sos_vae, "quick" "full");
-    all_are_valid!(sliced, "quick" "full" "cifar10" "celeba");
-    all_are_valid!(vq_diff, "quick" "full" "published");
-    all_are_valid!(fourier_aug, "quick" "full");
+    for name in ["quick", "full"] {
+        let preset = vae::preset(name).unwrap();
+        preset.config.check().unwrap();
+        let again: vae::VaeConfig = toml::from_str(&preset.to_toml().unwrap()).unwrap();
+        assert_eq!(again, preset.config, "{name}");
+    }
 }
 
 #[test]

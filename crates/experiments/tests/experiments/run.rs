@@ -97,6 +97,20 @@ fn two_threads_give_the_bytes_of_one() {
 }
 
 #[test]
+fn a_finished_run_keeps_its_models_until_they_are_to_be_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    complete(folder.path());
+    let checkpoints = folder.path().join(RUN).join("checkpoints/vae-0");
+    let marker = checkpoints.join("mine");
+    fs::write(&marker, "of the user").unwrap();
+    let output = tiny(folder.path(), &[]).output().unwrap();
+    assert!(output.status.success() && stderr(&output).contains("--restart"), "{}", stderr(&output));
+    assert!(marker.exists());
+    assert!(tiny(folder.path(), &["--restart"]).output().unwrap().status.success());
+    assert!(checkpoints.exists() && !marker.exists());
+}
+
+#[test]
 fn an_interrupted_run_is_not_overwritten_by_accident() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = tiny(folder.path(), &[]);

@@ -108,6 +108,7 @@ fn presets_are_valid_and_wrong_settings_are_named() {
             ("weights = [1.0, 1.0]", "weights"),
             ("searched = [\"ae\"]", "searched"),
             ("searched = [\"gan\"]", "gan"),
+            ("searched = [\"scwae\", \"scwae\"]", "scwae twice"),
             ("prior = { kind = \"ball\", radius = 1.0 }", "prior"),
             ("prior = { kind = \"normal\", scale = 0.0 }", "regularizer.prior.scale"),
             ("cost = { kind = \"weight\", lambda = -1.0 }", "regularizer.cost.lambda"),

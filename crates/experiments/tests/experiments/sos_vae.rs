@@ -97,6 +97,7 @@ fn presets_are_valid_and_wrong_settings_are_named() {
         &[
             ("rank = 0", "rank"),
             ("other_ranks = [3, -1]", "other_ranks"),
+            ("other_ranks = [3, 5, 3]", "3 twice"),
             ("pretrain_steps = 100000", "pretrain_steps"),
             ("epsilon = -1.0", "observation.diagonal"),
             ("neighbourhood = 4", "observation.neighbourhood"),

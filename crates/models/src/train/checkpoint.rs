@@ -70,6 +70,7 @@ pub struct Best {
     /// Steps taken before it.
     pub step: u64,
     /// The metric.
+    #[serde(with = "super::history::number")]
     pub value: f64,
 }
 
@@ -136,14 +137,32 @@ impl<F: FileSystem> CheckpointStore<F> {
         let temporary = path.with_extension("tmp");
         let n = Some(bytes.len());
         self.files.create_dir_all(&self.folder).map_err(io("create", &self.folder, None))?;
-        self.files.write(&temporary, bytes).map_err(io("write", &temporary, n))?;
-        self.files.sync_file(&temporary).map_err(io("sync", &temporary, n))?;
-        self.files.rename(&temporary, path).map_err(io("rename to", path, None))?;
+        let put = || {
+            self.files.write(&temporary, bytes).map_err(io("write", &temporary, n))?;
+            self.files.sync_file(&temporary).map_err(io("sync", &temporary, n))?;
+            self.files.rename(&temporary, path).map_err(io("rename to", path, None))
+        };
+        put().inspect_err(|_| {
+            // On a full disk the part that was written takes the room that others need. It may not be there.
+            let _ = self.files.remove_file(&temporary);
+        })?;
         self.files.sync_dir(&self.folder).map_err(io("sync", &self.folder, None))?;
-        for old in self.paths()?.into_iter().rev().skip(GENERATIONS) {
+        let old = self.paths()?.into_iter().rev().skip(GENERATIONS);
+        // A process that was killed while it wrote has left one of the others.
+        for old in old.chain(self.named("tmp")?) {
             self.files.remove_file(&old).map_err(io("remove", &old, None))?;
         }
         Ok(())
+    }
+
+    /// The files of steps with this ending, in any order.
+    fn named(&self, ending: &str) -> Result<Vec<PathBuf>, Error> {
+        let mut all = self.files.list(&self.folder).map_err(io("list", &self.folder, None))?;
+        all.retain(|p| {
+            p.extension().is_some_and(|e| e == ending)
+                && p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("step-"))
+        });
+        Ok(all)
     }
 
     /// Checkpoint files, oldest first.
@@ -151,11 +170,7 @@ impl<F: FileSystem> CheckpointStore<F> {
     /// # Errors
     /// The folder cannot be read.
     pub fn paths(&self) -> Result<Vec<PathBuf>, Error> {
-        let mut all = self.files.list(&self.folder).map_err(io("list", &self.folder, None))?;
-        all.retain(|p| {
-            p.extension().is_some_and(|e| e == "safetensors")
-                && p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("step-"))
-        });
+        let mut all = self.named("safetensors")?;
         // The number has ten digits, so that the order of names is the order of steps.
         all.sort();
         Ok(all)

@@ -32,9 +32,71 @@ pub struct EpochRecord {
     /// Steps taken at its end.
     pub step: u64,
     /// Weighted objective and terms over the training batches, as the model changed.
+    #[serde(with = "by_name")]
     pub train: Vec<(String, f64)>,
     /// Metrics over the validation set, at the epoch's end.
+    #[serde(with = "by_name")]
     pub validation: Vec<(String, f64)>,
+}
+
+/// A number in JSON, which has no NaN and no infinity: these are text.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Finite(f64),
+    Other(String),
+}
+
+impl From<f64> for Number {
+    fn from(value: f64) -> Self {
+        if value.is_finite() { Self::Finite(value) } else { Self::Other(value.to_string()) }
+    }
+}
+
+impl Number {
+    fn value<E: serde::de::Error>(self) -> Result<f64, E> {
+        match self {
+            Self::Finite(value) => Ok(value),
+            Self::Other(text) => text.parse().map_err(E::custom),
+        }
+    }
+}
+
+/// A value that may not be finite.
+pub(super) mod number {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Number;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    pub(crate) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        Number::from(*value).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Number::deserialize(deserializer)?.value()
+    }
+}
+
+/// Values by name, which may not be finite.
+mod by_name {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Number;
+
+    pub(super) fn serialize<S: Serializer>(
+        values: &[(String, f64)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(values.iter().map(|(name, value)| (name, Number::from(*value))))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(String, f64)>, D::Error> {
+        let values = Vec::<(String, Number)>::deserialize(deserializer)?;
+        values.into_iter().map(|(name, number)| Ok((name, number.value()?))).collect()
+    }
 }
 
 impl EpochRecord {

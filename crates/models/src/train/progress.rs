@@ -72,7 +72,7 @@ impl Listener for ProgressBar {
 }
 
 /// One JSON line per epoch, checkpoint and warning, each with the name of the run, appended; for following a long run with `tail -f`. The numbers of
-/// record are in the checkpoint and in the run's metrics: a log that cannot be written does not stop a run.
+/// record are in the checkpoint and in the run's metrics: a line that cannot be written does not stop a run.
 #[derive(Debug)]
 pub struct LogFile {
     run: String,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use variata_models::train::{
-    CheckpointStore, Control, Event, FileSystem, RealFileSystem, TrainConfig, Trainer,
+    Better, CheckpointStore, Control, Event, FileSystem, RealFileSystem, TrainConfig, Trainer,
 };
 use variata_models::{Architecture, Autoencoder, AutoencoderConfig, Error};
 
@@ -166,10 +166,34 @@ fn a_full_disk_is_a_warning_until_the_end_and_the_last_checkpoint_stays() {
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("bytes needed"), "{warnings:?}");
     assert!(matches!(error, Error::Io { action: "write", bytes: Some(_), .. }), "{error}");
-    let store = CheckpointStore::new(folder.path(), RealFileSystem);
-    assert_eq!(store.paths().unwrap().len(), 1);
+    let whole = only_file(folder.path());
+    // What a process that was killed while it wrote has left goes with the next checkpoint.
+    fs::write(folder.path().join("step-0000000002.tmp"), fs::read(&whole).unwrap()).unwrap();
     let again = smallest(0);
     assert_eq!(run(&again, folder.path(), 3, &mut Vec::new()).unwrap(), 3);
+    let names = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name());
+    let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["step-0000000002.safetensors", "step-0000000003.safetensors"]);
+}
+
+#[test]
+fn what_is_measured_need_not_be_finite() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let values = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e300, 0.1];
+    let mut measure =
+        |_: u64| Ok(values.iter().enumerate().map(|(i, value)| (i.to_string(), *value)).collect());
+    let config = TrainConfig { epochs: 2, ..TrainConfig::default() };
+    let (model, data) = (smallest(0), loader(20, 20));
+    let trainer = Trainer::new(&model, &data, config, 0).checkpoints(&store, "small");
+    let outcome = trainer.measure(&mut measure).keep_best("1", Better::Higher).run().unwrap();
+    let (_, state) = store.latest().unwrap().unwrap();
+    assert_eq!(state.best.map(|best| best.value), Some(f64::INFINITY));
+    for history in [outcome.history, state.history] {
+        let found = values.iter().enumerate().map(|(i, _)| history[1].validation(&i.to_string()).unwrap());
+        assert!(found.map(f64::to_bits).eq(values.iter().map(|value| value.to_bits())));
+    }
 }
 
 #[test]

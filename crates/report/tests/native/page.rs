@@ -28,6 +28,7 @@ pub(crate) fn manifest() -> Manifest {
         device: "cpu".to_owned(),
         libtorch: Some("2.11.0".to_owned()),
         threads: 2,
+        inputs: Vec::new(),
         workers: 1,
         run: None,
     }

@@ -224,7 +224,7 @@ impl SeedResult {
 }
 
 /// The models of each seed together, in the order of the seeds.
-pub(super) fn by_seed(models: Vec<ModelResult>, seeds: &[u64]) -> Vec<SeedResult> {
+pub(super) fn grouped(models: Vec<ModelResult>, seeds: &[u64]) -> Vec<SeedResult> {
     let mut results: Vec<_> = seeds.iter().map(|&seed| SeedResult { seed, models: Vec::new() }).collect();
     for model in models {
         if let Some(result) = results.iter_mut().find(|r| r.seed == model.seed) {

@@ -72,12 +72,11 @@ fn train(
 
 /// Writes the features of a classifier as TorchScript, whole or not at all.
 fn export(folder: &OutputDir, name: &str, model: &Classifier) -> Result<()> {
-    let features = folder.path().join("features");
-    std::fs::create_dir_all(&features).with_context(|| format!("cannot make {}", features.display()))?;
-    let (path, temporary) = (features.join(format!("{name}.pt")), features.join(format!("{name}.tmp")));
-    model
-        .trace_features()?
-        .save(&temporary)
-        .with_context(|| format!("cannot write {}", temporary.display()))?;
-    std::fs::rename(&temporary, &path).with_context(|| format!("cannot rename to {}", path.display()))
+    // libtorch writes to a path of its own accord.
+    let place = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let path = place.path().join("module.pt");
+    model.trace_features()?.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    folder.write(&format!("features/{name}.pt"), &bytes)?;
+    Ok(())
 }

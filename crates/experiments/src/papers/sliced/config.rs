@@ -108,6 +108,11 @@ impl SlicedConfig {
         if self.searched.contains(&Method::Ae) {
             bail!("`searched` has ae, which has no weight, must be others");
         }
+        if let Some(twice) =
+            (1..self.searched.len()).find(|&i| self.searched[..i].contains(&self.searched[i]))
+        {
+            bail!("`searched` has {} twice, must be different", self.searched[twice].name());
+        }
         for (i, weight) in self.weights.iter().enumerate() {
             if !(*weight > 0.0 && weight.is_finite()) {
                 bail!("`weights` has {weight}, must be finite and > 0");

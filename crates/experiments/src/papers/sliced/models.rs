@@ -9,7 +9,7 @@ use variata_report::OutputDir;
 
 use super::SlicedConfig;
 use super::measure::Curves;
-use crate::features::{Extractor, Features, train_classifier};
+use crate::features::{Extractor, Features, classifier, train_classifier};
 use crate::session::{Parts, Trained};
 use crate::{Session, TrainJob};
 
@@ -149,6 +149,7 @@ pub(super) fn train_all(
             session.device,
         )?;
     }
+    classifier(session, &config.classifier, 0)?;
     let part = |&seed: &u64| session.parts(&data.split(), data.batch_size, seed);
     let parts = seeds.iter().map(part).collect::<Result<Vec<_>>>()?;
     let classifiers = session.side_by_side(seeds.len(), |i| {

@@ -151,6 +151,11 @@ impl SosVaeConfig {
         if !(self.rank >= 1 && self.other_ranks.iter().all(|&r| r >= 1)) {
             bail!("`rank` is {}, `other_ranks` {:?}, must be at least 1", self.rank, self.other_ranks);
         }
+        if let Some(twice) =
+            (1..self.other_ranks.len()).find(|&i| self.other_ranks[..i].contains(&self.other_ranks[i]))
+        {
+            bail!("`other_ranks` has {} twice, must be different", self.other_ranks[twice]);
+        }
         Ok(())
     }
 }

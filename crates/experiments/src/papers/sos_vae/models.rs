@@ -9,7 +9,7 @@ use variata_models::{
 use variata_report::OutputDir;
 
 use super::SosVaeConfig;
-use crate::features::train_classifier;
+use crate::features::{classifier, train_classifier};
 use crate::session::{Parts, Trained};
 use crate::{Session, TrainJob};
 
@@ -89,6 +89,11 @@ pub(super) fn train_all(
     seeds: &[u64],
 ) -> Result<Option<Vec<TrainedSet>>> {
     let data = &config.data;
+    // Wrong settings of the last model are found before the first is trained.
+    for variant in Variant::all(config) {
+        build(session, config, variant, 0)?;
+    }
+    classifier(session, &config.classifier, 0)?;
     let part = |&seed: &u64| session.parts(&data.split(), data.batch_size, seed);
     let parts = seeds.iter().map(part).collect::<Result<Vec<_>>>()?;
     let variants = Variant::all(config);
@@ -166,6 +171,11 @@ fn settings(config: &SosVaeConfig, variant: Variant) -> AutoencoderConfig {
     }
 }
 
+fn build(session: &Session, config: &SosVaeConfig, variant: Variant, seed: u64) -> Result<Autoencoder> {
+    let settings = settings(config, variant);
+    Ok(Autoencoder::new(&settings, session.image(), session.classes(), seed, session.device)?)
+}
+
 pub(super) fn train_variant(
     session: &Session,
     folder: &OutputDir,
@@ -174,13 +184,12 @@ pub(super) fn train_variant(
     seed: u64,
     variant: Variant,
 ) -> Result<Option<Trained<Variant>>> {
-    let settings = settings(config, variant);
-    let model = Autoencoder::new(&settings, session.image(), session.classes(), seed, session.device)?;
+    let model = build(session, config, variant, seed)?;
     let job = TrainJob {
         name: &variant.name(),
         seed,
         config: config.training.run(config.steps, parts.train.batches_per_epoch()),
-        settings: format!("{settings:?} {:?}", config.data),
+        settings: format!("{:?} {:?}", model.config(), config.data),
         keep_best: None,
     };
     let outcome = session.train(folder, &model, parts, &job)?;

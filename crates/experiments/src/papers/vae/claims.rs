@@ -88,7 +88,7 @@ pub(super) fn claims(results: &[SeedResult]) -> Vec<Claim> {
             "Autoencoder vs VAE",
         )
         .tested_by(
-            "Fréchet distance between classifier features of images decoded from N(0, I) and of test images, AE over VAE",
+            "Fréchet distance between features of images decoded from N(0, I) and of test images, AE over VAE",
             "ratio of distances",
         )
         .judge(

@@ -70,14 +70,14 @@ pub(super) fn sections(results: &[SeedResult], session: &Session) -> Result<Vec<
 fn numbers(results: &[SeedResult]) -> Result<Section> {
     let mut table = Table::new(
         "numbers",
-        "Test set; mean ± standard deviation over seeds. Distortion, KL and bounds (ELBO, importance-weighted) in nats per image; higher bounds are better, lower Fréchet distances are better.",
+        "Test set; mean ± standard deviation over seeds. Distortion, KL and bounds (ELBO, importance-weighted) in nats per image; higher bounds are better, lower distances are better.",
         vec![
             Column::text("model"),
             Column::number("distortion", Digits::Decimals(2)),
             Column::number("KL", Digits::Decimals(2)),
             Column::number("ELBO", Digits::Decimals(2)).best(Best::Highest),
             Column::number("IW bound", Digits::Decimals(2)).best(Best::Highest),
-            Column::number("Fréchet", Digits::Decimals(2)).best(Best::Lowest),
+            Column::number(results[0].distance, Digits::Decimals(2)).best(Best::Lowest),
         ],
     );
     for variant in Variant::ALL {
@@ -97,8 +97,15 @@ fn numbers(results: &[SeedResult]) -> Result<Section> {
             cell(results, |r| r.get(variant).frechet),
         ])?;
     }
+    let compared = if results[0].from_file {
+        "FID compares the features that the given network gives"
+    } else {
+        "The Fréchet distance compares the features that a classifier, trained on real images, gives"
+    };
     Ok(Section::new("The models in numbers")
-        .text("Every model has the same networks. The Fréchet distance compares the features that a classifier, trained on real images, gives to images decoded from N(0, I) and to test images.")
+        .text(format!(
+            "Every model has the same networks. {compared} to images decoded from N(0, I) and to test images."
+        ))
         .formula("L(θ, φ) = E_q[−log p(x | z, c)] + β · KL(q(z | x, c) ‖ N(0, I))        z = μ + e^(s/2) ⊙ ε")
         .table(table))
 }

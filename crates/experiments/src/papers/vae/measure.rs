@@ -13,6 +13,7 @@ use variata_torch_bridge::{no_grad, tensor_from_array, tensor_from_slice};
 use super::VaeConfig;
 use super::models::{TrainedSet, Variant};
 use crate::Session;
+use crate::features::{Extractor, Features};
 use crate::page::{LINE, OfSeed, lines, pairs};
 use crate::tensors::{images, matrix};
 
@@ -73,6 +74,10 @@ pub(super) struct SeedResult {
     pub(super) grid: Array4<f32>,
     /// Share of test images that the classifier names right.
     pub(super) classifier_accuracy: f64,
+    /// What the distance of the samples is called.
+    pub(super) distance: &'static str,
+    /// Whether that is one of features that the user's network gives.
+    pub(super) from_file: bool,
     /// Share of requested classes that the classifier recognises, for each class.
     pub(super) requested: Vec<f64>,
     pub(super) per_class: usize,
@@ -153,10 +158,12 @@ fn decode(model: &Autoencoder, z: Array2<f32>) -> Result<Tensor> {
 }
 
 /// The test part as the models see it.
-struct TestSet {
+struct TestSet<'a> {
     x: Tensor,
     labels: Vec<i64>,
-    /// Classifier features, [n, features].
+    /// What Fréchet distances compare.
+    judge: &'a Features<'a>,
+    /// Its features, [n, features].
     features: Array2<f64>,
     shape: (usize, usize, usize),
 }
@@ -165,7 +172,7 @@ fn measure_model(
     session: &Session,
     config: &VaeConfig,
     set: &TrainedSet,
-    test: &TestSet,
+    test: &TestSet<'_>,
     variant: Variant,
 ) -> Result<ModelResult> {
     let trained = set.get(variant);
@@ -198,7 +205,7 @@ fn measure_model(
     )?;
     let wanted: Vec<i64> = (0..count).map(|i| i / per_class).collect();
     let samples = model.decode(&prior, model.condition(&wanted)?.as_ref())?.mean();
-    let features = matrix(&set.classifier.features(&samples)?)?;
+    let features = test.judge.of(&samples)?;
     let frechet = frechet_distance_from_features(&features, &test.features).context("Fréchet distance")?;
 
     let mut curve = Vec::new();
@@ -256,8 +263,10 @@ pub(super) fn measure(session: &Session, config: &VaeConfig, set: &TrainedSet) -
         let (_, c, h, w) = pixels.dim();
         let originals = pixels.slice(s![..SHOWN.min(indices.len()), .., .., ..]).to_owned();
         let x = tensor_from_array(pixels)?.to_device(session.device);
-        let features = matrix(&set.classifier.features(&x)?)?;
-        let test = TestSet { x, labels, features, shape: (c, h, w) };
+        let extractor = Extractor::of(session)?;
+        let judge = Features::best(extractor.as_ref(), &set.classifier);
+        let features = judge.of(&x)?;
+        let test = TestSet { x, labels, judge: &judge, features, shape: (c, h, w) };
 
         let models = Variant::ALL
             .iter()
@@ -275,6 +284,8 @@ pub(super) fn measure(session: &Session, config: &VaeConfig, set: &TrainedSet) -
             labels: test.labels.iter().map(|&l| l as usize).collect(),
             grid: images(&decode(&set.get(Variant::Map).model, quantile_grid())?)?,
             classifier_accuracy,
+            distance: judge.distance(),
+            from_file: extractor.is_some(),
             requested: Vec::new(),
             per_class,
         };

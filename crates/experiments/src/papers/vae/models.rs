@@ -5,7 +5,7 @@ use variata_models::{Autoencoder, Classifier};
 use variata_report::OutputDir;
 
 use super::VaeConfig;
-use crate::features::train_classifier;
+use crate::features::{classifier, train_classifier};
 use crate::session::{Parts, Trained};
 use crate::{Session, TrainJob};
 
@@ -92,6 +92,11 @@ pub(super) fn train_all(
     seeds: &[u64],
 ) -> Result<Option<Vec<TrainedSet>>> {
     let data = &config.data;
+    // Wrong settings of the last model are found before the first is trained.
+    for variant in Variant::ALL {
+        build(session, config, variant, 0)?;
+    }
+    classifier(session, &config.classifier, 0)?;
     let part = |&seed: &u64| session.parts(&data.split(), data.batch_size, seed);
     let parts = seeds.iter().map(part).collect::<Result<Vec<_>>>()?;
     // One job for each autoencoder and the classifier, seed after seed.
@@ -103,8 +108,8 @@ pub(super) fn train_all(
             return Ok(trained.map(|t| Job::Autoencoder(Box::new(t))));
         }
         let settings = (&config.classifier, &config.training, data);
-        let classifier = train_classifier(session, folder, settings, parts, seed)?;
-        Ok(classifier.map(|c| Job::Classifier(Box::new(c))))
+        let trained = train_classifier(session, folder, settings, parts, seed)?;
+        Ok(trained.map(|c| Job::Classifier(Box::new(c))))
     })?;
     let Some(trained) = trained else { return Ok(None) };
     let mut sets = Vec::with_capacity(seeds.len());
@@ -126,6 +131,11 @@ pub(super) fn train_all(
     Ok(Some(sets))
 }
 
+fn build(session: &Session, config: &VaeConfig, variant: Variant, seed: u64) -> Result<Autoencoder> {
+    let settings = config.autoencoder(variant);
+    Ok(Autoencoder::new(&settings, session.image(), session.classes(), seed, session.device)?)
+}
+
 fn train_variant(
     session: &Session,
     folder: &OutputDir,
@@ -134,15 +144,14 @@ fn train_variant(
     seed: u64,
     variant: Variant,
 ) -> Result<Option<Trained<Variant>>> {
-    let settings = config.autoencoder(variant);
-    let model = Autoencoder::new(&settings, session.image(), session.classes(), seed, session.device)?;
+    let model = build(session, config, variant, seed)?;
     // The KL alone needs no more than a fraction of the steps.
     let steps = if variant == Variant::MapKl { config.steps.div_ceil(3) } else { config.steps };
     let job = TrainJob {
         name: variant.name(),
         seed,
         config: config.training.run(steps, parts.train.batches_per_epoch()),
-        settings: format!("{settings:?} {:?}", config.data),
+        settings: format!("{:?} {:?}", model.config(), config.data),
         keep_best: None,
     };
     let outcome = session.train(folder, &model, parts, &job)?;

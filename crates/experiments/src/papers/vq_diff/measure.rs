@@ -229,7 +229,7 @@ impl Shared {
                 if alike { same[k].push(score) } else { other[k].push(score) }
             }
         }
-        let mapped = data.some(&data.test, m.latents.div_ceil(tracts).max(1));
+        let mapped = data.some(&data.test, (m.latents / tracts).max(1));
         let rows: Vec<f64> = data.data.gather(&mapped)?.iter().map(|v| f64::from(*v)).collect();
         let rows = Array2::from_shape_vec((mapped.len(), rows.len() / mapped.len().max(1)), rows)?;
         let purity = Self::purity_of(data, &mapped, &squared_distances(&rows), m.neighbours);

@@ -274,7 +274,7 @@ fn corrupted(input: &Path, output: &Path, name: &str, severity: u8, seed: u64) -
     each(input, output, |index, stem, image| {
         let batch = image.clone().insert_axis(Axis(0));
         let found = corrupt(&batch, corruption, severity, seed, index as u64)?;
-        write_png(&output.join(format!("{stem}.png")), &found.index_axis(Axis(0), 0).to_owned())?;
+        write_png(output.join(format!("{stem}.png")), &found.index_axis(Axis(0), 0).to_owned())?;
         Ok(1)
     })
 }
