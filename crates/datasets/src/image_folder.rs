@@ -1,6 +1,7 @@
 //! Folders of photographs: JPEG and PNG files of any size.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -85,7 +86,7 @@ pub fn read_image_folder(
         }
     }
     let (classes, listed) = listed(folder)?;
-    let read = decoded(&listed, options);
+    let read = decoded(&listed, |file| decode(file, options));
     let (mut files, mut labels, mut pixels, mut skipped) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let channels = if grayscale { 1 } else { 3 };
     for ((file, label), found) in listed.into_iter().zip(read) {
@@ -167,7 +168,10 @@ fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
 }
 
 /// The bytes of each file's image, plane after plane, or why there are none; on all cores, in the order of the files.
-fn decoded(files: &[(PathBuf, u8)], options: &ImageFolderOptions) -> Vec<Result<Vec<u8>, String>> {
+fn decoded(
+    files: &[(PathBuf, u8)],
+    decode: impl Fn(&Path) -> Result<Vec<u8>, String> + Sync,
+) -> Vec<Result<Vec<u8>, String>> {
     let next = AtomicUsize::new(0);
     let workers = thread::available_parallelism().map_or(1, usize::from).min(files.len());
     let work = || {
@@ -175,22 +179,20 @@ fn decoded(files: &[(PathBuf, u8)], options: &ImageFolderOptions) -> Vec<Result<
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some((file, _)) = files.get(at) else { return done };
-            done.push((at, decode(file, options)));
+            // A decoder that panics has failed with this file and no other.
+            let image = catch_unwind(AssertUnwindSafe(|| decode(file)));
+            done.push((at, image.unwrap_or_else(|_| Err("the decoder panicked".to_owned()))));
         }
     };
     let mut all: Vec<(usize, Result<Vec<u8>, String>)> = thread::scope(|scope| {
         let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        handles.into_iter().flat_map(|handle| handle.join().unwrap_or_default()).collect()
+        handles
+            .into_iter()
+            .flat_map(|handle| handle.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
     });
     all.sort_by_key(|(at, _)| *at);
-    // A worker that panicked took its results with it.
-    let mut found = all.into_iter().peekable();
-    (0..files.len())
-        .map(|at| {
-            let own = found.next_if(|(number, _)| *number == at);
-            own.map_or_else(|| Err("the decoder panicked".to_owned()), |(_, result)| result)
-        })
-        .collect()
+    all.into_iter().map(|(_, image)| image).collect()
 }
 
 fn decode(file: &Path, options: &ImageFolderOptions) -> Result<Vec<u8>, String> {
@@ -219,4 +221,25 @@ fn fitted(image: &DynamicImage, options: &ImageFolderOptions) -> Vec<u8> {
     }
     let pixels = imageops::resize(&part.to_rgb8(), width, height, FilterType::Triangle).into_raw();
     (0..3).flat_map(|channel| pixels.iter().copied().skip(channel).step_by(3)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_that_panics_has_failed_with_one_file() {
+        let files: Vec<_> = (0..40).map(|i| (PathBuf::from(format!("{i}.png")), 0)).collect();
+        let decode = |file: &Path| {
+            let name = file.to_string_lossy().into_owned();
+            assert!(!name.starts_with('7'), "no picture");
+            Ok(name.into_bytes())
+        };
+        for (i, image) in decoded(&files, decode).into_iter().enumerate() {
+            match image {
+                Ok(bytes) => assert_eq!(bytes, format!("{i}.png").into_bytes()),
+                Err(reason) => assert!(i == 7 && reason == "the decoder panicked", "{i}: {reason}"),
+            }
+        }
+    }
 }

@@ -8,6 +8,9 @@ use std::thread::{Builder, JoinHandle};
 
 use crate::Error;
 
+/// Most items ahead.
+const LARGEST: usize = 1 << 16;
+
 /// Runs a fallible iterator on a background thread, at most `ahead` items ahead of the consumer.
 ///
 /// Items come in order. The first error ends the iteration, and a panic of the iterator becomes one
@@ -32,13 +35,13 @@ impl<T: Send + 'static> Prefetch<T> {
     /// Starts the thread.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `ahead` is 0, [`Error::Io`] if the system gives no thread.
+    /// [`Error::Argument`] if `ahead` is 0 or more than 65,536, [`Error::Io`] if the system gives no thread.
     pub fn new<I>(items: I, ahead: usize) -> Result<Self, Error>
     where
         I: Iterator<Item = Result<T, Error>> + Send + 'static,
     {
-        if ahead == 0 {
-            return Err(Error::argument("ahead", ahead, "at least 1"));
+        if !(1..=LARGEST).contains(&ahead) {
+            return Err(Error::argument("ahead", ahead, "from 1 to 65536"));
         }
         // One item waits in the worker's hand; the channel holds the others.
         let (sender, receiver) = sync_channel(ahead - 1);

@@ -173,6 +173,8 @@ impl<F: Real> Categorical<F> {
                     sum += libm::exp(l);
                     sum >= p.to_f64()
                 })
+                // Sums that rounding keeps below p: the last class that can be.
+                .or_else(|| row.iter().rposition(|&l| l > f64::NEG_INFINITY))
                 .unwrap_or(row.len() - 1)
         });
         let values = values.collect();

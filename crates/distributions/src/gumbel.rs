@@ -62,6 +62,15 @@ impl Standard for StandardGumbel {
         -libm::exp(-z)
     }
 
+    fn log_sf(z: f64) -> f64 {
+        if z < 0.0 {
+            return libm::log1p(-Self::cdf(z));
+        }
+        // log(1 − e^(−t)) with t = e^(−z), which is 0 as a number from 746 on: log t − t/2 + t²/24 − …
+        let t = libm::exp(-z);
+        if z > 20.0 { -z - 0.5 * t } else { libm::log(-libm::expm1(-t)) }
+    }
+
     fn draw(rng: &mut impl Rng) -> f64 {
         noise::gumbel(rng)
     }

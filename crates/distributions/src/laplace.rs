@@ -52,6 +52,14 @@ impl Standard for StandardLaplace {
         Self::cdf(-z)
     }
 
+    fn log_cdf(z: f64) -> f64 {
+        if z < 0.0 { z - LN_2 } else { libm::log1p(-0.5 * libm::exp(-z)) }
+    }
+
+    fn log_sf(z: f64) -> f64 {
+        Self::log_cdf(-z)
+    }
+
     fn isf(p: f64) -> f64 {
         -Self::icdf(p)
     }

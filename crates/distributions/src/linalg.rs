@@ -77,6 +77,16 @@ pub fn semidefinite_factor(a: &[f64], n: usize) -> Result<(Vec<f64>, usize), (us
         }
         rank += 1;
     }
+    // What is left is 0 but for rounding, beside the diagonal too: else it has a negative eigenvalue of that size.
+    let open: Vec<usize> = (0..n).filter(|&i| !done[i]).collect();
+    for (at, &i) in open.iter().enumerate() {
+        for &j in &open[..at] {
+            let rest = a[i * n + j] - dot(&x[i * n..i * n + rank], &x[j * n..j * n + rank]);
+            if !(rest.abs() <= 100.0 * noise) {
+                return Err((i, -rest.abs()));
+            }
+        }
+    }
     let refused = |&(_, &v): &(usize, &f64)| !(v >= -100.0 * noise);
     match left.iter().enumerate().filter(|(i, _)| !done[*i]).find(refused) {
         Some((i, &value)) => Err((i, value)),

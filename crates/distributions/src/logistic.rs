@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use rand::Rng;
 
-use crate::special::{logit, sigmoid};
+use crate::special::{logit, sigmoid, softplus};
 use crate::{LocationScale, Standard, noise};
 
 /// Logistic distributions.
@@ -48,6 +48,14 @@ impl Standard for StandardLogistic {
 
     fn sf(z: f64) -> f64 {
         Self::cdf(-z)
+    }
+
+    fn log_cdf(z: f64) -> f64 {
+        -softplus(-z)
+    }
+
+    fn log_sf(z: f64) -> f64 {
+        -softplus(z)
     }
 
     fn isf(p: f64) -> f64 {

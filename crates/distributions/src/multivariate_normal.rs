@@ -291,7 +291,7 @@ impl<F: Real> MultivariateNormal<F> {
     ///
     /// # Errors
     /// `noise` or `cotangent` has another shape or is not finite.
-    pub fn rsample_grad(
+    pub fn rsample_with_grad(
         &self,
         noise: &ArrayRef2<F>,
         cotangent: &ArrayRef2<F>,

@@ -347,8 +347,18 @@ fn bins(confidence: &[f64], correct: &[bool], binning: Binning) -> Result<(Vec<u
             ends
         }
         Binning::EqualWidth { bins } => {
-            at_least_one("bins", bins)?;
-            let bin = |i: usize| ((confidence[i] * bins as f64) as usize).min(bins - 1);
+            countable("bins", bins)?;
+            let edge = |b: usize| b as f64 / bins as f64;
+            let bin = |i: usize| {
+                let c = confidence[i];
+                let b = ((c * bins as f64) as usize).min(bins - 1);
+                // The product is rounded: 0.29 · 100 is below 29. The edges decide.
+                match () {
+                    () if c < edge(b) => b - 1,
+                    () if b + 1 < bins && c >= edge(b + 1) => b + 1,
+                    () => b,
+                }
+            };
             (0..bins).map(|b| order.partition_point(|&i| bin(i) <= b)).collect()
         }
         Binning::PublishedDropsRest { size } => {
@@ -365,6 +375,11 @@ fn bins(confidence: &[f64], correct: &[bool], binning: Binning) -> Result<(Vec<u
 
 fn at_least_one(argument: &'static str, value: usize) -> Result<(), ArgumentError> {
     check::scalar(argument, value as f64, "at least 1", value > 0)
+}
+
+/// What is held in memory, so many of it.
+pub(crate) fn countable(argument: &'static str, value: usize) -> Result<(), ArgumentError> {
+    check::scalar(argument, value as f64, "from 1 to 16777216", (1..=1 << 24).contains(&value))
 }
 
 pub(crate) fn not_empty(argument: &'static str, shape: &[usize]) -> Result<(), ArgumentError> {

@@ -164,6 +164,9 @@ mod sealed {
     impl Sealed for f32 {}
 }
 
+/// Longest side of an image with fog or frost, whose fractal is a square: 512 MB then.
+const FRACTAL: usize = 8192;
+
 /// Type of the pixels: `u8` from 0 to 255, or `f32` from 0 to 1.
 pub trait CorruptionPixel: sealed::Sealed + Copy + Send + Sync + Default {
     /// In [0, 1].
@@ -239,6 +242,13 @@ pub fn corrupt<P: CorruptionPixel>(
     {
         let must = "in [0, 1]";
         return Err(ArgumentError::Value { argument: "images", index: Some(index), value, must }.into());
+    }
+    if matches!(corruption, Corruption::Fog | Corruption::Frost) && height.max(width) > FRACTAL {
+        let want = format!(
+            "[batch, height, width, channels], at most {FRACTAL} pixels along a side for {}",
+            corruption.name()
+        );
+        return Err(ArgumentError::Shape { argument: "images", got: images.shape().to_vec(), want }.into());
     }
     let level = usize::from(severity) - 1;
     let mut result = Array4::from_elem(images.dim(), P::default());

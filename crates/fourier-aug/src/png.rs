@@ -33,7 +33,7 @@ const GLYPHS: [(char, u16); 14] = [
 /// there is replaced.
 ///
 /// # Errors
-/// Another number of channels, no pixel; [`Error::File`] if the file cannot be written: then one that was there stays.
+/// Another number of channels, no pixel; [`Error::File`] if the file cannot be written: then one that was there stays, or is replaced as a whole.
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;

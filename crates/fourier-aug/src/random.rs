@@ -4,6 +4,7 @@ use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Exp1, Gamma};
 use variata_distributions::check;
 
+use crate::calibration::countable;
 use crate::error::Error;
 
 /// Weights of `count` parts by the symmetric Dirichlet law: positive or 0, and of sum 1.
@@ -12,7 +13,7 @@ use crate::error::Error;
 /// 0/0. At α = ∞ all parts are alike.
 ///
 /// # Errors
-/// [`Error::Argument`] if there are no parts, or `alpha` is not greater than 0.
+/// [`Error::Argument`] if there are no parts or more than 2²⁴, or `alpha` is not greater than 0.
 ///
 /// ```
 /// use rand::SeedableRng;
@@ -22,7 +23,7 @@ use crate::error::Error;
 /// # Ok::<(), variata_fourier_aug::Error>(())
 /// ```
 pub fn dirichlet(alpha: f64, count: usize, rng: &mut (impl Rng + ?Sized)) -> Result<Vec<f64>, Error> {
-    check::scalar("count", count as f64, "at least 1", count > 0)?;
+    countable("count", count)?;
     check::scalar("alpha", alpha, "> 0", alpha > 0.0)?;
     let mut weights = vec![0.0; count];
     weights_into(alpha, &mut weights, rng);

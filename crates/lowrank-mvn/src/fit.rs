@@ -57,6 +57,8 @@ pub struct Pca<F> {
     pub explained_variance: Array1<F>,
     /// Variance in all other directions together.
     pub residual_variance: f64,
+    /// Whether all directions came within the tolerance before the last iteration that the options allow.
+    pub converged: bool,
 }
 
 impl<F: Real + Storage> Pca<F> {
@@ -88,6 +90,7 @@ pub fn pca<F: Real>(data: &ArrayRef2<F>, rank: usize, options: &FitOptions) -> R
         directions: Array2::from_shape_fn((rank, n), |(k, i)| round(found.directions[k][i])),
         explained_variance: found.variances.iter().copied().map(round).collect(),
         residual_variance: found.residual,
+        converged: found.converged,
     })
 }
 
@@ -98,7 +101,7 @@ pub fn pca<F: Real>(data: &ArrayRef2<F>, rank: usize, options: &FitOptions) -> R
 /// ```
 /// of the leading eigenvectors U and eigenvalues λ of the sample covariance (divided by the number of samples). Source: Tipping
 /// & Bishop, "Probabilistic principal component analysis" (1999), eqs 7 and 8. σ² is a sum of squares of residuals, not a
-/// difference of variances.
+/// difference of variances. Whether the directions have converged, [`pca`] tells of the same data and options.
 ///
 /// ```
 /// use ndarray::Array2;

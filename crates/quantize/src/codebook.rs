@@ -142,8 +142,8 @@ impl<T: Compute> Codebook<T> {
     /// [`Error::Argument`] if `z` has not D columns, [`Error::Row`] with the first row that is not finite, larger than 10¹⁵⁰
     /// (f64), or 0 under the cosine metric.
     pub fn assign<S: Sample<Compute = T>>(&self, z: &ArrayRef2<S>) -> Result<Array1<usize>, Error> {
-        let mut indices = vec![0; z.nrows()];
         let blocks = Blocks::new(self, "z", z)?;
+        let mut indices = vec![0; z.nrows()];
         blocks.assign(blocks.split(&mut indices, 1), |_, found, out| out.copy_from_slice(found))?;
         Ok(Array1::from(indices))
     }
@@ -156,8 +156,8 @@ impl<T: Compute> Codebook<T> {
         &self,
         z: &ArrayRef2<S>,
     ) -> Result<(Array1<usize>, Array1<f64>), Error> {
-        let (mut indices, mut distances) = (vec![0; z.nrows()], vec![0.0; z.nrows()]);
         let blocks = Blocks::new(self, "z", z)?;
+        let (mut indices, mut distances) = (vec![0; z.nrows()], vec![0.0; z.nrows()]);
         let outputs =
             blocks.split(&mut indices, 1).into_iter().zip(blocks.split(&mut distances, 1)).collect();
         blocks.assign(outputs, |rows, found, (indices, distances)| {

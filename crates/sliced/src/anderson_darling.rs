@@ -113,14 +113,16 @@ fn normal_terms(x: &[f64], c: &[f64], kl: &mut [f64], slope: &mut [f64]) {
 
 /// The same for any target.
 fn target_term(target: &dyn Target, x: f64, c: f64) -> (f64, f64) {
-    let (z, rest, density) = (target.cdf(x), target.sf(x), target.pdf(x));
-    let slope = (z - c) * density / (z * rest);
+    let (z, rest) = (target.cdf(x), target.sf(x));
     if z > 1e-90 && rest > 1e-90 && c > 1e-90 && c < 1.0 {
         let kl = -(c * compare(z, c).log1pmx + (1.0 - c) * compare(rest, 1.0 - c).log1pmx);
-        return (kl, slope);
+        return (kl, (z - c) * target.pdf(x) / (z * rest));
     }
+    // Far out, where tail and density are 0 as numbers, their logarithms are not.
+    let (log_cdf, log_sf, log_pdf) = (target.log_cdf(x), target.log_sf(x), target.log_pdf(x));
     let part = |c: f64, log: f64| if c > 0.0 { c * (libm::log(c) - log) } else { 0.0 };
-    (part(c, target.log_cdf(x)) + part(1.0 - c, target.log_sf(x)), slope)
+    let pull = |c: f64, log: f64| if c > 0.0 { c * libm::exp(log_pdf - log) } else { 0.0 };
+    (part(c, log_cdf) + part(1.0 - c, log_sf), pull(1.0 - c, log_sf) - pull(c, log_cdf))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl Sliced {
 impl Discrepancy<'_> {
     /// The distance of the sample `x` [n, dimensions], averaged over directions.
     ///
-    /// Memory: a copy of `x`, and blocks of at most 2²⁰ projections (n, where that is more).
+    /// Memory: a copy of `x`, and blocks of at most 2²⁰ projections (8n, where that is more), and as many slopes with a gradient.
     ///
     /// # Errors
     /// As [`value`](Self::value) for `x`; the dimensions of `x` and of the directions differ; a projection overflows.

@@ -48,6 +48,10 @@ pub trait Target: std::fmt::Debug + Sync {
     fn log_sf(&self, x: f64) -> f64 {
         libm::log(self.sf(x))
     }
+    /// Logarithm of the density at x.
+    fn log_pdf(&self, x: f64) -> f64 {
+        libm::log(self.pdf(x))
+    }
 }
 
 impl<S: Standard> Target for S {
@@ -71,6 +75,9 @@ impl<S: Standard> Target for S {
     }
     fn log_sf(&self, x: f64) -> f64 {
         S::log_sf(x)
+    }
+    fn log_pdf(&self, x: f64) -> f64 {
+        S::log_density(x).0
     }
 }
 
@@ -128,5 +135,8 @@ impl<T: Target> Target for Affine<T> {
     }
     fn log_sf(&self, x: f64) -> f64 {
         self.target.log_sf(self.standardised(x))
+    }
+    fn log_pdf(&self, x: f64) -> f64 {
+        self.target.log_pdf(self.standardised(x)) - libm::log(self.scale)
     }
 }

@@ -186,7 +186,7 @@ impl Folder {
         names
     }
 
-    /// Reads one file in world coordinates, and counts in `summary`; None if it cannot be read.
+    /// Reads one file in world coordinates, and counts in `summary`; None if it cannot be read. A `min_length` that is NaN asks for nothing.
     pub fn read(
         &self,
         file: &BundleFile,
@@ -251,7 +251,7 @@ fn sifted(lines: &Streamlines<f32>, options: FolderOptions, summary: &mut Folder
     for line in lines.slices() {
         if !line.as_flattened().iter().all(|x| x.is_finite()) {
             summary.non_finite += 1;
-        } else if line.len() < options.min_points.max(2) || !(arc_length(line) > options.min_length) {
+        } else if line.len() < options.min_points.max(2) || arc_length(line) <= options.min_length {
             summary.short += 1;
         } else {
             summary.kept += 1;

@@ -155,7 +155,8 @@ impl<T: Coordinate> Streamlines<T> {
             return Err(shape("lines", lines.shape(), "[streamlines, points, 3]"));
         }
         let mut out = Self::new();
-        out.reserve(lines.dim().0, lines.dim().0 * lines.dim().1);
+        // Streamlines without points may be more than memory has room for.
+        out.reserve(lines.dim().0.min(1 << 24), lines.len() / 3);
         for line in lines.outer_iter() {
             out.points.extend(rows(&line));
             out.end();

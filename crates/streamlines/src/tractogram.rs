@@ -225,7 +225,8 @@ impl Tractogram {
     /// As [`voxel_mm`](Self::voxel_mm).
     pub fn set_trk(&mut self, header: TrkHeader) -> Result<(), Error> {
         if self.space == Space::VoxelMm && header.to_world() != self.trk.to_world() {
-            let world = std::mem::take(self).into_space(Space::World)?;
+            // A header that has no inverse leaves all as it was.
+            let world = self.clone().into_space(Space::World)?;
             *self = Self { trk: header, ..world }.into_space(Space::VoxelMm)?;
         } else {
             self.trk = header;

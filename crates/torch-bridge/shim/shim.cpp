@@ -65,13 +65,16 @@ struct NativeNode : public torch::autograd::Node {
 
   std::string name() const override { return label; }
 
+  // Threads may hold aliases of one loss: one backward pass, or one release, at a time.
   void release_variables() override {
+    std::lock_guard<std::mutex> lock(mutex_);
     if (state != nullptr) drop(state);
     state = nullptr;
   }
 
   torch::autograd::variable_list apply(torch::autograd::variable_list&& upstream) override {
     refuse_second_derivative(label.c_str());
+    std::lock_guard<std::mutex> lock(mutex_);
     TORCH_CHECK(state != nullptr, label, ": backward a second time; the first one freed the saved gradient");
     std::vector<at::Tensor*> slots(inputs, nullptr);
     torch::autograd::variable_list grads(inputs);
@@ -131,10 +134,15 @@ int vb_fused_adam(at::Tensor* const* params, at::Tensor* const* grads, at::Tenso
              s = collect(steps, n);
         std::vector<at::Tensor> none;
         for (auto& step : s) step.add_(1);
-        if (decoupled) {
-          at::_fused_adamw_(p, g, m, v, none, s, lr, beta1, beta2, weight_decay, eps, false, false);
-        } else {
-          at::_fused_adam_(p, g, m, v, none, s, lr, beta1, beta2, weight_decay, eps, false, false);
+        try {
+          if (decoupled) {
+            at::_fused_adamw_(p, g, m, v, none, s, lr, beta1, beta2, weight_decay, eps, false, false);
+          } else {
+            at::_fused_adam_(p, g, m, v, none, s, lr, beta1, beta2, weight_decay, eps, false, false);
+          }
+        } catch (...) {
+          for (auto& step : s) step.sub_(1);  // none was taken
+          throw;
         }
         return 0;
       },

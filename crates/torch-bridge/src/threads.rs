@@ -11,6 +11,9 @@ pub struct Threads {
     pub rayon: usize,
 }
 
+/// Most threads that anybody can mean.
+const LARGEST: usize = 1 << 16;
+
 /// Sets libtorch's intra-operation threads and rayon's global pool to `n` (0: one per core).
 ///
 /// Call it once, early, from the thread that will call libtorch, and call libtorch from that thread only: every
@@ -18,10 +21,13 @@ pub struct Threads {
 /// libtorch waits for it.
 ///
 /// # Errors
-/// [`Error::Threads`] when rayon's pool was already started with another size; libtorch's is set all the same.
+/// [`Error::Threads`] when rayon's pool was already started with another size, where libtorch's is set all the same, or for more than
+/// 65,536 threads.
 pub fn configure_threads(n: usize) -> Result<Threads, Error> {
     let n = if n == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { n };
-    tch::set_num_threads(n as i32);
+    let count = i32::try_from(n).ok().filter(|_| n <= LARGEST);
+    let count = count.ok_or(Error::Threads { pool: "libtorch", got: LARGEST, want: n })?;
+    tch::set_num_threads(count);
     // Fails when the pool already runs, which is fine if it has the size.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
     let rayon = rayon::current_num_threads();

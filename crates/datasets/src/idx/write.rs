@@ -1,9 +1,8 @@
 //! Writing.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
 use ndarray::{ArrayRef, Dimension};
@@ -63,30 +62,24 @@ pub fn write_idx<T: IdxElement, D: Dimension>(
 
 /// Temporary file in the same folder → write → sync → rename → sync the folder.
 fn replace(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), Error> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
     let io = |action| move |source| Error::Io { file: path.to_path_buf(), action, source };
-    let Some(name) = path.file_name() else {
+    if path.file_name().is_none() {
         return Err(Error::argument("path", path.display(), "the name of a file"));
-    };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}-{}.tmp", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
-    let temporary = folder.join(temporary);
-    let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(io("create"))?;
-    let done = write(&file)
-        .and_then(|()| file.sync_all())
-        .map_err(io("write"))
-        .and_then(|()| fs::rename(&temporary, path).map_err(io("rename to")));
-    if done.is_err() {
-        let _ = fs::remove_file(&temporary); // the first error is the one to report
-        return done;
     }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".").suffix(".tmp");
+    // Temporary files are private by default; this one becomes what any program would have made.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let temporary = builder.tempfile_in(folder).map_err(io("create"))?;
+    write(temporary.as_file()).and_then(|()| temporary.as_file().sync_all()).map_err(io("write"))?;
+    temporary.persist(path).map_err(|error| io("rename to")(error.error))?;
     // Folders can be opened, and synced, on Unix only.
     #[cfg(unix)]
-    File::open(&folder).and_then(|f| f.sync_all()).map_err(io("sync the folder of"))?;
+    File::open(folder).and_then(|f| f.sync_all()).map_err(io("sync the folder of"))?;
     Ok(())
 }

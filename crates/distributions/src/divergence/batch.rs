@@ -47,6 +47,7 @@ pub fn jensen_shannon_batch<F: Real>(
     logits: &ArrayRef3<F>,
     weights: Option<&ArrayRef1<f64>>,
 ) -> Result<Array1<f64>, Error> {
+    checked_shape("logits", logits)?;
     let mut values = Array1::zeros(logits.len_of(Axis(1)));
     run(logits, weights, values.as_slice_mut().unwrap_or_default(), None)?;
     Ok(values)
@@ -73,6 +74,7 @@ pub fn jensen_shannon_batch_with_grad<F: Real>(
     logits: &ArrayRef3<F>,
     weights: Option<&ArrayRef1<f64>>,
 ) -> Result<(Array1<f64>, Array3<F>), Error> {
+    checked_shape("logits", logits)?;
     let mut values = Array1::zeros(logits.len_of(Axis(1)));
     keep_together::<F>(1, logits.len());
     let mut grad = Array3::from_elem(logits.raw_dim(), F::ZERO);

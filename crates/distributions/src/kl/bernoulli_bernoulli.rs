@@ -41,13 +41,15 @@ pub(crate) fn scalar(a: f64, b: f64) -> [f64; 3] {
     if b.is_infinite() {
         return [f64::INFINITY, -d, if b > 0.0 { sigmoid(-a) } else { -pi }];
     }
-    let in_a = -d * pi * sigmoid(-a);
+    // A difference of logits may be infinite; that of an impossible outcome does not count.
+    let weighted = if pi == 0.0 { 0.0 } else { pi * d };
+    let in_a = -weighted * sigmoid(-a);
     if d.abs() <= 2.0 {
         let growth = pi * libm::expm1(d);
         // σ(b) − σ(a) without the subtraction.
         let in_b = growth * sigmoid(-a) / (1.0 + growth);
         [pi * expm1mx(d) + log1pmx(growth), in_a, in_b]
     } else {
-        [softplus(b) - softplus(a) - pi * d, in_a, sigmoid(b) - pi]
+        [softplus(b) - softplus(a) - weighted, in_a, sigmoid(b) - pi]
     }
 }

@@ -315,6 +315,13 @@ fn categorical_values() -> Result<(), Error> {
     assert_eq!(p.cdf(&array![3, 9])?, array![1.0, 1.0]);
     assert_eq!(p.icdf(&array![0.5, 0.5])?, array![1, 0]);
     assert_eq!(p.icdf(&array![1.0, 0.0])?[1], 0);
+    // Nine equal probabilities sum to less than 1: the last class that can be, not the last.
+    for possible in 1..20 {
+        let mut logits = vec![0.0; possible + 1];
+        logits[possible] = -inf;
+        let p = Categorical::new(ndarray::Array2::from_shape_vec((1, possible + 1), logits).unwrap())?;
+        assert_eq!(p.icdf(&array![1.0])?, array![possible - 1]);
+    }
     assert_eq!(
         p.sample_from_noise(&array![[9.0, 0.0, 99.0, 0.0], [0.0, 800.0, 0.0, 0.0]].into_dyn())?,
         array![0, 1].into_dyn()
@@ -347,6 +354,25 @@ fn f32_is_the_f64_result_rounded_once() {
     assert_eq!(p.cdf(&x).unwrap(), q.cdf(&wide).unwrap().mapv(|v| v as f32));
     let (p, q) = (Bernoulli::scalar(0.3f32).unwrap(), Bernoulli::scalar(0.3f32 as f64).unwrap());
     assert_eq!(p.log_prob(&array![1f32]).unwrap()[0], q.log_prob(&array![1.0]).unwrap()[0] as f32);
+}
+
+#[test]
+fn logarithms_of_tails_go_on_where_the_tails_are_zero() {
+    use variata_distributions::{StandardGumbel, StandardLaplace, StandardLogistic};
+    let ln2 = std::f64::consts::LN_2;
+    for z in [40.0, 300.0, 800.0, 1e6, 1e300] {
+        assert_eq!((StandardLogistic::log_cdf(-z), StandardLogistic::log_sf(z)), (-z, -z));
+        assert_eq!((StandardLaplace::log_cdf(-z), StandardLaplace::log_sf(z)), (-z - ln2, -z - ln2));
+        assert!((StandardGumbel::log_sf(z) + z).abs() <= 1e-9, "{z}");
+    }
+    // Near 1 they are as small as the other tail; both forms of the Gumbel's meet.
+    for z in [3.0, 12.0, 19.9, 30.0, 36.0] {
+        let near = |got: f64, want: f64| assert!((got / want - 1.0).abs() < 4e-15, "{z}: {got} {want}");
+        near(StandardLaplace::log_cdf(z), (-0.5 * (-z).exp()).ln_1p());
+        near(StandardLogistic::log_cdf(z), -(-z).exp().ln_1p());
+        near(StandardGumbel::log_sf(z), (-(-(-z).exp()).exp_m1()).ln());
+        near(StandardGumbel::log_sf(-z / 9.0), (-StandardGumbel::cdf(-z / 9.0)).ln_1p());
+    }
 }
 
 /// Upper tails of a standard law: complements, their inverses, logarithms, and digits where 1 − cdf has none.

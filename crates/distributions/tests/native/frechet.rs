@@ -164,6 +164,12 @@ fn bad_input_is_named() {
         frechet_distance(&zero, &eye, &zero, &negative),
         Err(Error::NotPositiveDefinite { argument: "covariance_q", .. })
     ));
+    // Nothing on its diagonal, and eigenvalues ±1.
+    let hollow = array![[0.0, 1.0], [1.0, 0.0]];
+    assert!(matches!(
+        frechet_distance(&zero, &hollow, &zero, &eye),
+        Err(Error::NotPositiveDefinite { argument: "covariance_p", .. })
+    ));
     assert!(matches!(
         frechet_distance(&zero, &eye, &array![0.0], &eye),
         Err(Error::Argument(ArgumentError::Shape { argument: "mean_q", .. }))

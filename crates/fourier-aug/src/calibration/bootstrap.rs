@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use variata_distributions::{check, parallel};
 
-use super::{Bin, Binning, Predictions, Reliability, at_least_one, bins};
+use super::{Bin, Binning, Predictions, Reliability, bins, countable};
 use crate::Error;
 
 /// A calibration error that intervals are made for.
@@ -82,7 +82,7 @@ impl Predictions {
     ) -> Result<Interval, Error> {
         let Bootstrap { level, replicates, seed } = *bootstrap;
         check::scalar("level", level, "in (0, 1)", level > 0.0 && level < 1.0)?;
-        at_least_one("replicates", replicates)?;
+        countable("replicates", replicates)?;
         let reliability = self.reliability(binning)?;
         let (order, ends) = bins(self.confidence(), self.correct(), binning)?;
         // The bin of each example; none for those that a published binning drops.

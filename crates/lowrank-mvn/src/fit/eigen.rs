@@ -18,6 +18,8 @@ pub(super) struct Leading {
     pub directions: Vec<Vec<f64>>,
     pub variances: Vec<f64>,
     pub residual: f64,
+    /// Whether all directions are within the tolerance.
+    pub converged: bool,
 }
 
 impl Leading {
@@ -30,6 +32,7 @@ impl Leading {
         let mut block: Vec<Vec<f64>> =
             (0..width).map(|_| (0..n).map(|_| StandardNormal.sample(&mut rng)).collect()).collect();
         let mut found: Vec<(f64, Vec<f64>)> = Vec::new();
+        let mut converged = false;
         for _ in 0..options.max_iterations.max(1) {
             // Basis vectors, and the covariance times each.
             let (mut basis, mut images): (Vec<Vec<f64>>, Vec<Vec<f64>>) = (Vec::new(), Vec::new());
@@ -68,6 +71,7 @@ impl Leading {
                 worst = worst.max(libm::sqrt(dot(&residual, &residual)));
             }
             if k == n || worst <= options.tolerance.max(n as f64 * f64::EPSILON) * largest {
+                converged = true;
                 break;
             }
             block = found.iter().map(|(_, u)| u.clone()).collect();
@@ -92,7 +96,7 @@ impl Leading {
             let rest = centred - &y.dot(&u.t());
             rest.iter().map(|v| v * v).sum()
         });
-        Self { directions, variances, residual }
+        Self { directions, variances, residual, converged }
     }
 }
 

@@ -45,7 +45,7 @@ pub struct OnlinePpca {
 }
 
 impl OnlinePpca {
-    /// For samples of `n` dimensions: `rank` directions, and `spare` more that are carried along.
+    /// For samples of `n` dimensions: `rank` directions, and `spare` more that are carried along, together at most n.
     pub fn new(n: usize, rank: usize, spare: usize) -> Self {
         let kept = rank.saturating_add(spare).min(n);
         Self { rank: rank.min(n), kept, count: 0, mean: Array1::zeros(n), rest: 0.0, rows: Vec::new() }
@@ -102,7 +102,7 @@ impl OnlinePpca {
         variances.resize(self.rank, 0.0);
         directions.resize(self.rank, vec![0.0; self.mean.len()]);
         let residual = (self.rest + spare.iter().map(size).sum::<f64>()) / self.count as f64;
-        ppca(&self.mean, &Leading { directions, variances, residual }, options)
+        ppca(&self.mean, &Leading { directions, variances, residual, converged: true }, options)
     }
 
     fn merge(&mut self, batch: &Array2<f64>) {

@@ -53,6 +53,24 @@ fn against_other_targets() {
             check(&format!("{distance:?} against {target:?}"), discrepancy, &y, 1e-7);
         }
     }
+    // Where the tails are 0 as numbers.
+    let far = array![-60.0, -39.5, 0.3, 45.0, 80.0];
+    let normal = StandardNormal;
+    let targets: [&dyn Target; 4] = [&normal, &StandardLaplace, &StandardLogistic, &shifted];
+    for target in targets {
+        let discrepancy = Discrepancy::new(Distance::AndersonDarling).against(target);
+        check(&format!("far out, against {target:?}"), discrepancy, &far, 1e-9);
+    }
+    let (of_target, of_normal) = (
+        Discrepancy::new(Distance::AndersonDarling).against(&normal).value_with_grad(&far).unwrap(),
+        Distance::AndersonDarling.value_with_grad(&far).unwrap(),
+    );
+    assert!((of_target.0 / of_normal.0 - 1.0).abs() < 1e-12);
+    let (thousand, _) = Discrepancy::new(Distance::AndersonDarling)
+        .against(&StandardLogistic)
+        .value_with_grad(&array![800.0])
+        .unwrap();
+    assert!((thousand - 799.0).abs() < 1e-9, "{thousand}");
 }
 
 #[test]

@@ -102,6 +102,23 @@ fn limiting_quantiles_are_those_of_the_tables() {
     }
 }
 
+/// Beyond ten million draws the sum over them gives way to its limit.
+#[test]
+fn the_limit_of_kolmogorov_and_smirnov_meets_the_sum() {
+    let p = |p: f64, n: usize| {
+        let d = (-0.5 * (0.5 * p).ln() / n as f64).sqrt();
+        (Distance::KolmogorovSmirnov.p_value(d, n).unwrap(), d)
+    };
+    for (asked, tolerance) in [(1e-3, 1e-6), (1e-12, 1e-6), (1e-100, 2e-6)] {
+        let ((sum, of_sum), (limit, of_limit)) = (p(asked, 10_000_000), p(asked, 10_000_001));
+        // d of the two differ by a twenty-millionth, and so little does p·(1 + 4nd²·…).
+        assert!((of_sum / of_limit - 1.0).abs() < 1e-7);
+        assert!((sum / limit - 1.0).abs() < tolerance, "{asked}: {sum} {limit}");
+    }
+    let (far, _) = p(1e-6, usize::MAX);
+    assert!((far / 1e-6 - 1.0).abs() < 1e-6, "{far}");
+}
+
 #[test]
 fn p_values_fall_from_one_to_nothing() {
     for distance in [Distance::KolmogorovSmirnov, Distance::CramerVonMises, Distance::AndersonDarling] {

@@ -46,6 +46,28 @@ fn a_new_header_leaves_streamlines_where_they_are() {
     }
 }
 
+#[test]
+fn a_header_that_cannot_be_used_leaves_all_as_it_was() {
+    let lines: Streamlines = [vec![[1.0, 1.5, 2.0], [3.0, 4.5, 6.0]]].into_iter().collect();
+    let mut tractogram = Tractogram::new(lines).into_space(Space::VoxelMm).unwrap();
+    let before = tractogram.clone();
+    let mut header = TrkHeader::default();
+    let tiny: [[f32; 4]; 4] = std::array::from_fn(|i| {
+        std::array::from_fn(|j| {
+            if i != j {
+                0.0
+            } else if i < 3 {
+                1e-30
+            } else {
+                1.0
+            }
+        })
+    });
+    header.set_grid([10, 20, 30], [1e30; 3], "RAS", tiny).unwrap();
+    assert!(tractogram.set_trk(header).is_err());
+    assert_eq!(tractogram, before);
+}
+
 proptest! {
     #[test]
     fn there_and_back(

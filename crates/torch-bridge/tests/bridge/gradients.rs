@@ -82,6 +82,39 @@ fn a_second_backward_needs_the_graph_kept() {
     assert!(Tensor::f_run_backward(&[&y], &[&x], false, false).is_err());
 }
 
+/// Threads may hold aliases of one loss: the closure, which need not be `Sync`, runs in one of them at a time.
+#[test]
+fn backward_passes_of_threads_take_turns() {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    static INSIDE: AtomicBool = AtomicBool::new(false);
+    static MET: AtomicUsize = AtomicUsize::new(0);
+    let x = leaf(&[1.0, 2.0], &[2]);
+    let slow = attach_backward("slow", x.detach() * 3.0, &[&x], |upstream| {
+        if INSIDE.swap(true, Ordering::SeqCst) {
+            MET.fetch_add(1, Ordering::SeqCst);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        INSIDE.store(false, Ordering::SeqCst);
+        Ok(vec![Some(upstream * 3.0)])
+    });
+    let loss = slow.unwrap().sum(Kind::Double);
+    let threads: Vec<_> = (0..4)
+        .map(|_| (loss.shallow_clone(), x.shallow_clone()))
+        .map(|(loss, x)| {
+            std::thread::spawn(move || {
+                let found = Tensor::f_run_backward(&[&loss], &[&x], true, false).unwrap();
+                values(&found[0])
+            })
+        })
+        .collect();
+    for thread in threads {
+        assert_eq!(thread.join().unwrap(), [3.0, 3.0]);
+    }
+    assert_eq!(MET.load(Ordering::SeqCst), 0);
+}
+
 #[test]
 fn failures_inside_backward_are_errors_not_crashes() {
     let x = leaf(&[1.0, 2.0], &[2]);

@@ -62,6 +62,10 @@ fn fused_adam_refuses_lists_that_do_not_fit() {
         fused_adam(&p, &undefined, &p, &p, &t, &settings),
         Err(Error::Undefined { argument: "grads" })
     );
+    // What libtorch refuses is no step.
+    let half = [Tensor::from_slice(&[1f32, 2.0])];
+    assert!(fused_adam(&p, &half, &p, &p, &t, &settings).is_err());
+    assert_eq!(t[0].double_value(&[]), 0.0);
 }
 
 #[test]

@@ -140,8 +140,9 @@ impl<'a> Mixer<'a> {
         }
         let pipeline = &self.made[&(height, width)];
         let batch = image.view().insert_axis(Axis(0));
-        let seed = self.mix.seed.wrapping_add(number as u64);
-        let view: Array4<f32> = pipeline.augment(&batch, seed, index as u64)?;
+        // Views of different seeds have nothing in common: the number is no part of the seed.
+        let place = ((number as u64) << 32) + index as u64;
+        let view: Array4<f32> = pipeline.augment(&batch, self.mix.seed, place)?;
         let bytes = view.index_axis(Axis(0), 0).mapv(|v| (v * 255.0).round() as u8);
         Ok(bytes.permuted_axes([1, 2, 0]).as_standard_layout().into_owned())
     }
