@@ -2,7 +2,7 @@
 //! a small wide residual network that is trained here for some seconds.
 //!
 //! ```text
-//! cargo run --release -p variata-models --example heatmap -- map.png [IMAGES [CHECKPOINT]]
+//! cargo run --release -p variata-experiments --example heatmap -- map.png [IMAGES [CHECKPOINT]]
 //! ```
 
 use std::error::Error;
