@@ -127,12 +127,49 @@ pub(crate) fn coherence(deviations: &Array4<f32>, far: usize) -> Vec<f64> {
     (1..=far.min(height.max(width).saturating_sub(1))).map(correlation).collect()
 }
 
-/// Variance over the rows, mean over the columns: how much a model varies its means.
-pub(crate) fn variation(means: &Array2<f32>) -> f64 {
-    let n = means.nrows().max(2) as f64;
-    let per_value = means.columns().into_iter().map(|column| {
-        let mean = column.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-        column.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / (n - 1.0)
-    });
-    per_value.sum::<f64>() / means.ncols().max(1) as f64
+/// Variance over rows that come part after part, mean over the columns: how much a model varies its means.
+#[derive(Debug, Default)]
+pub(crate) struct Variation {
+    rows: f64,
+    /// Mean of each column, and the sum of its squared deviations.
+    columns: Vec<[f64; 2]>,
+}
+
+impl Variation {
+    /// Takes rows in, by Welford's recurrence.
+    pub(crate) fn add(&mut self, part: &Array2<f32>) {
+        self.columns.resize(part.ncols(), [0.0; 2]);
+        for row in part.rows() {
+            self.rows += 1.0;
+            for (&v, [mean, squares]) in row.iter().zip(&mut self.columns) {
+                let apart = f64::from(v) - *mean;
+                *mean += apart / self.rows;
+                *squares += apart * (f64::from(v) - *mean);
+            }
+        }
+    }
+
+    /// 0 of a single row.
+    pub(crate) fn value(&self) -> f64 {
+        let squares: f64 = self.columns.iter().map(|[_, squares]| squares).sum();
+        squares / ((self.rows - 1.0).max(1.0) * self.columns.len().max(1) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::Variation;
+
+    #[test]
+    fn variation_is_the_mean_variance_however_the_rows_come() {
+        // Variances 1 and 100 of the columns.
+        let (first, rest) = (array![[1.0f32, 1000.0]], array![[2.0f32, 1010.0], [3.0, 1020.0]]);
+        let mut variation = Variation::default();
+        variation.add(&first);
+        assert_eq!(variation.value(), 0.0);
+        variation.add(&rest);
+        assert!((variation.value() - 50.5).abs() < 1e-12);
+    }
 }

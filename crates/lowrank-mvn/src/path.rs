@@ -131,9 +131,10 @@ fn guard<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>, t: f64) -> Result<(), Erro
 /// [`slerp`] at `steps` equal steps from t = 0 to 1, [steps, r].
 ///
 /// # Errors
-/// As [`slerp`].
+/// As [`slerp`]; more than 65,536 steps.
 pub fn slerp_path<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>, steps: usize) -> Result<Array2<F>, Error> {
     guard(a, b, 0.0)?;
+    countable("steps", steps)?;
     let mut path = Array2::from_elem((steps, a.len()), F::ZERO);
     for (k, mut row) in path.rows_mut().into_iter().enumerate() {
         row.assign(&slerp(a, b, fraction(k, steps))?);
@@ -145,10 +146,12 @@ pub fn slerp_path<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>, steps: usize) -> 
 /// then between them, as the SOS-VAE authors' code does: [rows, columns, r].
 ///
 /// # Errors
-/// `corners` has not 4 rows, or is not finite.
+/// `corners` has not 4 rows, or is not finite; more than 65,536 rows or columns.
 pub fn slerp_grid<F: Real>(corners: &ArrayRef2<F>, rows: usize, columns: usize) -> Result<Array3<F>, Error> {
     check::shape("corners", corners.shape(), &[4, corners.ncols()])?;
     check::finite("corners", corners)?;
+    countable("rows", rows)?;
+    countable("columns", columns)?;
     let mut grid = Array3::from_elem((rows, columns, corners.ncols()), F::ZERO);
     for i in 0..rows {
         let side =
@@ -156,6 +159,10 @@ pub fn slerp_grid<F: Real>(corners: &ArrayRef2<F>, rows: usize, columns: usize) 
         grid.index_axis_mut(Axis(0), i).assign(&slerp_path(&side(0, 2)?, &side(1, 3)?, columns)?);
     }
     Ok(grid)
+}
+
+fn countable(argument: &'static str, count: usize) -> Result<(), Error> {
+    Ok(check::scalar(argument, count as f64, "at most 65536", count <= 1 << 16)?)
 }
 
 /// k of `steps` from 0 to 1; 0 for a single step.
@@ -168,7 +175,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// throughout, `noise_diag` [batch, n] → [batch, steps, n]. Source: SOS-VAE paper, eq. 4.
     ///
     /// # Errors
-    /// A noise has another shape or is not finite.
+    /// A noise has another shape or is not finite; more than 65,536 steps.
     pub fn slerp_samples(
         &self,
         from: &ArrayRef2<F>,
@@ -181,6 +188,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         check::finite("from", from)?;
         check::shape("to", to.shape(), &shape)?;
         check::finite("to", to)?;
+        countable("steps", steps)?;
         let mut noise = Array3::from_elem((self.batch(), steps, self.rank()), F::ZERO);
         for b in 0..self.batch() {
             noise.slice_mut(s![b, .., ..]).assign(&slerp_path(&from.row(b), &to.row(b), steps)?);

@@ -31,9 +31,11 @@ fn order_is_kept_for_every_depth() {
 }
 
 #[test]
-fn zero_ahead_is_refused() {
-    let error = Prefetch::new(std::iter::empty::<Result<(), Error>>(), 0).unwrap_err();
-    assert!(matches!(error, Error::Argument { argument: "ahead", .. }), "{error:?}");
+fn zero_ahead_and_more_than_fits_are_refused() {
+    for ahead in [0, usize::MAX] {
+        let error = Prefetch::new(std::iter::empty::<Result<(), Error>>(), ahead).unwrap_err();
+        assert!(matches!(error, Error::Argument { argument: "ahead", .. }), "{error:?}");
+    }
 }
 
 #[test]

@@ -110,6 +110,9 @@ fn probabilities_agree_with_logits() {
 
 #[test]
 fn bad_input_is_refused_with_its_position() {
+    let nothing = ndarray::Array3::<f64>::zeros((0, 1 << 60, 3));
+    assert!(jensen_shannon_batch(&nothing, None).is_err());
+    assert!(jensen_shannon_batch_with_grad(&nothing, None).is_err());
     let mut logits = logits(4, 70);
     logits[[1, 2, 5]] = f64::NAN;
     let Err(Error::Argument(ArgumentError::Value { argument: "logits", index, .. })) =

@@ -87,6 +87,21 @@ fn ones_and_zeros_are_in_the_outer_bins_and_ties_together() {
     assert_eq!((r.bins()[4].low, r.bins()[4].high), (0.9, 1.0));
 }
 
+/// The product of a confidence and the number of bins is rounded; the edges that a bin states are what counts.
+#[test]
+fn confidences_lie_between_the_edges_of_their_bin() {
+    for bins in [3, 10, 15, 50, 100, 1000] {
+        let all: Vec<f64> = (0..=1000).map(|i| f64::from(i) / 1000.0).collect();
+        for c in all {
+            let found = Predictions::new(&array![c], &[true]).unwrap();
+            let found = found.reliability(Binning::EqualWidth { bins }).unwrap();
+            let at = found.bins().iter().position(|bin| bin.count > 0).unwrap();
+            let bin = &found.bins()[at];
+            assert!(bin.low <= c && (c < bin.high || at + 1 == bins), "{c} of {bins}: {bin:?}");
+        }
+    }
+}
+
 #[test]
 fn a_calibrated_generator_has_no_error() {
     let mut rng = ChaCha8Rng::seed_from_u64(seed(31));
@@ -184,14 +199,20 @@ fn bad_input_is_refused_by_name() {
     assert_eq!(name(Predictions::from_logits(&Array2::<f32>::zeros((0, 3)), &[])), "logits");
     let good = Predictions::new(&array![0.5], &[true]).unwrap();
     assert_eq!(name(good.reliability(Binning::Adaptive { size: 0 })), "size");
-    assert_eq!(name(good.reliability(Binning::EqualWidth { bins: 0 })), "bins");
+    for bins in [0, 1 << 25, usize::MAX] {
+        assert_eq!(name(good.reliability(Binning::EqualWidth { bins })), "bins");
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    assert_eq!(name(variata_fourier_aug::dirichlet(1.0, usize::MAX, &mut rng)), "count");
     assert_eq!(name(good.reliability(Binning::PublishedDropsRest { size: 0 })), "size");
     assert_eq!(name(good.brier(Binning::PublishedSkipsLast { size: 1 })), "binning");
     let interval = |b| good.interval(Statistic::Ece, Binning::EqualWidth { bins: 1 }, &b);
     for level in [0.0, 1.0, f64::NAN] {
         assert_eq!(name(interval(Bootstrap { level, ..Bootstrap::default() })), "level");
     }
-    assert_eq!(name(interval(Bootstrap { replicates: 0, ..Bootstrap::default() })), "replicates");
+    for replicates in [0, usize::MAX] {
+        assert_eq!(name(interval(Bootstrap { replicates, ..Bootstrap::default() })), "replicates");
+    }
 }
 
 proptest! {

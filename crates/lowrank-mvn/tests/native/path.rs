@@ -155,6 +155,11 @@ fn bad_input_is_refused_by_name() {
     );
     let p = LowRankMvn::new(matrix(2, 9, 1), factor(2, 9, 3, 2), 0.1).unwrap();
     assert!(p.slerp_samples(&matrix(2, 2, 1), &matrix(2, 3, 1), &matrix(2, 9, 1), 3).is_err());
+    let corners = Array2::<f64>::zeros((4, 2));
+    for huge in [1 << 17, usize::MAX] {
+        assert!(slerp_path(&array![1.0, 0.0], &array![0.0, 1.0], huge).is_err());
+        assert!(slerp_grid(&corners, huge, 2).is_err() && slerp_grid(&corners, 2, huge).is_err());
+    }
 }
 
 /// Half-way between vectors that are opposite, exactly or nearly so, the length is that of the path, and the turn goes off

@@ -107,6 +107,9 @@ fn shapes_and_settings_that_do_not_fit() {
         quantized.backward(z, &euclidean(normal(5, 3, 1)), &upstream, Estimator::Rotation)
     };
     assert_eq!(argument(backward(&normal(3, 3, 1), &z, 1.0, 1.0)), "z");
+    // Refused before there are so many results.
+    assert_eq!(argument(codebook.assign(&Array2::<f64>::zeros((1 << 60, 0)))), "z");
+    assert_eq!(argument(codebook.assign_with_distances(&Array2::<f64>::zeros((1 << 60, 0)))), "z");
     assert_eq!(argument(backward(&z, &normal(4, 2, 1), 1.0, 1.0)), "output");
     assert_eq!(argument(backward(&z, &(&z * f64::NAN), 1.0, 1.0)), "output");
     assert_eq!(argument(backward(&z, &z, f64::NAN, 1.0)), "codebook");

@@ -1,8 +1,8 @@
 //! The page in a real browser, headless Chromium: what a person does, and what they see then.
 
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use fantoccini::actions::{InputSource, KeyAction, KeyActions, MouseActions, PointerAction};
@@ -18,23 +18,36 @@ use crate::faces::SIZE;
 struct Driver {
     process: Child,
     port: u16,
+    /// Open while it may write.
+    _output: BufReader<ChildStdout>,
 }
 
 impl Driver {
     /// `None`, with a word about it, where there is no driver; on CI that is an error.
     fn start() -> Option<Self> {
-        // The port is free again when the listener is gone.
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let mut command = Command::new("chromedriver");
-        command.arg(format!("--port={port}")).stdout(Stdio::null()).stderr(Stdio::null());
-        match command.spawn() {
-            Ok(process) => Some(Self { process, port }),
+        command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = match command.spawn() {
+            Ok(process) => process,
             Err(error) => {
                 assert!(std::env::var_os("CI").is_none(), "no chromedriver: {error}");
                 eprintln!("skipped: no chromedriver ({error}); Debian has it in the package chromium-driver");
-                None
+                return None;
             }
-        }
+        };
+        // It takes a port that is free, and says which.
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        let port = loop {
+            line.clear();
+            assert!(output.read_line(&mut line).unwrap() > 0, "chromedriver names no port");
+            let port = line.rsplit_once("on port ").map(|(_, port)| port.trim().trim_end_matches('.'));
+            // The first line says 0, as it was told.
+            if let Some(port @ 1..) = port.and_then(|port| port.parse().ok()) {
+                break port;
+            }
+        };
+        Some(Self { process, port, _output: output })
     }
 
     async fn client(&self) -> Client {

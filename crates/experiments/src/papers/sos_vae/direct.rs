@@ -7,10 +7,10 @@ use variata_models::{Noise, Purpose};
 use variata_report::Metrics;
 
 use super::SosVaeConfig;
-use super::measure::Judge;
+use super::measure::{CHUNK, Judge, Seen};
 use super::models::TrainedSet;
 use crate::Session;
-use crate::pixels::{Pixels, as_images};
+use crate::pixels::Pixels;
 
 /// Address of the noise.
 const SAMPLES: u64 = 1 << 44;
@@ -42,10 +42,20 @@ impl DirectResult {
     }
 }
 
-/// Samples of a batch of one, [samples, n].
-fn samples(p: &LowRankMvn<'static, f32>, count: usize, noise: Noise) -> Array2<f32> {
+/// Samples of a batch of one.
+fn samples<'a>(
+    p: &LowRankMvn<'static, f32>,
+    count: usize,
+    noise: Noise,
+    judge: &'a Judge<'a>,
+) -> Result<Seen<'a>> {
     let mut rng = noise.stream(Purpose::Report, SAMPLES, 0);
-    p.sample_n(count, &mut rng).index_axis_move(Axis(1), 0)
+    let mut seen = Seen::new(judge);
+    for start in (0..count).step_by(CHUNK) {
+        let rows = p.sample_n(CHUNK.min(count - start), &mut rng).index_axis_move(Axis(1), 0);
+        seen.add(&rows)?;
+    }
+    Ok(seen)
 }
 
 pub(super) fn measure(
@@ -67,8 +77,8 @@ pub(super) fn measure(
     let reference = found.distribution()?;
     let closed = fit_ppca(&train, rank, &FitOptions::default())?;
     let noise = Noise::new(set.seed);
-    let drawn =
-        [samples(learned, config.measure.samples, noise), samples(&reference, config.measure.samples, noise)];
+    let drawn = |p| samples(p, config.measure.samples, noise, judge);
+    let drawn = [drawn(learned)?, drawn(&reference)?];
     let components = learned.principal_components()?;
     let directions = components.directions.slice(s![0, .., ..]);
     let cosines: Array2<f32> = found.directions.dot(&directions);
@@ -83,14 +93,11 @@ pub(super) fn measure(
         }
         Ok(sum / test.nrows() as f64)
     };
-    let shown = |rows: &Array2<f32>| {
-        as_images(&rows.slice(s![..SHOWN.min(rows.nrows()), ..]).to_owned(), judge.image)
-    };
     Ok(DirectResult {
-        frechet: [judge.distance(&drawn[0])?, judge.distance(&drawn[1])?],
+        frechet: [drawn[0].distance()?, drawn[1].distance()?],
         overlap,
         variance_ratio: own / theirs,
         log_prob: [density(learned)?, density(&closed)?],
-        samples: [shown(&drawn[0])?, shown(&drawn[1])?],
+        samples: [drawn[0].first(SHOWN)?, drawn[1].first(SHOWN)?],
     })
 }

@@ -16,13 +16,15 @@ use super::observation_space::{self, Views};
 use crate::Session;
 use crate::features::{Extractor, Features};
 use crate::page::OfSeed;
-use crate::pixels::{Pixels, as_images, coherence, variation};
+use crate::pixels::{Pixels, Variation, as_images, coherence};
 
 /// Addresses of the noise of each measurement, apart from the bounds, which use the low ones.
 const PRIOR: u64 = 1 << 40;
 const DRAWS: u64 = 1 << 41;
 /// Images decoded at a time.
-const CHUNK: usize = 50;
+pub(super) const CHUNK: usize = 50;
+/// Images that are kept of many.
+const KEPT: usize = 200;
 /// Columns of the panels of figure 2.
 pub(super) const SHOWN: usize = 8;
 /// Farthest distance of the coherence, pixels.
@@ -125,28 +127,58 @@ pub(super) struct Judge<'a> {
     pub(super) image: ImageShape,
 }
 
-impl Judge<'_> {
-    /// Distance of images, rows of values that are clipped to [0, 1] first, to the test images.
-    pub(super) fn distance(&self, rows: &Array2<f32>) -> Result<f64> {
-        let images = as_images(&rows.mapv(|v| v.clamp(0.0, 1.0)), self.image)?;
-        let features = self.features.of(&tensor_from_array(images)?)?;
-        frechet_distance_from_features(&features, &self.test).context("Fréchet distance")
+/// Images that come part after part, of which features are kept and a few images: all of them would not fit into memory.
+pub(super) struct Seen<'a> {
+    judge: &'a Judge<'a>,
+    /// The first [`KEPT`] images, rows of values.
+    first: Array2<f32>,
+    features: Vec<Array2<f64>>,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn new(judge: &'a Judge<'a>) -> Self {
+        let first = Array2::zeros((0, judge.image.numel() as usize));
+        Self { judge, first, features: Vec::new() }
+    }
+
+    /// Takes in images, rows of values that are clipped to [0, 1] for the features.
+    pub(super) fn add(&mut self, rows: &Array2<f32>) -> Result<()> {
+        let room = KEPT.saturating_sub(self.first.nrows()).min(rows.nrows());
+        self.first.append(Axis(0), rows.slice(s![..room, ..]))?;
+        let images = as_images(&rows.mapv(|v| v.clamp(0.0, 1.0)), self.judge.image)?;
+        self.features.push(self.judge.features.of(&tensor_from_array(images)?)?);
+        Ok(())
+    }
+
+    /// Fréchet distance to the test images.
+    pub(super) fn distance(&self) -> Result<f64> {
+        let features: Vec<_> = self.features.iter().map(|part| part.view()).collect();
+        let features = concatenate(Axis(0), &features)?;
+        frechet_distance_from_features(&features, &self.judge.test).context("Fréchet distance")
+    }
+
+    /// The first of them, so many at most, [n, c, h, w].
+    pub(super) fn first(&self, count: usize) -> Result<Array4<f32>> {
+        let rows = self.first.slice(s![..count.min(self.first.nrows()), ..]);
+        as_images(&rows.to_owned(), self.judge.image)
     }
 }
 
 /// What is gathered over draws from the prior.
-#[derive(Default)]
-struct Draws {
-    means: Vec<Array2<f32>>,
-    samples: Vec<Array2<f32>>,
+struct Draws<'a> {
+    means: Seen<'a>,
+    samples: Seen<'a>,
+    variation: Variation,
     /// Sums over images.
     variance: f64,
     entropy: f64,
     count: f64,
 }
 
-fn draw(model: &Autoencoder, noise: Noise, count: usize) -> Result<Draws> {
-    let mut draws = Draws::default();
+fn draw<'a>(model: &Autoencoder, noise: Noise, count: usize, judge: &'a Judge<'a>) -> Result<Draws<'a>> {
+    let (means, samples) = (Seen::new(judge), Seen::new(judge));
+    let variation = Variation::default();
+    let mut draws = Draws { means, samples, variation, variance: 0.0, entropy: 0.0, count: 0.0 };
     let latent = model.config().latent as usize;
     for start in (0..count).step_by(CHUNK) {
         let rows = CHUNK.min(count - start);
@@ -155,18 +187,16 @@ fn draw(model: &Autoencoder, noise: Noise, count: usize) -> Result<Draws> {
             Array2::from_shape_vec((rows, latent), noise.normal_rows(Purpose::Report, PRIOR, range, latent))?;
         let p = decode(model, z)?;
         let mut rng = noise.stream(Purpose::Report, DRAWS, start as u64);
-        draws.samples.push(p.sample(&mut rng)?);
+        draws.samples.add(&p.sample(&mut rng)?)?;
         draws.entropy += p.entropy()?.iter().sum::<f64>();
         draws.variance +=
             p.variance()?.mean_axis(Axis(1)).map_or(0.0, |m| m.iter().map(|v| f64::from(*v)).sum());
-        draws.means.push(p.mean());
+        let means = p.mean();
+        draws.means.add(&means)?;
+        draws.variation.add(&means);
         draws.count += rows as f64;
     }
     Ok(draws)
-}
-
-fn stacked(parts: &[Array2<f32>]) -> Result<Array2<f32>> {
-    Ok(concatenate(Axis(0), &parts.iter().map(|part| part.view()).collect::<Vec<_>>())?)
 }
 
 fn measure_model(
@@ -178,24 +208,22 @@ fn measure_model(
 ) -> Result<ModelResult> {
     let trained = &set.models[index];
     let (model, noise) = (&trained.model, Noise::new(set.seed));
-    let draws = draw(model, noise, config.measure.samples)?;
-    let (means, samples) = (stacked(&draws.means)?, stacked(&draws.samples)?);
+    let draws = draw(model, noise, config.measure.samples, judge)?;
     let shown = test.slice(s![..config.measure.bound_images.min(test.dim().0), .., .., ..]).to_owned();
     let x = tensor_from_array(shown)?.to_device(model.device());
     let weights = log_weights(model, &x, None, config.measure.importance_samples as i64, &noise, 1)?;
-    let first = s![..200.min(samples.nrows()), ..];
-    let apart = as_images(&(&samples.slice(first) - &means.slice(first)), judge.image)?;
+    let apart = draws.samples.first(KEPT)? - draws.means.first(KEPT)?;
     Ok(ModelResult {
         variant: trained.variant,
         history: trained.history.clone(),
-        frechet: [judge.distance(&means)?, judge.distance(&samples)?],
+        frechet: [draws.means.distance()?, draws.samples.distance()?],
         bounds: bounds(&weights)?,
         coherence: coherence(&apart, FAR),
         variance: draws.variance / draws.count,
         entropy: draws.entropy / draws.count,
-        variation: variation(&means),
+        variation: draws.variation.value(),
         panels: panels(model, noise, judge.image, config.measure.pixel_in(judge.image)?)?,
-        samples: as_images(&samples.slice(s![..100.min(samples.nrows()), ..]).to_owned(), judge.image)?,
+        samples: draws.samples.first(100)?,
     })
 }
 
