@@ -135,7 +135,7 @@ const COMMANDS: &[Spec] = &[
     Spec {
         name: "preset",
         operands: "paper [preset]",
-        about: "Set up, then print every setting of a preset, to copy, edit and give to reproduce --preset",
+        about: "Set up, then print every setting of a preset, as a file to edit",
         details: "All arguments go to the program `variata`:\n\
                   \n  vae|sos-vae|sliced|vq-diff|fourier-aug  the paper\
                   \n  quick|full                the preset; quick unless given\

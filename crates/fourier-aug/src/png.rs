@@ -1,6 +1,7 @@
 //! Pictures as PNG files.
 
 use std::error::Error as StdError;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
@@ -54,24 +55,13 @@ pub fn write_png(path: impl AsRef<Path>, pixels: &ArrayRef3<u8>) -> Result<(), E
         return Err(ArgumentError::Shape { argument: "pixels", got: pixels.shape().to_vec(), want }.into());
     };
     let path = path.as_ref();
-    replace(path, &image).map_err(|source| Error::File { file: path.to_path_buf(), source })
-}
-
-fn replace(path: &Path, image: &DynamicImage) -> Result<(), Box<dyn StdError + Send + Sync>> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".").suffix(".tmp");
-    // The default is for secrets; pictures are shared as the user's umask says.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder)?;
-    image.write_to(file.as_file_mut(), ImageFormat::Png)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    // Folders can be opened, and synced, on Unix only.
-    #[cfg(unix)]
-    std::fs::File::open(folder)?.sync_all()?;
-    Ok(())
+    // The encoder goes back and forth, which a writer need not do.
+    let mut bytes = Cursor::new(Vec::new());
+    let encoded =
+        image.write_to(&mut bytes, ImageFormat::Png).map_err(Box::<dyn StdError + Send + Sync>::from);
+    let written =
+        encoded.and_then(|()| Ok(variata_files::replace(path, |file| file.write_all(bytes.get_ref()))?));
+    written.map_err(|source| Error::File { file: path.to_path_buf(), source })
 }
 
 impl Picture {

@@ -83,21 +83,7 @@ mod as_safetensors {
                 METRICS.iter().find(|(_, metric)| *metric == self.metric()).map_or("", |(name, _)| name);
             let header = HashMap::from([(METRIC.to_owned(), metric.to_owned())]);
             let file = safetensors::serialize([(NAME, view)], Some(header)).map_err(|e| error(path, e))?;
-            let folder = match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder,
-                _ => Path::new("."),
-            };
-            let mut builder = tempfile::Builder::new();
-            // Temporary files are private by default; this one becomes what any program would have made.
-            #[cfg(unix)]
-            builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-            let mut temporary = builder.tempfile_in(folder).map_err(|e| error(path, e))?;
-            temporary.write_all(&file).map_err(|e| error(path, e))?;
-            temporary.as_file().sync_all().map_err(|e| error(path, e))?;
-            temporary.persist(path).map_err(|e| error(path, e.error))?;
-            #[cfg(unix)]
-            fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| error(path, e))?;
-            Ok(())
+            variata_files::replace(path, |to| to.write_all(&file)).map_err(|e| error(path, e))
         }
 
         /// Reads what [`save`](Self::save) wrote, or tensor `codebook` [K, D] of any safetensors file, of type F16, BF16, F32 or F64 (F64 only

@@ -9,8 +9,6 @@ use crate::{Error, Manifest, Metrics};
 const SETTINGS: &str = "settings.toml";
 const MANIFEST: &str = "manifest.json";
 const LOCK: &str = ".lock";
-/// What names of files begin with that are not whole yet.
-const PARTIAL: &str = ".partial-";
 
 /// What a run folder held when it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,7 +189,7 @@ fn entries(path: &Path) -> Result<Vec<fs::DirEntry>, Error> {
 fn is_empty(path: &Path) -> Result<bool, Error> {
     Ok(entries(path)?.iter().all(|entry| {
         let name = entry.file_name();
-        name == LOCK || name.to_string_lossy().starts_with(PARTIAL)
+        name == LOCK || name.to_string_lossy().starts_with(variata_files::PARTIAL)
     }))
 }
 
@@ -201,7 +199,7 @@ fn remove_partial(path: &Path) -> Result<(), Error> {
         let (name, entry_path) = (entry.file_name(), entry.path());
         if entry.file_type().map_err(at("look at", &entry_path))?.is_dir() {
             remove_partial(&entry_path)?;
-        } else if name.to_string_lossy().starts_with(PARTIAL) {
+        } else if name.to_string_lossy().starts_with(variata_files::PARTIAL) {
             fs::remove_file(&entry_path).map_err(at("remove", &entry_path))?;
         }
     }
@@ -236,14 +234,6 @@ fn clear(path: &Path) -> Result<(), Error> {
     fs::remove_file(&settings).map_err(at("remove", &settings))
 }
 
-/// A rename survives a crash only after its folder was flushed. Windows has no such operation.
-fn sync_folder(folder: &Path) -> Result<(), Error> {
-    if cfg!(unix) {
-        File::open(folder).and_then(|f| f.sync_all()).map_err(at("flush the folder", folder))?;
-    }
-    Ok(())
-}
-
 fn difference(found: &str, wanted: &str) -> String {
     let (mut found, mut wanted) = (found.lines(), wanted.lines());
     loop {
@@ -264,17 +254,6 @@ pub(crate) fn write_whole(
 ) -> Result<(), Error> {
     let folder = target.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(at("make the folder", folder))?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PARTIAL);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // tempfile's default is for secrets; reports are shared as the user's umask says.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder).map_err(at("make a temporary file for", target))?;
-    content(file.as_file_mut()).map_err(at("write", target))?;
-    file.as_file().sync_all().map_err(at("flush", target))?;
-    file.persist(target).map_err(|e| at("rename into place", target)(e.error))?;
-    sync_folder(folder)
+    variata_files::replace(target, |file| content(file))
+        .map_err(|error| at(error.action, target)(error.source))
 }

@@ -165,7 +165,7 @@ fn a_failing_write_leaves_the_old_file_and_nothing_else() {
     // A folder cannot be replaced by a file: the rename fails, after everything was written.
     fs::create_dir(&path).unwrap();
     let error = write_idx(&path, &Array2::<u8>::zeros((1, 1)), IdxEncoding::Plain).unwrap_err();
-    assert!(matches!(error, Error::Io { action: "rename to", .. }), "{error:?}");
+    assert!(matches!(error, Error::Io { action: "rename into place", .. }), "{error:?}");
     assert!(path.is_dir());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file was left");
     let long = ArrayD::<u8>::zeros(IxDyn(&[1; 256]));

@@ -164,7 +164,7 @@ fn a_failed_writer_is_an_error_and_leaves_no_file() {
     fs::create_dir(folder.path().join("b.trk")).unwrap();
     assert!(matches!(
         tractogram.write(folder.path().join("b.trk")),
-        Err(Error::Io { action: "rename to", .. })
+        Err(Error::Io { action: "rename into place", .. })
     ));
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["b.trk"], "temporary files");

@@ -1,0 +1,48 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// What names of files begin with that are not whole yet.
+pub const PARTIAL: &str = ".partial-";
+
+/// What the system refused.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} it: {source}")]
+pub struct Error {
+    /// What was tried, as in "write".
+    pub action: &'static str,
+    /// The system's reason.
+    pub source: io::Error,
+}
+
+/// Writes a file: temporary file in the same folder → `write` → sync → rename → sync of the folder. Where that fails before the
+/// rename, a file of that name stays as it was, and nothing else is left.
+///
+/// # Errors
+/// `path` has no name, `write` fails, or the system refuses something.
+pub fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {
+    let refused = |action| move |source| Error { action, source };
+    if path.file_name().is_none() {
+        return Err(refused("name")(io::ErrorKind::InvalidInput.into()));
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PARTIAL);
+    // Temporary files are private by default; this one becomes what any program would have made.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut temporary = builder.tempfile_in(folder).map_err(refused("create"))?;
+    write(temporary.as_file_mut()).map_err(refused("write"))?;
+    temporary.as_file().sync_all().map_err(refused("flush"))?;
+    temporary.persist(path).map_err(|error| refused("rename into place")(error.error))?;
+    // Folders can be opened, and synced, on Unix only.
+    #[cfg(unix)]
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(refused("flush the folder of"))?;
+    Ok(())
+}

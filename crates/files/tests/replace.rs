@@ -1,0 +1,57 @@
+//! What is there after a write, and after one that failed.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use variata_files::replace;
+
+#[test]
+fn a_file_is_replaced_whole_or_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    for text in ["first", "a longer second"] {
+        replace(&path, |file| file.write_all(text.as_bytes())).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+    let half = replace(&path, |file| {
+        file.write_all(b"half")?;
+        Err(std::io::ErrorKind::StorageFull.into())
+    });
+    assert_eq!(half.unwrap_err().action, "write");
+    let panicked = std::panic::catch_unwind(|| replace(&path, |_| panic!("inside")));
+    assert!(panicked.is_err());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a longer second");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing else is left");
+}
+
+#[test]
+fn long_names_serve_and_places_that_are_none_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = folder.path().join("n".repeat(255));
+    replace(&long, |file| file.write_all(b"x")).unwrap();
+    assert_eq!(fs::read(&long).unwrap(), b"x");
+    for (path, action) in [
+        (Path::new("/"), "name"),
+        (Path::new(".."), "name"),
+        (&folder.path().join("absent/file"), "create"),
+        (folder.path(), "rename into place"),
+    ] {
+        assert_eq!(replace(path, |_| Ok(())).unwrap_err().action, action, "{}", path.display());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn others_may_read_it_as_the_umask_says() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (path, plain) = (folder.path().join("file"), folder.path().join("plain"));
+    replace(&path, |_| Ok(())).unwrap();
+    fs::write(&plain, b"").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&path), mode(&plain));
+}
