@@ -17,7 +17,10 @@ pub(crate) fn run(command: &str, args: &[String]) -> Result<()> {
     }
     program.extend(["--", command]);
     let mut cargo = process::cargo(program.into_iter().chain(args.iter().map(String::as_str)));
-    // Relative paths among the arguments are the caller's.
-    cargo.current_dir(std::env::current_dir().context("cannot find the present folder")?);
+    // Relative paths among the arguments are the caller's, as long as cargo finds the workspace's settings from there.
+    let here = std::env::current_dir().context("cannot find the present folder")?;
+    if here.starts_with(places::root()) {
+        cargo.current_dir(here);
+    }
     process::become_it(cargo)
 }

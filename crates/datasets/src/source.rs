@@ -107,12 +107,20 @@ impl Source {
     ///
     /// # Errors
     /// [`Error::NotFound`], which says what to install or to write, and the errors of [`read_idx_folder`] and
-    /// [`read_image_folder`].
+    /// [`read_image_folder`]; other options than the default for a folder of IDX files.
     pub fn load_with(&self, images: &ImageFolderOptions) -> Result<ImageFolder, Error> {
         if let Self::Folder(folder) = self {
             let folder = present(folder, format!("known data sets are {KNOWN}"))?;
             if !holds_idx(folder)? {
                 return read_image_folder(folder, images);
+            }
+            if *images != ImageFolderOptions::default() {
+                let options = format!("{images:?}");
+                return Err(Error::argument(
+                    "images",
+                    options,
+                    "the default: this folder holds IDX files, which have a size",
+                ));
             }
         }
         Ok(ImageFolder { dataset: self.load_whole()?, files: Vec::new(), skipped: Vec::new() })

@@ -14,8 +14,8 @@ use variata_report::{Index, IndexEntry};
 /// The page cannot be written, or an experiment failed: then after the others have run and the page is
 /// written.
 pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out: &Path) -> Result<PathBuf> {
-    let mut entries = Vec::new();
-    let all = each(papers, |paper| match one(program, paper, arguments, out) {
+    let (stop, mut entries) = (stop_on_ctrl_c()?, Vec::new());
+    let all = each(papers, &stop, |paper| match one(program, paper, arguments, out) {
         Ok(entry) => {
             entries.push(entry);
             Ok(())
@@ -27,6 +27,10 @@ pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out
     });
     let more =
         [("Edit faces by conditioning", "cargo xtask studio"), ("The book, once built", "cargo xtask docs")];
+    if stop.is_requested() {
+        // The page over an earlier run of all stays.
+        return all.map(|()| out.to_owned());
+    }
     let index = Index {
         title: "Five papers".to_owned(),
         entries,
@@ -42,13 +46,13 @@ pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out
 /// # Errors
 /// An experiment failed: then after the others have run.
 pub(crate) fn train(program: &Path, papers: &[String], arguments: &[OsString]) -> Result<()> {
-    each(papers, |paper| report_of(program, paper, arguments).map(|_| ()))
+    each(papers, &stop_on_ctrl_c()?, |paper| report_of(program, paper, arguments).map(|_| ()))
 }
 
 /// Calls `job` on each paper. One that fails is reported, and the next begins; not after Ctrl-C, which reaches the paper's process
 /// by itself, and is waited for here.
-fn each(papers: &[String], mut job: impl FnMut(&str) -> Result<()>) -> Result<()> {
-    let (stop, mut failed) = (stop_on_ctrl_c()?, Vec::new());
+fn each(papers: &[String], stop: &StopFlag, mut job: impl FnMut(&str) -> Result<()>) -> Result<()> {
+    let mut failed = Vec::new();
     for paper in papers {
         eprintln!("== {paper}");
         if let Err(error) = job(paper) {
@@ -56,7 +60,7 @@ fn each(papers: &[String], mut job: impl FnMut(&str) -> Result<()>) -> Result<()
             failed.push(paper.as_str());
         }
         if stop.is_requested() {
-            bail!("stopped; the same command with --resume goes on");
+            bail!("stopped; with --resume it goes on");
         }
     }
     if failed.is_empty() {

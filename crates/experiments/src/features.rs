@@ -41,9 +41,17 @@ impl Extractor {
     /// The one that the command line names.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// As [`load`](Self::load); it fails on an image of this size.
     pub(crate) fn of(session: &Session) -> Result<Option<Self>> {
-        session.options.features.as_deref().map(|path| Self::load(path, session.device)).transpose()
+        let Some(path) = &session.options.features else { return Ok(None) };
+        let extractor = Self::load(path, session.device)?;
+        // One that cannot take these images is told before anything is trained.
+        let one = Tensor::zeros(
+            [&[1], &session.image().dims()[..]].concat(),
+            (variata_models::tch::Kind::Float, session.device),
+        );
+        let _ = variata_torch_bridge::no_grad(|| extractor.features(&one))?;
+        Ok(Some(extractor))
     }
 
     fn features(&self, images: &Tensor) -> Result<Tensor> {

@@ -14,7 +14,7 @@ use variata_models::train::{
     Better, CheckpointStore, EpochRecord, LogFile, Measurement, Outcome, ProgressBar, ProgressGroup,
     RealFileSystem, StopFlag, TrainConfig, Trainable, Trainer, Workers,
 };
-use variata_models::{Autoencoder, DeviceChoice, ImageShape};
+use variata_models::{Autoencoder, DeviceChoice, Error, ImageShape};
 use variata_report::{
     DataSource, Machine, Manifest, Metrics, OutputDir, Previous, Replace, Report, RunTimes, git_commit,
 };
@@ -492,7 +492,11 @@ impl<D: RunData> Session<D> {
             .stop_flag(self.options.stop.clone())
             .workers(self.workers())
             .run()
-            .with_context(|| format!("training {name}"))?;
+            .map_err(|error| {
+                let unusable = matches!(error, Error::Corrupt { .. } | Error::Mismatch { .. });
+                let hint = if unusable { " (--restart trains anew)" } else { "" };
+                anyhow::Error::new(error).context(format!("training {name}{hint}"))
+            })?;
         Ok(outcome.completed.then_some(outcome))
     }
 }

@@ -109,7 +109,7 @@ pub struct Manifest {
     pub threads: usize,
     /// Processes that trained each model together, each with so many threads.
     pub workers: usize,
-    /// What else the numbers rest on, a line each.
+    /// What else the measurements rest on, a line each; not among the settings that decide what is trained.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<String>,
     /// When it ran; set at the end.
@@ -122,17 +122,17 @@ impl Manifest {
     #[must_use]
     pub fn settings(&self) -> String {
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
-        let inputs: Vec<String> = self.inputs.iter().map(|input| format!("# {input}\n")).collect();
         format!(
             "# The settings of this run; a run of other settings does not overwrite it.\n\
-             # paper: {}\n# preset: {}\n# seeds: {}\n# data: {} (sha256 {})\n# device: {}\n{}\n{}\n",
+             # program: {} {}\n# paper: {}\n# preset: {}\n# seeds: {}\n# data: {} (sha256 {})\n# device: {}\n\n{}\n",
+            self.program,
+            self.version,
             self.paper,
             self.preset,
             seeds.join(", "),
             self.data.name,
             self.data.sha256,
             self.device,
-            inputs.concat(),
             self.config.trim_end(),
         )
     }

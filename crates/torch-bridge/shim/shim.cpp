@@ -12,8 +12,11 @@
 #include <torch/csrc/autograd/grad_mode.h>
 #include <torch/headeronly/version.h>
 
+#include <atomic>
 #include <cstring>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -60,6 +63,7 @@ struct NativeNode : public torch::autograd::Node {
   Drop drop = nullptr;
   void* state = nullptr;
   size_t inputs = 0;
+  std::atomic<std::thread::id> running{std::thread::id()};
 
   ~NativeNode() override { release_variables(); }
 
@@ -74,7 +78,13 @@ struct NativeNode : public torch::autograd::Node {
 
   torch::autograd::variable_list apply(torch::autograd::variable_list&& upstream) override {
     refuse_second_derivative(label.c_str());
+    TORCH_CHECK(running.load() != std::this_thread::get_id(), label, ": backward inside its own backward pass");
     std::lock_guard<std::mutex> lock(mutex_);
+    struct Mark {
+      std::atomic<std::thread::id>& running;
+      explicit Mark(std::atomic<std::thread::id>& of) : running(of) { running = std::this_thread::get_id(); }
+      ~Mark() { running = std::thread::id(); }
+    } mark(running);
     TORCH_CHECK(state != nullptr, label, ": backward a second time; the first one freed the saved gradient");
     std::vector<at::Tensor*> slots(inputs, nullptr);
     torch::autograd::variable_list grads(inputs);

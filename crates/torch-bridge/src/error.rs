@@ -86,6 +86,12 @@ pub enum Error {
         /// Why, as the loader or libtorch says it.
         reason: String,
     },
+    /// More threads than anybody can mean.
+    #[error("{asked} threads were asked for, must be at most 65536")]
+    TooManyThreads {
+        /// How many.
+        asked: usize,
+    },
     /// A thread pool was already started with another size.
     #[error("the {pool} thread pool already runs {got} threads, asked for {want}")]
     Threads {

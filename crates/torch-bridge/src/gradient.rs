@@ -16,7 +16,8 @@ type Callback = Box<dyn Fn(&Tensor) -> Result<Vec<Option<Tensor>>, Error> + Send
 /// `value` must be fresh: computed natively or under [`no_grad`]. When no input requires a gradient, or gradients are
 /// not recorded, `value` comes back unchanged and `backward` is dropped.
 ///
-/// The backward pass may run on another thread. A panic in `backward`, an error, a wrong number or a wrong shape of
+/// The backward pass may run on another thread; of several threads that run it over aliases of one loss, each waits for the one before, so that
+/// they must not be those of a pool that `backward` itself waits for. A panic in `backward`, an error, a wrong number or a wrong shape of
 /// gradients surface as an error of `f_backward`. A second derivative is refused by name, never silently zero.
 ///
 /// # Errors

@@ -21,12 +21,11 @@ const LARGEST: usize = 1 << 16;
 /// libtorch waits for it.
 ///
 /// # Errors
-/// [`Error::Threads`] when rayon's pool was already started with another size, where libtorch's is set all the same, or for more than
-/// 65,536 threads.
+/// [`Error::Threads`] when rayon's pool was already started with another size, where libtorch's is set all the same;
+/// [`Error::TooManyThreads`] for more than 65,536.
 pub fn configure_threads(n: usize) -> Result<Threads, Error> {
     let n = if n == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { n };
-    let count = i32::try_from(n).ok().filter(|_| n <= LARGEST);
-    let count = count.ok_or(Error::Threads { pool: "libtorch", got: LARGEST, want: n })?;
+    let count = i32::try_from(n).ok().filter(|_| n <= LARGEST).ok_or(Error::TooManyThreads { asked: n })?;
     tch::set_num_threads(count);
     // Fails when the pool already runs, which is fine if it has the size.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();

@@ -46,10 +46,10 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     config.check()?;
     let seeds = session.seeds(config.seeds);
     // What cannot be read is told before anything is trained.
-    let test = measure::TestSet::new(session, config)?;
-    test.corrupted(variata_fourier_aug::Corruption::COMMON[0], 1)?;
+    measure::TestSet::new(session, config)?.check_files()?;
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
     let Some(trained) = models::train_all(session, &folder, config, &seeds)? else { return Ok(None) };
+    let test = measure::TestSet::new(session, config)?;
     let Some(models) = measure::measure(session, config, &test, trained)? else { return Ok(None) };
     let results = measure::grouped(models, &seeds);
     let mut metrics = Metrics::new();

@@ -76,6 +76,18 @@ impl TestSet {
         self.folder.is_some()
     }
 
+    /// That the files of corrupted images are there and the first can be read.
+    pub(super) fn check_files(&self) -> Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        for corruption in Corruption::COMMON {
+            let file = folder.join(format!("{}.npy", corruption.name()));
+            if !file.is_file() {
+                bail!("{} is not there", file.display());
+            }
+        }
+        self.corrupted(Corruption::COMMON[0], 1).map(|_| ())
+    }
+
     /// The images under a corruption.
     pub(super) fn corrupted(&self, corruption: Corruption, severity: u8) -> Result<Array4<u8>> {
         let Some(folder) = &self.folder else {
