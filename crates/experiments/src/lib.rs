@@ -9,6 +9,7 @@ pub mod papers;
 mod parallel;
 mod pixels;
 mod preset;
+mod run_data;
 mod session;
 pub mod settings;
 mod shard;

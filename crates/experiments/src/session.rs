@@ -6,8 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use variata_datasets::{
-    Checksum, ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source, SplitOptions,
-    Splits,
+    ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source, SplitOptions, Splits,
 };
 use variata_models::tch::{Cuda, Device};
 use variata_models::train::{
@@ -22,6 +21,7 @@ use variata_report::{
 use crate::Preset;
 use crate::features;
 use crate::parallel::{self, Shares};
+use crate::run_data::RunData;
 use crate::shard::{self, Part};
 use crate::workers::Joined;
 
@@ -54,31 +54,6 @@ pub struct SessionOptions {
     pub stop: StopFlag,
     /// Who trains the models.
     pub workers: Joined,
-}
-
-/// What a manifest and the checkpoints say of the data.
-pub trait RunData {
-    /// Its name, part of a folder's.
-    fn name(&self) -> &str;
-    /// Digest of its content.
-    fn checksum(&self) -> Checksum;
-    /// How much of what it is.
-    fn description(&self) -> String;
-}
-
-impl RunData for ImageDataset {
-    fn name(&self) -> &str {
-        self.name()
-    }
-
-    fn checksum(&self) -> Checksum {
-        self.checksum()
-    }
-
-    fn description(&self) -> String {
-        let [channels, height, width] = self.image_shape();
-        format!("{} images of {channels} × {height} × {width}", self.len())
-    }
 }
 
 /// A process that runs an experiment: threads and device are set, the data is loaded, Ctrl-C asks for a stop.

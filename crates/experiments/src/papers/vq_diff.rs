@@ -71,7 +71,7 @@ pub fn reproduce(preset_name: &str, options: SessionOptions) -> Result<Option<Pa
     let claims = claims::claims(&results, config.diff.scale);
     let report = Report {
         title: "VQ-Diff".to_owned(),
-        subtitle: format!("{} · preset {} · seeds: {}", crate::session::RunData::name(&**data), preset.name, seeds.len()),
+        subtitle: format!("{} · preset {} · seeds: {}", crate::run_data::RunData::name(&**data), preset.name, seeds.len()),
         paper: "Differentiable VQ-VAE's for robust white matter streamline encodings (Lizarraga, Taraku, Honig, Wu, Joshi)".to_owned(),
         summary: figures::summary(&results, &claims, data, config),
         lead: Some(figures::subject(&results[0], data, &shared)?),

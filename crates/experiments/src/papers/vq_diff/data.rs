@@ -11,7 +11,8 @@ use variata_streamlines::{
 
 use super::VqDiffConfig;
 use super::config::{NormalizeBy, SplitBy};
-use crate::session::{Parts, RunData};
+use crate::run_data::RunData;
+use crate::session::Parts;
 
 /// Name of the made-up bundles.
 pub(super) const PHANTOM: &str = "phantom";
