@@ -40,12 +40,10 @@ pub enum Error {
     Tensor(#[from] variata_torch_bridge::Error),
     /// A file could not be written.
     #[cfg(feature = "png")]
-    #[error("{}: cannot {action}: {source}", file.display())]
+    #[error("cannot write {}: {source}", file.display())]
     File {
         /// The file.
         file: std::path::PathBuf,
-        /// What was tried, as in "create".
-        action: &'static str,
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },

@@ -56,10 +56,10 @@ pub fn write_png(path: impl AsRef<Path>, pixels: &ArrayRef3<u8>) -> Result<(), E
     let path = path.as_ref();
     // The encoder goes back and forth, which a writer need not do.
     let mut bytes = Cursor::new(Vec::new());
-    let refused = |action, source| Error::File { file: path.to_path_buf(), action, source };
-    image.write_to(&mut bytes, ImageFormat::Png).map_err(|error| refused("encode", error.into()))?;
+    let refused = |source| Error::File { file: path.to_path_buf(), source };
+    image.write_to(&mut bytes, ImageFormat::Png).map_err(|error| refused(error.into()))?;
     variata_files::replace(path, |file| file.write_all(bytes.get_ref()))
-        .map_err(|variata_files::Error { action, source }| refused(action, source.into()))
+        .map_err(|error| refused(error.source.into()))
 }
 
 impl Picture {
