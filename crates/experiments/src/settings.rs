@@ -93,6 +93,21 @@ impl Default for ClassifierSettings {
     }
 }
 
+/// Refuses a list that has something twice.
+///
+/// # Errors
+/// It has; the message names the list, and the item as `name` gives it.
+pub(crate) fn check_distinct<T: PartialEq, N: std::fmt::Display>(
+    list: &str,
+    items: &[T],
+    name: impl Fn(&T) -> N,
+) -> Result<()> {
+    match (1..items.len()).find(|&i| items[..i].contains(&items[i])) {
+        Some(twice) => bail!("`{list}` has {} twice, must be different", name(&items[twice])),
+        None => Ok(()),
+    }
+}
+
 /// Refuses a count outside its range: name, value, lowest, highest.
 ///
 /// # Errors

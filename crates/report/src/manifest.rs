@@ -174,6 +174,7 @@ impl Manifest {
         if let Some(libtorch) = &self.libtorch {
             rows.push(("libtorch", libtorch.clone()));
         }
+        rows.extend(self.inputs.iter().map(|input| ("Given", input.clone())));
         rows
     }
 }

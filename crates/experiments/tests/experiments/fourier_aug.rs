@@ -79,7 +79,11 @@ fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
     let output = of_paper("vae", want.path(), crate::TINY, 1, &["--features", &features]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let html = std::fs::read_to_string(want.path().join("runs/vae/tiny-0/report.html")).unwrap();
-    assert!(html.contains("FID compares the features that the given network gives"));
+    for words in
+        ["FID compares the features that the given network gives", "features of a network with SHA-256"]
+    {
+        assert!(html.contains(words), "{words}");
+    }
 }
 
 #[test]

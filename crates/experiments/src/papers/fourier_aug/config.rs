@@ -10,7 +10,7 @@ use variata_fourier_aug::{
 use variata_models::train::{OptimizerConfig, SgdConfig};
 use variata_models::{Architecture, ClassifierConfig, ComputeConfig};
 
-use crate::settings::{DataConfig, Training, check_counts};
+use crate::settings::{DataConfig, Training, check_counts, check_distinct};
 
 /// Everything that a preset may set. What the paper leaves out is as in AugMix's code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,9 +131,7 @@ impl FourierAugConfig {
         if !sets.contains(&AugmentationSet::Base) {
             bail!("`augmentations` is {sets:?}, must have Base, which the others are compared with");
         }
-        if let Some(i) = (1..sets.len()).find(|&i| sets[..i].contains(&sets[i])) {
-            bail!("`augmentations` has {} twice, must be different", sets[i].name());
-        }
+        check_distinct("augmentations", sets, |set| set.name())?;
         let [low, high] = self.augment.norm;
         if !(low >= 0.0 && low <= high && high.is_finite()) {
             bail!("`augment.norm` is [{low}, {high}], must be finite, >= 0 and in order");

@@ -8,7 +8,7 @@ use variata_models::{
 };
 
 use super::models::{Method, Variant};
-use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts};
+use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts, check_distinct};
 
 /// Everything that a preset may set. What the paper leaves out is as in the same authors' other code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,20 +108,13 @@ impl SlicedConfig {
         if self.searched.contains(&Method::Ae) {
             bail!("`searched` has ae, which has no weight, must be others");
         }
-        if let Some(twice) =
-            (1..self.searched.len()).find(|&i| self.searched[..i].contains(&self.searched[i]))
-        {
-            bail!("`searched` has {} twice, must be different", self.searched[twice].name());
-        }
-        for (i, weight) in self.weights.iter().enumerate() {
+        check_distinct("searched", &self.searched, |method| method.name())?;
+        for weight in &self.weights {
             if !(*weight > 0.0 && weight.is_finite()) {
                 bail!("`weights` has {weight}, must be finite and > 0");
             }
-            if self.weights[..i].contains(weight) {
-                bail!("`weights` has {weight} twice, must be different");
-            }
         }
-        Ok(())
+        check_distinct("weights", &self.weights, |weight| *weight)
     }
 
     /// The term of a model, `None` for the plain autoencoder.

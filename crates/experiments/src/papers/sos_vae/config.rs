@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use variata_models::{Architecture, BottleneckConfig, Error, ImageShape};
 
-use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts};
+use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts, check_distinct};
 
 /// Everything that a preset may set. The paper's values, where it gives them, are those of the preset `full`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -151,12 +151,7 @@ impl SosVaeConfig {
         if !(self.rank >= 1 && self.other_ranks.iter().all(|&r| r >= 1)) {
             bail!("`rank` is {}, `other_ranks` {:?}, must be at least 1", self.rank, self.other_ranks);
         }
-        if let Some(twice) =
-            (1..self.other_ranks.len()).find(|&i| self.other_ranks[..i].contains(&self.other_ranks[i]))
-        {
-            bail!("`other_ranks` has {} twice, must be different", self.other_ranks[twice]);
-        }
-        Ok(())
+        check_distinct("other_ranks", &self.other_ranks, |rank| *rank)
     }
 }
 

@@ -10,7 +10,7 @@ use variata_models::{
 use variata_streamlines::Tract;
 
 use super::models::Method;
-use crate::settings::{Training, check_counts};
+use crate::settings::{Training, check_counts, check_distinct};
 
 /// Everything that a preset may set. Defaults are the paper's, or those of its authors' code, but for the slips of that code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -206,12 +206,7 @@ impl VqDiffConfig {
                 bail!("`{name}` is {value}, must be {must}");
             }
         }
-        for (i, tract) in d.tracts.iter().enumerate() {
-            if d.tracts[..i].contains(tract) {
-                bail!("`data.tracts` has {tract} twice, must be different");
-            }
-        }
-        Ok(())
+        check_distinct("data.tracts", &d.tracts, Clone::clone)
     }
 
     /// The model of a method, for a training of so many steps.
