@@ -50,7 +50,7 @@ pub fn cholesky(a: &mut [f64], n: usize) -> Result<(), (usize, f64)> {
 /// Stops where the largest pivot left is ≤ n·u·max aᵢᵢ, the size of the rounding errors.
 ///
 /// # Errors
-/// A pivot that is more negative than rounding explains, and its value.
+/// A pivot that is more negative than rounding explains, and its value; or a row in which more is left beside the diagonal, and minus its size.
 pub fn semidefinite_factor(a: &[f64], n: usize) -> Result<(Vec<f64>, usize), (usize, f64)> {
     let mut x = vec![0.0; n * n];
     let mut left: Vec<f64> = (0..n).map(|i| a[i * n + i]).collect();

@@ -353,10 +353,12 @@ fn bins(confidence: &[f64], correct: &[bool], binning: Binning) -> Result<(Vec<u
                 let c = confidence[i];
                 let b = ((c * bins as f64) as usize).min(bins - 1);
                 // The product is rounded: 0.29 · 100 is below 29. The edges decide.
-                match () {
-                    () if c < edge(b) => b - 1,
-                    () if b + 1 < bins && c >= edge(b + 1) => b + 1,
-                    () => b,
+                if c < edge(b) {
+                    b - 1
+                } else if b + 1 < bins && c >= edge(b + 1) {
+                    b + 1
+                } else {
+                    b
                 }
             };
             (0..bins).map(|b| order.partition_point(|&i| bin(i) <= b)).collect()

@@ -209,7 +209,8 @@ impl CorruptionPixel for f32 {
 /// Any height and width of at least 1; 1 or 3 channels. `severity` 1 to 5.
 ///
 /// # Errors
-/// An empty image, another number of channels, a severity outside 1 to 5, an `f32` outside [0, 1].
+/// An empty image, another number of channels, a severity outside 1 to 5, an `f32` outside [0, 1]; fog or frost on a side of more than 8192
+/// pixels.
 ///
 /// # Numerics
 /// f64 inside. `u8` results are truncated where the original truncates; boxes and JPEG are rounded, as by Pillow.

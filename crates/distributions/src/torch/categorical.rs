@@ -97,10 +97,15 @@ impl Categorical {
     pub fn icdf(&self, p: &Tensor) -> Result<Tensor, Error> {
         check_floating(&[("logits", &self.logits), ("p", p)])?;
         fits(self.batch_shape(), ("p", p))?;
-        let sums = self.rows(&size(p)).exp().cumsum(-1, Kind::Double);
+        let rows = self.rows(&size(p));
+        let sums = rows.exp().cumsum(-1, Kind::Double);
         let below =
             sums.lt_tensor(&p.to_kind(Kind::Double).unsqueeze(-1)).sum_dim_intlist(-1, false, Kind::Int64);
-        Ok(below.clamp_max(self.classes() as i64 - 1))
+        // Sums that rounding keeps below p: the last class that can be.
+        let classes = Tensor::arange(self.classes() as i64, (Kind::Int64, rows.device()));
+        let last =
+            (rows.gt(f64::NEG_INFINITY).to_kind(Kind::Int64) * classes).amax([-1i64].as_slice(), false);
+        Ok(below.minimum(&last))
     }
 
     /// Entropy of each item, in nats.

@@ -281,6 +281,11 @@ fn categorical() {
     let share = numbers(&[3, 2], 9).mapv(|v| 0.5 + 0.33 * v);
     let classes = |t: &Tensor| array(t).mapv(|k| k as usize);
     assert_eq!(classes(&p.icdf(&leaf(&share)).unwrap()), ours.icdf(&share).unwrap());
+    // Nine equal probabilities sum to less than 1: the last class that can be, not the last.
+    let nine = ndarray::Array2::from_shape_fn((1, 10), |(_, k)| if k < 9 { 0.0 } else { f64::NEG_INFINITY });
+    let sure = ndarray::arr1(&[1f64]);
+    let found = Categorical::new(leaf(&nine.into_dyn())).unwrap().icdf(&leaf(&sure.into_dyn())).unwrap();
+    assert_eq!(found.int64_value(&[0]), 8);
     let noise = numbers(&[3, 2, 5], 4);
     assert_eq!(
         classes(&p.sample_from_noise(&leaf(&noise)).unwrap()),
