@@ -110,8 +110,12 @@ fn noise<T: Compute>(words: &[u32; ROWS], further: impl Fn() -> [u32; ROWS]) -> 
 /// Gumbel noise of the rows from `first` on for a pair of codes.
 #[inline(always)]
 pub(crate) fn pair<T: Compute>(seed: u64, first: u64, pair: u32) -> [[T; ROWS]; 2] {
-    let drawn = words(seed, first, pair);
-    std::array::from_fn(|c| noise(&drawn[c], || words(seed, first, pair | FURTHER)[c]))
+    let [a, b] = words(seed, first, pair);
+    // One after the other: `array::from_fn` would call a function compiled for the shortest vectors.
+    [
+        noise(&a, || words(seed, first, pair | FURTHER)[0]),
+        noise(&b, || words(seed, first, pair | FURTHER)[1]),
+    ]
 }
 
 /// Standard Gumbel noise [rows, codes] of a seed: what [`Noise::Seeded`](super::Noise::Seeded) adds, for rows from `first_row` on.
