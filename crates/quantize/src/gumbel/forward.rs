@@ -154,12 +154,7 @@ impl<T: Compute> Step<'_, T> {
         for b in 0..mixture.blocks() {
             let inside = self.logits.block::<V, J>(simd, self.values, self.row, b, tile);
             let before = *best;
-            for (x, number) in tile[..inside].iter().zip(&mixture.packed.numbers[b * BLOCK..]) {
-                for r in 0..ROWS {
-                    position[r] = if x[r] > best[r] { *number } else { position[r] };
-                    best[r] = if x[r] > best[r] { x[r] } else { best[r] };
-                }
-            }
+            largest::<T, V>(simd, &tile[..inside], &mixture.packed.numbers[b * BLOCK..], best, position);
             if b > 0 {
                 let mut factors = [T::ONE; ROWS];
                 let mut risen = false;
@@ -184,5 +179,31 @@ impl<T: Compute> Step<'_, T> {
             sum.iter_mut().zip(&total).for_each(|(sum, total)| *sum += total.to_f64());
             mix::<T, V, J>(simd, &tile[..inside], mixture.block(b).1, mixed);
         }
+    }
+}
+
+/// The largest logit of each row so far, and its code's number.
+#[inline(always)]
+fn largest<T: Compute, V: Simd>(
+    simd: V,
+    tile: &[[T; ROWS]],
+    numbers: &[T],
+    best: &mut [T; ROWS],
+    position: &mut [T; ROWS],
+) {
+    let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
+    for first in (0..ROWS).step_by(2 * lanes) {
+        let best = T::vectors_mut::<V>(&mut best[first..]);
+        let position = T::vectors_mut::<V>(&mut position[first..]);
+        let (mut most, mut which) = ([best[0], best[1]], [position[0], position[1]]);
+        for (x, number) in tile.iter().zip(numbers) {
+            let (x, number) = (T::vectors::<V>(&x[first..]), T::splat(simd, *number));
+            for i in 0..2 {
+                which[i] = T::where_less(simd, (most[i], x[i]), number, which[i]);
+                most[i] = T::max(simd, most[i], x[i]);
+            }
+        }
+        best[..2].copy_from_slice(&most);
+        position[..2].copy_from_slice(&which);
     }
 }
