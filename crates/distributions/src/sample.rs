@@ -65,11 +65,12 @@ pub trait Compute:
     /// Whether this is `f32`.
     #[doc(hidden)]
     const SINGLE: bool;
-    /// eˣ for x ≤ 0, branch-free in f32; ≤ 2 ulp, and 0 where that is no normal number.
+    /// eˣ for x ≤ 0, branch-free in f32; ≤ 2 ulp, and 0 where that is no normal number. For loops compiled for instructions that
+    /// multiply and add at once: elsewhere f32 is slow.
     #[doc(hidden)]
     #[must_use]
     fn exp(self) -> Self;
-    /// log x for normal x > 0, branch-free in f32; ≤ 2 ulp.
+    /// log x for normal x > 0, branch-free in f32; ≤ 2 ulp. For the same loops as [`exp`](Self::exp).
     #[doc(hidden)]
     #[must_use]
     fn ln(self) -> Self;

@@ -1,4 +1,4 @@
-//! The functions of the kernels: f64, branch-free, without fused multiply-adds.
+//! The functions of the kernels: branch-free; those of f64 without fused multiply-adds unless they say so, those of f32 with.
 
 use crate::special::ndtr::{INV_SQRT_TWO_PI, scaled_tail_from};
 
@@ -113,15 +113,15 @@ pub(crate) fn exp_single(x: f32) -> f32 {
     // Multiples of the first by integers below 2⁸ are exact.
     let (high, low) = (0.693_359_375_f32, -2.121_944_4e-4_f32);
     let inside = x.max(-87.0);
-    let shifted = inside * std::f32::consts::LOG2_E + ROUND;
+    let shifted = inside.mul_add(std::f32::consts::LOG2_E, ROUND);
     let k = shifted - ROUND;
     let power = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
-    let r = (inside - k * high) - k * low;
+    let r = (-k).mul_add(low, (-k).mul_add(high, inside));
     let mut series = 1.0 / 5040.0f32;
     for c in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5] {
-        series = series * r + c;
+        series = series.mul_add(r, c);
     }
-    let value = power * (1.0 + (r + r * r * series));
+    let value = power.mul_add((r * r).mul_add(series, r), power);
     if x < -87.0 { 0.0 } else { value }
 }
 
@@ -147,10 +147,10 @@ pub(crate) fn ln_single(x: f32) -> f32 {
     // log(1 + t) = t − t²/2 + t³P(t) with the best P of degree 8, whose error is 3·10⁻⁸.
     let mut series = 0.069_716_115_f32;
     for c in LOG_SINGLE {
-        series = series * t + c;
+        series = series.mul_add(t, c);
     }
-    let near = t + t * t * (t * series - 0.5);
-    e * 0.693_359_375 + (near - e * 2.121_944_4e-4)
+    let near = (t * t).mul_add(t.mul_add(series, -0.5), t);
+    e.mul_add(0.693_359_375, e.mul_add(-2.121_944_4e-4, near))
 }
 
 /// Two positive numbers compared: see [`compare`].

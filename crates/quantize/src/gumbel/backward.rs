@@ -246,16 +246,14 @@ impl<T: Compute> Step<'_, T> {
             );
             let mut along = [T::ZERO; ROWS];
             for (k, (w, h)) in weights[..inside].iter_mut().zip(slopes[..inside].iter_mut()).enumerate() {
-                let mut total = [T::ZERO; ROWS];
                 for r in 0..ROWS {
                     let gap = w[r] - largest[r];
                     w[r] = (gap * kappa).exp() * inverse[r];
                     h[r] = T::ZERO - w[r] * open[r] * (h[r] + means[r]);
                     along[r] = along[r] + h[r] * gap;
                     rest[r] = rest[r] + h[r];
-                    total[r] = h[r];
                 }
-                self.sums.slopes[b * BLOCK + k] += total.iter().map(|v| v.to_f64()).sum::<f64>();
+                self.sums.slopes[b * BLOCK + k] += total(h);
             }
             temperature.iter_mut().zip(&along).for_each(|(to, v)| *to += v.to_f64());
             mix::<T, V, J>(simd, &slopes[..inside], mixture.block(b).1, mixed);
@@ -267,6 +265,19 @@ impl<T: Compute> Step<'_, T> {
         }
         self.sums.temperature += temperature.iter().sum::<f64>();
     }
+}
+
+/// The sum over the rows of a panel: by halves in vectors, the last four in f64.
+#[inline(always)]
+fn total<T: Compute>(values: &[T; ROWS]) -> f64 {
+    let mut sums = *values;
+    let mut half = ROWS / 2;
+    while half >= 4 {
+        let (low, high) = sums.split_at_mut(half);
+        low.iter_mut().zip(high).for_each(|(low, high)| *low = *low + *high);
+        half /= 2;
+    }
+    sums[..4].iter().map(|v| v.to_f64()).sum()
 }
 
 /// codes[k][d] += Σ over rows of both factors[k][row]·values[row][d], which are [panel of dimensions][row][dimension].
@@ -324,8 +335,10 @@ pub(crate) fn visit<S: Sample<Compute = T>, T: Compute>(
     for (start, part) in (0..).step_by(ROWS).zip(z.axis_chunks_iter(ndarray::Axis(0), ROWS)) {
         let rows: Vec<S> = part.iter().copied().collect();
         mixture.packed.rows(&rows, &mut panels, &mut norms);
+        let mut largest = [T::ZERO; ROWS];
+        largest.iter_mut().zip(&found.largest[start..]).for_each(|(to, v)| *to = *v);
         for b in 0..mixture.blocks() {
-            let block = Block { logits: &logits, values: &panels, row: start, b, tile: &mut tile };
+            let block = Block { logits: &logits, values: &panels, row: start, b, largest, tile: &mut tile };
             let inside = Arch::new().dispatch(block);
             for r in 0..rows.len() / depth {
                 let row = start + r;
@@ -333,8 +346,7 @@ pub(crate) fn visit<S: Sample<Compute = T>, T: Compute>(
                     let w = if options.temperature == 0.0 {
                         if found.indices[row] == b * BLOCK + k { T::ONE } else { T::ZERO }
                     } else {
-                        let e = ((tile[k][r] - found.largest[row]) * logits.kappa).exp();
-                        T::from_f64(e.to_f64() / found.sums[row])
+                        T::from_f64(tile[k][r].to_f64() / found.sums[row])
                     };
                     f(row, b * BLOCK + k, w);
                 }
@@ -343,11 +355,13 @@ pub(crate) fn visit<S: Sample<Compute = T>, T: Compute>(
     }
 }
 
+/// Makes e^(logit − largest) of a block.
 struct Block<'a, T> {
     logits: &'a Logits<'a, T>,
     values: &'a [T],
     row: usize,
     b: usize,
+    largest: [T; ROWS],
     tile: &'a mut Tile<T>,
 }
 
@@ -356,11 +370,17 @@ impl<T: Compute> WithSimd for Block<'_, T> {
 
     #[inline(always)]
     fn with_simd<V: Simd>(self, simd: V) -> usize {
-        let Self { logits, values, row, b, tile } = self;
-        if logits.mixture.packed.step == STEP {
+        let Self { logits, values, row, b, largest, tile } = self;
+        let inside = if logits.mixture.packed.step == STEP {
             logits.block::<V, STEP>(simd, values, row, b, tile)
         } else {
             logits.block::<V, NARROW>(simd, values, row, b, tile)
+        };
+        for x in &mut tile[..inside] {
+            for r in 0..ROWS {
+                x[r] = ((x[r] - largest[r]) * logits.kappa).exp();
+            }
         }
+        inside
     }
 }

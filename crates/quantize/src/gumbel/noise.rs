@@ -4,7 +4,7 @@
 //! a side and 31 bits of v in (0, ½); where few of the 31 bits are left, v gets 32 more, so that both tails go on to 2⁻⁶⁵.
 
 use ndarray::{Array2, s};
-use variata_distributions::lanes::Compute;
+use variata_distributions::lanes::{Compute, widest};
 
 use crate::pack::ROWS;
 
@@ -112,10 +112,7 @@ fn noise<T: Compute>(words: &[u32; ROWS], further: impl Fn() -> [u32; ROWS]) -> 
 pub(crate) fn pair<T: Compute>(seed: u64, first: u64, pair: u32) -> [[T; ROWS]; 2] {
     let [a, b] = words(seed, first, pair);
     // One after the other: `array::from_fn` would call a function compiled for the shortest vectors.
-    [
-        noise(&a, || words(seed, first, pair | FURTHER)[0]),
-        noise(&b, || words(seed, first, pair | FURTHER)[1]),
-    ]
+    [noise(&a, || words(seed, first, pair | FURTHER)[0]), noise(&b, || words(seed, first, pair | FURTHER)[1])]
 }
 
 /// Standard Gumbel noise [rows, codes] of a seed: what [`Noise::Seeded`](super::Noise::Seeded) adds, for rows from `first_row` on.
@@ -133,7 +130,11 @@ pub fn gumbel_noise<T: Compute>(seed: u64, first_row: u64, rows: usize, codes: u
     let mut out = Array2::from_elem((rows, codes), T::ZERO);
     for first in (0..rows).step_by(ROWS) {
         for code in (0..codes).step_by(2) {
-            let noise = pair::<T>(seed, first_row.wrapping_add(first as u64), (code / 2) as u32);
+            let start = first_row.wrapping_add(first as u64);
+            let noise = widest(
+                #[inline(always)]
+                || pair::<T>(seed, start, (code / 2) as u32),
+            );
             for (c, noise) in noise.iter().enumerate().take(codes - code) {
                 let to = out.slice_mut(s![first..rows.min(first + ROWS), code + c]);
                 to.into_iter().zip(noise).for_each(|(to, g)| *to = *g);
