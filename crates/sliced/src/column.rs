@@ -64,10 +64,7 @@ impl Step {
 impl Scratch {
     /// Sorts the column into `places` and `sorted`.
     pub(crate) fn sort<T: Compute>(&mut self, y: &[T]) {
-        self.places.clear();
-        self.places.extend(self.order.sort(y).map(|i| i as u32));
-        self.sorted.clear();
-        self.sorted.extend(self.places.iter().map(|&i| y[i as usize].to_f64()));
+        self.order.sort(y, &mut self.places, &mut self.sorted);
     }
 
     /// `first` and `second`: distribution function and density of the target at the sorted points, which are of type `T`.

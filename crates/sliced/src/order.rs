@@ -1,106 +1,204 @@
-//! Sorting: packed words of a scaled value and a position, by radix.
+//! Sorting: by radix on a linear map of the values to integers.
 //!
-//! The values are mapped linearly onto 31-bit integers, which keeps their order but for ties, so that two passes over a few
-//! more bits than the number of values has put nearly all in place; what shares those bits is put in order by the values
-//! themselves.
+//! The map keeps their order but for ties, so that two passes over a few more bits than the number of values has put nearly all
+//! in place; the rest is put in order by the values themselves, each moving a place or two.
 
-use variata_distributions::lanes::Compute;
+use variata_distributions::lanes::{Compute, widest};
 
-/// Below this length a comparison sort of the words is faster than the tables of a radix sort.
-const SMALL: usize = 400;
-/// Largest integer of the map, with room for rounding.
-const RANGE: f64 = 2_147_483_000.0;
-/// Bits that say where in the word the integer is.
-const SHIFT: u32 = 32;
-/// Bits of the integer.
-const BITS: u32 = 31;
+/// Below this length a comparison sort of packed words is faster than the tables of a radix sort.
+const SMALL: usize = 96;
+/// Bits of the integers for that sort.
+const SMALL_BITS: u32 = 30;
+/// 1.5·2⁵²: adding it rounds to an integer and leaves that in the low bits.
+const ROUND: f64 = 6_755_399_441_055_744.0;
+/// Values for each of which the range is sought on its own.
+const LANES: usize = 32;
+/// Moves per value after which the map is taken to have failed: most values share an integer.
+const MOVES: usize = 8;
 
 /// Memory of a sort, kept between sorts.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
-    words: Vec<u64>,
-    spare: Vec<u64>,
+    integers: Vec<u32>,
+    short: Vec<u32>,
+    long: Vec<u64>,
     counts: Vec<u32>,
 }
 
 impl Order {
-    /// The positions of the values in ascending order, ties by position. −0 counts as +0. At most 2³² values, all finite
-    /// and none above 1e150 in size.
-    pub(crate) fn sort<T: Compute>(&mut self, y: &[T]) -> impl ExactSizeIterator<Item = usize> + use<'_, T> {
+    /// The positions of the values in ascending order, ties by position, and the values in that order. −0 counts as +0. At most
+    /// 2³² values, all finite and none above 1e150 in size.
+    pub(crate) fn sort<T: Compute>(&mut self, y: &[T], places: &mut Vec<u32>, sorted: &mut Vec<f64>) {
         let n = y.len();
-        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-        for v in y {
-            (low, high) = (low.min(v.to_f64()), high.max(v.to_f64()));
-        }
-        let scale = RANGE / (high - low);
-        // 0·∞, where all values agree, becomes 0.
-        let word = |(i, v): (usize, &T)| {
-            let integer = ((v.to_f64() - low) * scale) as i32;
-            u64::from(integer as u32) << SHIFT | i as u64
-        };
-        self.words.clear();
-        self.words.extend(y.iter().enumerate().map(word));
-        let seen = if n < SMALL {
-            self.words.sort_unstable();
-            BITS
+        self.integers.resize(n, 0);
+        places.resize(n, 0);
+        sorted.resize(n, 0.0);
+        if n < SMALL {
+            map(y, SMALL_BITS, &mut self.integers);
+            self.long.clear();
+            self.long.extend((0u64..).zip(&self.integers).map(|(i, &q)| u64::from(q) << 32 | i));
+            self.long.sort_unstable();
+            places.iter_mut().zip(&self.long).for_each(|(to, word)| *to = *word as u32);
         } else {
             // Two digits, that have six bits more than the number of values.
-            let digit = (n.ilog2() + 7).div_ceil(2).min(12);
-            self.radix(digit);
-            2 * digit
-        };
-        finish(&mut self.words, y, SHIFT + BITS - seen);
-        self.words.iter().map(|&word| place(word))
-    }
-
-    /// Sorts by the two uppermost digits, stably: the lower one first.
-    fn radix(&mut self, digit: u32) {
-        let Self { words, spare, counts } = self;
-        let buckets = 1usize << digit;
-        let shifts = [SHIFT + BITS - 2 * digit, SHIFT + BITS - digit];
-        counts.clear();
-        counts.resize(2 * buckets, 0);
-        let (lower, upper) = counts.split_at_mut(buckets);
-        let mask = buckets - 1;
-        for &word in words.iter() {
-            lower[(word >> shifts[0]) as usize & mask] += 1;
-            upper[(word >> shifts[1]) as usize & mask] += 1;
-        }
-        spare.resize(words.len(), 0);
-        for (counts, shift) in [(lower, shifts[0]), (upper, shifts[1])] {
-            let mut next = 0;
-            for count in counts.iter_mut() {
-                (next, *count) = (next + *count, next);
+            let digit = ((n.ilog2() + 6) / 2).min(12);
+            map(y, 2 * digit, &mut self.integers);
+            let Self { integers, short, long, counts } = self;
+            if n <= 1 << (u32::BITS - digit) {
+                radix(integers, digit, short, counts, places);
+            } else {
+                radix(integers, digit, long, counts, places);
             }
-            for &word in words.iter() {
-                let at = &mut counts[(word >> shift) as usize & mask];
-                spare[*at as usize] = word;
-                *at += 1;
-            }
-            std::mem::swap(words, spare);
         }
+        gather(y, places, sorted);
+        finish(y, places, sorted);
     }
 }
 
-#[inline(always)]
-fn place(word: u64) -> usize {
-    (word & 0xFFFF_FFFF) as usize
+/// The smallest and the largest value.
+fn range<T: Compute>(y: &[T]) -> (f64, f64) {
+    let Some(&first) = y.first() else { return (0.0, 0.0) };
+    let (low, high) = widest(
+        #[inline(always)]
+        || {
+            let (mut low, mut high) = ([first; LANES], [first; LANES]);
+            let (chunks, rest) = y.as_chunks::<LANES>();
+            for values in chunks {
+                for (low, &v) in low.iter_mut().zip(values) {
+                    *low = if v < *low { v } else { *low };
+                }
+                for (high, &v) in high.iter_mut().zip(values) {
+                    *high = if v > *high { v } else { *high };
+                }
+            }
+            for &v in rest {
+                low[0] = if v < low[0] { v } else { low[0] };
+                high[0] = if v > high[0] { v } else { high[0] };
+            }
+            (low, high)
+        },
+    );
+    let low = low.iter().fold(f64::INFINITY, |a, v| a.min(v.to_f64()));
+    (low, high.iter().fold(f64::NEG_INFINITY, |a, v| a.max(v.to_f64())))
 }
 
-/// Sorts the runs that agree above `shift` by the values themselves.
-fn finish<T: Compute>(words: &mut [u64], y: &[T], shift: u32) {
-    // −0 and +0 are one.
-    let value = |word: u64| y[place(word)].to_f64() + 0.0;
-    let mut at = 0;
-    while at + 1 < words.len() {
-        if words[at] >> shift != words[at + 1] >> shift {
-            at += 1;
+/// Integers of `bits` bits that do not fall where the values rise.
+fn map<T: Compute>(y: &[T], bits: u32, integers: &mut [u32]) {
+    let (low, high) = range(y);
+    // Room for rounding. Where all values agree, 0·∞ is not a number, and its low bits are 0.
+    let scale = ((1u64 << bits) as f64 - 4.0) / (high - low);
+    widest(
+        #[inline(always)]
+        || {
+            for (integer, v) in integers.iter_mut().zip(y) {
+                *integer = ((v.to_f64() - low) * scale + ROUND).to_bits() as u32;
+            }
+        },
+    );
+}
+
+/// An upper digit and a position in one word.
+trait Word: Copy {
+    const ZERO: Self;
+    fn pack(upper: u32, place: usize, digit: u32) -> Self;
+    fn upper(self, digit: u32) -> usize;
+    fn place(self, digit: u32) -> u32;
+}
+
+impl Word for u32 {
+    const ZERO: Self = 0;
+    #[inline(always)]
+    fn pack(upper: u32, place: usize, digit: u32) -> Self {
+        upper << (Self::BITS - digit) | place as Self
+    }
+    #[inline(always)]
+    fn upper(self, digit: u32) -> usize {
+        (self >> (Self::BITS - digit)) as usize
+    }
+    #[inline(always)]
+    fn place(self, digit: u32) -> u32 {
+        self & ((1 << (Self::BITS - digit)) - 1)
+    }
+}
+
+impl Word for u64 {
+    const ZERO: Self = 0;
+    #[inline(always)]
+    fn pack(upper: u32, place: usize, _: u32) -> Self {
+        Self::from(upper) << 32 | place as Self
+    }
+    #[inline(always)]
+    fn upper(self, _: u32) -> usize {
+        (self >> 32) as usize
+    }
+    #[inline(always)]
+    fn place(self, _: u32) -> u32 {
+        self as u32
+    }
+}
+
+/// Positions by two digits of the integers, stably: the lower one first.
+fn radix<W: Word>(
+    integers: &[u32],
+    digit: u32,
+    words: &mut Vec<W>,
+    counts: &mut Vec<u32>,
+    places: &mut [u32],
+) {
+    let buckets = 1usize << digit;
+    let mask = buckets - 1;
+    counts.clear();
+    counts.resize(2 * buckets, 0);
+    let (lower, upper) = counts.split_at_mut(buckets);
+    for &q in integers {
+        lower[q as usize & mask] += 1;
+        upper[(q >> digit) as usize & mask] += 1;
+    }
+    let (mut before, mut above) = (0, 0);
+    for (lower, upper) in lower.iter_mut().zip(&mut *upper) {
+        (before, *lower) = (before + *lower, before);
+        (above, *upper) = (above + *upper, above);
+    }
+    words.resize(integers.len(), W::ZERO);
+    for (place, &q) in integers.iter().enumerate() {
+        let at = &mut lower[q as usize & mask];
+        words[*at as usize] = W::pack((q >> digit) & mask as u32, place, digit);
+        *at += 1;
+    }
+    for word in words.iter() {
+        let at = &mut upper[word.upper(digit) & mask];
+        places[*at as usize] = word.place(digit);
+        *at += 1;
+    }
+}
+
+fn gather<T: Compute>(y: &[T], places: &[u32], sorted: &mut [f64]) {
+    for (to, &place) in sorted.iter_mut().zip(places) {
+        *to = y[place as usize].to_f64();
+    }
+}
+
+/// Moves what shares an integer to where its value belongs, past larger values only, so that ties stay in their order.
+fn finish<T: Compute>(y: &[T], places: &mut [u32], sorted: &mut [f64]) {
+    let mut moves = 0;
+    for i in 1..sorted.len() {
+        let (value, place) = (sorted[i], places[i]);
+        if sorted[i - 1] <= value {
             continue;
         }
-        let run = words[at..].iter().take_while(|&&word| word >> shift == words[at] >> shift).count();
-        words[at..at + run]
-            .sort_unstable_by(|&a, &b| value(a).total_cmp(&value(b)).then(place(a).cmp(&place(b))));
-        at += run;
+        let mut at = i;
+        while at > 0 && sorted[at - 1] > value {
+            (sorted[at], places[at]) = (sorted[at - 1], places[at - 1]);
+            at -= 1;
+        }
+        (sorted[at], places[at]) = (value, place);
+        moves += i - at;
+        if moves > MOVES * sorted.len() {
+            // One far out squeezes all others into few integers.
+            let value = |&place: &u32| y[place as usize].to_f64() + 0.0;
+            places.sort_unstable_by(|a, b| value(a).total_cmp(&value(b)).then(a.cmp(b)));
+            return gather(y, places, sorted);
+        }
     }
 }
 
@@ -111,12 +209,15 @@ mod tests {
     fn check<T: Compute>(y: &[T]) {
         let mut want: Vec<usize> = (0..y.len()).collect();
         want.sort_by(|&a, &b| (y[a].to_f64() + 0.0).total_cmp(&(y[b].to_f64() + 0.0)));
-        assert_eq!(Order::default().sort(y).collect::<Vec<_>>(), want);
+        let (mut places, mut sorted) = (Vec::new(), Vec::new());
+        Order::default().sort(y, &mut places, &mut sorted);
+        assert_eq!(places.iter().map(|&i| i as usize).collect::<Vec<_>>(), want);
+        assert!(sorted.iter().zip(want).all(|(got, i)| got.to_bits() == y[i].to_f64().to_bits()));
     }
 
     #[test]
     fn order_is_that_of_a_stable_comparison_sort() {
-        for n in [0, 1, 2, 100, SMALL, 5000] {
+        for n in [0, 1, 2, SMALL - 1, SMALL, 400, 5000] {
             let spread = |scale: f64| -> Vec<f64> {
                 (0..n).map(|i| scale * ((i * 7919 % 10007) as f64 / 5000.0 - 1.0)).collect()
             };
@@ -134,5 +235,14 @@ mod tests {
                 &(0..n).map(|i| if i == 7 { 1e150 } else { (i * 7919 % 10007) as f64 }).collect::<Vec<_>>(),
             );
         }
+    }
+    #[test]
+    fn long_words_sort_as_short_ones() {
+        let integers: Vec<u32> = (0..3000u32).map(|i| i.wrapping_mul(2_654_435_761) >> 12).collect();
+        let (mut short, mut long) = (vec![0; 3000], vec![0; 3000]);
+        radix::<u32>(&integers, 10, &mut Vec::new(), &mut Vec::new(), &mut short);
+        radix::<u64>(&integers, 10, &mut Vec::new(), &mut Vec::new(), &mut long);
+        assert_eq!(short, long);
+        assert!(short.is_sorted_by_key(|&i| (integers[i as usize], i)));
     }
 }

@@ -4,8 +4,11 @@ use crate::cells::{Cell, NormalCells, power};
 use crate::column::{Against, Gradient, Scratch, Step, steps};
 use crate::quadrature::{power_end, singular_end, smooth};
 use crate::target::Target;
-use variata_distributions::lanes::Compute;
+use variata_distributions::lanes::{Compute, widest};
 use variata_distributions::special::{isf, ndtri};
+
+/// Partial sums.
+const LANES: usize = 16;
 
 /// W₂² to N(0, 1) of equally weighted points, (1/n) Σ (y₍ₖ₎ − mₖ)² + the mean variance within cells.
 pub(crate) fn run_normal_squared<T: Compute>(
@@ -14,17 +17,39 @@ pub(crate) fn run_normal_squared<T: Compute>(
     mut gradient: Option<Gradient<'_, T>>,
     scratch: &mut Scratch,
 ) -> f64 {
-    let n = y.len();
-    let per_point = 1.0 / n as f64;
-    let mut sum = 0.0;
-    for (place, mean) in scratch.order.sort(y).zip(&cells.means) {
-        let gap = y[place].to_f64() - mean;
-        sum += gap * gap;
-        if let Some(gradient) = &mut gradient {
-            gradient.set(place, 2.0 * per_point * gap);
+    let per_point = 1.0 / y.len() as f64;
+    scratch.sort(y);
+    let Scratch { places, sorted, .. } = scratch;
+    let squares = squares(sorted, &cells.means);
+    if let Some(gradient) = &mut gradient {
+        let slope = 2.0 * per_point;
+        for ((&place, y), mean) in places.iter().zip(&*sorted).zip(&cells.means) {
+            gradient.set(place as usize, slope * (y - mean));
         }
     }
-    sum * per_point + cells.within
+    squares * per_point + cells.within
+}
+
+/// Σ (aₖ − bₖ)².
+fn squares(a: &[f64], b: &[f64]) -> f64 {
+    let sums = widest(
+        #[inline(always)]
+        || {
+            let mut sums = [0.0; LANES];
+            let (a, a_rest) = a.as_chunks::<LANES>();
+            let (b, b_rest) = b.as_chunks::<LANES>();
+            for (a, b) in a.iter().zip(b) {
+                for i in 0..LANES {
+                    sums[i] += (a[i] - b[i]) * (a[i] - b[i]);
+                }
+            }
+            for ((sum, a), b) in sums.iter_mut().zip(a_rest).zip(b_rest) {
+                *sum += (a - b) * (a - b);
+            }
+            sums
+        },
+    );
+    sums.iter().sum()
 }
 
 /// Wₚᵖ to a law, cell by cell by quadrature.
