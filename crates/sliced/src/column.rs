@@ -10,6 +10,9 @@ use variata_distributions::lanes::Compute;
 /// Elements per block of the vector loops.
 const BLOCK: usize = 64;
 
+/// Partial sums, in vectors.
+pub(crate) const LANES: usize = 16;
+
 /// What a sample is compared with, and how its points count.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Against<'a> {
@@ -30,6 +33,14 @@ impl<T: Compute> Gradient<'_, T> {
     #[inline(always)]
     pub(crate) fn set(&mut self, i: usize, slope: f64) {
         self.out[i] = T::from_f64(self.scale * slope);
+    }
+
+    /// Factor times the slopes, for the points at `places`.
+    pub(crate) fn scatter(&mut self, places: &[u32], slopes: &[f64], factor: f64) {
+        let factor = self.scale * factor;
+        for (&place, slope) in places.iter().zip(slopes) {
+            self.out[place as usize] = T::from_f64(factor * slope);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Cramér–von Mises: mean squared gap between the distribution functions.
 
-use crate::column::{Against, Gradient, Scratch, steps};
-use variata_distributions::lanes::Compute;
+use crate::column::{Against, Gradient, LANES, Scratch, steps};
+use variata_distributions::lanes::{Compute, widest};
 
 /// ∫ (Fₙ − F)² dF as a sum of squares, Σ wₖ (zₖ − cₖ)² + Σ wₖ³/12 with zₖ = F(y₍ₖ₎) and cₖ the middle of its step.
 pub(crate) fn run<T: Compute>(
@@ -12,6 +12,7 @@ pub(crate) fn run<T: Compute>(
 ) -> f64 {
     scratch.sort(y);
     scratch.distribution::<T>(against.target);
+    let Some(_) = against.weights else { return equal(y.len(), gradient, scratch) };
     let (mut squares, mut cubes) = (0.0, 0.0);
     let values = scratch.first.iter().zip(&scratch.second);
     for ((place, step), (z, density)) in steps(&scratch.places, against.weights).zip(values) {
@@ -22,7 +23,32 @@ pub(crate) fn run<T: Compute>(
             gradient.set(place, 2.0 * step.weight * gap * density);
         }
     }
-    // Adding one number n times would lose digits.
-    let n = y.len() as f64;
-    squares + if against.weights.is_some() { cubes / 12.0 } else { 1.0 / (12.0 * n * n) }
+    squares + cubes / 12.0
+}
+
+/// The same for n equal weights, of which the distribution functions are in `scratch`.
+fn equal<T: Compute>(n: usize, gradient: Option<Gradient<'_, T>>, scratch: &mut Scratch) -> f64 {
+    let each = 1.0 / n as f64;
+    let Scratch { places, first, second, .. } = scratch;
+    let sums = widest(
+        #[inline(always)]
+        || {
+            let mut sums = [0.0; LANES];
+            let blocks = first.chunks(LANES).zip(second.chunks_mut(LANES));
+            for (b, (z, slopes)) in blocks.enumerate() {
+                let start = (b * LANES) as f64 + 0.5;
+                for (i, ((z, slope), sum)) in z.iter().zip(slopes).zip(&mut sums).enumerate() {
+                    let gap = z - (start + i as f64) * each;
+                    *sum += gap * gap;
+                    *slope *= gap;
+                }
+            }
+            sums
+        },
+    );
+    if let Some(mut gradient) = gradient {
+        gradient.scatter(places, second, 2.0 * each);
+    }
+    // Adding 1/n³ n times would lose digits.
+    sums.iter().sum::<f64>() * each + each * each / 12.0
 }

@@ -5,12 +5,12 @@
 
 use variata_distributions::lanes::{Compute, widest};
 
+use crate::table::ROUND;
+
 /// Below this length a comparison sort of packed words is faster than the tables of a radix sort.
 const SMALL: usize = 96;
 /// Bits of the integers for that sort.
 const SMALL_BITS: u32 = 30;
-/// 1.5·2⁵²: adding it rounds to an integer and leaves that in the low bits.
-const ROUND: f64 = 6_755_399_441_055_744.0;
 /// Values for each of which the range is sought on its own.
 const LANES: usize = 32;
 /// Moves per value after which the map is taken to have failed: most values share an integer.

@@ -1,50 +1,40 @@
 //! Wasserstein distances of a sample to a law, and between two samples.
 
 use crate::cells::{Cell, NormalCells, power};
-use crate::column::{Against, Gradient, Scratch, Step, steps};
+use crate::column::{Against, Gradient, LANES, Scratch, Step, steps};
 use crate::quadrature::{power_end, singular_end, smooth};
 use crate::target::Target;
 use variata_distributions::lanes::{Compute, widest};
 use variata_distributions::special::{isf, ndtri};
 
-/// Partial sums.
-const LANES: usize = 16;
-
 /// W₂² to N(0, 1) of equally weighted points, (1/n) Σ (y₍ₖ₎ − mₖ)² + the mean variance within cells.
 pub(crate) fn run_normal_squared<T: Compute>(
     y: &[T],
     cells: &NormalCells,
-    mut gradient: Option<Gradient<'_, T>>,
+    gradient: Option<Gradient<'_, T>>,
     scratch: &mut Scratch,
 ) -> f64 {
     let per_point = 1.0 / y.len() as f64;
     scratch.sort(y);
     let Scratch { places, sorted, .. } = scratch;
-    let squares = squares(sorted, &cells.means);
-    if let Some(gradient) = &mut gradient {
-        let slope = 2.0 * per_point;
-        for ((&place, y), mean) in places.iter().zip(&*sorted).zip(&cells.means) {
-            gradient.set(place as usize, slope * (y - mean));
-        }
+    let squares = subtract(sorted, &cells.means);
+    if let Some(mut gradient) = gradient {
+        gradient.scatter(places, sorted, 2.0 * per_point);
     }
     squares * per_point + cells.within
 }
 
-/// Σ (aₖ − bₖ)².
-fn squares(a: &[f64], b: &[f64]) -> f64 {
+/// a becomes a − b; Σ (aₖ − bₖ)².
+fn subtract(a: &mut [f64], b: &[f64]) -> f64 {
     let sums = widest(
         #[inline(always)]
         || {
             let mut sums = [0.0; LANES];
-            let (a, a_rest) = a.as_chunks::<LANES>();
-            let (b, b_rest) = b.as_chunks::<LANES>();
-            for (a, b) in a.iter().zip(b) {
-                for i in 0..LANES {
-                    sums[i] += (a[i] - b[i]) * (a[i] - b[i]);
+            for (a, b) in a.chunks_mut(LANES).zip(b.chunks(LANES)) {
+                for ((a, b), sum) in a.iter_mut().zip(b).zip(&mut sums) {
+                    *a -= b;
+                    *sum += *a * *a;
                 }
-            }
-            for ((sum, a), b) in sums.iter_mut().zip(a_rest).zip(b_rest) {
-                *sum += (a - b) * (a - b);
             }
             sums
         },
