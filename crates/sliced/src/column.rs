@@ -10,9 +10,6 @@ use variata_distributions::lanes::Compute;
 /// Elements per block of the vector loops.
 const BLOCK: usize = 64;
 
-/// Partial sums, in vectors.
-pub(crate) const LANES: usize = 16;
-
 /// What a sample is compared with, and how its points count.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Against<'a> {

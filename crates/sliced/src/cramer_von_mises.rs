@@ -1,6 +1,7 @@
 //! Cramér–von Mises: mean squared gap between the distribution functions.
 
-use crate::column::{Against, Gradient, LANES, Scratch, steps};
+use crate::column::{Against, Gradient, Scratch, steps};
+use crate::vectors::LANES;
 use variata_distributions::lanes::{Compute, widest};
 
 /// ∫ (Fₙ − F)² dF as a sum of squares, Σ wₖ (zₖ − cₖ)² + Σ wₖ³/12 with zₖ = F(y₍ₖ₎) and cₖ the middle of its step.

@@ -11,6 +11,7 @@ use std::sync::{LazyLock, OnceLock};
 use variata_distributions::special::norm_pdf;
 
 use crate::column::{Gradient, Scratch};
+use crate::vectors::{ROUND, range, squares};
 use variata_distributions::lanes::{Compute, widest};
 
 /// Windows that begin within this many steps may meet the target: 1e8 in bandwidth leaves it a few hundred thousand.
@@ -122,8 +123,11 @@ impl Smoothed {
         let scale = self.scale;
         // Everything below is in smoothing widths.
         let v = &mut scratch.sorted;
-        v.clear();
-        v.extend(y.iter().map(|&y| y.to_f64() * scale));
+        v.resize(y.len(), 0.0);
+        widest(
+            #[inline(always)]
+            || v.iter_mut().zip(y).for_each(|(v, y)| *v = y.to_f64() * scale),
+        );
         let windows = self.windows::<P, W>(series, v);
         let cells = windows.last().map_or(0, |w| w.first + w.cells);
         let moments = &mut scratch.first;
@@ -158,7 +162,7 @@ impl Smoothed {
         }
         convolve(series, moments, residual);
         // ∫ r² in the sample's units, where r is 1/width times what it is here.
-        let squares: f64 = residual.iter().map(|r| r * r).sum();
+        let squares = squares(residual);
         if let Some(gradient) = &mut gradient {
             slopes(series, residual, moments);
             let factor = 2.0 * series.step * scale * scale;
@@ -177,8 +181,8 @@ impl Smoothed {
         let nodes = self.nodes.as_ref().map_or(&[][..], |(at, _)| at);
         // What the windows must hold beside the sample.
         let inner = if self.nodes.is_some() { nodes } else { &own };
-        let range = |(low, high): (f64, f64), v: &f64| (low.min(*v), high.max(*v));
-        let (low, high) = v.iter().chain(inner).fold((f64::INFINITY, f64::NEG_INFINITY), range);
+        let ((low, high), (first, last)) = (range(v), range(inner));
+        let (low, high) = (low.min(first), high.max(last));
         let margin = (Series::<P, W>::reach() + 1) as f64 * series.step;
         let mut bounds = vec![(low, high)];
         if !((high - low) / series.step <= DENSE.max(4.0 * v.len() as f64)) {
@@ -243,9 +247,9 @@ impl<const P: usize, const W: usize> Cells<'_, P, W> {
                 || {
                     for ((&v, cell), offset) in v.iter().zip(&mut cells).zip(&mut offsets) {
                         let u = (v - window.low) * inverse + window.lead;
-                        let k = (u + 0.5) as i32;
-                        *cell = k as u32;
-                        *offset = (u - f64::from(k)) * self.series.step;
+                        let shifted = u + ROUND;
+                        *cell = shifted.to_bits() as u32;
+                        *offset = (u - (shifted - ROUND)) * self.series.step;
                     }
                 },
             );

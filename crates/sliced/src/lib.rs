@@ -27,6 +27,7 @@ mod target;
 #[cfg(feature = "torch")]
 pub mod torch;
 mod two_sample;
+mod vectors;
 mod wasserstein;
 
 pub use direct::{CramerWold, SphereMean};

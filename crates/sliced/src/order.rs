@@ -5,14 +5,12 @@
 
 use variata_distributions::lanes::{Compute, widest};
 
-use crate::table::ROUND;
+use crate::vectors::{ROUND, range};
 
 /// Below this length a comparison sort of packed words is faster than the tables of a radix sort.
 const SMALL: usize = 96;
 /// Bits of the integers for that sort.
 const SMALL_BITS: u32 = 30;
-/// Values for each of which the range is sought on its own.
-const LANES: usize = 32;
 /// Moves per value after which the map is taken to have failed: most values share an integer.
 const MOVES: usize = 8;
 
@@ -53,33 +51,6 @@ impl Order {
         gather(y, places, sorted);
         finish(y, places, sorted);
     }
-}
-
-/// The smallest and the largest value.
-fn range<T: Compute>(y: &[T]) -> (f64, f64) {
-    let Some(&first) = y.first() else { return (0.0, 0.0) };
-    let (low, high) = widest(
-        #[inline(always)]
-        || {
-            let (mut low, mut high) = ([first; LANES], [first; LANES]);
-            let (chunks, rest) = y.as_chunks::<LANES>();
-            for values in chunks {
-                for (low, &v) in low.iter_mut().zip(values) {
-                    *low = if v < *low { v } else { *low };
-                }
-                for (high, &v) in high.iter_mut().zip(values) {
-                    *high = if v > *high { v } else { *high };
-                }
-            }
-            for &v in rest {
-                low[0] = if v < low[0] { v } else { low[0] };
-                high[0] = if v > high[0] { v } else { high[0] };
-            }
-            (low, high)
-        },
-    );
-    let low = low.iter().fold(f64::INFINITY, |a, v| a.min(v.to_f64()));
-    (low, high.iter().fold(f64::NEG_INFINITY, |a, v| a.max(v.to_f64())))
 }
 
 /// Integers of `bits` bits that do not fall where the values rise.

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use variata_distributions::lanes::widest;
 use variata_distributions::special::{ndtr, norm_pdf};
 
+use crate::vectors::ROUND;
+
 /// Beyond this Φ is 0 or 1 to 6e-16.
 const REACH: f64 = 8.0;
 /// Pieces per unit: the interpolation is within 6e-12 of Φ and 2e-9 of φ.
@@ -12,8 +14,6 @@ const PER_UNIT: f64 = 128.0;
 const PIECES: usize = 2048;
 /// Within the last piece.
 const LAST: f64 = PIECES as f64 - 1e-9;
-/// 1.5·2⁵²: adding it rounds to an integer and leaves that in the low bits.
-pub(crate) const ROUND: f64 = 6_755_399_441_055_744.0;
 
 /// Φ on each piece as a cubic in the fraction of the piece: through values and slopes at both ends.
 static TABLE: LazyLock<Box<[[f64; 4]; PIECES]>> = LazyLock::new(|| {

@@ -1,9 +1,10 @@
 //! Wasserstein distances of a sample to a law, and between two samples.
 
 use crate::cells::{Cell, NormalCells, power};
-use crate::column::{Against, Gradient, LANES, Scratch, Step, steps};
+use crate::column::{Against, Gradient, Scratch, Step, steps};
 use crate::quadrature::{power_end, singular_end, smooth};
 use crate::target::Target;
+use crate::vectors::squares;
 use variata_distributions::lanes::{Compute, widest};
 use variata_distributions::special::{isf, ndtri};
 
@@ -17,29 +18,20 @@ pub(crate) fn run_normal_squared<T: Compute>(
     let per_point = 1.0 / y.len() as f64;
     scratch.sort(y);
     let Scratch { places, sorted, .. } = scratch;
-    let squares = subtract(sorted, &cells.means);
+    subtract(sorted, &cells.means);
+    let squares = squares(sorted);
     if let Some(mut gradient) = gradient {
         gradient.scatter(places, sorted, 2.0 * per_point);
     }
     squares * per_point + cells.within
 }
 
-/// a becomes a − b; Σ (aₖ − bₖ)².
-fn subtract(a: &mut [f64], b: &[f64]) -> f64 {
-    let sums = widest(
+/// a becomes a − b.
+fn subtract(a: &mut [f64], b: &[f64]) {
+    widest(
         #[inline(always)]
-        || {
-            let mut sums = [0.0; LANES];
-            for (a, b) in a.chunks_mut(LANES).zip(b.chunks(LANES)) {
-                for ((a, b), sum) in a.iter_mut().zip(b).zip(&mut sums) {
-                    *a -= b;
-                    *sum += *a * *a;
-                }
-            }
-            sums
-        },
+        || a.iter_mut().zip(b).for_each(|(a, b)| *a -= b),
     );
-    sums.iter().sum()
 }
 
 /// Wₚᵖ to a law, cell by cell by quadrature.
