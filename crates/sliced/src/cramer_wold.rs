@@ -135,10 +135,14 @@ impl Smoothed {
         moments.resize(cells * P, 0.0);
         let equal = 1.0 / y.len() as f64;
         let each = Cells { series, windows: &windows };
-        each.visit(v, |i, cell, s| {
-            let weight = weights.map_or(equal, |weights| weights[i]);
-            add_powers::<P>(&mut moments[cell * P..], weight, s);
-        });
+        each.visit(
+            v,
+            #[inline(always)]
+            |i, cell, s| {
+                let weight = weights.map_or(equal, |weights| weights[i]);
+                add_powers::<P>(&mut moments[cell * P..], weight, s);
+            },
+        );
         if let Some((at, masses)) = &self.nodes {
             each.visit(at, |i, cell, s| add_powers::<P>(&mut moments[cell * P..], -masses[i], s));
         }
@@ -166,10 +170,14 @@ impl Smoothed {
         if let Some(gradient) = &mut gradient {
             slopes(series, residual, moments);
             let factor = 2.0 * series.step * scale * scale;
-            each.visit(v, |i, cell, s| {
-                let weight = weights.map_or(equal, |weights| weights[i]);
-                gradient.set(i, factor * weight * polynomial::<P>(&moments[cell * P..], s));
-            });
+            each.visit(
+                v,
+                #[inline(always)]
+                |i, cell, s| {
+                    let weight = weights.map_or(equal, |weights| weights[i]);
+                    gradient.set(i, factor * weight * polynomial::<P>(&moments[cell * P..], s));
+                },
+            );
         }
         squares * series.step * scale
     }
@@ -241,22 +249,22 @@ impl<const P: usize, const W: usize> Cells<'_, P, W> {
         };
         let (mut cells, mut offsets) = ([0u32; BLOCK], [0.0; BLOCK]);
         let inverse = 1.0 / self.series.step;
-        for (block, v) in v.chunks(BLOCK).enumerate() {
-            widest(
-                #[inline(always)]
-                || {
+        widest(
+            #[inline(always)]
+            || {
+                for (block, v) in v.chunks(BLOCK).enumerate() {
                     for ((&v, cell), offset) in v.iter().zip(&mut cells).zip(&mut offsets) {
                         let u = (v - window.low) * inverse + window.lead;
                         let shifted = u + ROUND;
                         *cell = shifted.to_bits() as u32;
                         *offset = (u - (shifted - ROUND)) * self.series.step;
                     }
-                },
-            );
-            for i in 0..v.len() {
-                visit(block * BLOCK + i, cells[i] as usize, offsets[i]);
-            }
-        }
+                    for i in 0..v.len() {
+                        visit(block * BLOCK + i, cells[i] as usize, offsets[i]);
+                    }
+                }
+            },
+        );
     }
 }
 
