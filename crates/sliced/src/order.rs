@@ -39,7 +39,7 @@ impl Order {
             places.iter_mut().zip(&self.long).for_each(|(to, word)| *to = *word as u32);
         } else {
             // Two digits, that have six bits more than the number of values.
-            let digit = ((n.ilog2() + 6) / 2).min(12);
+            let digit = (3 + n.ilog2() / 2).min(12);
             map(y, 2 * digit, &mut self.integers);
             let Self { integers, short, long, counts } = self;
             if n <= 1 << (u32::BITS - digit) {
