@@ -2,7 +2,11 @@
 
 use ndarray::{ArrayRef, Dimension};
 
+use crate::simd::lane::widest;
 use crate::{ArgumentError, Real};
+
+/// Elements that are looked at before an early end.
+const RUN: usize = 4096;
 
 fn each<F: Real, D: Dimension>(
     argument: &'static str,
@@ -10,6 +14,16 @@ fn each<F: Real, D: Dimension>(
     must: &'static str,
     ok: impl Fn(f64) -> bool,
 ) -> Result<(), ArgumentError> {
+    // In runs without a branch, which become vectors.
+    let fine = |run: &[F]| {
+        widest(
+            #[inline(always)]
+            || run.iter().fold(true, |fine, v| fine & ok(v.to_f64())),
+        )
+    };
+    if x.as_slice_memory_order().is_some_and(|all| all.chunks(RUN).all(fine)) {
+        return Ok(());
+    }
     match x.iter().position(|v| !ok(v.to_f64())) {
         None => Ok(()),
         Some(i) => Err(ArgumentError::Value {

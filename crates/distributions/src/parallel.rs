@@ -11,6 +11,15 @@ pub fn collect<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T
     (0..n).map(f).collect()
 }
 
+/// Runs `f` where its loops run: a caller outside of the pool hands it over once, and not each loop anew, which takes as long
+/// as thousands of numbers.
+pub fn within<T: Send>(f: impl FnOnce() -> T + Send) -> T {
+    #[cfg(feature = "rayon")]
+    return rayon::scope(|_| f());
+    #[cfg(not(feature = "rayon"))]
+    f()
+}
+
 /// Runs `task` on every item, in parallel when there is more than one and the feature `rayon` is on.
 pub fn for_each<T: Send>(items: Vec<T>, task: impl Fn(T) + Sync + Send) {
     #[cfg(feature = "rayon")]

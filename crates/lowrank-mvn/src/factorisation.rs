@@ -4,10 +4,10 @@
 
 use ndarray::{ArrayRef2, Axis, s};
 use variata_distributions::Real;
+use variata_distributions::lanes::widest;
 use variata_distributions::linalg::{dot, solve_lower, solve_lower_transposed};
 use variata_distributions::parallel::collect;
 
-use crate::diagonal::fill;
 use crate::kernel::{self, Gram};
 use crate::panel::{Aligned, Item, Panel, ROWS, Right, Weights};
 use crate::reflections::{Triangle, lower, reflect};
@@ -80,11 +80,20 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     pub(crate) fn gap(&self, x: &ArrayRef2<F>) -> impl Fn(usize, usize, &mut [f64]) + Sync {
         move |b, start, to| {
             let rows = s![b, start..start + to.len()];
-            fill(to, &x.slice(rows));
-            let loc = self.loc.slice(rows);
-            match loc.to_slice() {
-                Some(loc) => to.iter_mut().zip(loc).for_each(|(to, loc)| *to -= loc.to_f64()),
-                None => to.iter_mut().zip(loc).for_each(|(to, loc)| *to -= loc.to_f64()),
+            let (x, loc) = (x.slice(rows), self.loc.slice(rows));
+            match (x.to_slice(), loc.to_slice()) {
+                (Some(x), Some(loc)) => widest(
+                    #[inline(always)]
+                    || {
+                        to.iter_mut()
+                            .zip(x.iter().zip(loc))
+                            .for_each(|(to, (x, m))| *to = x.to_f64() - m.to_f64())
+                    },
+                ),
+                _ => to
+                    .iter_mut()
+                    .zip(x.iter().zip(loc))
+                    .for_each(|(to, (x, m))| *to = x.to_f64() - m.to_f64()),
             }
         }
     }

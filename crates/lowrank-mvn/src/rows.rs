@@ -1,11 +1,14 @@
 //! Vector loops over a factor whose rows lie one after the other: vectors run along a row, and nothing is turned.
 
 use pulp::{Arch, Simd, WithSimd};
+use variata_distributions::lanes::widest;
 
 use crate::transpose::prefetch;
 
-/// Rows that are widened at a time.
+/// Columns that are widened at a time.
 const GROUP: usize = 8;
+/// Rows that are multiplied at a time.
+const ROWS: usize = 4;
 /// Rows ahead that are fetched into the cache: those of the next block.
 const AHEAD: usize = 128;
 
@@ -25,57 +28,73 @@ pub(crate) struct Output<'o> {
 /// Residuals of rows with one vector z, in f64.
 pub(crate) struct Times {
     r: usize,
-    /// The vector, with zeros up to whole vectors.
-    z: Vec<f64>,
-    /// A group of rows as f64, and as many numbers more as a vector reads beyond the last.
-    wide: Vec<f64>,
+    /// The vector, with zeros up to whole groups.
+    z: Vec<[f64; GROUP]>,
+    /// The last rows, with zeros beyond them.
+    last: Vec<f32>,
 }
 
 impl Times {
     pub(crate) fn new(z: &[f64]) -> Self {
-        let mut padded = z.to_vec();
-        padded.resize(z.len().next_multiple_of(NARROW), 0.0);
-        Self { r: z.len(), z: padded, wide: vec![0.0; GROUP * z.len() + NARROW] }
+        let padded = z.chunks(GROUP).map(|z| std::array::from_fn(|l| z.get(l).copied().unwrap_or(0.0)));
+        Self { r: z.len(), z: padded.collect(), last: Vec::new() }
     }
 
     /// `out[i] = right[i] − weights[i]·Σ_j p[i·r + j]·z[j]`.
     pub(crate) fn residual(&mut self, p: &[f32], weights: &[f64], right: &[f64], out: &mut [f64]) {
-        Arch::new().dispatch(Product { times: self, p, out });
-        for (out, (w, b)) in out.iter_mut().zip(weights.iter().zip(right)) {
-            *out = b - w * *out;
-        }
-    }
-}
-
-struct Product<'a> {
-    times: &'a mut Times,
-    p: &'a [f32],
-    out: &'a mut [f64],
-}
-
-impl WithSimd for Product<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, simd: V) {
-        let Self { times: Times { r, z, wide }, p, out } = self;
-        let z = &V::as_simd_f64s(z).0[..r.div_ceil(V::F64_LANES)];
-        for (p, out) in p.chunks(GROUP * (*r).max(1)).zip(out.chunks_mut(GROUP)) {
-            prefetch(p.as_ptr().wrapping_add(AHEAD * *r), p.len());
-            for (to, v) in wide.iter_mut().zip(p) {
-                *to = f64::from(*v);
-            }
-            for (i, out) in out.iter_mut().enumerate() {
-                // What lies beyond a row counts 0 times.
-                let row = V::as_simd_f64s(&wide[i * *r..]).0;
-                let mut sum = simd.splat_f64s(0.0);
-                for (p, z) in row.iter().zip(z) {
-                    sum = simd.mul_add_f64s(*p, *z, sum);
+        let Self { r, z, last } = self;
+        let r = (*r).max(1);
+        let (whole, rest) = out.split_at_mut(out.len() / ROWS * ROWS);
+        // What groups of the last rows would read beyond the end.
+        let reach = GROUP * z.len();
+        let inside = (p.len() + r).saturating_sub(reach) / r / ROWS * ROWS;
+        let (inside, edge) = whole.split_at_mut(inside.min(whole.len()));
+        let start = inside.len();
+        products(p, r, z, inside);
+        last.clear();
+        last.extend_from_slice(&p[start * r..]);
+        last.resize((edge.len() + ROWS) * r + reach, 0.0);
+        products(last, r, z, edge);
+        let mut few = [0.0; ROWS];
+        products(&last[edge.len() * r..], r, z, &mut few);
+        rest.iter_mut().zip(few).for_each(|(to, v)| *to = v);
+        widest(
+            #[inline(always)]
+            || {
+                for (out, (w, b)) in out.iter_mut().zip(weights.iter().zip(right)) {
+                    *out = b - w * *out;
                 }
-                *out = simd.reduce_sum_f64s(sum);
-            }
-        }
+            },
+        );
     }
+}
+
+/// `out[i] = Σ_j p[i·r + j]·z[j]` for a multiple of [`ROWS`] rows, each of which can be read in whole groups: what lies beyond a
+/// row counts 0 times.
+fn products(p: &[f32], r: usize, z: &[[f64; GROUP]], out: &mut [f64]) {
+    widest(
+        #[inline(always)]
+        || {
+            for (p, out) in
+                (0..).step_by(ROWS * r).map(|start| &p[start..]).zip(out.as_chunks_mut::<ROWS>().0)
+            {
+                prefetch(p.as_ptr().wrapping_add(AHEAD * r), ROWS * r);
+                let mut sums = [[0.0; GROUP]; ROWS];
+                for (g, z) in z.iter().enumerate() {
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let Some(p) = p[row * r + g * GROUP..].first_chunk::<GROUP>() else { continue };
+                        for l in 0..GROUP {
+                            sums[l] = f64::from(p[l]).mul_add(z[l], sums[l]);
+                        }
+                    }
+                }
+                for (out, sums) in out.iter_mut().zip(&sums) {
+                    let [a, b, c, d, e, f, g, h] = *sums;
+                    *out = ((a + e) + (c + g)) + ((b + f) + (d + h));
+                }
+            }
+        },
+    );
 }
 
 /// C⁻¹ and z of one item.

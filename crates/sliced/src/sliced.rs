@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use ndarray::{Array1, Array2, ArrayRef2};
 use variata_distributions::Real;
 use variata_distributions::lanes::keep_together;
+use variata_distributions::parallel::within;
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
@@ -77,6 +78,15 @@ impl Discrepancy<'_> {
     }
 
     fn evaluate<S: Sample>(
+        &self,
+        x: &ArrayRef2<S>,
+        directions: &Directions,
+        wanted: bool,
+    ) -> Result<(Sliced, Vec<S::Compute>), Error> {
+        within(|| self.evaluate_within(x, directions, wanted))
+    }
+
+    fn evaluate_within<S: Sample>(
         &self,
         x: &ArrayRef2<S>,
         directions: &Directions,

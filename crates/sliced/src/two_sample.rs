@@ -11,6 +11,7 @@ use crate::project::{Packed, column};
 use crate::sliced::{Sliced, blocks, checked};
 use crate::wasserstein::{Sorted, between};
 use variata_distributions::lanes::Sample;
+use variata_distributions::parallel::within;
 
 const NAME: &str = "the Wasserstein distance";
 
@@ -142,7 +143,7 @@ impl<'a> TwoSample<'a> {
         y: &ArrayRef2<S>,
         directions: &Directions,
     ) -> Result<Sliced, Error> {
-        self.slices(x, y, directions, None)
+        within(|| self.slices(x, y, directions, None))
     }
 
     /// The same with the gradient of the mean in `x`. For that in `y` exchange the samples.
@@ -156,7 +157,7 @@ impl<'a> TwoSample<'a> {
         directions: &Directions,
     ) -> Result<(Sliced, Array2<S::Compute>), Error> {
         let mut grad = vec![S::Compute::ZERO; x.len()];
-        let sliced = self.slices(x, y, directions, Some(&mut grad))?;
+        let sliced = within(|| self.slices(x, y, directions, Some(&mut grad)))?;
         let grad = Array2::from_shape_vec(x.dim(), grad);
         Ok((sliced, grad.map_err(|_| none("x", x.shape(), "[n, dimensions]"))?))
     }
