@@ -1,14 +1,15 @@
 //! Anderson–Darling: the gap between the distribution functions, weighted up in the tails.
 
-use variata_distributions::lanes::{compare, upper_tail_and_density, widest};
+use variata_distributions::lanes::{coarse_tail_and_density, compare, upper_tail_and_density, widest};
 use variata_distributions::special::{log_ndtr, log_ndtr_grad};
 
 use crate::column::{Against, Gradient, Scratch, Step, steps};
 use crate::target::Target;
 use variata_distributions::lanes::Compute;
 
-/// Beyond this the vector form leaves the range of `compare`.
+/// Beyond this the vector form leaves the range of `compare`, and that for f32 what it approximates.
 const FAR: f64 = 20.0;
+const FAR_COARSE: f64 = 8.0;
 
 /// ∫ (Fₙ − F)²/(F(1 − F)) dF as a sum of positive terms: 2 Σ wₖ KL(cₖ‖zₖ) between Bernoulli laws, plus what the step
 /// function cannot do better than, a function of the weights alone: `equal_floor`, where they are equal.
@@ -32,7 +33,8 @@ pub(crate) fn run<T: Compute>(
     first.resize(n, 0.0);
     second.resize(n, 0.0);
     match against.target {
-        None => normal_terms(sorted, third, first, second),
+        None if T::SINGLE => normal_terms(sorted, third, first, second, coarse_tail_and_density, FAR_COARSE),
+        None => normal_terms(sorted, third, first, second, upper_tail_and_density, FAR),
         Some(target) => {
             for (((&x, &c), kl), slope) in sorted.iter().zip(&*third).zip(first.iter_mut()).zip(&mut *second)
             {
@@ -86,24 +88,31 @@ fn double_entropy_gap(a: f64) -> f64 {
 }
 
 /// KL between the coins c and Φ(x), and its derivative in x, for every point.
-fn normal_terms(x: &[f64], c: &[f64], kl: &mut [f64], slope: &mut [f64]) {
+fn normal_terms(
+    x: &[f64],
+    c: &[f64],
+    kl: &mut [f64],
+    slope: &mut [f64],
+    tail_and_density: impl Fn(f64) -> (f64, f64),
+    far: f64,
+) {
     widest(
         #[inline(always)]
         || {
             for (((&x, &c), kl), slope) in x.iter().zip(c).zip(kl.iter_mut()).zip(slope.iter_mut()) {
-                let (tail, density) = upper_tail_and_density(x.clamp(-FAR, FAR));
+                let (tail, density) = tail_and_density(x);
                 // The tail of the near end, and the coin's side that it belongs to.
                 let near = if x < 0.0 { c } else { 1.0 - c };
-                let far = 1.0 - near;
-                let (a, b) = (compare(tail, near), compare(1.0 - tail, far));
-                *kl = -(near * a.log1pmx + far * b.log1pmx);
+                let other = 1.0 - near;
+                let (a, b) = (compare(tail, near), compare(1.0 - tail, other));
+                *kl = -(near * a.log1pmx + other * b.log1pmx);
                 let gap = (tail - near) * density / (tail * (1.0 - tail));
                 *slope = if x < 0.0 { gap } else { -gap };
             }
         },
     );
     for (((&x, &c), kl), slope) in x.iter().zip(c).zip(kl).zip(slope) {
-        if !(x.abs() < FAR) {
+        if !(x.abs() < far) {
             let (log_cdf, log_sf) = (log_ndtr(x), log_ndtr(-x));
             *kl = c * (libm::log(c) - log_cdf) + (1.0 - c) * (libm::log1p(-c) - log_sf);
             *slope = (1.0 - c) * log_ndtr_grad(-x) - c * log_ndtr_grad(x);

@@ -1,14 +1,10 @@
 //! One projected sample: its sorted order, its weights, and where its gradient goes.
 
-use variata_distributions::lanes::{upper_tail_and_density, widest};
+use variata_distributions::lanes::{coarse_tail_and_density, upper_tail_and_density, widest};
 
 use crate::order::Order;
-use crate::table;
 use crate::target::Target;
 use variata_distributions::lanes::Compute;
-
-/// Elements per block of the vector loops.
-const BLOCK: usize = 64;
 
 /// What a sample is compared with, and how its points count.
 #[derive(Debug, Clone, Copy)]
@@ -81,12 +77,11 @@ impl Scratch {
         self.first.resize(n, 0.0);
         self.second.resize(n, 0.0);
         let Some(target) = target else {
-            if T::SINGLE {
-                table::look_up(&self.sorted, &mut self.first, &mut self.second);
+            return if T::SINGLE {
+                normal_distribution(&self.sorted, &mut self.first, &mut self.second, coarse_tail_and_density);
             } else {
-                normal_distribution(&self.sorted, &mut self.first, &mut self.second);
-            }
-            return;
+                normal_distribution(&self.sorted, &mut self.first, &mut self.second, upper_tail_and_density);
+            };
         };
         for ((&x, cdf), pdf) in self.sorted.iter().zip(&mut self.first).zip(&mut self.second) {
             (*cdf, *pdf) = (target.cdf(x), target.pdf(x));
@@ -121,17 +116,20 @@ pub(crate) fn steps<'a>(
     })
 }
 
-/// Φ and φ of every x.
-fn normal_distribution(x: &[f64], cdf: &mut [f64], pdf: &mut [f64]) {
+/// Φ and φ of every x, by a function for Φ(−|x|) and φ(x).
+fn normal_distribution(
+    x: &[f64],
+    cdf: &mut [f64],
+    pdf: &mut [f64],
+    tail_and_density: impl Fn(f64) -> (f64, f64),
+) {
     widest(
         #[inline(always)]
         || {
-            for ((x, cdf), pdf) in x.chunks(BLOCK).zip(cdf.chunks_mut(BLOCK)).zip(pdf.chunks_mut(BLOCK)) {
-                for ((&x, cdf), pdf) in x.iter().zip(cdf).zip(pdf) {
-                    let (tail, density) = upper_tail_and_density(x);
-                    *cdf = if x < 0.0 { tail } else { 1.0 - tail };
-                    *pdf = density;
-                }
+            for ((&x, cdf), pdf) in x.iter().zip(cdf.iter_mut()).zip(pdf.iter_mut()) {
+                let (tail, density) = tail_and_density(x);
+                *cdf = if x < 0.0 { tail } else { 1.0 - tail };
+                *pdf = density;
             }
         },
     );

@@ -1,7 +1,8 @@
 //! Kolmogorov–Smirnov: the largest gap between the distribution functions, from either side of every step.
 
 use crate::column::{Against, Gradient, Scratch, Step, steps};
-use variata_distributions::lanes::Compute;
+use crate::vectors::LANES;
+use variata_distributions::lanes::{Compute, widest};
 
 /// maxₖ max(F̂(y₍ₖ₎) − zₖ, zₖ − F̂(y₍ₖ₎−)), with the subgradient of the first gap that attains it.
 pub(crate) fn run<T: Compute>(
@@ -12,6 +13,17 @@ pub(crate) fn run<T: Compute>(
 ) -> f64 {
     scratch.sort(y);
     scratch.distribution::<T>(against.target);
+    let (largest, (place, slope)) =
+        if against.weights.is_some() { weighted(against, scratch) } else { equal(scratch) };
+    if let Some(mut gradient) = gradient {
+        gradient.out.fill(T::ZERO);
+        gradient.set(place, slope);
+    }
+    largest
+}
+
+/// The largest gap, and the point with the derivative there, of weighted points.
+fn weighted(against: Against<'_>, scratch: &Scratch) -> (f64, (usize, f64)) {
     let (mut largest, mut at) = (f64::NEG_INFINITY, (0, 0.0));
     let values = scratch.first.iter().zip(&scratch.second);
     for ((place, step), (z, density)) in steps(&scratch.places, against.weights).zip(values) {
@@ -24,11 +36,37 @@ pub(crate) fn run<T: Compute>(
             }
         }
     }
-    if let Some(mut gradient) = gradient {
-        gradient.out.fill(T::ZERO);
-        gradient.set(at.0, at.1);
-    }
-    largest
+    (largest, at)
+}
+
+/// The same of equal weights: first the largest gap, in vectors, then where it is.
+fn equal(scratch: &Scratch) -> (f64, (usize, f64)) {
+    let z = &scratch.first[..];
+    let each = 1.0 / z.len() as f64;
+    let gaps = |k: f64, z: f64| [(k + 1.0) * each - z, z - k * each];
+    let largest = widest(
+        #[inline(always)]
+        || {
+            let mut largest = [f64::NEG_INFINITY; LANES];
+            for (b, z) in z.chunks(LANES).enumerate() {
+                let start = (b * LANES) as f64;
+                for (i, (z, largest)) in z.iter().zip(&mut largest).enumerate() {
+                    let [above, below] = gaps(start + i as f64, *z);
+                    let gap = if above > below { above } else { below };
+                    *largest = if gap > *largest { gap } else { *largest };
+                }
+            }
+            largest
+        },
+    );
+    let largest = largest.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    let found = z.iter().enumerate().find_map(|(k, &z)| {
+        let [above, below] = gaps(k as f64, z);
+        let sign = if above == largest { -1.0 } else { 1.0 };
+        (above == largest || below == largest).then_some((k, sign))
+    });
+    let (k, sign) = found.unwrap_or((0, 0.0));
+    (largest, (scratch.places[k] as usize, sign * scratch.second[k]))
 }
 
 /// τ log Σ e^(gap/τ) over all 2n gaps: between the largest gap and τ log 2n above it.

@@ -22,7 +22,6 @@ mod project;
 mod quadrature;
 mod recent;
 mod sliced;
-mod table;
 mod target;
 #[cfg(feature = "torch")]
 pub mod torch;

@@ -40,6 +40,56 @@ pub fn upper_tail_and_density(x: f64) -> (f64, f64) {
     (scaled * gauss, INV_SQRT_TWO_PI * gauss)
 }
 
+/// The coefficients of [`coarse_tail_and_density`]: (x + 1)·Φ(−x)·e^(x²/2) for x ≤ 8 by powers of (x − 4)/(x + 4), within 3·10⁻¹¹,
+/// and (eʳ − 1 − r)/r² for |r| ≤ ½ log 2, which is 3·10⁻¹² of eʳ; the highest first. Made by mpmath's `chebyfit`.
+const COARSE_TAIL: [f64; 12] = [
+    -2.3873905898659282e-5,
+    -0.0001416285104984959,
+    -0.00012033965658955657,
+    0.00069720200682904978,
+    -0.00027868214342270151,
+    -0.005000771134608779,
+    0.017935632369184229,
+    -0.032198017251890609,
+    0.02860037240541217,
+    0.013999640123238669,
+    -0.096703477340200091,
+    0.47205320648486458,
+];
+const COARSE_EXP: [f64; 7] = [
+    2.4859589834589054e-5,
+    0.00019899285575896282,
+    0.001388885403566671,
+    0.0083332984698005894,
+    0.041666666719012259,
+    0.16666666719028935,
+    0.5,
+];
+
+/// Φ(−|x|) and φ(x) to 10⁻¹⁰ of each, for points that are known to less than that; branch-free, in half the time of
+/// [`upper_tail_and_density`]. Beyond |x| = 8 both keep the value they have there, some 1e-15.
+#[inline(always)]
+pub fn coarse_tail_and_density(x: f64) -> (f64, f64) {
+    let x = x.abs().min(8.0);
+    let inverse = 1.0 / ((x + 4.0) * (x + 1.0));
+    let t = (x - 4.0) * (x + 1.0) * inverse;
+    let [mut tail, rest @ ..] = COARSE_TAIL;
+    for c in rest {
+        tail = tail * t + c;
+    }
+    let exponent = -0.5 * x * x;
+    let shifted = exponent * std::f64::consts::LOG2_E + ROUND;
+    let k = shifted - ROUND;
+    let power = f64::from_bits(shifted.to_bits().wrapping_add(1023) << 52);
+    let r = exponent - k * std::f64::consts::LN_2;
+    let [mut series, rest @ ..] = COARSE_EXP;
+    for c in rest {
+        series = series * r + c;
+    }
+    let gauss = power * (1.0 + (r + r * r * series));
+    (tail * ((x + 4.0) * inverse) * gauss, INV_SQRT_TWO_PI * gauss)
+}
+
 /// 2ᵏ, r and eʳ − 1 − r with x = k log 2 + r and |r| ≤ ½ log 2.
 #[inline(always)]
 fn split_exp<const FUSED: bool>(x: f64) -> (f64, f64, f64) {
@@ -272,6 +322,19 @@ mod tests {
             }
         }
         assert_eq!(upper_tail_and_density(40.0), upper_tail_and_density(-37.0));
+    }
+
+    #[test]
+    fn coarse_tails_are_as_close_as_stated() {
+        let relative = |got: f64, want: f64| ((got - want) / want).abs();
+        for size in [1e-9, 0.5, 1.5, 6.0, 8.0] {
+            for x in numbers(5, 4000).iter().map(|x| x * size) {
+                let (tail, density) = coarse_tail_and_density(x);
+                assert!(relative(tail, special::sf(x.abs())) <= 1e-10, "tail of {x}");
+                assert!(relative(density, special::norm_pdf(x)) <= 1e-10, "density at {x}");
+            }
+        }
+        assert_eq!(coarse_tail_and_density(40.0), coarse_tail_and_density(-8.0));
     }
 
     #[test]
