@@ -81,19 +81,14 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         move |b, start, to| {
             let rows = s![b, start..start + to.len()];
             let (x, loc) = (x.slice(rows), self.loc.slice(rows));
-            match (x.to_slice(), loc.to_slice()) {
-                (Some(x), Some(loc)) => widest(
+            let gap = |(to, (x, loc)): (&mut f64, (&F, &F))| *to = x.to_f64() - loc.to_f64();
+            if let (Some(x), Some(loc)) = (x.to_slice(), loc.to_slice()) {
+                widest(
                     #[inline(always)]
-                    || {
-                        to.iter_mut()
-                            .zip(x.iter().zip(loc))
-                            .for_each(|(to, (x, m))| *to = x.to_f64() - m.to_f64())
-                    },
-                ),
-                _ => to
-                    .iter_mut()
-                    .zip(x.iter().zip(loc))
-                    .for_each(|(to, (x, m))| *to = x.to_f64() - m.to_f64()),
+                    || to.iter_mut().zip(x.iter().zip(loc)).for_each(gap),
+                );
+            } else {
+                to.iter_mut().zip(x.iter().zip(loc)).for_each(gap);
             }
         }
     }
