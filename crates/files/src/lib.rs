@@ -1,9 +1,15 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "gzip")]
+mod content;
+
 use std::fs::File;
 use std::io;
 use std::path::Path;
+
+#[cfg(feature = "gzip")]
+pub use content::{Content, Failure};
 
 /// What names of files begin with that are not whole yet.
 pub const PARTIAL: &str = ".partial-";

@@ -1,63 +1,21 @@
 //! A file's content, plain or gzip, read with a limit that the caller's header sets.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
+use variata_files::{Content, Failure};
 
 use crate::Error;
 
 /// Growth step of a buffer whose final length is announced but not proved.
 const STEP: usize = 1 << 16;
 
-/// Counts the bytes taken from a reader and remembers whether it failed by itself.
-#[derive(Debug)]
-struct Counting<R> {
-    inner: BufReader<R>,
-    consumed: u64,
-    failed: bool,
-}
-
-impl<R: Read> Read for Counting<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = {
-            let mut available = self.fill_buf()?;
-            available.read(buf)?
-        };
-        self.consume(n);
-        Ok(n)
-    }
-}
-
-impl<R: Read> BufRead for Counting<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        let result = self.inner.fill_buf();
-        if result.as_ref().is_err_and(|e| e.kind() != io::ErrorKind::Interrupted) {
-            self.failed = true;
-        }
-        result
-    }
-    fn consume(&mut self, n: usize) {
-        self.consumed += n as u64;
-        self.inner.consume(n);
-    }
-}
-
-/// The reader, with the two bytes in front that were looked at.
-type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
-
-#[derive(Debug)]
-enum Stream<R> {
-    Plain(Whole<R>),
-    Gzip(Box<MultiGzDecoder<Counting<Whole<R>>>>),
-}
-
 /// Content of one file from its first byte on, decompressed when it begins like a gzip file.
 #[derive(Debug)]
 pub(super) struct Input<R> {
     file: PathBuf,
-    stream: Stream<R>,
+    content: Content<R>,
     /// Length of the content where it is known beforehand: plain regular files.
     len: Option<u64>,
     position: u64,
@@ -74,23 +32,15 @@ impl Input<File> {
 
 impl<R: Read> Input<R> {
     /// `len`: the bytes that `reader` will give, if known.
-    pub(super) fn new(name: &Path, mut reader: R, len: Option<u64>) -> Result<Self, Error> {
-        let mut start = vec![0; 2];
-        let n = read_full(&mut reader, &mut start).map_err(|source| Error::Io {
-            file: name.to_path_buf(),
-            action: "read",
-            source,
-        })?;
-        start.truncate(n);
-        let gzip = start == [0x1f, 0x8b];
-        let whole = Cursor::new(start).chain(reader);
-        let (stream, len) = if gzip {
-            let counting = Counting { inner: BufReader::new(whole), consumed: 0, failed: false };
-            (Stream::Gzip(Box::new(MultiGzDecoder::new(counting))), None)
-        } else {
-            (Stream::Plain(whole), len)
-        };
-        Ok(Self { file: name.to_path_buf(), stream, len, position: 0 })
+    pub(super) fn new(name: &Path, reader: R, len: Option<u64>) -> Result<Self, Error> {
+        let file = name.to_path_buf();
+        match Content::new(reader) {
+            Ok(content) => {
+                let len = if content.is_gzip() { None } else { len };
+                Ok(Self { file, content, len, position: 0 })
+            }
+            Err(source) => Err(Error::Io { file, action: "read", source }),
+        }
     }
 
     pub(super) fn file(&self) -> PathBuf {
@@ -99,17 +49,9 @@ impl<R: Read> Input<R> {
 
     /// As many bytes as there are, up to the length of `buf`.
     fn fill(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
-        let result = match &mut self.stream {
-            Stream::Plain(reader) => read_full(reader, buf),
-            Stream::Gzip(reader) => read_full(reader, buf),
-        };
-        let n = result.map_err(|source| match &self.stream {
-            Stream::Gzip(decoder) if !decoder.get_ref().failed => Error::Gzip {
-                file: self.file(),
-                offset: decoder.get_ref().consumed,
-                reason: source.to_string(),
-            },
-            _ => Error::Io { file: self.file(), action: "read", source },
+        let n = self.content.fill(buf).map_err(|failure| match failure {
+            Failure::Io(source) => Error::Io { file: self.file(), action: "read", source },
+            Failure::Gzip { offset, reason } => Error::Gzip { file: self.file(), offset, reason },
         })?;
         self.position += n as u64;
         Ok(n)
@@ -156,18 +98,4 @@ impl<R: Read> Input<R> {
         let mut one = [0];
         Ok(self.fill(&mut one)? == 0)
     }
-}
-
-/// Reads until `buf` is full or the reader is at its end.
-fn read_full(reader: &mut impl Read, buf: &mut [u8]) -> io::Result<usize> {
-    let mut n = 0;
-    while n < buf.len() {
-        match reader.read(&mut buf[n..]) {
-            Ok(0) => break,
-            Ok(k) => n += k,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(n)
 }

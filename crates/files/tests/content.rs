@@ -1,0 +1,83 @@
+//! Readers of plain and compressed bytes, and what damage they name.
+
+#![cfg(feature = "gzip")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::io::{self, Read, Write};
+
+use variata_files::{Content, Failure};
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn all(reader: impl Read) -> Result<Vec<u8>, Failure> {
+    let mut content = Content::new(reader).unwrap();
+    let (mut out, mut some) = (Vec::new(), [0; 1000]);
+    loop {
+        let n = content.fill(&mut some)?;
+        out.extend_from_slice(&some[..n]);
+        if n < some.len() {
+            return Ok(out);
+        }
+    }
+}
+
+/// Gives one byte at a time, interrupted before each, and fails at the end if it is to.
+struct Slow<'a>(&'a [u8], bool, Option<io::ErrorKind>);
+
+impl Read for Slow<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.1 = !self.1;
+        if self.1 {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        match (self.0.split_first(), self.2) {
+            (Some((first, rest)), _) => {
+                (buf[0], self.0) = (*first, rest);
+                Ok(1)
+            }
+            (None, Some(kind)) => Err(kind.into()),
+            (None, None) => Ok(0),
+        }
+    }
+}
+
+#[test]
+fn plain_and_compressed_bytes_are_the_same() {
+    let long: Vec<u8> = (0..200_000u32).flat_map(u32::to_le_bytes).collect();
+    for bytes in [&b""[..], b"a", b"\x1f", b"\x1fa", b"some", &long] {
+        assert_eq!(all(bytes).unwrap(), bytes);
+        assert_eq!(
+            all(Slow(&bytes[..bytes.len().min(9)], false, None)).unwrap(),
+            &bytes[..bytes.len().min(9)]
+        );
+        let once = packed(bytes);
+        assert!(Content::new(&once[..]).unwrap().is_gzip());
+        assert_eq!(all(&once[..]).unwrap(), bytes);
+        // Members follow each other, as `cat` makes them.
+        let twice = [&once[..], &once[..]].concat();
+        assert_eq!(all(&twice[..]).unwrap(), [bytes, bytes].concat());
+    }
+}
+
+#[test]
+fn damage_is_told_from_a_reader_that_fails() {
+    let whole = packed(&[7; 5000]);
+    for cut in 3..whole.len() {
+        assert!(
+            matches!(all(&whole[..cut]), Err(Failure::Gzip { offset, .. }) if offset <= cut as u64),
+            "{cut}"
+        );
+    }
+    let mut wrong = whole.clone();
+    let checksum = wrong.len() - 8;
+    wrong[checksum] ^= 1;
+    assert!(matches!(all(&wrong[..]), Err(Failure::Gzip { .. })));
+    let torn = Slow(&whole[..whole.len() / 2], false, Some(io::ErrorKind::ConnectionReset));
+    let Err(Failure::Io(source)) = all(torn) else { unreachable!("the reader fails") };
+    assert_eq!(source.kind(), io::ErrorKind::ConnectionReset);
+    assert!(Content::new(Slow(b"", false, Some(io::ErrorKind::ConnectionReset))).is_err());
+}
