@@ -102,7 +102,8 @@ fn pack(published: &[&Package], outside: &Path) -> Result<PathBuf> {
     for package in published {
         let archive = outside.join("target/package").join(format!("{}.crate", unpacked_name(package)));
         let mut unpack = Command::new("tar");
-        unpack.arg("-xzf").arg(archive).arg("-C").arg(&packed);
+        // With the time of now: all archives bear the same, by which cargo would take changed files for those it built before.
+        unpack.arg("-xzmf").arg(archive).arg("-C").arg(&packed);
         process::capture(&mut unpack)?;
     }
     Ok(packed)

@@ -1,3 +1,5 @@
+//! Reading: plain or compressed, told by the first bytes.
+
 use std::io::{self, BufRead, BufReader, Chain, Cursor, ErrorKind, Read};
 
 use flate2::bufread::MultiGzDecoder;
