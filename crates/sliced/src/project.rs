@@ -191,13 +191,21 @@ fn product<T: Compute, V: Simd, const J: usize>(
     }
 }
 
-/// Adds Σⱼ slopes[j][row]·theta[j][d] to a row-major [rows, depth] array; `slopes` is [direction][row].
-pub(crate) fn add_adjoint<T: Compute>(slopes: &[T], theta: &[T], depth: usize, padded: usize, out: &mut [T]) {
-    let rows = out.len() / depth.max(1);
-    let task = TASK * ROWS;
-    let tasks: Vec<_> = out.chunks_mut((task * depth).max(1)).enumerate().collect();
-    for_each(tasks, |(t, out)| {
-        Arch::new().dispatch(Adjoint { slopes, rows, first: t * task, theta, depth, padded, out });
+/// Adds Σⱼ slopes[j][row]·theta[j][d] to a row-major [rows, depth] array; `slopes` of `count` directions lie as
+/// [`Panels::project`] lays projections out.
+pub(crate) fn add_adjoint<T: Compute>(
+    slopes: &[T],
+    count: usize,
+    theta: &[T],
+    depth: usize,
+    padded: usize,
+    out: &mut [T],
+) {
+    let task = Panels::<T>::task_rows();
+    let outs = out.chunks_mut((task * depth).max(1));
+    for_each(outs.zip(slopes.chunks((task * count).max(1))).collect(), |(out, slopes)| {
+        let rows = slopes.len() / count.max(1);
+        Arch::new().dispatch(Adjoint { slopes, rows, theta, depth, padded, out });
     });
 }
 
@@ -213,8 +221,8 @@ pub(crate) fn padded<T: Compute>(rows: &[f64], depth: usize) -> (usize, Vec<T>) 
 
 struct Adjoint<'a, T> {
     slopes: &'a [T],
+    /// From one direction to the next.
     rows: usize,
-    first: usize,
     theta: &'a [T],
     depth: usize,
     padded: usize,
@@ -240,8 +248,7 @@ impl<T: Compute> Adjoint<'_, T> {
             let first = k * NEAR;
             let count = NEAR.min(here - first);
             for (near, slopes) in near.iter_mut().zip(self.slopes.chunks_exact(self.rows)) {
-                let from = self.first + first;
-                near[..count].copy_from_slice(&slopes[from..from + count]);
+                near[..count].copy_from_slice(&slopes[first..first + count]);
             }
             let tile = Tile { slopes: &near, theta: self.theta, depth: self.depth, padded: self.padded };
             let whole = count / R * R;
@@ -296,13 +303,28 @@ impl<T: Compute> Tile<'_, T> {
     }
 }
 
-/// Gathers column `j` of projections as [`Panels::project`] lays them out.
-pub(crate) fn column<T: Compute>(projections: &[T], count: usize, j: usize, rows: usize, out: &mut Vec<T>) {
-    out.clear();
-    for task in projections.chunks((Panels::<T>::task_rows() * count).max(1)) {
-        let here = task.len() / count;
-        out.extend_from_slice(&task[j * here..(j + 1) * here]);
+/// The parts of each direction of projections as [`Panels::project`] lays them out.
+pub(crate) fn columns<T: Compute>(projections: &mut [T], count: usize) -> Vec<Vec<&mut [T]>> {
+    let mut columns: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
+    for task in projections.chunks_mut((Panels::<T>::task_rows() * count).max(1)) {
+        let here = (task.len() / count.max(1)).max(1);
+        columns.iter_mut().zip(task.chunks_mut(here)).for_each(|(column, part)| column.push(part));
     }
+    columns
+}
+
+/// The parts of direction `j`.
+pub(crate) fn parts<T: Compute>(projections: &[T], count: usize, j: usize) -> impl Iterator<Item = &[T]> {
+    projections.chunks((Panels::<T>::task_rows() * count).max(1)).map(move |task| {
+        let here = task.len() / count;
+        &task[j * here..(j + 1) * here]
+    })
+}
+
+/// The parts of a direction, one after the other, without the padding.
+pub(crate) fn gather<'t, T: Compute>(parts: impl Iterator<Item = &'t [T]>, rows: usize, out: &mut Vec<T>) {
+    out.clear();
+    parts.for_each(|part| out.extend_from_slice(part));
     out.truncate(rows);
 }
 
@@ -347,14 +369,14 @@ mod tests {
         let flat = theta.as_slice().unwrap();
         // Reversed columns: not contiguous.
         let strided = x.slice(s![.., ..;-1]).to_owned();
+        let mut out = vec![T::ZERO; n.div_ceil(ROWS) * ROWS * count];
         for x in [x.view(), strided.slice(s![.., ..;-1])] {
             let panels = Panels::new(&x).unwrap();
-            let mut out = vec![T::ZERO; n.div_ceil(ROWS) * ROWS * count];
             panels.project(&Packed::new(flat, depth), &mut out);
             let want = exact.dot(&theta.t());
             let mut y = Vec::new();
             for j in 0..count {
-                column(&out, count, j, n, &mut y);
+                gather(parts(&out, count, j), n, &mut y);
                 for (got, want) in y.iter().zip(want.column(j)) {
                     assert!((got.to_f64() - want).abs() <= tolerance, "{n} {depth} {count}");
                 }
@@ -362,9 +384,13 @@ mod tests {
             }
         }
         let slopes = numbers(count, n, 3).mapv(T::from_f64);
+        for (column, slopes) in columns(&mut out, count).into_iter().zip(slopes.rows()) {
+            let to = column.into_iter().flatten();
+            to.zip(slopes).for_each(|(to, v)| *to = *v);
+        }
         let (padded, rows) = padded::<T>(flat, depth);
         let mut grad = vec![T::ONE; n * depth];
-        add_adjoint(slopes.as_slice().unwrap(), &rows, depth, padded, &mut grad);
+        add_adjoint(&out, count, &rows, depth, padded, &mut grad);
         let want = slopes.mapv(T::to_f64).t().dot(&theta) + 1.0;
         for (got, want) in grad.iter().zip(&want) {
             assert!((got.to_f64() - want).abs() <= tolerance, "{n} {depth} {count}");

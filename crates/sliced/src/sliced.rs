@@ -4,20 +4,22 @@ use std::sync::Mutex;
 
 use ndarray::{Array1, Array2, ArrayRef2};
 use variata_distributions::Real;
-use variata_distributions::lanes::keep_together;
+use variata_distributions::lanes::{keep_together, widest};
 use variata_distributions::parallel::within;
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
 use crate::distance::{Discrepancy, LARGEST, none, sizes};
 use crate::error::Error;
-use crate::project::{Packed, Panels, add_adjoint, column, padded, per_direction};
+use crate::project::{Packed, Panels, add_adjoint, columns, gather, padded, per_direction};
 use variata_distributions::lanes::{Compute, Sample};
 
 /// Elements of f64 in 15 MiB, twice which is the most that an allocator can be told to keep.
 const KEPT: usize = 15 << 17;
 /// Projections held at once.
-const HELD: usize = 1 << 20;
+const HELD: usize = 1 << 22;
+/// The same of each of two samples: with the samples and a gradient as much memory in all.
+pub(crate) const HELD_OF_TWO: usize = 1 << 20;
 
 /// A distance averaged over directions.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +44,7 @@ impl Sliced {
 impl Discrepancy<'_> {
     /// The distance of the sample `x` [n, dimensions], averaged over directions.
     ///
-    /// Memory: a copy of `x`, and blocks of at most 2²⁰ projections (8n, where that is more), and as many slopes with a gradient.
+    /// Memory: a copy of `x`, and blocks of at most 2²² projections (8n, where that is more).
     ///
     /// # Errors
     /// As [`value`](Self::value) for `x`; the dimensions of `x` and of the directions differ; a projection overflows.
@@ -100,7 +102,7 @@ impl Discrepancy<'_> {
                 prepared.run(y, gradient, memory)
             };
         let grads = wanted.then_some(&mut grad[..]);
-        let values = blocks(&panels, directions, grads, |_, _| (), kernel)?;
+        let values = blocks(&panels, directions, HELD, grads, |_, _| (), kernel)?;
         let sliced = Sliced::new(directions, values);
         if !sliced.mean.is_finite() {
             return Err(Error::Overflow { quantity: self.distance().name(), element: "f64" });
@@ -128,50 +130,70 @@ pub(crate) fn checked<S: Sample>(
     Err(Error::Overflow { quantity: "x", element: S::Compute::NAME })
 }
 
-/// The kernel's value along each direction, and, when asked for, the gradient of their mean added to `grad`. `prepare` makes
+/// A projected sample, the slopes of its points, and what the kernel keeps.
+type Memory<T, C> = (Vec<T>, Vec<T>, C);
+
+/// Whether all values are finite and of a size whose square is.
+pub(crate) fn fine<T: Compute>(y: &[T]) -> bool {
+    widest(
+        #[inline(always)]
+        || y.iter().fold(true, |fine, v| fine & (v.to_f64().abs() <= LARGEST)),
+    )
+}
+
+/// The kernel's value along each direction, and, when asked for, the gradient of their mean added to `grad`. About `held` projections are made at a time; `prepare` makes
 /// what the directions of a block share; the kernel is also told how many they are and which it is.
 pub(crate) fn blocks<T: Compute, B: Sync, C: Default + Send>(
     panels: &Panels<T>,
     directions: &Directions,
+    held: usize,
     mut grad: Option<&mut [T]>,
     prepare: impl Fn(&[f64], usize) -> B,
     kernel: impl Fn(&[T], Option<Gradient<'_, T>>, &mut C, &B, (usize, usize)) -> f64 + Sync + Send,
 ) -> Result<Vec<f64>, Error> {
     let (n, depth, total) = (panels.rows(), directions.dimensions(), directions.count());
     let rows = directions.vectors().as_slice().unwrap_or_default();
-    let held = (HELD / n).max(8).min(total);
+    let held = (held / n).max(8).min(total);
     // Equal blocks.
     let held = total.div_ceil(total.div_ceil(held));
     let mut projections = vec![T::ZERO; panels.padded_rows() * held];
-    let mut slopes = vec![T::ZERO; if grad.is_some() { n * held } else { 0 }];
     let mut values = Vec::with_capacity(total);
     let (scale, pool) = (1.0 / total as f64, Mutex::default());
     for block in rows.chunks(held * depth) {
         let count = block.len() / depth;
         let projections = &mut projections[..panels.padded_rows() * count];
         panels.project(&Packed::new(block, depth), projections);
-        let (projections, shared) = (&*projections, prepare(block, count));
-        let mut columns: Vec<Option<&mut [T]>> = if grad.is_some() {
-            slopes[..n * count].chunks_mut(n).map(Some).collect()
-        } else {
-            (0..count).map(|_| None).collect()
-        };
-        let found = per_direction(&mut columns, &pool, |(y, memory): &mut (Vec<T>, C), j, out| {
-            column(projections, count, j, n, y);
-            // Infinite or NaN where the sum overflowed.
-            if !y.iter().fold(true, |fine, v| fine & (v.to_f64().abs() <= LARGEST)) {
-                return f64::NAN;
-            }
-            let gradient = out.as_deref_mut().map(|out| Gradient { out, scale });
-            kernel(y, gradient, memory, &shared, (count, j))
-        });
+        let shared = prepare(block, count);
+        let wanted = grad.is_some();
+        let mut columns = columns(projections, count);
+        let found =
+            per_direction(&mut columns, &pool, |(y, slopes, memory): &mut Memory<T, C>, j, column| {
+                gather(column.iter().map(|part| &**part), n, y);
+                // Infinite or NaN where the sum overflowed.
+                if !fine(y) {
+                    return f64::NAN;
+                }
+                if !wanted {
+                    return kernel(y, None, memory, &shared, (count, j));
+                }
+                slopes.resize(n, T::ZERO);
+                let value = kernel(y, Some(Gradient { out: slopes, scale }), memory, &shared, (count, j));
+                // In place of the projections, which have served.
+                let mut from = &slopes[..];
+                for part in column {
+                    let (here, rest) = from.split_at(part.len().min(from.len()));
+                    part[..here.len()].copy_from_slice(here);
+                    from = rest;
+                }
+                value
+            });
         if found.iter().any(|value| value.is_nan()) {
             return Err(Error::Overflow { quantity: "projection", element: T::NAME });
         }
         values.extend(found);
         if let Some(grad) = &mut grad {
             let (width, theta) = padded(block, depth);
-            add_adjoint(&slopes[..n * count], &theta, depth, width, grad);
+            add_adjoint(projections, count, &theta, depth, width, grad);
         }
     }
     Ok(values)

@@ -5,10 +5,10 @@ use variata_distributions::{Real, check};
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
-use crate::distance::{LARGEST, none, normalised, sizes};
+use crate::distance::{none, normalised, sizes};
 use crate::error::Error;
-use crate::project::{Packed, column};
-use crate::sliced::{Sliced, blocks, checked};
+use crate::project::{Packed, gather, parts};
+use crate::sliced::{HELD_OF_TWO, Sliced, blocks, checked, fine};
 use crate::wasserstein::{Sorted, between};
 use variata_distributions::lanes::Sample;
 use variata_distributions::parallel::within;
@@ -182,8 +182,8 @@ impl<'a> TwoSample<'a> {
                       (other, slopes, [first, second]): &mut (Vec<S::Compute>, Vec<f64>, [Scratch; 2]),
                       others: &Vec<S::Compute>,
                       (count, j): (usize, usize)| {
-            column(others, count, j, m, other);
-            if !other.iter().fold(true, |fine, v| fine & (v.to_f64().abs() <= LARGEST)) {
+            gather(parts(others, count, j), m, other);
+            if !fine(other) {
                 return f64::NAN;
             }
             first.sort(left);
@@ -199,7 +199,7 @@ impl<'a> TwoSample<'a> {
             }
             value
         };
-        let values = blocks(&x, directions, grad, prepare, kernel)?;
+        let values = blocks(&x, directions, HELD_OF_TWO, grad, prepare, kernel)?;
         let sliced = Sliced::new(directions, values);
         if sliced.mean.is_finite() {
             return Ok(sliced);
