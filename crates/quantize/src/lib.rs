@@ -13,6 +13,7 @@ mod pack;
 mod quantize;
 mod residual;
 mod revive;
+mod screen;
 mod search;
 #[cfg(any(feature = "serde", feature = "safetensors"))]
 mod store;

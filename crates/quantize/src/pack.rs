@@ -10,6 +10,7 @@ use ndarray::Array2;
 use variata_distributions::lanes::{Compute, Sample, step, transpose, widest};
 
 use crate::codebook::Metric;
+use crate::screen::Screen;
 
 /// Rows of a panel: two vectors of the widest f32.
 pub(crate) const ROWS: usize = 32;
@@ -49,6 +50,8 @@ pub(crate) struct Packed<T> {
     /// Largest norm of a packed code.
     reach: f64,
     half_square: f64,
+    /// The codes in bf16, where a first look at them saves time.
+    pub(crate) screen: Option<Screen>,
 }
 
 impl<T: Compute> Packed<T> {
@@ -104,7 +107,24 @@ impl<T: Compute> Packed<T> {
         let reach = reach * scale;
         let half_square = if cosine { 0.0 } else { 0.5 * reach * reach };
         let scale = T::from_f64(scale);
-        Self { depth, step, data, bias, numbers, ids, twins, centre, scale, reach, half_square }
+        let mut packed = Self {
+            depth,
+            step,
+            data,
+            bias,
+            numbers,
+            ids,
+            twins,
+            centre,
+            scale,
+            reach,
+            half_square,
+            screen: None,
+        };
+        if distinct {
+            packed.screen = Screen::new(&packed);
+        }
+        packed
     }
 
     /// All codes of a position, ascending.
@@ -117,6 +137,11 @@ impl<T: Compute> Packed<T> {
     /// An element as it is packed, which is negated.
     pub(crate) fn element(&self, position: usize, d: usize) -> T {
         self.data[position / self.step * self.step * self.depth + d * self.step + position % self.step]
+    }
+
+    /// Largest norm of a packed code.
+    pub(crate) fn reach(&self) -> f64 {
+        self.reach
     }
 
     /// How far two scores ½‖e‖² − z·e of a vector of norm `norm`, as packed, may be apart while round-off decides.

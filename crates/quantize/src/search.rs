@@ -12,6 +12,7 @@ use variata_distributions::{ArgumentError, Real};
 use crate::codebook::{Codebook, Metric, check_row, has_direction};
 use crate::exact;
 use crate::pack::{Packed, ROWS, largest, task_rows};
+use crate::screen::{self, Verdict};
 
 /// Bytes of packed codes that are used for all panels of a task before the next.
 const CODES: usize = 1 << 17;
@@ -25,6 +26,7 @@ pub(crate) struct Blocks<'a, S: Sample> {
     pool: Mutex<Vec<Memory<S>>>,
     /// First row that is refused.
     refused: AtomicUsize,
+    record: screen::Record,
 }
 
 /// Memory of a task, kept for the next.
@@ -35,6 +37,7 @@ pub(crate) struct Memory<S: Sample> {
     best: Vec<S::Compute>,
     second: Vec<S::Compute>,
     position: Vec<S::Compute>,
+    screened: screen::Found,
     indices: Vec<usize>,
 }
 
@@ -42,7 +45,7 @@ impl<S: Sample> Default for Memory<S> {
     fn default() -> Self {
         let (rows, indices) = (Vec::new(), Vec::new());
         let [panels, norms, best, second, position] = [const { Vec::new() }; 5];
-        Self { rows, panels, norms, best, second, position, indices }
+        Self { rows, panels, norms, best, second, position, screened: screen::Found::default(), indices }
     }
 }
 
@@ -58,7 +61,8 @@ impl<'a, S: Sample<Compute = T>, T: Compute> Blocks<'a, S> {
             return Err(ArgumentError::Shape { argument, got: z.shape().to_vec(), want });
         }
         let refused = AtomicUsize::new(usize::MAX);
-        Ok(Self { codebook, argument, z, task: task_rows(depth), pool: Mutex::default(), refused })
+        let (pool, record) = (Mutex::default(), screen::Record::default());
+        Ok(Self { codebook, argument, z, task: task_rows(depth), pool, refused, record })
     }
 
     /// A row-major output of `width` per row, in parts of one task each.
@@ -107,7 +111,7 @@ impl<'a, S: Sample<Compute = T>, T: Compute> Blocks<'a, S> {
         f: impl Fn(&[S], &[usize], O) + Sync + Send,
     ) -> Result<(), crate::Error> {
         self.each(outputs, |rows, memory, _, output| {
-            nearest(self.codebook, rows, memory);
+            nearest(self.codebook, rows, memory, &self.record);
             f(rows, &memory.indices, output);
         })
     }
@@ -175,18 +179,84 @@ pub(crate) fn distances<S: Sample<Compute = T>, T: Compute>(
     );
 }
 
-/// The nearest code of each row, into `memory.indices`.
-fn nearest<S: Sample<Compute = T>, T: Compute>(codebook: &Codebook<T>, rows: &[S], memory: &mut Memory<S>) {
+/// The nearest code of each row, into `memory.indices`: by a first look where that pays, by products in f32 (f64), and by distances
+/// in f64 and beyond, each for what the one before left open.
+fn nearest<S: Sample<Compute = T>, T: Compute>(
+    codebook: &Codebook<T>,
+    rows: &[S],
+    memory: &mut Memory<S>,
+    record: &screen::Record,
+) {
     let packed = codebook.packed();
     let depth = packed.depth;
     let count = rows.len() / depth;
     memory.indices.clear();
+    memory.indices.resize(count, 0);
     if packed.ids.len() == 1 {
-        memory.indices.resize(count, 0);
         return;
     }
     packed.rows(rows, &mut memory.panels, &mut memory.norms);
-    let padded = count.next_multiple_of(ROWS);
+    let mut open: Vec<usize> = Vec::new();
+    match packed.screen.as_ref().filter(|_| record.pays()) {
+        Some(screen) => {
+            let found = &mut memory.screened;
+            screen.look(&memory.panels, depth, found);
+            for row in 0..count {
+                let norm = memory.norms[row].to_f64().sqrt();
+                match screen.verdict(found, row, norm, packed.doubt(norm)) {
+                    Verdict::One(position) => memory.indices[row] = packed.ids[position],
+                    Verdict::Two(positions) => {
+                        let mut two = positions.map(|position| (0.0, packed.ids[position]));
+                        let z = &rows[row * depth..(row + 1) * depth];
+                        exact::order(codebook.metric(), z, codebook.codes(), 1, &mut two);
+                        memory.indices[row] = two[0].1;
+                    }
+                    Verdict::Open => open.push(row),
+                }
+            }
+            record.add(count, open.len());
+            if open.is_empty() {
+                return;
+            }
+            let vectors = at_rows(rows, depth, &open);
+            packed.rows(&vectors, &mut memory.panels, &mut memory.norms);
+        }
+        None => open.extend(0..count),
+    }
+    smallest(packed, memory);
+    let mut left = Vec::new();
+    for (at, row) in open.into_iter().enumerate() {
+        let [norm, best, second, position] =
+            [&memory.norms, &memory.best, &memory.second, &memory.position].map(|of| of[at].to_f64());
+        if !(second - best > packed.doubt(norm.sqrt())) {
+            left.push(row);
+        }
+        memory.indices[row] = packed.ids[position as usize];
+    }
+    for left in left.chunks(ROWS) {
+        let vectors = at_rows(rows, depth, left);
+        packed.rows(&vectors, &mut memory.panels, &mut memory.norms);
+        let doubts: Vec<f64> =
+            memory.norms.iter().map(|square| packed.doubt(square.to_f64().sqrt())).collect();
+        let candidates = candidates(packed, &memory.panels, &doubts, 1);
+        for ((&row, z), candidates) in left.iter().zip(vectors.chunks_exact(depth)).zip(candidates) {
+            let mut found: Vec<_> = candidates.iter().map(|&position| (0.0, packed.ids[position])).collect();
+            exact::order(codebook.metric(), z, codebook.codes(), 1, &mut found);
+            if let Some(&(_, k)) = found.first() {
+                memory.indices[row] = k;
+            }
+        }
+    }
+}
+
+/// The vectors of some rows, one after the other.
+fn at_rows<S: Copy>(rows: &[S], depth: usize, at: &[usize]) -> Vec<S> {
+    at.iter().flat_map(|&row| &rows[row * depth..(row + 1) * depth]).copied().collect()
+}
+
+/// The smallest score, the second smallest and the position of the smallest, of all rows in the panels.
+fn smallest<S: Sample<Compute = T>, T: Compute>(packed: &Packed<T>, memory: &mut Memory<S>) {
+    let padded = memory.panels.len() / packed.depth;
     for scores in [&mut memory.best, &mut memory.second] {
         scores.clear();
         scores.resize(padded, T::from_f64(f64::INFINITY));
@@ -200,31 +270,6 @@ fn nearest<S: Sample<Compute = T>, T: Compute>(codebook: &Codebook<T>, rows: &[S
         second: &mut memory.second,
         position: &mut memory.position,
     });
-    let mut open = Vec::new();
-    for row in 0..count {
-        let [norm, best, second, position] =
-            [&memory.norms, &memory.best, &memory.second, &memory.position].map(|of| of[row].to_f64());
-        // Also where a score is not finite.
-        if !(second - best > packed.doubt(norm.sqrt())) {
-            open.push(row);
-        }
-        memory.indices.push(packed.ids[position as usize]);
-    }
-    for open in open.chunks(ROWS) {
-        let vectors: Vec<S> =
-            open.iter().flat_map(|&row| &rows[row * depth..(row + 1) * depth]).copied().collect();
-        packed.rows(&vectors, &mut memory.panels, &mut memory.norms);
-        let doubts: Vec<f64> =
-            memory.norms.iter().map(|square| packed.doubt(square.to_f64().sqrt())).collect();
-        let candidates = candidates(packed, &memory.panels, &doubts, 1);
-        for ((&row, z), candidates) in open.iter().zip(vectors.chunks_exact(depth)).zip(candidates) {
-            let mut found: Vec<_> = candidates.iter().map(|&position| (0.0, packed.ids[position])).collect();
-            exact::order(codebook.metric(), z, codebook.codes(), 1, &mut found);
-            if let Some(&(_, k)) = found.first() {
-                memory.indices[row] = k;
-            }
-        }
-    }
 }
 
 /// The smallest score of each row, the second smallest and the position of the smallest.
@@ -372,6 +417,61 @@ impl<T: Compute> Scores<'_, T> {
             let tile = tile::<T, V, ROWS, J>(simd, (self.panel, first), self.codes, start);
             for (scores, tile) in self.out.iter_mut().zip(tile) {
                 T::vectors_mut::<V>(&mut scores[first..])[..2].copy_from_slice(&tile);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::*;
+
+    /// Numbers in [−1, 1).
+    fn numbers(rows: usize, columns: usize, seed: u64) -> Array2<f32> {
+        let mut state = seed;
+        Array2::from_shape_simple_fn((rows, columns), || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+    }
+
+    /// The indices with a first look in bf16, where the processor has it, and without.
+    fn both(codes: &Array2<f32>, metric: Metric, rows: &Array2<f32>) -> [Vec<usize>; 2] {
+        let codebook = Codebook::new(codes.clone(), metric).unwrap();
+        let exhausted = screen::Record::default();
+        exhausted.add(1 << 20, 1 << 20);
+        [screen::Record::default(), exhausted].map(|record| {
+            let mut memory = Memory::default();
+            nearest(&codebook, rows.as_slice().unwrap(), &mut memory, &record);
+            memory.indices
+        })
+    }
+
+    #[test]
+    fn a_first_look_changes_nothing() {
+        for metric in [Metric::SquaredEuclidean, Metric::Cosine] {
+            for (count, depth) in [(64, 1), (64, 2), (77, 3), (300, 16), (513, 33), (1000, 64), (130, 255)] {
+                let codes = numbers(count, depth, 1);
+                let rows = numbers(257, depth, 2);
+                let mut cases = vec![(codes.clone(), rows.clone())];
+                // A common offset, sizes far apart, rows on codes and half-way between two, codes that hardly differ.
+                cases.push((&codes + 1e3, &rows + 1e3));
+                cases.push((&codes * 1e-20, &rows * 1e-20));
+                cases.push((codes.clone(), &rows * 1e15));
+                cases.push((codes.clone(), &rows * 1e-12));
+                let on = Array2::from_shape_fn((200, depth), |(r, d)| codes[[r * 7 % count, d]]);
+                let between = Array2::from_shape_fn((200, depth), |(r, d)| {
+                    0.5 * (codes[[r * 7 % count, d]] + codes[[r * 5 % count, d]])
+                });
+                cases.push((codes.clone(), on));
+                cases.push((codes.clone(), between));
+                cases.push((&codes * 1e-4 + 1.0, rows.clone()));
+                for (case, (codes, rows)) in cases.iter().enumerate() {
+                    let [with, without] = both(codes, metric, rows);
+                    assert_eq!(with, without, "{metric:?} {count} {depth}, case {case}");
+                }
             }
         }
     }
