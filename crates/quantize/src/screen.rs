@@ -247,9 +247,9 @@ impl Screen {
                     }
                 }
                 for (to, from) in here.iter_mut().zip([b, s, t, i, o]) {
-                    for v in 0..2 {
+                    for (v, from) in from.into_iter().enumerate() {
                         // SAFETY: as above.
-                        unsafe { _mm512_storeu_ps(to.as_mut_ptr().add(16 * v), from[v]) };
+                        unsafe { _mm512_storeu_ps(to.as_mut_ptr().add(16 * v), from) };
                     }
                 }
             }
