@@ -70,7 +70,7 @@ impl Times {
 }
 
 /// `out[i] = Σ_j p[i·r + j]·z[j]` for a multiple of [`ROWS`] rows, each of which can be read in whole groups: what lies beyond a
-/// row counts 0 times.
+/// row, finite as all of the factor is, counts 0 times.
 fn products(p: &[f32], r: usize, z: &[[f64; GROUP]], out: &mut [f64]) {
     widest(
         #[inline(always)]

@@ -9,7 +9,7 @@ use variata_distributions::parallel::within;
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
-use crate::distance::{Discrepancy, LARGEST, none, sizes};
+use crate::distance::{Discrepancy, LARGEST, none, not_too_steep, sizes};
 use crate::error::Error;
 use crate::project::{Packed, Panels, add_adjoint, columns, gather, padded, per_direction};
 use variata_distributions::lanes::{Compute, Sample};
@@ -68,7 +68,7 @@ impl Discrepancy<'_> {
     /// The same with the gradient of the mean in `x`, [n, dimensions].
     ///
     /// # Errors
-    /// As [`sliced`](Self::sliced).
+    /// As [`sliced`](Self::sliced), and where the gradient overflows as elements of `x`.
     pub fn sliced_with_grad<S: Sample>(
         &self,
         x: &ArrayRef2<S>,
@@ -107,6 +107,7 @@ impl Discrepancy<'_> {
         if !sliced.mean.is_finite() {
             return Err(Error::Overflow { quantity: self.distance().name(), element: "f64" });
         }
+        not_too_steep(sliced.mean, &grad)?;
         Ok((sliced, grad))
     }
 }

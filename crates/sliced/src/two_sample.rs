@@ -5,7 +5,7 @@ use variata_distributions::{Real, check};
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
-use crate::distance::{none, normalised, sizes};
+use crate::distance::{none, normalised, not_too_steep, sizes};
 use crate::error::Error;
 use crate::project::{Packed, gather, parts};
 use crate::sliced::{HELD_OF_TWO, Sliced, blocks, checked, fine};
@@ -93,8 +93,12 @@ impl<'a> TwoSample<'a> {
             in_x[i] += slope;
             in_y[j] -= slope;
         })?;
-        let rounded = |grad: Vec<f64>| grad.into_iter().map(S::Compute::from_f64).collect();
-        Ok((value, TwoSampleGrad { x: rounded(in_x), y: rounded(in_y) }))
+        let rounded = |grad: Vec<f64>| {
+            let grad: Vec<S::Compute> = grad.into_iter().map(S::Compute::from_f64).collect();
+            not_too_steep(value, &grad)?;
+            Ok::<_, Error>(grad.into())
+        };
+        Ok((value, TwoSampleGrad { x: rounded(in_x)?, y: rounded(in_y)? }))
     }
 
     fn evaluate<S: Sample>(
@@ -149,7 +153,7 @@ impl<'a> TwoSample<'a> {
     /// The same with the gradient of the mean in `x`. For that in `y` exchange the samples.
     ///
     /// # Errors
-    /// As [`sliced`](Self::sliced).
+    /// As [`sliced`](Self::sliced), and where the gradient overflows as elements of `x`.
     pub fn sliced_with_grad<S: Sample>(
         &self,
         x: &ArrayRef2<S>,
@@ -158,6 +162,7 @@ impl<'a> TwoSample<'a> {
     ) -> Result<(Sliced, Array2<S::Compute>), Error> {
         let mut grad = vec![S::Compute::ZERO; x.len()];
         let sliced = within(|| self.slices(x, y, directions, Some(&mut grad)))?;
+        not_too_steep(sliced.mean, &grad)?;
         let grad = Array2::from_shape_vec(x.dim(), grad);
         Ok((sliced, grad.map_err(|_| none("x", x.shape(), "[n, dimensions]"))?))
     }

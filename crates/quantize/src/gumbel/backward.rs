@@ -267,17 +267,15 @@ impl<T: Compute> Step<'_, T> {
     }
 }
 
-/// The sum over the rows of a panel: by halves in vectors, the last four in f64.
+/// The sum over the rows of a panel, in f64: in f32 slopes of opposite signs may overflow before they meet.
 #[inline(always)]
 fn total<T: Compute>(values: &[T; ROWS]) -> f64 {
-    let mut sums = *values;
-    let mut half = ROWS / 2;
-    while half >= 4 {
-        let (low, high) = sums.split_at_mut(half);
-        low.iter_mut().zip(high).for_each(|(low, high)| *low = *low + *high);
-        half /= 2;
+    let mut sums = [0.0; 8];
+    for values in values.as_chunks::<8>().0 {
+        sums.iter_mut().zip(values).for_each(|(sum, v)| *sum += v.to_f64());
     }
-    sums[..4].iter().map(|v| v.to_f64()).sum()
+    let pairs = [sums[0] + sums[4], sums[1] + sums[5], sums[2] + sums[6], sums[3] + sums[7]];
+    (pairs[0] + pairs[2]) + (pairs[1] + pairs[3])
 }
 
 /// codes[k][d] += Σ over rows of both factors[k][row]·values[row][d], which are [panel of dimensions][row][dimension].

@@ -403,3 +403,14 @@ fn schedules_fall() {
     assert!((all[3].at(500) - 2.75).abs() < 1e-14 && all[3].at(5000) == 0.5);
     assert_eq!(Schedule::linear(2.0, 1.0, 0).unwrap().at(0), 1.0);
 }
+
+/// Slopes of opposite signs meet in f64: partial sums in f32 would not be numbers.
+#[test]
+fn slopes_near_the_largest_number_add_up() {
+    let codebook = euclidean(array![[-1.0f32], [1.0]]);
+    let z = Array2::<f32>::zeros((32, 1));
+    let found = soft(1.0).forward(&codebook, &z, Noise::None).unwrap();
+    let upstream = Array2::from_shape_fn((32, 1), |(row, _)| if row % 2 == 0 { 1e38f32 } else { -1e38 });
+    let grad = soft(1.0).backward(&codebook, &z, Noise::None, &found, &upstream).unwrap();
+    assert!(grad.codes.iter().all(|v| v.is_finite()), "{:?}", grad.codes);
+}

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, Axis, array, s};
 use proptest::prelude::*;
-use variata_distributions::special::ndtri;
+use variata_distributions::special::{ndtr, ndtri};
 use variata_distributions::{StandardLaplace, StandardNormal};
 use variata_sliced::{
     Affine, Bandwidth, CramerWold, Directions, Discrepancy, Distance, Estimator, Loss, MaxSlicedOptions, Mmd,
@@ -90,6 +90,21 @@ fn wasserstein_to_a_law_is_the_limit_of_that_to_its_quantiles() {
         let law = Discrepancy::new(Distance::Wasserstein { p }).against(&StandardLaplace).value(&y).unwrap();
         let sample = TwoSample::new(p).unwrap().value(&y, &laplace).unwrap();
         close(&format!("p = {p}"), sample, law, bound);
+    }
+}
+
+/// 1/n is rounded, and a sample that nearly is a grid would feel that in every step.
+#[test]
+fn steps_of_large_samples_are_where_they_belong() {
+    for n in [99_999, 100_000] {
+        let y = grid(n).mapv(|v| v + 1e-5);
+        let gaps = y.iter().enumerate().map(|(k, &y)| ndtr(y) - (k as f64 + 0.5) / n as f64);
+        let squares: Vec<f64> = gaps.map(|gap| gap * gap).collect();
+        // Sums of sums, as the rounding of one long sum would be seen.
+        let sum: f64 = squares.chunks(300).map(|part| part.iter().sum::<f64>()).sum();
+        let want = sum / n as f64 + 1.0 / (12.0 * (n as f64) * (n as f64));
+        let got = Distance::CramerVonMises.value(&y).unwrap();
+        close(&format!("{n}"), got, want, 1e-12);
     }
 }
 

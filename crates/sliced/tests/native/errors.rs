@@ -141,4 +141,14 @@ fn projections_that_overflow() {
     assert_eq!(found, Err(Error::Overflow { quantity: "projection", element: "f32" }));
     let far = Distance::Wasserstein { p: 3.0 }.value(&array![1e149]);
     assert!(matches!(far, Err(Error::Overflow { .. })));
+    // The value is a number, its slope 2·3e38 is none in f32.
+    let gradient = Error::Overflow { quantity: "gradient", element: "f32" };
+    let (x, axis) = (array![[3e38f32]], Directions::given(&array![[1.0]]).unwrap());
+    let one = Discrepancy::new(Distance::WASSERSTEIN_2);
+    assert!(one.sliced(&x, &axis).is_ok());
+    assert_eq!(one.sliced_with_grad(&x, &axis), Err(gradient.clone()));
+    assert_eq!(one.value_with_grad(&array![3e38f32]), Err(gradient.clone()));
+    let two = TwoSample::SQUARED;
+    assert_eq!(two.sliced_with_grad(&x, &array![[0.0f32]], &axis), Err(gradient.clone()));
+    assert_eq!(two.value_with_grad(&array![3e38f32], &array![0.0f32]), Err(gradient));
 }

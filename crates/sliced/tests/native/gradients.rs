@@ -178,3 +178,20 @@ fn of_two_samples_sliced_and_direct() {
         );
     }
 }
+
+/// Where Φ is made of approximations, too, it has no step at 0.
+#[test]
+fn one_point_in_the_middle_stays_there() {
+    let axis = Directions::given(&array![[1.0]]).unwrap();
+    for distance in [Distance::CramerVonMises, Distance::AndersonDarling, Distance::WASSERSTEIN_2] {
+        let d = Discrepancy::new(distance);
+        let (_, grad) = d.sliced_with_grad(&array![[0.0f32]], &axis).unwrap();
+        assert_eq!(grad[[0, 0]], 0.0, "{distance:?}");
+    }
+    // Both one-sided gaps are ½; the first one falls as the point rises.
+    let kolmogorov = Discrepancy::new(Distance::KolmogorovSmirnov);
+    let (sliced, grad) = kolmogorov.sliced_with_grad(&array![[0.0f32]], &axis).unwrap();
+    let (value, slope) = kolmogorov.value_with_grad(&array![0.0f64]).unwrap();
+    assert_eq!((sliced.mean, value), (0.5, 0.5));
+    assert!(slope[0] < 0.0 && (grad[[0, 0]] - slope[0] as f32).abs() < 1e-7);
+}
