@@ -425,16 +425,15 @@ impl<T: Compute> Scores<'_, T> {
 #[cfg(test)]
 mod tests {
     use ndarray::Array2;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
 
     use super::*;
 
     /// Numbers in [−1, 1).
     fn numbers(rows: usize, columns: usize, seed: u64) -> Array2<f32> {
-        let mut state = seed;
-        Array2::from_shape_simple_fn((rows, columns), || {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        Array2::from_shape_simple_fn((rows, columns), || rng.random_range(-1.0..1.0))
     }
 
     /// The indices with a first look in bf16, where the processor has it, and without.
