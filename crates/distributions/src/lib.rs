@@ -29,7 +29,7 @@ pub mod lanes {
     pub use crate::memory::keep_together;
     pub use crate::sample::{Compute, Sample};
     pub use crate::simd::functions::{
-        Comparison, coarse_tail_and_density, compare, exp, upper_tail_and_density,
+        Comparison, ROUND, coarse_tail_and_density, compare, exp, upper_tail_and_density,
     };
     pub use crate::simd::lane::{Lane, NARROW, STEP, step, tile, transpose, widest};
 }

@@ -44,20 +44,19 @@ impl Times {
     pub(crate) fn residual(&mut self, p: &[f32], weights: &[f64], right: &[f64], out: &mut [f64]) {
         let Self { r, z, last } = self;
         let r = (*r).max(1);
-        let (whole, rest) = out.split_at_mut(out.len() / ROWS * ROWS);
         // What groups of the last rows would read beyond the end.
         let reach = GROUP * z.len();
-        let inside = (p.len() + r).saturating_sub(reach) / r / ROWS * ROWS;
-        let (inside, edge) = whole.split_at_mut(inside.min(whole.len()));
-        let start = inside.len();
+        let inside = (p.len() + r).saturating_sub(reach) / r;
+        let (inside, tail) = out.split_at_mut(inside.min(out.len()) / ROWS * ROWS);
         products(p, r, z, inside);
         last.clear();
-        last.extend_from_slice(&p[start * r..]);
-        last.resize((edge.len() + ROWS) * r + reach, 0.0);
-        products(last, r, z, edge);
-        let mut few = [0.0; ROWS];
-        products(&last[edge.len() * r..], r, z, &mut few);
-        rest.iter_mut().zip(few).for_each(|(to, v)| *to = v);
+        last.extend_from_slice(&p[inside.len() * r..]);
+        last.resize(tail.len().next_multiple_of(ROWS) * r + reach, 0.0);
+        for (k, to) in tail.chunks_mut(ROWS).enumerate() {
+            let mut few = [0.0; ROWS];
+            products(&last[k * ROWS * r..], r, z, &mut few);
+            to.iter_mut().zip(few).for_each(|(to, v)| *to = v);
+        }
         widest(
             #[inline(always)]
             || {

@@ -11,8 +11,8 @@ use std::sync::{LazyLock, OnceLock};
 use variata_distributions::special::norm_pdf;
 
 use crate::column::{Gradient, Scratch};
-use crate::vectors::{ROUND, range, squares};
-use variata_distributions::lanes::{Compute, widest};
+use crate::vectors::{range, squares};
+use variata_distributions::lanes::{Compute, ROUND, widest};
 
 /// Windows that begin within this many steps may meet the target: 1e8 in bandwidth leaves it a few hundred thousand.
 const MEETS_TARGET: f64 = 1e9;

@@ -3,9 +3,9 @@
 //! The map keeps their order but for ties, so that two passes over a few more bits than the number of values has put nearly all
 //! in place; the rest is put in order by the values themselves, each moving a place or two.
 
-use variata_distributions::lanes::{Compute, widest};
+use variata_distributions::lanes::{Compute, ROUND, widest};
 
-use crate::vectors::{ROUND, range};
+use crate::vectors::range;
 
 /// Below this length a comparison sort of packed words is faster than the tables of a radix sort.
 const SMALL: usize = 96;
@@ -61,6 +61,7 @@ fn map<T: Compute>(y: &[T], bits: u32, integers: &mut [u32]) {
     widest(
         #[inline(always)]
         || {
+            // A cast would not become a vector.
             for (integer, v) in integers.iter_mut().zip(y) {
                 *integer = ((v.to_f64() - low) * scale + ROUND).to_bits() as u32;
             }

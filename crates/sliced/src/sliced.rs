@@ -142,8 +142,9 @@ pub(crate) fn fine<T: Compute>(y: &[T]) -> bool {
     )
 }
 
-/// The kernel's value along each direction, and, when asked for, the gradient of their mean added to `grad`. About `held` projections are made at a time; `prepare` makes
-/// what the directions of a block share; the kernel is also told how many they are and which it is.
+/// The kernel's value along each direction, and, when asked for, the gradient of their mean added to `grad`. About `held`
+/// projections are made at a time; `prepare` makes what the directions of a block share; the kernel is also told how many they are
+/// and which it is.
 pub(crate) fn blocks<T: Compute, B: Sync, C: Default + Send>(
     panels: &Panels<T>,
     directions: &Directions,

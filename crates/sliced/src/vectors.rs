@@ -4,8 +4,6 @@ use variata_distributions::lanes::{Compute, widest};
 
 /// Partial sums, or extremes, per loop.
 pub(crate) const LANES: usize = 16;
-/// 1.5·2⁵²: adding it rounds to an integer and leaves that in the low bits. Casts do not become vectors.
-pub(crate) const ROUND: f64 = 6_755_399_441_055_744.0;
 
 /// The smallest and the largest value; ∞ and −∞ of none.
 pub(crate) fn range<T: Compute>(y: &[T]) -> (f64, f64) {

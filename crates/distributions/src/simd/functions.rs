@@ -3,7 +3,7 @@
 use crate::special::ndtr::{INV_SQRT_TWO_PI, scaled_tail_from};
 
 /// 1.5·2⁵²: adding it rounds to an integer and leaves that in the low bits.
-const ROUND: f64 = 6755399441055744.0;
+pub const ROUND: f64 = 6755399441055744.0;
 /// log 2 in two parts; multiples of the first by integers below 2¹¹ are exact.
 const LN2_HIGH: f64 = 6.93147180369123816490e-01;
 const LN2_LOW: f64 = 1.90821492927058770002e-10;
@@ -13,7 +13,7 @@ const LN2_LOW: f64 = 1.90821492927058770002e-10;
 /// x = k log 2 + r: with m = eʳ − 1 − r by its series, eˣ − 1 = 2ᵏ(r + m) + (2ᵏ − 1), and m itself for k = 0.
 #[inline(always)]
 pub(crate) fn expm1_expm1mx(x: f64) -> (f64, f64) {
-    let (power, r, m) = split_exp::<false>(x);
+    let (power, r, m) = split_exp::<false, _>(x, &INVERSE_FACTORIALS);
     let expm1 = power * (r + m) + (power - 1.0);
     let rest = power * m + (power * r + ((power - 1.0) - x));
     (expm1, if power == 1.0 { m } else { rest })
@@ -22,7 +22,7 @@ pub(crate) fn expm1_expm1mx(x: f64) -> (f64, f64) {
 /// eˣ for |x| < 700, branch-free; ≤ 2 ulp.
 #[inline(always)]
 pub fn exp(x: f64) -> f64 {
-    let (power, r, m) = split_exp::<false>(x);
+    let (power, r, m) = split_exp::<false, _>(x, &INVERSE_FACTORIALS);
     power * (1.0 + (r + m))
 }
 
@@ -78,29 +78,21 @@ pub fn coarse_tail_and_density(x: f64) -> (f64, f64) {
     for c in rest {
         tail = tail * t + c;
     }
-    let exponent = -0.5 * x * x;
-    let shifted = exponent * std::f64::consts::LOG2_E + ROUND;
-    let k = shifted - ROUND;
-    let power = f64::from_bits(shifted.to_bits().wrapping_add(1023) << 52);
-    let r = exponent - k * std::f64::consts::LN_2;
-    let [mut series, rest @ ..] = COARSE_EXP;
-    for c in rest {
-        series = series * r + c;
-    }
-    let gauss = power * (1.0 + (r + r * r * series));
+    let (power, r, m) = split_exp::<false, _>(-0.5 * x * x, &COARSE_EXP);
+    let gauss = power * (1.0 + (r + m));
     (tail * ((x + 4.0) * inverse) * gauss, INV_SQRT_TWO_PI * gauss)
 }
 
-/// 2ᵏ, r and eʳ − 1 − r with x = k log 2 + r and |r| ≤ ½ log 2.
+/// 2ᵏ, r and eʳ − 1 − r with x = k log 2 + r and |r| ≤ ½ log 2, by the coefficients of (eʳ − 1 − r)/r², the highest first.
 #[inline(always)]
-fn split_exp<const FUSED: bool>(x: f64) -> (f64, f64, f64) {
+fn split_exp<const FUSED: bool, const N: usize>(x: f64, coefficients: &[f64; N]) -> (f64, f64, f64) {
     let shifted = step::<FUSED>(x, std::f64::consts::LOG2_E, ROUND);
     let k = shifted - ROUND;
     let power = f64::from_bits(shifted.to_bits().wrapping_add(1023) << 52);
     let r = step::<FUSED>(-k, LN2_LOW, step::<FUSED>(-k, LN2_HIGH, x));
-    let mut series = 1.0 / 87178291200.0;
-    for c in INVERSE_FACTORIALS {
-        series = step::<FUSED>(series, r, c);
+    let mut series = coefficients[0];
+    for c in &coefficients[1..] {
+        series = step::<FUSED>(series, r, *c);
     }
     (power, r, r * r * series)
 }
@@ -114,7 +106,7 @@ fn step<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
 /// [`exp`], with fused multiply-adds if FUSED.
 #[inline(always)]
 pub(crate) fn exp_fused<const FUSED: bool>(x: f64) -> f64 {
-    let (power, r, m) = split_exp::<FUSED>(x);
+    let (power, r, m) = split_exp::<FUSED, _>(x, &INVERSE_FACTORIALS);
     step::<FUSED>(power, r + m, power)
 }
 
@@ -140,8 +132,9 @@ pub(crate) fn ln_fused<const FUSED: bool>(x: f64) -> f64 {
     step::<FUSED>(e, std::f64::consts::LN_2, step::<FUSED>(twice, s2 * tail, twice))
 }
 
-/// 1/13! … 1/2!.
-const INVERSE_FACTORIALS: [f64; 12] = [
+/// 1/14! … 1/2!.
+const INVERSE_FACTORIALS: [f64; 13] = [
+    1.0 / 87178291200.0,
     1.0 / 6227020800.0,
     1.0 / 479001600.0,
     1.0 / 39916800.0,
