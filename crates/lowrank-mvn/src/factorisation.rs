@@ -140,9 +140,12 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
     /// Products of the columns of [A, b]: the lower triangle.
     pub(crate) fn gram(&self, right: Option<Right<'_>>, start: usize, end: usize) -> Vec<f64> {
         let mut gram = Gram::new(self.r() + usize::from(right.is_some()));
-        self.for_each_block(Weights::Whitening, right, start, end, |block| {
-            gram.add(block.columns(), block.stride, block.padded());
-        });
+        let mut panel = Panel::new(end - start, self.r());
+        for at in (start..end).step_by(ROWS) {
+            let rows = ROWS.min(end - at);
+            panel.load_alone(self, Weights::Whitening, right, at, rows);
+            gram.add(panel.columns(), panel.stride, panel.padded(), self.ahead(at + rows, ROWS));
+        }
         gram.sums()
     }
 

@@ -6,6 +6,8 @@
 use pulp::{Arch, Simd, WithSimd};
 use variata_distributions::lanes::{Lane, widest};
 
+use crate::transpose::Ahead;
+
 /// Columns per step of the Gram matrix where registers hold 8 numbers, and elsewhere.
 const WIDE: usize = 4;
 const NARROW: usize = 3;
@@ -55,9 +57,9 @@ impl Gram {
         Self { columns, lanes: Vec::new() }
     }
 
-    /// Adds a block.
-    pub(crate) fn add(&mut self, block: &[f64], stride: usize, padded: usize) {
-        Arch::new().dispatch(Add { gram: self, block, stride, padded });
+    /// Adds a block, and fetches what lies `ahead` meanwhile.
+    pub(crate) fn add(&mut self, block: &[f64], stride: usize, padded: usize, ahead: Ahead) {
+        Arch::new().dispatch(Add { gram: self, block, stride, padded, ahead });
     }
 
     /// The sums: the lower triangle of a row-major matrix.
@@ -71,6 +73,7 @@ struct Add<'a> {
     block: &'a [f64],
     stride: usize,
     padded: usize,
+    ahead: Ahead,
 }
 
 impl WithSimd for Add<'_> {
@@ -88,17 +91,19 @@ impl WithSimd for Add<'_> {
 
 impl Add<'_> {
     #[inline(always)]
-    fn tiles<V: Simd, const T: usize>(self, simd: V) {
+    fn tiles<V: Simd, const T: usize>(mut self, simd: V) {
         let columns = self.gram.columns;
+        let strips = columns.div_ceil(T);
+        self.ahead.spread(strips * (strips + 1) / 2);
         let (mut sums, _) = V::as_mut_simd_f64s(&mut self.gram.lanes);
         let vectors = self.padded / V::F64_LANES;
         let column = |j: usize| &V::as_simd_f64s(&self.block[j * self.stride..]).0[..vectors];
         for first in (0..columns).step_by(T) {
             match T.min(columns - first) {
-                1 => sums = strip::<V, 1, T>(simd, first, &column, sums),
-                2 => sums = strip::<V, 2, T>(simd, first, &column, sums),
-                3 => sums = strip::<V, 3, T>(simd, first, &column, sums),
-                _ => sums = strip::<V, T, T>(simd, first, &column, sums),
+                1 => sums = strip::<V, 1, T>(simd, first, &column, sums, &mut self.ahead),
+                2 => sums = strip::<V, 2, T>(simd, first, &column, sums, &mut self.ahead),
+                3 => sums = strip::<V, 3, T>(simd, first, &column, sums, &mut self.ahead),
+                _ => sums = strip::<V, T, T>(simd, first, &column, sums, &mut self.ahead),
             }
         }
     }
@@ -111,9 +116,11 @@ fn strip<'b, 's, V: Simd, const A: usize, const T: usize>(
     first: usize,
     column: &impl Fn(usize) -> &'b [V::f64s],
     mut sums: &'s mut [V::f64s],
+    ahead: &mut Ahead,
 ) -> &'s mut [V::f64s] {
     let a: [&[V::f64s]; A] = std::array::from_fn(|i| column(first + i));
     for second in (0..first).step_by(T) {
+        ahead.fetch();
         let b: [&[V::f64s]; T] = std::array::from_fn(|j| column(second + j));
         let (here, rest) = sums.split_at_mut(A * T);
         sums = rest;
@@ -129,6 +136,7 @@ fn strip<'b, 's, V: Simd, const A: usize, const T: usize>(
         }
         here.copy_from_slice(acc.as_flattened());
     }
+    ahead.fetch();
     let (here, rest) = sums.split_at_mut(A * (A + 1) / 2);
     let mut acc: [[V::f64s; A]; A] =
         std::array::from_fn(|i| std::array::from_fn(|j| here[if j <= i { i * (i + 1) / 2 + j } else { 0 }]));

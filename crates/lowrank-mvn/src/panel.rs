@@ -7,14 +7,12 @@ use crate::diagonal::Diagonal;
 use crate::kernel::weigh;
 use crate::rows;
 use crate::storage::Storage;
-use crate::transpose::{prefetch, to_columns, to_weighted_columns};
+use crate::transpose::{Ahead, LINE, prefetch, to_columns, to_weighted_columns};
 
 /// Rows per block: with 26 columns in f64 it fits the first-level cache.
 pub(crate) const ROWS: usize = 128;
 /// Rows are padded to a multiple of this with zeros, the longest vector of f32.
 const LANES: usize = 16;
-/// Bytes of a cache line, to which columns are aligned.
-const LINE: usize = 64;
 
 /// Fills a run of rows of a right-hand side: item, first row, where to.
 pub(crate) type Right<'f> = &'f (dyn Fn(usize, usize, &mut [f64]) + Sync);
@@ -37,6 +35,21 @@ pub(crate) struct Item<'p, F, S = F> {
 }
 
 impl<F: Real, S: Storage> Item<'_, F, S> {
+    /// Rows [start, start + rows) of the factor, as far as there are so many, to be fetched into the cache.
+    pub(crate) fn ahead(&self, start: usize, rows: usize) -> Ahead {
+        let ((n, r), strides) = (self.factor.dim(), self.factor.strides());
+        let (start, rows) = (start.min(n), rows.min(n.saturating_sub(start)));
+        let [along_rows, along_columns] = [strides[0], strides[1]];
+        let first = self.factor.as_ptr().wrapping_offset(start as isize * along_rows);
+        if self.factor.is_standard_layout() {
+            return Ahead::new(first, rows * r, 1, 0);
+        }
+        if along_rows.abs() < along_columns.abs() {
+            return Ahead::new(first, rows * along_rows.unsigned_abs(), r, along_columns);
+        }
+        Ahead::new(first, r * along_columns.unsigned_abs(), rows, along_rows)
+    }
+
     /// Rows [start, start + rows) of the factor, one after the other, where they lie so, are singles or narrower, and are long
     /// enough for [`crate::rows`].
     pub(crate) fn rows_of_singles<'s>(
@@ -136,8 +149,23 @@ impl Panel {
         self.turned.then(|| self.singles.get())
     }
 
-    /// Loads rows [start, start + rows) of the factor, and of the right-hand side if there is one.
+    /// Loads rows [start, start + rows) of the factor, and of the right-hand side if there is one; fetches the rows after them.
     pub(crate) fn load<F: Real, S: Storage>(
+        &mut self,
+        item: &Item<'_, F, S>,
+        by: Weights,
+        right: Option<Right<'_>>,
+        start: usize,
+        rows: usize,
+    ) {
+        self.load_alone(item, by, right, start, rows);
+        let mut next = item.ahead(start + rows, ROWS);
+        next.spread(1);
+        next.fetch();
+    }
+
+    /// [`load`](Self::load) for a caller who fetches the rows after them while it works on these.
+    pub(crate) fn load_alone<F: Real, S: Storage>(
         &mut self,
         item: &Item<'_, F, S>,
         by: Weights,
@@ -156,7 +184,6 @@ impl Panel {
             to_weighted_columns(flat, rows, self.r, weights, scaled, stride);
         } else if source.strides()[0].abs() < source.strides()[1].abs() {
             for (column, to) in source.columns().into_iter().zip(scaled.chunks_exact_mut(stride)) {
-                prefetch(column.as_ptr().wrapping_add(rows), rows);
                 if let Some(column) = column.to_slice().and_then(|c| S::as_singles(c, &mut self.wide)) {
                     weigh(weights, column, to);
                 } else {

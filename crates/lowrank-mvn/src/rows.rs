@@ -139,9 +139,6 @@ impl Rows {
         let solve = outputs.iter().any(|output| output.of_solved.iter().any(|factor| *factor != 0.0));
         for strip in &self.strips {
             let solved = &mut scratch[..dots.len() * strip.width];
-            if !solve {
-                solved.fill(0.0);
-            }
             Arch::new().dispatch(Gradients { r: self.r, strip, p, outputs, dots, solved, solve });
         }
     }
@@ -231,7 +228,7 @@ impl Gradients<'_, '_> {
     /// Rows of the outputs.
     #[inline(always)]
     fn combine<V: Simd, const N: usize>(self, simd: V) {
-        let Self { r, strip: Strip { first, z, .. }, outputs, dots, solved, .. } = self;
+        let Self { r, strip: Strip { first, z, .. }, outputs, dots, solved, solve, .. } = self;
         let (first, count) = (*first, dots.len());
         let [z] = V::as_simd_f32s(z).0.as_chunks::<N>().0 else { return };
         let solved = V::as_simd_f32s(solved).0.as_chunks::<N>().0;
@@ -239,22 +236,30 @@ impl Gradients<'_, '_> {
         let whole =
             if r <= N * V::F32_LANES { count.saturating_sub(N * V::F32_LANES / r.max(1) + 1) } else { 0 };
         for Output { of_point, of_solved, to } in outputs.iter_mut() {
-            let factors = of_point.iter().zip(*of_solved);
-            for (row, (solved, (point, of_solved))) in solved.iter().zip(factors).enumerate() {
-                let (point, of_solved) = (simd.splat_f32s(*point), simd.splat_f32s(*of_solved));
-                let values: [V::f32s; N] = std::array::from_fn(|v| {
-                    simd.mul_add_f32s(of_solved, solved[v], simd.mul_f32s(point, z[v]))
-                });
-                if row < whole {
-                    let to = V::as_mut_simd_f32s(&mut to[row * r..][..N * V::F32_LANES]).0;
-                    to.copy_from_slice(&values);
-                    continue;
+            let mut put = |row: usize, values: [V::f32s; N]| {
+                if row < whole
+                    && let Some(to) = V::as_mut_simd_f32s(&mut to[row * r..]).0.first_chunk_mut::<N>()
+                {
+                    *to = values;
+                    return;
                 }
                 for (v, value) in values.into_iter().enumerate() {
                     let start = (first + v * V::F32_LANES).min(r);
                     let end = (start + V::F32_LANES).min(r);
                     simd.partial_store_f32s(&mut to[row * r + start..row * r + end], value);
                 }
+            };
+            let of_z = of_point[..count].iter().map(|point| {
+                let point = simd.splat_f32s(*point);
+                z.map(|z| simd.mul_f32s(point, z))
+            });
+            if solve {
+                for (row, (of_z, (factor, solved))) in of_z.zip(of_solved.iter().zip(solved)).enumerate() {
+                    let factor = simd.splat_f32s(*factor);
+                    put(row, std::array::from_fn(|v| simd.mul_add_f32s(factor, solved[v], of_z[v])));
+                }
+            } else {
+                of_z.enumerate().for_each(|(row, of_z)| put(row, of_z));
             }
         }
     }

@@ -4,6 +4,8 @@
 /// Rows ahead that are fetched into the cache.
 #[cfg(target_arch = "x86_64")]
 const AHEAD: usize = 128;
+/// Bytes of a cache line.
+pub(crate) const LINE: usize = 64;
 
 /// `to[j·stride + i] = from[i·columns + j]` for `rows` rows.
 pub(crate) fn to_columns(from: &[f32], rows: usize, columns: usize, to: &mut [f32], stride: usize) {
@@ -149,7 +151,6 @@ unsafe fn weighted_tiles(
         _mm256_storeu_pd,
     };
     for i in (0..rows).step_by(8).map(|i| i.min(rows - 8)) {
-        prefetch(from.wrapping_add((i + AHEAD) * columns), 8 * columns);
         // SAFETY: i + 8 ≤ rows, here and below, and j + 8 ≤ columns.
         let w = [0, 4].map(|half| unsafe { _mm256_loadu_pd(weights.add(i + half)) });
         for j in (0..columns).step_by(8).map(|j| j.min(columns - 8)) {
@@ -183,7 +184,6 @@ unsafe fn weighted_tiles_wide(
 ) {
     use std::arch::x86_64::{_mm512_cvtps_pd, _mm512_loadu_pd, _mm512_mul_pd, _mm512_storeu_pd};
     for i in (0..rows).step_by(8).map(|i| i.min(rows - 8)) {
-        prefetch(from.wrapping_add((i + AHEAD) * columns), 8 * columns);
         // SAFETY: i + 8 ≤ rows, here and below, and j + 8 ≤ columns.
         let w = unsafe { _mm512_loadu_pd(weights.add(i)) };
         for j in (0..columns).step_by(8).map(|j| j.min(columns - 8)) {
@@ -193,6 +193,52 @@ unsafe fn weighted_tiles_wide(
                 let weighted = _mm512_mul_pd(w, _mm512_cvtps_pd(column));
                 // SAFETY: as above.
                 unsafe { _mm512_storeu_pd(to.add((j + k) * stride + i), weighted) };
+            }
+        }
+    }
+}
+
+/// Memory that is read next, in runs of one length, for whoever computes meanwhile to fetch into the cache piece by
+/// piece: all at once it would keep the loads that follow waiting.
+#[derive(Debug, Clone)]
+pub(crate) struct Ahead {
+    start: *const u8,
+    /// Bytes from one run to the next.
+    distance: isize,
+    runs: usize,
+    /// Bytes of a run.
+    len: usize,
+    /// Bytes of the first run that are done.
+    done: usize,
+    /// Lines per piece.
+    share: usize,
+}
+
+impl Ahead {
+    /// Runs of `len` elements, `distance` apart, to be read.
+    pub(crate) fn new<T>(start: *const T, len: usize, runs: usize, distance: isize) -> Self {
+        let size = size_of::<T>();
+        let distance = distance * size as isize;
+        Self { start: start.cast(), distance, runs, len: len * size, done: 0, share: 0 }
+    }
+
+    /// In so many pieces.
+    pub(crate) fn spread(&mut self, pieces: usize) {
+        self.share = (self.runs * self.len.div_ceil(LINE)).div_ceil(pieces.max(1));
+    }
+
+    /// Fetches the next piece.
+    #[inline(always)]
+    pub(crate) fn fetch(&mut self) {
+        for _ in 0..self.share {
+            if self.runs == 0 {
+                return;
+            }
+            prefetch(self.start.wrapping_add(self.done), 1);
+            self.done += LINE;
+            if self.done >= self.len {
+                (self.done, self.runs) = (0, self.runs - 1);
+                self.start = self.start.wrapping_offset(self.distance);
             }
         }
     }
