@@ -23,7 +23,7 @@ use crate::features;
 use crate::parallel::{self, Shares};
 use crate::run_data::RunData;
 use crate::shard::{self, Part};
-use crate::workers::Joined;
+use crate::workers::{self, Joined};
 
 /// What the command line says about a run.
 #[derive(Debug, Clone, Default)]
@@ -207,7 +207,7 @@ impl<D: RunData> Session<D> {
         }
         let workers = Mutex::new(options.workers.workers.clone());
         let others = !options.workers.workers.is_first();
-        let scratch = others.then(tempfile::tempdir).transpose().context("cannot make a temporary folder")?;
+        let scratch = others.then(workers::scratch).transpose().context("cannot make a temporary folder")?;
         Ok(Self {
             options,
             device,

@@ -1,7 +1,22 @@
 //! Several processes that train each model together, over MPI.
 
+use std::io;
+use std::path::Path;
+
 use anyhow::Result;
+use tempfile::TempDir;
 use variata_models::train::Workers;
+
+/// Names the folder in which workers make their temporary ones, and which who launched them removes.
+const SCRATCH: &str = "VARIATA_SCRATCH";
+
+/// A folder for what nobody reads. That of a worker that is killed goes with the launcher's, where there is one.
+pub(crate) fn scratch() -> io::Result<TempDir> {
+    match std::env::var_os(SCRATCH) {
+        Some(folder) if Path::new(&folder).is_dir() => tempfile::tempdir_in(folder),
+        _ => tempfile::tempdir(),
+    }
+}
 
 /// This process among those that train together; alone by default.
 #[derive(Debug, Clone, Default)]
@@ -54,12 +69,13 @@ mod with_mpi {
     /// There is no launcher, or a worker failed.
     pub(crate) fn launch(count: u32) -> Result<()> {
         let launcher = variata_mpi::launcher();
+        let scratch = tempfile::tempdir().context("cannot make a temporary folder")?;
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut command = Command::new(&launcher);
         command.arg("-n").arg(count.to_string()).arg(program).args(std::env::args_os().skip(1));
         // Ctrl-C reaches the workers by themselves: this process waits for what they make of it.
         ctrlc::set_handler(|| {}).context("cannot listen to Ctrl-C")?;
-        command.stdin(Stdio::null());
+        command.stdin(Stdio::null()).env(super::SCRATCH, scratch.path());
         let status = command.status().with_context(|| format!("cannot start {}", launcher.display()))?;
         if status.success() {
             return Ok(());

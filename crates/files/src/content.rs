@@ -1,8 +1,10 @@
-//! Reading: plain or compressed, told by the first bytes.
+//! Plain or compressed content: told by the first bytes where it is read.
 
-use std::io::{self, BufRead, BufReader, Chain, Cursor, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, BufWriter, Chain, Cursor, ErrorKind, Read, Write};
+use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
+use flate2::{Compression, GzBuilder};
 
 /// Bytes read at once, and decompressed at once.
 const BUFFER: usize = 1 << 16;
@@ -124,6 +126,29 @@ impl<R: Read> Content<R> {
             }),
         }
     }
+}
+
+/// [`replace`](crate::replace) with what `write` gives to a buffer, `compressed` or as it is. Without a time stamp, so that equal
+/// content gives equal files.
+///
+/// # Errors
+/// As there.
+pub fn replace_content(
+    path: &Path,
+    compressed: bool,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), crate::Error> {
+    crate::replace(path, |file| {
+        let mut sink = BufWriter::with_capacity(BUFFER, file);
+        if compressed {
+            let mut encoder = BufWriter::new(GzBuilder::new().write(sink, Compression::default()));
+            write(&mut encoder)?;
+            sink = encoder.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
+        } else {
+            write(&mut sink)?;
+        }
+        sink.flush()
+    })
 }
 
 /// Reads until `buf` is full or the reader is at its end.

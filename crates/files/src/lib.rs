@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 #[cfg(feature = "gzip")]
-pub use content::{Content, Failure};
+pub use content::{Content, Failure, replace_content};
 
 /// What names of files begin with that are not whole yet.
 pub const PARTIAL: &str = ".partial-";

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Write};
 
-use variata_files::{Content, Failure};
+use variata_files::{Content, Failure, replace_content};
 
 fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -61,6 +61,31 @@ fn plain_and_compressed_bytes_are_the_same() {
         let twice = [&once[..], &once[..]].concat();
         assert_eq!(all(&twice[..]).unwrap(), [bytes, bytes].concat());
     }
+}
+
+#[test]
+fn what_is_written_is_read_and_equal_content_gives_equal_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    let bytes = vec![7; 100_000];
+    let mut files = Vec::new();
+    for compressed in [false, true, true] {
+        replace_content(&path, compressed, |sink| sink.write_all(&bytes)).unwrap();
+        let file = std::fs::read(&path).unwrap();
+        assert_eq!(
+            (all(&file[..]).unwrap(), Content::new(&file[..]).unwrap().is_gzip()),
+            (bytes.clone(), compressed)
+        );
+        let failed = replace_content(&path, compressed, |sink| {
+            sink.write_all(b"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert_eq!(failed.unwrap_err().action, "write");
+        assert_eq!(std::fs::read(&path).unwrap(), file);
+        files.push(file);
+    }
+    assert!(files[1] == files[2] && files[1].len() < 1000);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]

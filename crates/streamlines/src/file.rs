@@ -2,17 +2,14 @@
 
 mod bytes;
 mod input;
-mod replace;
 mod tck;
 mod tck_header;
 mod trk;
 mod trk_header;
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
-
-use flate2::{Compression, GzBuilder};
 
 use crate::{Error, Tractogram};
 use input::Input;
@@ -125,17 +122,9 @@ impl Tractogram {
         let (format, gzip) = Format::of(path).ok_or_else(|| Error::Extension { file: path.to_path_buf() })?;
         // Whatever the tractogram itself forbids is found before a file is made.
         let prepared = self.prepared(format)?;
-        replace::replace(path, |file| {
-            let mut sink = BufWriter::with_capacity(1 << 16, file);
-            if gzip {
-                let mut encoder = BufWriter::new(GzBuilder::new().write(sink, Compression::default()));
-                prepared(&mut encoder)?;
-                sink = encoder.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()?;
-            } else {
-                prepared(&mut sink)?;
-            }
-            sink.flush()
-        })
+        variata_files::replace_content(path, gzip, |sink| prepared(sink)).map_err(
+            |variata_files::Error { action, source }| Error::Io { file: path.to_path_buf(), action, source },
+        )
     }
 
     /// Writes the content of a file to a writer, which should be buffered; `name` stands for the file in errors.

@@ -1,10 +1,7 @@
 //! Writing.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use flate2::{Compression, GzBuilder};
 use ndarray::{ArrayRef, Dimension};
 
 use super::element::IdxElement;
@@ -42,29 +39,14 @@ pub fn write_idx<T: IdxElement, D: Dimension>(
         let n = u32::try_from(n).map_err(|_| Error::argument("array.shape()", n, "at most 4294967295"))?;
         header.extend(n.to_be_bytes());
     }
-    let content = |sink: &mut dyn Write| -> io::Result<()> {
-        sink.write_all(&header)?;
-        array.iter().try_for_each(|x| x.encode(|bytes| sink.write_all(bytes)))
-    };
-    replace(path, |file| {
-        let mut buffered = BufWriter::new(file);
-        match encoding {
-            IdxEncoding::Plain => content(&mut buffered)?,
-            IdxEncoding::Gzip => {
-                let mut encoder = BufWriter::new(GzBuilder::new().write(buffered, Compression::best()));
-                content(&mut encoder)?;
-                buffered = encoder.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
-            }
-        }
-        buffered.flush()
-    })
-}
-
-fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), Error> {
     if path.file_name().is_none() {
         return Err(Error::argument("path", path.display(), "the name of a file"));
     }
-    variata_files::replace(path, write).map_err(|variata_files::Error { action, source }| Error::Io {
+    variata_files::replace_content(path, encoding == IdxEncoding::Gzip, |sink| {
+        sink.write_all(&header)?;
+        array.iter().try_for_each(|x| x.encode(|bytes| sink.write_all(bytes)))
+    })
+    .map_err(|variata_files::Error { action, source }| Error::Io {
         file: path.to_path_buf(),
         action,
         source,

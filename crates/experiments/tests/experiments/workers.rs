@@ -60,11 +60,12 @@ fn second(folder: &Path) -> Option<i32> {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_worker_that_dies_ends_the_run_and_one_process_goes_on() {
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let settings = TINY.replace("steps = 60", "steps = 2000");
     let run = |more: &[&str]| command(folder.path(), &settings, 1, more);
     let checkpoints = folder.path().join("runs/vae/tiny-0/checkpoints");
     let mut child = run(&["--workers", "2"]);
+    child.env("TMPDIR", temporary.path());
     let child =
         child.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
@@ -76,6 +77,9 @@ fn a_worker_that_dies_ends_the_run_and_one_process_goes_on() {
     assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     fails_with(&output, "with any number of workers");
+    let left = fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().starts_with(".tmp")).collect();
+    assert!(left.is_empty(), "the killed worker's folder: {left:?}");
 
     let output = run(&["--resume"]).output().unwrap();
     succeeds(&output);
