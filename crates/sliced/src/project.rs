@@ -18,8 +18,10 @@ use variata_distributions::lanes::{Compute, NARROW, STEP, Sample, step, tile, tr
 const ROWS: usize = 32;
 /// Dimensions per run of sums.
 const DEPTH: usize = 128;
-/// Panels per task.
+/// Panels per block, of which projections lie together.
 const TASK: usize = 32;
+/// Tasks per loop, at least, where there is enough to do.
+const SPLIT: usize = 8;
 /// Groups that directions are handed out in.
 const GROUPS: usize = 16;
 /// A sample [n, d] in panels: [panel][dimension][row], padded with zeros.
@@ -35,12 +37,13 @@ impl<T: Compute> Panels<T> {
     pub(crate) fn new<S: Sample<Compute = T>>(x: &ArrayRef2<S>) -> Option<Self> {
         let (rows, depth) = x.dim();
         let mut data = vec![T::ZERO; rows.div_ceil(ROWS) * ROWS * depth];
-        let panels: Vec<_> = data.chunks_mut((ROWS * depth * TASK).max(1)).enumerate().collect();
+        let each = rows.div_ceil(ROWS).div_ceil(SPLIT).clamp(1, TASK);
+        let panels: Vec<_> = data.chunks_mut((ROWS * depth * each).max(1)).enumerate().collect();
         let fine = AtomicBool::new(true);
         for_each(panels, |(task, panels)| {
             let mut buffer = vec![T::ZERO; if x.is_standard_layout() { 0 } else { ROWS * depth }];
             for (k, panel) in panels.chunks_mut((ROWS * depth).max(1)).enumerate() {
-                let first = (task * TASK + k) * ROWS;
+                let first = (task * each + k) * ROWS;
                 let part = x.slice(s![first..rows.min(first + ROWS), ..]);
                 let ok = if let Some(part) = part.as_slice() {
                     pack(part, depth, |v: S| v.compute(), panel)
@@ -68,22 +71,38 @@ impl<T: Compute> Panels<T> {
         self.rows.next_multiple_of(ROWS)
     }
 
-    /// Rows of a task; see [`project`](Self::project).
-    pub(crate) const fn task_rows() -> usize {
+    /// Rows of a block; see [`project`](Self::project).
+    const fn block_rows() -> usize {
         ROWS * TASK
     }
 
-    /// Projections on packed directions: [task][direction][row], a task having [`task_rows`](Self::task_rows) rows, padded to
+    /// Projections on packed directions: [block][direction][row], a block having [`block_rows`](Self::block_rows) rows, padded to
     /// whole panels.
     pub(crate) fn project(&self, theta: &Packed<T>, out: &mut [T]) {
-        let task = TASK * ROWS * theta.count;
-        let tasks: Vec<_> = out.chunks_mut(task.max(1)).enumerate().collect();
-        for_each(tasks, |(t, out)| {
+        let block = TASK * ROWS * theta.count;
+        // A task is a block, or some of the directions of one.
+        let group = (theta.step * self.depth).max(1);
+        let groups = theta.data.len().div_ceil(group);
+        let each = groups.div_ceil(parts_of(out.len().div_ceil(block.max(1)))).max(1);
+        let mut tasks = Vec::new();
+        for (b, out) in out.chunks_mut(block.max(1)).enumerate() {
+            let rows = out.len() / theta.count.max(1);
+            let of_each = theta.data.chunks(each * group);
+            tasks
+                .extend(out.chunks_mut((each * theta.step * rows).max(1)).zip(of_each).map(|task| (b, task)));
+        }
+        for_each(tasks, |(b, (out, theta_of))| {
             let size = ROWS * self.depth;
-            let panels = &self.data[t * TASK * size..self.data.len().min((t + 1) * TASK * size)];
-            Arch::new().dispatch(Project { panels, depth: self.depth, theta, out });
+            let panels = &self.data[b * TASK * size..self.data.len().min((b + 1) * TASK * size)];
+            let (depth, step) = (self.depth, theta.step);
+            Arch::new().dispatch(Project { panels, depth, step, theta: theta_of, out });
         });
     }
+}
+
+/// In how many parts a block is worked on where there are so many.
+fn parts_of(blocks: usize) -> usize {
+    SPLIT.div_ceil(blocks.max(1))
 }
 
 /// Row-major rows into a panel; whether all values are fine.
@@ -121,7 +140,9 @@ impl<T: Compute> Packed<T> {
 struct Project<'a, T> {
     panels: &'a [T],
     depth: usize,
-    theta: &'a Packed<T>,
+    step: usize,
+    /// Groups of [`Packed`].
+    theta: &'a [T],
     out: &'a mut [T],
 }
 
@@ -130,7 +151,7 @@ impl<T: Compute> WithSimd for Project<'_, T> {
 
     #[inline(always)]
     fn with_simd<V: Simd>(self, simd: V) {
-        match self.theta.step {
+        match self.step {
             2 => self.run::<V, 2>(simd),
             4 => self.run::<V, 4>(simd),
             6 => self.run::<V, 6>(simd),
@@ -145,9 +166,10 @@ impl<T: Compute> Project<'_, T> {
     #[inline(always)]
     fn run<V: Simd, const J: usize>(self, simd: V) {
         let size = (ROWS * self.depth).max(1);
-        let rows = self.panels.len() / self.depth.max(1);
+        let rows = (self.panels.len() / self.depth.max(1)).max(1);
+        let count = self.out.len() / rows;
         for (p, panel) in self.panels.chunks_exact(size).enumerate() {
-            for (group, theta) in self.theta.data.chunks_exact((J * self.depth).max(1)).enumerate() {
+            for (group, theta) in self.theta.chunks_exact((J * self.depth).max(1)).enumerate() {
                 let mut sums = [[T::ZERO; ROWS]; J];
                 let depths = self.depth.div_ceil(DEPTH);
                 if depths == 1 {
@@ -164,7 +186,7 @@ impl<T: Compute> Project<'_, T> {
                         *sums = T::from_f64(*wide);
                     }
                 }
-                for (j, sums) in sums.iter().enumerate().take(self.theta.count - group * J) {
+                for (j, sums) in sums.iter().enumerate().take(count - group * J) {
                     let at = (group * J + j) * rows + p * ROWS;
                     self.out[at..at + ROWS].copy_from_slice(sums);
                 }
@@ -201,11 +223,19 @@ pub(crate) fn add_adjoint<T: Compute>(
     padded: usize,
     out: &mut [T],
 ) {
-    let task = Panels::<T>::task_rows();
-    let outs = out.chunks_mut((task * depth).max(1));
-    for_each(outs.zip(slopes.chunks((task * count).max(1))).collect(), |(out, slopes)| {
+    let block = Panels::<T>::block_rows();
+    let parts = parts_of(out.len().div_ceil((block * depth).max(1)));
+    let mut tasks = Vec::new();
+    for (out, slopes) in out.chunks_mut((block * depth).max(1)).zip(slopes.chunks((block * count).max(1))) {
+        let rows = (out.len() / depth.max(1)).div_ceil(parts);
+        // Whole steps.
+        let rows = rows.next_multiple_of(if rows < NEAR { STEP } else { NEAR });
+        let of_each = out.chunks_mut((rows * depth).max(1)).enumerate();
+        tasks.extend(of_each.map(|(k, out)| (k * rows, out, slopes)));
+    }
+    for_each(tasks, |(first, out, slopes)| {
         let rows = slopes.len() / count.max(1);
-        Arch::new().dispatch(Adjoint { slopes, rows, theta, depth, padded, out });
+        Arch::new().dispatch(Adjoint { slopes, first, rows, theta, depth, padded, out });
     });
 }
 
@@ -221,6 +251,8 @@ pub(crate) fn padded<T: Compute>(rows: &[f64], depth: usize) -> (usize, Vec<T>) 
 
 struct Adjoint<'a, T> {
     slopes: &'a [T],
+    /// Row of the slopes that belongs to the first of `out`.
+    first: usize,
     /// From one direction to the next.
     rows: usize,
     theta: &'a [T],
@@ -245,8 +277,8 @@ impl<T: Compute> Adjoint<'_, T> {
         // Slopes of a few rows, side by side: in place they are a power of two apart, which defeats caches.
         let mut near = vec![[T::ZERO; NEAR]; self.slopes.len() / self.rows.max(1)];
         for (k, out) in self.out.chunks_mut(NEAR * self.depth).enumerate() {
-            let first = k * NEAR;
-            let count = NEAR.min(here - first);
+            let count = NEAR.min(here - k * NEAR);
+            let first = self.first + k * NEAR;
             for (near, slopes) in near.iter_mut().zip(self.slopes.chunks_exact(self.rows)) {
                 near[..count].copy_from_slice(&slopes[first..first + count]);
             }
@@ -306,7 +338,7 @@ impl<T: Compute> Tile<'_, T> {
 /// The parts of each direction of projections as [`Panels::project`] lays them out.
 pub(crate) fn columns<T: Compute>(projections: &mut [T], count: usize) -> Vec<Vec<&mut [T]>> {
     let mut columns: Vec<Vec<_>> = (0..count).map(|_| Vec::new()).collect();
-    for task in projections.chunks_mut((Panels::<T>::task_rows() * count).max(1)) {
+    for task in projections.chunks_mut((Panels::<T>::block_rows() * count).max(1)) {
         let here = (task.len() / count.max(1)).max(1);
         columns.iter_mut().zip(task.chunks_mut(here)).for_each(|(column, part)| column.push(part));
     }
@@ -315,7 +347,7 @@ pub(crate) fn columns<T: Compute>(projections: &mut [T], count: usize) -> Vec<Ve
 
 /// The parts of direction `j`.
 pub(crate) fn parts<T: Compute>(projections: &[T], count: usize, j: usize) -> impl Iterator<Item = &[T]> {
-    projections.chunks((Panels::<T>::task_rows() * count).max(1)).map(move |task| {
+    projections.chunks((Panels::<T>::block_rows() * count).max(1)).map(move |task| {
         let here = task.len() / count;
         &task[j * here..(j + 1) * here]
     })
