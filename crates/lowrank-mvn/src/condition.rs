@@ -134,7 +134,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             if item.n() <= 2 * item.r() {
                 return observed.by_reflections(b);
             }
-            observed.by_products(b, &item.gram(Some(&|_, start, to| observed.fill(start, to)), 0, item.n()))
+            observed.by_products(b, &item.gram_in_parts(&|_, start, to| observed.fill(start, to)))
         });
         Ok(Posterior { p: self.view(), items: found.into_iter().collect::<Result<_, _>>()? })
     }

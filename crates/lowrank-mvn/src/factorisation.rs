@@ -18,6 +18,9 @@ use crate::{Error, LowRankMvn};
 /// Rows per task. Sums are formed per task and added in order, so that no result depends on the number of threads.
 pub(crate) const TASK: usize = 32 * ROWS;
 
+/// Parts of the rows of one item, at least, where they are long enough.
+const PARTS: usize = 4;
+
 /// Smallest ratio of a pivot to its diagonal entry at which the normal equations keep enough digits for elements `F`: they
 /// lose as many as the ratio has zeros.
 fn worst_pivot<F: Real>() -> f64 {
@@ -101,11 +104,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         let sums = self.over_tasks(|item, start, end| item.gram(right, start, end));
         let tasks = self.tasks();
         let found = collect(self.batch(), |b| {
-            let mut sums = sums[b * tasks..(b + 1) * tasks].iter();
-            let mut gram = sums.next().cloned().unwrap_or_default();
-            for part in sums {
-                gram.iter_mut().zip(part).for_each(|(to, part)| *to += part);
-            }
+            let gram = added(&sums[b * tasks..(b + 1) * tasks]);
             self.item(b).capacitance(&gram, right)
         });
         found.into_iter().collect()
@@ -147,6 +146,14 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
             gram.add(panel.columns(), panel.stride, panel.padded(), self.ahead(at + rows, ROWS));
         }
         gram.sums()
+    }
+
+    /// The same of all rows, of one item whose rows are few: in parts that are worked on at the same time.
+    pub(crate) fn gram_in_parts(&self, right: Right<'_>) -> Vec<f64> {
+        let rows = self.n().div_ceil(PARTS).next_multiple_of(2 * ROWS).clamp(1, TASK);
+        added(&collect(self.n().div_ceil(rows), |part| {
+            self.gram(Some(right), part * rows, self.n().min((part + 1) * rows))
+        }))
     }
 
     /// Calls `f` with block after block of the rows [start, end) and the residuals b − W·P·z of its rows. Where the rows of
@@ -307,6 +314,16 @@ impl Factorised {
             Self::Capacitance { log_det, .. } | Self::Dense { log_det, .. } => *log_det,
         }
     }
+}
+
+/// Sums of parts, in order.
+fn added(parts: &[Vec<f64>]) -> Vec<f64> {
+    let mut parts = parts.iter();
+    let mut sums = parts.next().cloned().unwrap_or_default();
+    for part in parts {
+        sums.iter_mut().zip(part).for_each(|(to, part)| *to += part);
+    }
+    sums
 }
 
 /// L of I + G in place of G, log |I + G| and the smallest ratio of a pivot to its diagonal entry; `None` where that is too

@@ -52,6 +52,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// ```text
     /// (I + AAᵀ)^-½w = w − A·V diag(1/(√(1 + s²)(1 + √(1 + s²)))) Vᵀ·Aᵀw,   w = D^-½v
     /// ```
+    /// Where columns of P are nearly dependent the result has an error of up to u·‖A‖·‖w‖, u = 2⁻⁵³, which may be much of what is
+    /// left of w: [`mahalanobis`](Self::mahalanobis), from a residual, has not.
     ///
     /// # Errors
     /// As [`root_times`](Self::root_times).

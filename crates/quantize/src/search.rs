@@ -17,6 +17,9 @@ use crate::screen::{self, Verdict};
 /// Bytes of packed codes that are used for all panels of a task before the next.
 const CODES: usize = 1 << 17;
 
+/// Tasks, at least, where there are so many panels.
+const SPLIT: usize = 8;
+
 /// Vectors [N, D] in blocks of rows, checked as they are read.
 pub(crate) struct Blocks<'a, S: Sample> {
     codebook: &'a Codebook<S::Compute>,
@@ -62,7 +65,9 @@ impl<'a, S: Sample<Compute = T>, T: Compute> Blocks<'a, S> {
         }
         let refused = AtomicUsize::new(usize::MAX);
         let (pool, record) = (Mutex::default(), screen::Record::default());
-        Ok(Self { codebook, argument, z, task: task_rows(depth), pool, refused, record })
+        let even = z.nrows().div_ceil(SPLIT).next_multiple_of(ROWS).max(ROWS);
+        let task = task_rows(depth).min(even);
+        Ok(Self { codebook, argument, z, task, pool, refused, record })
     }
 
     /// A row-major output of `width` per row, in parts of one task each.

@@ -119,7 +119,14 @@ proptest! {
         let white = p.inverse_root_times(&(&x - &p.loc())).unwrap();
         let q = p.mahalanobis(&x).unwrap()[0];
         let size: f64 = (&x - &p.loc()).iter().map(|v| v * v).sum::<f64>() / d;
-        prop_assert!((white.iter().map(|v| v * v).sum::<f64>() - q).abs() <= 1e-13 * (q + (q * size).sqrt() + size * 1e-3));
+        // By what a right vector's rounding u moves the left one, u·s₁/sₖ, the larger direction leaks into that of sₖ: for columns
+        // that are nearly dependent, up to u·s₁ of the whole.
+        let s: Vec<f64> =
+            p.principal_components().unwrap().standard_deviations.iter().map(|s| s / d.sqrt()).collect();
+        let leak = s.iter().fold(1.0, |m: f64, sk| m.max(s[0] * sk / (1.0 + sk * sk)));
+        let off = 2e-15 * leak * size.sqrt();
+        let far = (white.iter().map(|v| v * v).sum::<f64>() - q).abs();
+        prop_assert!(far <= 1e-13 * q + 2.0 * q.sqrt() * off + off * off, "{far} {q} {off}");
         let mut root = Array2::zeros((n, n));
         for j in 0..n {
             let mut unit = Array2::zeros((1, n));
