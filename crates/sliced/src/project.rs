@@ -346,18 +346,31 @@ pub(crate) fn columns<T: Compute>(projections: &mut [T], count: usize) -> Vec<Ve
 }
 
 /// The parts of direction `j`.
-pub(crate) fn parts<T: Compute>(projections: &[T], count: usize, j: usize) -> impl Iterator<Item = &[T]> {
+pub(crate) fn parts<T: Compute>(
+    projections: &[T],
+    count: usize,
+    j: usize,
+) -> impl ExactSizeIterator<Item = &[T]> {
     projections.chunks((Panels::<T>::block_rows() * count).max(1)).map(move |task| {
         let here = task.len() / count;
         &task[j * here..(j + 1) * here]
     })
 }
 
-/// The parts of a direction, one after the other, without the padding.
-pub(crate) fn gather<'t, T: Compute>(parts: impl Iterator<Item = &'t [T]>, rows: usize, out: &mut Vec<T>) {
-    out.clear();
-    parts.for_each(|part| out.extend_from_slice(part));
-    out.truncate(rows);
+/// The parts of a direction, one after the other, without the padding: a single one as it lies, several in `memory`.
+pub(crate) fn joined<'t, T: Compute>(
+    mut parts: impl ExactSizeIterator<Item = &'t [T]>,
+    rows: usize,
+    memory: &'t mut Vec<T>,
+) -> &'t [T] {
+    if parts.len() == 1
+        && let Some(only) = parts.next()
+    {
+        return &only[..rows];
+    }
+    memory.clear();
+    parts.for_each(|part| memory.extend_from_slice(part));
+    &memory[..rows]
 }
 
 /// What `f` gives for every item, in order; scratch memory comes from the pool and returns to it.
@@ -408,7 +421,7 @@ mod tests {
             let want = exact.dot(&theta.t());
             let mut y = Vec::new();
             for j in 0..count {
-                gather(parts(&out, count, j), n, &mut y);
+                let y = joined(parts(&out, count, j), n, &mut y);
                 for (got, want) in y.iter().zip(want.column(j)) {
                     assert!((got.to_f64() - want).abs() <= tolerance, "{n} {depth} {count}");
                 }

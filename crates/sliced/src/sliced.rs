@@ -11,7 +11,7 @@ use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
 use crate::distance::{Discrepancy, LARGEST, none, not_too_steep, sizes};
 use crate::error::Error;
-use crate::project::{Packed, Panels, add_adjoint, columns, gather, padded, per_direction};
+use crate::project::{Packed, Panels, add_adjoint, columns, joined, padded, per_direction};
 use variata_distributions::lanes::{Compute, Sample};
 
 /// Elements of f64 in 15 MiB, twice which is the most that an allocator can be told to keep.
@@ -170,7 +170,7 @@ pub(crate) fn blocks<T: Compute, B: Sync, C: Default + Send>(
         let mut columns = columns(projections, count);
         let found =
             per_direction(&mut columns, &pool, |(y, slopes, memory): &mut Memory<T, C>, j, column| {
-                gather(column.iter().map(|part| &**part), n, y);
+                let y = joined(column.iter().map(|part| &**part), n, y);
                 // Infinite or NaN where the sum overflowed.
                 if !fine(y) {
                     return f64::NAN;

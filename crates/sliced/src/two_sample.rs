@@ -7,9 +7,9 @@ use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
 use crate::distance::{none, normalised, not_too_steep, sizes};
 use crate::error::Error;
-use crate::project::{Packed, gather, parts};
+use crate::project::{Packed, joined, parts};
 use crate::sliced::{HELD_OF_TWO, Sliced, blocks, checked, fine};
-use crate::wasserstein::{Sorted, between};
+use crate::wasserstein::{Sorted, between, squared};
 use variata_distributions::lanes::Sample;
 use variata_distributions::parallel::within;
 
@@ -177,6 +177,8 @@ impl<'a> TwoSample<'a> {
         let (x, y) = (checked("x", x, directions)?, checked("y", y, directions)?);
         let (n, m, depth) = (x.rows(), y.rows(), directions.dimensions());
         let [wx, wy] = self.weights(n, m)?;
+        // Point by point, and by loops of vectors.
+        let paired = self.p == 2.0 && n == m && wx.is_none() && wy.is_none();
         let prepare = |block: &[f64], count: usize| {
             let mut others = vec![S::Compute::ZERO; y.padded_rows() * count];
             y.project(&Packed::new(block, depth), &mut others);
@@ -187,12 +189,15 @@ impl<'a> TwoSample<'a> {
                       (other, slopes, [first, second]): &mut (Vec<S::Compute>, Vec<f64>, [Scratch; 2]),
                       others: &Vec<S::Compute>,
                       (count, j): (usize, usize)| {
-            gather(parts(others, count, j), m, other);
+            let other = joined(parts(others, count, j), m, other);
             if !fine(other) {
                 return f64::NAN;
             }
             first.sort(left);
             second.sort(other);
+            if paired {
+                return squared(first, &second.sorted, gradient);
+            }
             slopes.clear();
             slopes.resize(n, 0.0);
             let (first, second) = (side(first, wx.as_deref()), side(second, wy.as_deref()));

@@ -15,15 +15,23 @@ pub(crate) fn run_normal_squared<T: Compute>(
     gradient: Option<Gradient<'_, T>>,
     scratch: &mut Scratch,
 ) -> f64 {
-    let per_point = 1.0 / y.len() as f64;
     scratch.sort(y);
-    let Scratch { places, sorted, .. } = scratch;
-    subtract(sorted, &cells.means);
+    squared(scratch, &cells.means, gradient) + cells.within
+}
+
+/// Mean square of the differences between the sorted sample and as many numbers, in the order of its values.
+pub(crate) fn squared<T: Compute>(
+    Scratch { places, sorted, .. }: &mut Scratch,
+    others: &[f64],
+    gradient: Option<Gradient<'_, T>>,
+) -> f64 {
+    let per_point = 1.0 / sorted.len() as f64;
+    subtract(sorted, others);
     let squares = squares(sorted);
     if let Some(mut gradient) = gradient {
         gradient.scatter(places, sorted, 2.0 * per_point);
     }
-    squares * per_point + cells.within
+    squares * per_point
 }
 
 /// a becomes a − b.
