@@ -18,7 +18,7 @@ use crate::{Error, LowRankMvn};
 /// Rows per task. Sums are formed per task and added in order, so that no result depends on the number of threads.
 pub(crate) const TASK: usize = 32 * ROWS;
 
-/// Parts of the rows of one item, at least, where they are long enough.
+/// About how many parts the rows of one item have, where they are long enough.
 const PARTS: usize = 4;
 
 /// Smallest ratio of a pivot to its diagonal entry at which the normal equations keep enough digits for elements `F`: they

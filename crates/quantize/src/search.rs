@@ -17,7 +17,7 @@ use crate::screen::{self, Verdict};
 /// Bytes of packed codes that are used for all panels of a task before the next.
 const CODES: usize = 1 << 17;
 
-/// Tasks, at least, where there are so many panels.
+/// About how many tasks there are, where there are so many panels.
 const SPLIT: usize = 8;
 
 /// Vectors [N, D] in blocks of rows, checked as they are read.

@@ -20,7 +20,7 @@ const ROWS: usize = 32;
 const DEPTH: usize = 128;
 /// Panels per block, of which projections lie together.
 const TASK: usize = 32;
-/// Tasks per loop, at least, where there is enough to do.
+/// About how many tasks a loop has, where there is enough to do.
 const SPLIT: usize = 8;
 /// Groups that directions are handed out in.
 const GROUPS: usize = 16;
