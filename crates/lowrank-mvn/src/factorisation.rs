@@ -131,7 +131,7 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
     ) {
         let mut panel = Panel::new(end - start, self.r());
         for at in (start..end).step_by(ROWS) {
-            panel.load(self, by, right, at, ROWS.min(end - at));
+            panel.load(self, by, right, at, ROWS.min(end - at)).fetch_all();
             f(&panel);
         }
     }
@@ -141,9 +141,8 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
         let mut gram = Gram::new(self.r() + usize::from(right.is_some()));
         let mut panel = Panel::new(end - start, self.r());
         for at in (start..end).step_by(ROWS) {
-            let rows = ROWS.min(end - at);
-            panel.load_alone(self, Weights::Whitening, right, at, rows);
-            gram.add(panel.columns(), panel.stride, panel.padded(), self.ahead(at + rows, ROWS));
+            let ahead = panel.load(self, Weights::Whitening, right, at, ROWS.min(end - at));
+            gram.add(panel.columns(), panel.stride, panel.padded(), ahead);
         }
         gram.sums()
     }
@@ -174,7 +173,7 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
                 panel.begin(self, by, Some(right), at, rows);
                 times.residual(p, panel.weights(), panel.column(self.r()), &mut out[..rows]);
             } else {
-                panel.load(self, by, Some(right), at, rows);
+                panel.load(self, by, Some(right), at, rows).fetch_all();
                 kernel::residual(panel.columns(), panel.stride, z, &mut out[..panel.padded()]);
             }
             f(&panel, &mut out[..rows]);

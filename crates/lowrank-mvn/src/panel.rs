@@ -35,19 +35,19 @@ pub(crate) struct Item<'p, F, S = F> {
 }
 
 impl<F: Real, S: Storage> Item<'_, F, S> {
-    /// Rows [start, start + rows) of the factor, as far as there are so many, to be fetched into the cache.
-    pub(crate) fn ahead(&self, start: usize, rows: usize) -> Ahead {
+    /// The block of rows of the factor from `start` on, to be fetched into the cache; nothing of unusual layouts.
+    fn ahead(&self, start: usize) -> Ahead {
         let ((n, r), strides) = (self.factor.dim(), self.factor.strides());
-        let (start, rows) = (start.min(n), rows.min(n.saturating_sub(start)));
-        let [along_rows, along_columns] = [strides[0], strides[1]];
-        let first = self.factor.as_ptr().wrapping_offset(start as isize * along_rows);
+        let start = start.min(n);
+        let rows = ROWS.min(n - start);
+        let first = self.factor.as_ptr().wrapping_offset(start as isize * strides[0]);
         if self.factor.is_standard_layout() {
-            return Ahead::new(first, rows * r, 1, 0);
+            Ahead::new(first, rows * r, 1, 0)
+        } else if strides[0] == 1 {
+            Ahead::new(first, rows, r, strides[1])
+        } else {
+            Ahead::new(first, 0, 0, 0)
         }
-        if along_rows.abs() < along_columns.abs() {
-            return Ahead::new(first, rows * along_rows.unsigned_abs(), r, along_columns);
-        }
-        Ahead::new(first, r * along_columns.unsigned_abs(), rows, along_rows)
     }
 
     /// Rows [start, start + rows) of the factor, one after the other, where they lie so, are singles or narrower, and are long
@@ -149,7 +149,8 @@ impl Panel {
         self.turned.then(|| self.singles.get())
     }
 
-    /// Loads rows [start, start + rows) of the factor, and of the right-hand side if there is one; fetches the rows after them.
+    /// Loads rows [start, start + rows) of the factor, and of the right-hand side if there is one; returns the rows after them, to
+    /// be fetched meanwhile.
     pub(crate) fn load<F: Real, S: Storage>(
         &mut self,
         item: &Item<'_, F, S>,
@@ -157,22 +158,7 @@ impl Panel {
         right: Option<Right<'_>>,
         start: usize,
         rows: usize,
-    ) {
-        self.load_alone(item, by, right, start, rows);
-        let mut next = item.ahead(start + rows, ROWS);
-        next.spread(1);
-        next.fetch();
-    }
-
-    /// [`load`](Self::load) for a caller who fetches the rows after them while it works on these.
-    pub(crate) fn load_alone<F: Real, S: Storage>(
-        &mut self,
-        item: &Item<'_, F, S>,
-        by: Weights,
-        right: Option<Right<'_>>,
-        start: usize,
-        rows: usize,
-    ) {
+    ) -> Ahead {
         self.begin(item, by, right, start, rows);
         self.turned = false;
         let (stride, padded) = (self.stride, self.padded());
@@ -200,6 +186,7 @@ impl Panel {
         for column in scaled.chunks_exact_mut(stride).take(self.r) {
             column[rows..padded].fill(0.0);
         }
+        item.ahead(start + rows)
     }
 
     /// Loads rows of P as singles and the right-hand side, but no weighted columns; `false` where the storage is wider, or a

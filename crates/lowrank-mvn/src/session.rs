@@ -175,7 +175,7 @@ impl<'p, F: Real, S: Storage> EditSession<'p, F, S> {
     fn stroke(&self, observations: Vec<Observation>) -> Result<Arc<Stroke>, Error> {
         let observed = self.p.observed(0, observations)?;
         let item = observed.item(0);
-        let products = item.gram(Some(&|_, start, to| observed.fill(start, to)), 0, item.n());
+        let products = item.gram_in_parts(&|_, start, to| observed.fill(start, to));
         Ok(Arc::new(Stroke { observations: observed.observations().to_vec(), products }))
     }
 

@@ -234,7 +234,7 @@ impl<F: Real> Run<'_, F> {
             }
             // Gradients of singles are found in singles; what decides their digits, z and the residual, in f64.
             if !(fast && panel.load_singles(item, right, start, rows) && panel.is_tame()) {
-                panel.load(item, Weights::Whitening, right, start, rows);
+                panel.load(item, Weights::Whitening, right, start, rows).fetch_all();
             }
             let alpha = &mut alpha[..panel.padded()];
             if self.alpha.is_some() {

@@ -200,7 +200,7 @@ unsafe fn weighted_tiles_wide(
 
 /// Memory that is read next, in runs of one length, for whoever computes meanwhile to fetch into the cache piece by
 /// piece: all at once it would keep the loads that follow waiting.
-#[derive(Debug, Clone)]
+#[must_use]
 pub(crate) struct Ahead {
     start: *const u8,
     /// Bytes from one run to the next.
@@ -220,6 +220,12 @@ impl Ahead {
         let size = size_of::<T>();
         let distance = distance * size as isize;
         Self { start: start.cast(), distance, runs, len: len * size, done: 0, share: 0 }
+    }
+
+    /// Fetches all of it.
+    pub(crate) fn fetch_all(mut self) {
+        self.spread(1);
+        self.fetch();
     }
 
     /// In so many pieces.
