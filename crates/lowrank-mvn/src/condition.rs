@@ -115,7 +115,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             .into_iter()
             .map(|row| indices.iter().zip(row).map(|(&i, v)| Observation::exact(i, v.to_f64())).collect())
             .collect();
-        self.condition_each(&each)
+        self.posterior(&each, "values")
     }
 
     /// The distribution given observations that differ from item to item in number, place and noise; one list per item.
@@ -128,8 +128,17 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// As [`condition`](Self::condition), or a noise is < 0, or there is another number of lists than of items.
     pub fn condition_each(&self, observations: &[Vec<Observation>]) -> Result<Posterior<'_, F, S>, Error> {
         check::shape("observations", &[observations.len()], &[self.batch()])?;
+        self.posterior(observations, "observations.value")
+    }
+
+    /// The same; `argument` is the caller's name of the values.
+    fn posterior(
+        &self,
+        observations: &[Vec<Observation>],
+        argument: &'static str,
+    ) -> Result<Posterior<'_, F, S>, Error> {
         let found = collect(self.batch(), |b| {
-            let observed = self.observed(b, merged(b, &observations[b], self.dim())?)?;
+            let observed = self.observed(b, self.merged(b, &observations[b], argument)?);
             let item = observed.item(b);
             if item.n() <= 2 * item.r() {
                 return observed.by_reflections(b);
@@ -139,37 +148,88 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         Ok(Posterior { p: self.view(), items: found.into_iter().collect::<Result<_, _>>()? })
     }
 
-    /// What the observations of item b, one per entry, need of the parameters.
-    pub(crate) fn observed(
-        &self,
-        b: usize,
-        observations: Vec<Observation>,
-    ) -> Result<Observed<'_, S>, Error> {
-        let indices: Vec<usize> = observations.iter().map(|o| o.index).collect();
+    /// What accepted observations of item b, one per entry, need of the parameters.
+    pub(crate) fn observed(&self, b: usize, observations: Vec<Observation>) -> Observed<'_, S> {
         let diag = self.cov_diag.item(b);
-        // What an image of elements F can hold, and differences and sums that f64 can.
-        for (at, o) in observations.iter().enumerate() {
-            let gap = o.value - self.loc[(b, o.index)].to_f64();
-            let must = "finite as an element, and as a difference from the location";
-            if !(F::from_f64(o.value).to_f64().is_finite() && gap.is_finite()) {
-                return Err(refused("observations.value", at, o.value, must));
-            }
-            if !(diag.at(o.index) + o.noise).is_finite() {
-                let must = "finite when added to the diagonal";
-                return Err(refused("observations.noise", at, o.noise, must));
-            }
-        }
-        let variances: ndarray::Array1<f64> =
-            observations.iter().map(|o| diag.at(o.index) + o.noise).collect();
-        if let Some(at) = variances.iter().position(|v| !(*v > 0.0)) {
-            let must = "> 0 where an exact value is given";
-            let index = Some(indices[at]);
-            return Err(ArgumentError::Value { argument: "cov_diag", index, value: 0.0, must }.into());
-        }
+        let variances = observations.iter().map(|o| diag.at(o.index) + o.noise).collect();
         let gaps = observations.iter().map(|o| o.value - self.loc[(b, o.index)].to_f64()).collect();
         let (source, factor) = (self.cov_factor.slice(s![b, .., ..]), OnceLock::new());
-        let zeros = ndarray::Array1::zeros(indices.len());
-        Ok(Observed { observations, source, factor, variances, gaps, zeros })
+        let zeros = ndarray::Array1::zeros(observations.len());
+        Observed { observations, source, factor, variances, gaps, zeros }
+    }
+
+    /// Observations of item b that can be used; `argument` is the caller's name of their values.
+    fn check_observations(
+        &self,
+        b: usize,
+        observations: &[Observation],
+        argument: &'static str,
+    ) -> Result<(), Error> {
+        let refused = |argument, at, value, must| -> Result<(), Error> {
+            Err(ArgumentError::Value { argument, index: Some(at), value, must }.into())
+        };
+        let diag = self.cov_diag.item(b);
+        for (at, o) in observations.iter().enumerate() {
+            if o.index >= self.dim() {
+                return refused("observations.index", at, o.index as f64, "below n");
+            }
+            if !o.value.is_finite() {
+                return refused(argument, at, o.value, "finite");
+            }
+            if !(o.noise >= 0.0 && o.noise.is_finite()) {
+                return refused("observations.noise", at, o.noise, "finite and >= 0");
+            }
+            // What an image of elements F can hold, and differences and sums that f64 can.
+            let gap = o.value - self.loc[(b, o.index)].to_f64();
+            if !(F::from_f64(o.value).to_f64().is_finite() && gap.is_finite()) {
+                let must = "finite as an element, and as a difference from the location";
+                return refused(argument, at, o.value, must);
+            }
+            let variance = diag.at(o.index) + o.noise;
+            if !variance.is_finite() {
+                return refused("observations.noise", at, o.noise, "finite when added to the diagonal");
+            }
+            if !(variance > 0.0) {
+                let (index, must) = (diag.place(o.index), "> 0 where an exact value is given");
+                return Err(ArgumentError::Value { argument: "cov_diag", index, value: 0.0, must }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// One observation per entry, in the order of the entries; `argument` is the caller's name of the values.
+    pub(crate) fn merged(
+        &self,
+        b: usize,
+        observations: &[Observation],
+        argument: &'static str,
+    ) -> Result<Vec<Observation>, Error> {
+        self.check_observations(b, observations, argument)?;
+        let mut entries = observations.to_vec();
+        // Stable: of one entry, in the order given.
+        entries.sort_by_key(|o| o.index);
+        let mut kept: Vec<Observation> = Vec::with_capacity(entries.len());
+        for new in entries {
+            let Some(old) = kept.last_mut().filter(|old| old.index == new.index) else {
+                kept.push(new);
+                continue;
+            };
+            match (old.noise == 0.0, new.noise == 0.0) {
+                (true, true) if old.value != new.value => {
+                    let (index, first, second) = (new.index, old.value, new.value);
+                    return Err(Error::ConflictingEdit { batch: b, index, first, second });
+                }
+                (true, _) => {}
+                (false, true) => *old = new,
+                (false, false) => {
+                    // Weights without 1/noise and sums, which overflow; what has noise stays so.
+                    let share = 1.0 / (1.0 + new.noise / old.noise);
+                    old.value = (1.0 - share) * old.value + share * new.value;
+                    old.noise = (share * new.noise).max(f64::from_bits(1));
+                }
+            }
+        }
+        Ok(kept)
     }
 }
 
@@ -262,48 +322,4 @@ impl NoisePosterior {
         solve_lower(&self.l, self.z.len(), &mut row, 1);
         row
     }
-}
-
-fn refused(argument: &'static str, at: usize, value: f64, must: &'static str) -> Error {
-    ArgumentError::Value { argument, index: Some(at), value, must }.into()
-}
-
-/// One observation per entry, in the order of the entries.
-pub(crate) fn merged(b: usize, observations: &[Observation], n: usize) -> Result<Vec<Observation>, Error> {
-    for (at, new) in observations.iter().enumerate() {
-        if new.index >= n {
-            return Err(refused("observations.index", at, new.index as f64, "below n"));
-        }
-        if !new.value.is_finite() {
-            return Err(refused("observations.value", at, new.value, "finite"));
-        }
-        if !(new.noise >= 0.0 && new.noise.is_finite()) {
-            return Err(refused("observations.noise", at, new.noise, "finite and >= 0"));
-        }
-    }
-    let mut entries = observations.to_vec();
-    // Stable: of one entry, in the order given.
-    entries.sort_by_key(|o| o.index);
-    let mut kept: Vec<Observation> = Vec::with_capacity(entries.len());
-    for new in entries {
-        let Some(old) = kept.last_mut().filter(|old| old.index == new.index) else {
-            kept.push(new);
-            continue;
-        };
-        match (old.noise == 0.0, new.noise == 0.0) {
-            (true, true) if old.value != new.value => {
-                let (index, first, second) = (new.index, old.value, new.value);
-                return Err(Error::ConflictingEdit { batch: b, index, first, second });
-            }
-            (true, _) => {}
-            (false, true) => *old = new,
-            (false, false) => {
-                // Weights without 1/noise and sums, which overflow; what has noise stays so.
-                let share = 1.0 / (1.0 + new.noise / old.noise);
-                old.value = (1.0 - share) * old.value + share * new.value;
-                old.noise = (share * new.noise).max(f64::from_bits(1));
-            }
-        }
-    }
-    Ok(kept)
 }

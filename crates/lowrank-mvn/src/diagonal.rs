@@ -137,6 +137,14 @@ impl<F: Real> Diagonal<'_, F> {
         }
     }
 
+    /// Where the caller gave entry i; `None` for a number.
+    pub(crate) fn place(&self, i: usize) -> Option<usize> {
+        match self {
+            Self::Scalar(_) => None,
+            Self::Values { offset, .. } => Some(offset + i),
+        }
+    }
+
     /// The value of all n entries, if it is one.
     pub(crate) fn constant(&self, n: usize) -> Option<f64> {
         match self {
@@ -186,8 +194,8 @@ impl<F: Real> Diagonal<'_, F> {
         let zero = match self {
             Self::Scalar(d) if *d > 0.0 => return Ok(()),
             Self::Scalar(_) => None,
-            Self::Values { variances, offset } => match variances.iter().position(|d| d.to_f64() == 0.0) {
-                Some(i) => Some(offset + i),
+            Self::Values { variances, .. } => match variances.iter().position(|d| d.to_f64() == 0.0) {
+                Some(i) => self.place(i),
                 None => return Ok(()),
             },
         };

@@ -286,6 +286,10 @@ pub(crate) fn from_products<F: Real>(
     log_diag: f64,
 ) -> Option<(Factorised, Solution)> {
     let columns = r + usize::from(with_right);
+    // Products with the right-hand side that overflow, too: reflections square nothing.
+    if with_right && !gram[r * columns..].iter().all(|v| v.is_finite()) {
+        return None;
+    }
     let mut l: Vec<f64> = (0..r).flat_map(|i| &gram[i * columns..i * columns + r]).copied().collect();
     let (log_det, pivot) = capacitance_factor(&mut l, r, worst_pivot::<F>())?;
     let factorised = Factorised::Capacitance { l, log_det: log_diag + log_det, pivot };

@@ -4,8 +4,8 @@ use ndarray::{Array1, Array2, Array3, Axis};
 use variata_distributions::kl::{KlGrad, StandardMultivariateNormal};
 use variata_distributions::parallel::collect;
 use variata_distributions::{
-    DiagonalNormal, DiagonalNormalGrad, KlDivergence, MultivariateNormal, MultivariateNormalGrad, Real,
-    SpreadKind, check,
+    ArgumentError, DiagonalNormal, DiagonalNormalGrad, KlDivergence, MultivariateNormal,
+    MultivariateNormalGrad, Real, SpreadKind, check,
 };
 
 use crate::kl_dense::{self, Dense, number};
@@ -264,8 +264,17 @@ fn dense_of<'s, F: Real>(
 /// The same distribution, without columns. Its variances are f64: the squares of an f32 would be rounded.
 fn from_diagonal<F: Real + Storage>(p: &DiagonalNormal<F>) -> Result<LowRankMvn<'static, f64>, Error> {
     let (batch, n) = (p.batch(), p.dim());
-    let sigma = deviations(p);
-    LowRankMvn::new(p.loc().mapv(Real::to_f64), Array3::zeros((batch, n, 0)), sigma.mapv(|v| v * v))
+    let variances = deviations(p).mapv(|v| v * v);
+    let argument = match p.spread_kind() {
+        SpreadKind::Scale => "scale",
+        SpreadKind::LogVariance => "log_variance",
+    };
+    if let Some(at) = variances.iter().position(|v| !(*v > 0.0 && v.is_finite())) {
+        let value = p.spread().iter().nth(at).map_or(f64::NAN, |s| Real::to_f64(*s));
+        let must = "such that the variance is > 0 and finite in f64";
+        return Err(ArgumentError::Value { argument, index: Some(at), value, must }.into());
+    }
+    LowRankMvn::new(p.loc().mapv(Real::to_f64), Array3::zeros((batch, n, 0)), variances)
 }
 
 /// Standard deviations in f64.

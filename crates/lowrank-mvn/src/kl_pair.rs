@@ -183,12 +183,14 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
             wide
         };
         let lm = self.between()?;
-        let (mut on_m, mut on_q, mut shift) =
-            (Array2::zeros((rq, r)), Array2::zeros((rq, r)), Array2::zeros((rq, rq)));
+        let (mut on_m, mut on_q) = (Array2::zeros((rq, r)), Array2::zeros((rq, r)));
+        let (mut gram, mut shift) = (Array2::zeros((rq, rq)), Array2::zeros((rq, rq)));
         self.for_each_block(|block| {
             let delta = padded(&block.a) - &padded(&block.b);
             let inverse_t = block.t.mapv(|t| 1.0 / t).insert_axis(Axis(1));
-            general_mat_mul(1.0, &(&block.b * &inverse_t).t(), &delta, 1.0, &mut on_m);
+            let weighted = &block.b * &inverse_t;
+            general_mat_mul(1.0, &weighted.t(), &delta, 1.0, &mut on_m);
+            general_mat_mul(1.0, &weighted.t(), &block.b, 1.0, &mut gram);
             general_mat_mul(1.0, &block.b.t(), &delta, 1.0, &mut on_q);
             // 1/t − 1.
             let less = block.log_t.mapv(|v| libm::expm1(-v)).insert_axis(Axis(1));
@@ -196,15 +198,17 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
         });
         let (zm, zq) = (solved(&lm, &on_m), solved(self.lq, &on_q));
         let inverse_m = self::inverse(&lm, rq);
-        // KL(m‖q) and the cross term, and ΔᵀS_m⁻¹Δ for KL(p‖m).
+        let zb = solved_columns(&lm, &gram, &inverse_m);
+        // KL(m‖q) and the cross term, and ΔᵀS_m⁻¹Δ and BᵀS_m⁻¹B for KL(p‖m).
         let (mut own, mut cross) = (0.0, 0.0);
-        let mut squares = zm.t().dot(&zm);
+        let (mut squares, mut of_b) = (zm.t().dot(&zm), zb.t().dot(&zb));
         self.for_each_block(|block| {
             let delta = padded(&block.a) - &padded(&block.b);
             let (solved_q, solved_m) = (block.b.dot(inverse), block.b.dot(&inverse_m));
             let (rest_q, rest_m) = (&delta - &block.b.dot(&zq), &delta - &block.b.dot(&zm));
             let inverse_t = block.t.mapv(|t| 1.0 / t).insert_axis(Axis(1));
             general_mat_mul(1.0, &(&rest_m * &inverse_t).t(), &rest_m, 1.0, &mut squares);
+            general_mat_mul(1.0, &(&solved_m * &inverse_t).t(), &solved_m, 1.0, &mut of_b);
             for i in 0..block.t.len() {
                 let (t, more) = (block.t[i], libm::expm1(block.log_t[i]));
                 let h = dot(&block.b.row(i), &solved_q.row(i));
@@ -217,7 +221,7 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
             }
         });
         let same_factor = own + divergence_of_eigenvalues(&whitened(self.lq, &shift), rq);
-        Ok(same_factor + same_diagonal(&inverse_m, &zm, &squares) + cross)
+        Ok(same_factor + same_diagonal(&of_b, &zm, &squares) + cross)
     }
 
     /// L with L·Lᵀ = I + QᵀD_p⁻¹Q.
@@ -277,17 +281,30 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
     }
 }
 
+/// C_m⁻¹BᵀT⁻¹B = I − C_m⁻¹, column by column in the form that keeps its digits.
+fn solved_columns(lm: &[f64], gram: &Array2<f64>, inverse_m: &Array2<f64>) -> Array2<f64> {
+    let mut z = solved(lm, gram);
+    for (j, mut z) in z.columns_mut().into_iter().enumerate() {
+        if gram[(j, j)] > 1.0 {
+            z.iter_mut().zip(inverse_m.column(j)).for_each(|(z, inverse)| *z = -inverse);
+            z[j] += 1.0;
+        }
+    }
+    z
+}
+
 /// 2·KL(p‖m) = Σ −(log(1 + λ) − λ) over the eigenvalues λ of J·G, J = [0, I; I, I], G = [B, Δ]ᵀS_m⁻¹[B, Δ].
-fn same_diagonal(inverse_m: &Array2<f64>, zm: &Array2<f64>, squares: &Array2<f64>) -> f64 {
+fn same_diagonal(of_b: &Array2<f64>, zm: &Array2<f64>, squares: &Array2<f64>) -> f64 {
     let (rq, r) = zm.dim();
     let n = 2 * r;
-    // BᵀS_m⁻¹B = I − C_m⁻¹, BᵀS_m⁻¹Δ = C_m⁻¹BᵀT⁻¹Δ; zero columns where q has fewer.
+    let half = |m: &Array2<f64>, i: usize, j: usize| 0.5 * (m[(i, j)] + m[(j, i)]);
+    // BᵀS_m⁻¹Δ = C_m⁻¹BᵀT⁻¹Δ; zero columns where q has fewer.
     let g = |i: usize, j: usize| {
         let (low, high) = (i.min(j), i.max(j));
         match (low < r, high < r) {
-            (true, true) if high < rq => f64::from(u8::from(low == high)) - inverse_m[(low, high)],
+            (true, true) if high < rq => half(of_b, low, high),
             (true, false) if low < rq => zm[(low, high - r)],
-            (false, false) => 0.5 * (squares[(low - r, high - r)] + squares[(high - r, low - r)]),
+            (false, false) => half(squares, low - r, high - r),
             _ => 0.0,
         }
     };
@@ -297,11 +314,19 @@ fn same_diagonal(inverse_m: &Array2<f64>, zm: &Array2<f64>, squares: &Array2<f64
         .map(|at| (at / n, at % n))
         .map(|(i, j)| if size[i] * size[j] > 0.0 { g(i, j) / size[i] / size[j] } else { 0.0 })
         .collect();
-    let Ok((x, _)) = semidefinite_factor(&scaled, n) else { return f64::NAN };
+    // Where rounding leaves a pivot that is too negative, the nearest semidefinite matrix.
+    let x = semidefinite_factor(&scaled, n).map_or_else(|_| nearest_root(&scaled, n), |(x, _)| x);
     // The eigenvalues of J·G are those of XᵀSJSX.
     let x = Array2::from_shape_fn((n, n), |(i, j)| size[i] * x[i * n + j]);
     let (b, delta) = (x.slice(s![..r, ..]), x.slice(s![r.., ..]));
     let half = b.t().dot(&delta);
     let m = &half + &half.t() + delta.t().dot(&delta);
     divergence_of_eigenvalues(&m.iter().copied().collect::<Vec<_>>(), n)
+}
+
+/// X with X·Xᵀ the part of a symmetric matrix whose eigenvalues are not negative.
+fn nearest_root(m: &[f64], n: usize) -> Vec<f64> {
+    let (values, vectors) = symmetric_eigen(m, n);
+    let roots: Vec<f64> = values.iter().map(|v| libm::sqrt(v.max(0.0))).collect();
+    (0..n * n).map(|at| vectors[at % n * n + at / n] * roots[at % n]).collect()
 }

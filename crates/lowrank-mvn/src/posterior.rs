@@ -27,7 +27,7 @@ struct Mixed {
 }
 
 impl<F: Real, S: Storage> Posterior<'_, F, S> {
-    /// The observations that count, of each item: one per entry, in the order of the entries.
+    /// The observations that count of an item: one per entry, in the order of the entries; none where there is no such item.
     pub fn observations(&self, item: usize) -> &[Observation] {
         self.items.get(item).map_or(&[], |found| &found.observations)
     }
@@ -89,12 +89,12 @@ impl<F: Real, S: Storage> Posterior<'_, F, S> {
         self.rsample(&factor, &diag).unwrap_or_else(|_| self.mean())
     }
 
-    /// Log-density of the observed values themselves, `[batch]`.
+    /// Log-density of the values of [`observations`](Self::observations), `[batch]`. Several of one entry count as the one that
+    /// they were merged to; how they differ among themselves, which says nothing of x, is left out.
     pub fn log_evidence(&self) -> Array1<f64> {
         let log_density = |(b, found): (usize, &NoisePosterior)| {
-            // The observations have been accepted before.
-            let again = || self.p.observed(b, found.observations.clone()).map(|o| o.distance(b, &found.z));
-            let q = found.q.unwrap_or_else(|| again().unwrap_or(f64::NAN));
+            let again = || self.p.observed(b, found.observations.clone()).distance(b, &found.z);
+            let q = found.q.unwrap_or_else(again);
             -0.5 * (q + found.log_det) - found.observations.len() as f64 * HALF_LOG_TWO_PI
         };
         self.items.iter().enumerate().map(log_density).collect()

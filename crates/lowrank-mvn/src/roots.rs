@@ -5,7 +5,7 @@ use variata_distributions::linalg::one_sided_jacobi;
 use variata_distributions::parallel::collect;
 use variata_distributions::{ArgumentError, Real, check};
 
-use crate::diagonal::fill;
+use crate::matrices::vectors;
 use crate::panel::Weights;
 use crate::reflections::Triangle;
 use crate::storage::Storage;
@@ -26,9 +26,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// `v` has another shape or is not finite, or an entry of the diagonal is 0.
     pub fn root_times(&self, v: &ArrayRef2<F>) -> Result<Array2<F>, Error> {
         self.check_vector(v)?;
-        let right = |b: usize, start: usize, to: &mut [f64]| {
-            fill(to, &v.slice(s![b, start..start + to.len()]));
-        };
+        let right = vectors(v);
         // Aᵀv = PᵀD^-½v, and D^½A = P.
         let whitened = |b: usize, start: usize, to: &mut [f64]| {
             let mut weights = vec![0.0; to.len()];
@@ -59,9 +57,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// As [`root_times`](Self::root_times).
     pub fn inverse_root_times(&self, v: &ArrayRef2<F>) -> Result<Array2<F>, Error> {
         self.check_vector(v)?;
-        let right = |b: usize, start: usize, to: &mut [f64]| {
-            fill(to, &v.slice(s![b, start..start + to.len()]));
-        };
+        let right = vectors(v);
         let spectra = self.spectra()?;
         let projected = self.projected(Weights::Whitening, &right);
         let mixed = mixed(&projected, &spectra, |s| {

@@ -39,22 +39,22 @@ impl KlDivergence for LowRankMvn {
 /// As between two low-rank normals of which one has no columns.
 impl KlDivergence<DiagonalNormal> for LowRankMvn {
     fn kl(&self, q: &DiagonalNormal) -> Result<Tensor, Error> {
-        self.kl(&without_columns(q)?)
+        promoted(self)?.kl(&without_columns(q)?)
     }
 
     fn kl_composed(&self, q: &DiagonalNormal) -> Result<Tensor, Error> {
-        self.kl_composed(&without_columns(q)?)
+        promoted(self)?.kl_composed(&without_columns(q)?)
     }
 }
 
 /// As between two low-rank normals of which one has no columns.
 impl KlDivergence<LowRankMvn> for DiagonalNormal {
     fn kl(&self, q: &LowRankMvn) -> Result<Tensor, Error> {
-        without_columns(self)?.kl(q)
+        without_columns(self)?.kl(&promoted(q)?)
     }
 
     fn kl_composed(&self, q: &LowRankMvn) -> Result<Tensor, Error> {
-        without_columns(self)?.kl_composed(q)
+        without_columns(self)?.kl_composed(&promoted(q)?)
     }
 }
 
@@ -105,14 +105,21 @@ fn check_pair(p: &LowRankMvn, q: &LowRankMvn) -> Result<(), Error> {
     Ok(check::shape("q", &q.shape[..2], &p.shape[..2])?)
 }
 
-/// The same distribution.
+/// The same distribution, in f64: squares of an f32 would be rounded, or 0 or infinite.
 fn without_columns(p: &DiagonalNormal) -> Result<LowRankMvn, Error> {
+    let (loc, spread) = (p.loc().to_kind(Kind::Double), p.spread().to_kind(Kind::Double));
     let variance = match p.spread_kind() {
-        SpreadKind::Scale => p.spread().square(),
-        SpreadKind::LogVariance => p.spread().exp(),
+        SpreadKind::Scale => spread.square(),
+        SpreadKind::LogVariance => spread.exp(),
     };
-    let factor = p.loc().unsqueeze(-1).narrow(2, 0, 0);
-    LowRankMvn::new(p.loc().shallow_clone(), factor, variance)
+    let factor = loc.unsqueeze(-1).narrow(2, 0, 0);
+    LowRankMvn::new(loc, factor, variance)
+}
+
+/// The same distribution, in f64.
+fn promoted(p: &LowRankMvn) -> Result<LowRankMvn, Error> {
+    let [loc, factor, diag] = [&p.loc, &p.cov_factor, &p.cov_diag].map(|t| t.to_kind(Kind::Double));
+    LowRankMvn::new(loc, factor, diag)
 }
 
 fn composed(p: &LowRankMvn, q: &LowRankMvn) -> Result<Tensor, Error> {

@@ -59,7 +59,8 @@ impl SparsePrecisionNormal {
         check_floating(&[("loc", &self.loc), ("x", x)])?;
         same_size("x", x, &size(&self.loc))?;
         let [channels, height, width] = self.grid.shape().map(|n| n as i64);
-        let image = [-1, channels, height, width];
+        // An empty image says nothing of the batch.
+        let image = [self.loc.size()[0], channels, height, width];
         let gap = x.to_kind(Kind::Double) - self.loc.to_kind(Kind::Double);
         let mut filtered = &gap * self.log_diag.to_kind(Kind::Double).exp();
         // Zeros beside and below the image: what lies outside counts for nothing.

@@ -244,7 +244,13 @@ fn repeated_entries_agree_or_conflict() {
     assert!(p.condition(&[1], &array![[1.0]]).unwrap().rest(1).is_err());
     let zero = LowRankMvn::new(p.loc(), p.cov_factor(), 0.0).unwrap();
     let error = zero.condition(&[1], &array![[1.0]]).unwrap_err().to_string();
-    assert_eq!(error, "`cov_diag[1]` is 0, must be > 0 where an exact value is given");
+    assert_eq!(error, "`cov_diag` is 0, must be > 0 where an exact value is given");
+    let two = normal(2, 6, 2, 41);
+    let mut diag = Array2::ones((2, 6));
+    diag[(1, 4)] = 0.0;
+    let zero = LowRankMvn::new(two.loc(), two.cov_factor(), diag).unwrap();
+    let error = zero.condition(&[4], &array![[1.0], [1.0]]).unwrap_err().to_string();
+    assert_eq!(error, "`cov_diag[10]` is 0, must be > 0 where an exact value is given");
 }
 
 #[test]
@@ -371,11 +377,13 @@ fn extreme_observations() {
     assert!(p.condition_each(&far).unwrap().mean().iter().all(|v| v.is_finite()));
     let single: LowRankMvn<'_, f32> =
         LowRankMvn::new(Array2::zeros((1, 3)), Array3::ones((1, 3, 1)), 1.0).unwrap();
-    let refused = single.condition_each(&[vec![Observation::exact(1, 1e300)]]).unwrap_err().to_string();
+    // Counted as they were given, not as they are sorted.
+    let observations = vec![Observation::exact(2, 1e300), Observation::exact(0, 1.0)];
+    let refused = single.condition_each(&[observations]).unwrap_err().to_string();
     assert!(refused.starts_with("`observations.value[0]` is 1"), "{refused}");
     let low = LowRankMvn::new(Array2::from_elem((1, 3), -1e308), Array3::ones((1, 3, 1)), 1.0).unwrap();
     let refused = low.condition(&[1], &Array2::from_elem((1, 1), 1e308)).unwrap_err().to_string();
-    assert!(refused.starts_with("`observations.value[0]`"), "{refused}");
+    assert!(refused.starts_with("`values[0]`"), "{refused}");
     let refused = p.condition(&[4], &Array2::zeros((1, 1))).unwrap_err().to_string();
     assert!(refused.starts_with("`indices"), "{refused}");
 }

@@ -236,3 +236,47 @@ fn diagonal_sides_of_singles_keep_their_digits() {
         assert_eq!(q.kl_with_grad(&p).unwrap().0[0], back);
     }
 }
+
+/// Columns that hardly change D, alone and beside long ones, scaled by 1 + δ: the divergence is of second order in δ, and
+/// n·c² against D gives it for one column.
+#[test]
+fn next_to_equality_short_columns_count() {
+    for (n, c) in [(4, 2f64.powi(-10)), (16, 2f64.powi(-6)), (300, 2f64.powi(-20))] {
+        for k in [6, 13, 20] {
+            let delta = 2f64.powi(-k);
+            let of = |s: f64| {
+                LowRankMvn::new(Array2::zeros((1, n)), Array3::from_elem((1, n, 1), s * c), 1.0).unwrap()
+            };
+            let (a, b) = (n as f64 * c * c * (1.0 + delta).powi(2), n as f64 * c * c);
+            let x = (a - b) / (1.0 + b);
+            let want = 0.5 * if x.abs() < 1e-3 { x * x / 2.0 - x.powi(3) / 3.0 } else { x - x.ln_1p() };
+            let got = of(1.0 + delta).kl(&of(1.0)).unwrap()[0];
+            assert!((got / want - 1.0).abs() < 1e-6, "n = {n}, c = {c}, k = {k}: {got} against {want}");
+        }
+    }
+    let base = factor(1, 40, 4, 3);
+    for sizes in [[1e-3; 4], [1e-5, 1.0, 1e3, 1e5], [1e-8, 1e-4, 1e-2, 1.0]] {
+        let of = |delta: f64| {
+            let p = Array3::from_shape_fn((1, 40, 4), |(b, i, j)| {
+                let change = delta * ((i + 3 * j) as f64 * 0.7).sin();
+                base[(b, i, j)] * sizes[j] * (1.0 + change)
+            });
+            LowRankMvn::new(Array2::zeros((1, 40)), p, 1.0).unwrap()
+        };
+        let q = of(0.0);
+        let scaled: Vec<f64> =
+            [1e-7, 1e-6, 1e-5].map(|delta| of(delta).kl(&q).unwrap()[0] / (delta * delta)).to_vec();
+        assert!(scaled[0] > 0.0);
+        assert!(scaled.iter().all(|v| (v / scaled[0] - 1.0).abs() < 1e-3 * sizes[3].max(1.0)), "{scaled:?}");
+    }
+}
+
+#[test]
+fn a_diagonal_side_whose_variance_f64_cannot_hold_is_refused() {
+    let p = LowRankMvn::new(Array2::zeros((1, 2)), Array3::<f64>::ones((1, 2, 1)), 1.0).unwrap();
+    let loc = Array2::zeros((1, 2));
+    let small = DiagonalNormal::new(loc.clone(), Array2::from_elem((1, 2), 1e-170)).unwrap();
+    assert!(p.kl(&small).unwrap_err().to_string().starts_with("`scale[0]`"));
+    let large = DiagonalNormal::from_log_variance(loc, Array2::from_elem((1, 2), 800.0)).unwrap();
+    assert!(large.kl(&p).unwrap_err().to_string().starts_with("`log_variance[0]` is 800"));
+}

@@ -357,3 +357,46 @@ fn parameters_changed_before_the_gradient_are_refused() {
         }
     }
 }
+
+/// Spreads whose squares f32 cannot hold.
+#[test]
+fn a_diagonal_side_of_singles_is_squared_in_f64() {
+    let single = |values: &[f32], size: &[i64]| Tensor::from_slice(values).view(size);
+    let p = LowRankMvn::new(
+        single(&[0.1, -0.2], &[1, 2]),
+        single(&[0.5, 0.25], &[1, 2, 1]),
+        single(&[1.0; 2], &[2]),
+    );
+    let p = p.unwrap();
+    let native = variata_lowrank_mvn::LowRankMvn::<f64>::new(
+        ndarray::array![[f64::from(0.1f32), f64::from(-0.2f32)]],
+        ndarray::array![[[0.5], [0.25]]],
+        1.0,
+    )
+    .unwrap();
+    let loc = || single(&[0.0, 0.0], &[1, 2]);
+    let wide = |v: f64| ndarray::Array2::from_elem((1, 2), v);
+    for (value, is_log) in [(1e-25f32, false), (1e25, false), (-104.0, true), (89.0, true), (0.3, false)] {
+        let spread = single(&[value; 2], &[1, 2]);
+        let (d, want) = if is_log {
+            let want =
+                variata_distributions::DiagonalNormal::from_log_variance(wide(0.0), wide(f64::from(value)));
+            (DiagonalNormal::from_log_variance(loc(), spread), want)
+        } else {
+            (
+                DiagonalNormal::new(loc(), spread),
+                variata_distributions::DiagonalNormal::new(wide(0.0), wide(f64::from(value))),
+            )
+        };
+        let (d, want) = (d.unwrap(), want.unwrap());
+        let pairs = [
+            (p.kl(&d).unwrap(), native.kl(&want).unwrap()[0]),
+            (p.kl_composed(&d).unwrap(), native.kl(&want).unwrap()[0]),
+            (d.kl(&p).unwrap(), want.kl(&native).unwrap()[0]),
+        ];
+        for (got, want) in pairs {
+            let got = got.double_value(&[0]);
+            assert!((got - want).abs() <= 1e-12 * want.abs(), "{value}: {got} against {want}");
+        }
+    }
+}

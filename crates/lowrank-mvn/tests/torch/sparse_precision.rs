@@ -80,3 +80,13 @@ fn shapes_and_kinds_are_checked() {
     assert!(p.log_prob(&zeros(&[2, 5])).is_err());
     assert!(p.log_prob(&zeros(&[2, 6]).to_kind(Kind::Int64)).is_err());
 }
+
+#[test]
+fn an_empty_image_has_density_one() {
+    let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Double, variata_torch_bridge::tch::Device::Cpu));
+    let grid = Grid::new(0, 5, 1, 3).unwrap();
+    let offsets = grid.offsets().len() as i64;
+    let p =
+        SparsePrecisionNormal::new(grid, zeros(&[2, 0]), zeros(&[2, 0]), zeros(&[2, offsets, 0])).unwrap();
+    close(&p.log_prob(&zeros(&[2, 0])).unwrap(), ndarray::Array1::zeros(2));
+}
