@@ -81,7 +81,7 @@ pub enum Error {
         argument: &'static str,
     },
     /// CUDA was asked for and cannot be used.
-    #[error("CUDA cannot be used: {reason}")]
+    #[error("CUDA cannot be used: {reason}; `cargo xtask setup --cuda` fetches what libtorch needs for it")]
     Cuda {
         /// Why, as the loader or libtorch says it.
         reason: String,
