@@ -69,8 +69,10 @@ impl Times {
 }
 
 /// `out[i] = Σ_j p[i·r + j]·z[j]` for a multiple of [`ROWS`] rows, each of which can be read in whole groups: what lies beyond a
-/// row, finite as all of the factor is, counts 0 times.
+/// row, finite as all of the factor is, counts 0 times. Sums are the same bits whatever vectors the processor has.
 fn products(p: &[f32], r: usize, z: &[[f64; GROUP]], out: &mut [f64]) {
+    let done = longest(p, r, z, out);
+    let (p, out) = (&p[done * r..], &mut out[done..]);
     widest(
         #[inline(always)]
         || {
@@ -94,6 +96,85 @@ fn products(p: &[f32], r: usize, z: &[[f64; GROUP]], out: &mut [f64]) {
             }
         },
     );
+}
+
+/// [`products`] of the first rows in the longest vectors, and how many there are.
+fn longest(p: &[f32], r: usize, z: &[[f64; GROUP]], out: &mut [f64]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V4::try_new() {
+        let out = out.as_chunks_mut::<GROUP>().0;
+        let done = out.len() * GROUP;
+        macro_rules! of_groups {
+            ($($groups:literal)*) => {
+                match z.len() {
+                    $($groups => match z.first_chunk::<$groups>() {
+                        Some(z) => simd.vectorize(Longest { simd, p, r, z, out }),
+                        None => return 0,
+                    },)*
+                    _ => return 0,
+                }
+            };
+        }
+        of_groups!(1 2 3 4 5 6 7 8);
+        return done;
+    }
+    0
+}
+
+/// Eight rows at a time: a sum of eight lanes for each, and then the lanes of all of them in the order of [`products`].
+#[cfg(target_arch = "x86_64")]
+struct Longest<'a, const G: usize> {
+    simd: pulp::x86::V4,
+    p: &'a [f32],
+    r: usize,
+    z: &'a [[f64; GROUP]; G],
+    out: &'a mut [[f64; GROUP]],
+}
+
+#[cfg(target_arch = "x86_64")]
+impl<const G: usize> pulp::NullaryFnOnce for Longest<'_, G> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        use std::arch::x86_64::{__m256, __m512d};
+        let Self { simd, p, r, z, out } = self;
+        let avx = simd.avx512f;
+        let z: [__m512d; G] = z.map(pulp::cast);
+        let order = pulp::cast([0u64, 2, 4, 6, 1, 3, 5, 7]);
+        for (p, out) in (0..).step_by(GROUP * r).map(|start| &p[start..]).zip(out) {
+            prefetch(p.as_ptr().wrapping_add(AHEAD * r), GROUP * r);
+            let mut sums = [avx._mm512_setzero_pd(); GROUP];
+            for (row, sum) in sums.iter_mut().enumerate() {
+                let Some(of) = p[row * r..].as_chunks::<GROUP>().0.first_chunk::<G>() else { continue };
+                for (of, z) in of.iter().zip(&z) {
+                    *sum = avx._mm512_fmadd_pd(avx._mm512_cvtps_pd(pulp::cast::<_, __m256>(*of)), *z, *sum);
+                }
+            }
+            // Lanes a … d and e … h, of two rows.
+            let halves = |two: [__m512d; 2]| {
+                let [a, e] = [
+                    avx._mm512_shuffle_f64x2::<0b01_00_01_00>(two[0], two[1]),
+                    avx._mm512_shuffle_f64x2::<0b11_10_11_10>(two[0], two[1]),
+                ];
+                avx._mm512_add_pd(a, e)
+            };
+            let quarters = |two: [__m512d; 2]| {
+                let [a, c] = [
+                    avx._mm512_shuffle_f64x2::<0b10_00_10_00>(two[0], two[1]),
+                    avx._mm512_shuffle_f64x2::<0b11_01_11_01>(two[0], two[1]),
+                ];
+                avx._mm512_add_pd(a, c)
+            };
+            let [s0, s1, s2, s3, s4, s5, s6, s7] = sums;
+            let low = quarters([halves([s0, s1]), halves([s2, s3])]);
+            let high = quarters([halves([s4, s5]), halves([s6, s7])]);
+            // Rows 0, 4, 1, 5, 2, 6, 3, 7.
+            let mixed =
+                avx._mm512_add_pd(avx._mm512_unpacklo_pd(low, high), avx._mm512_unpackhi_pd(low, high));
+            *out = pulp::cast(avx._mm512_permutexvar_pd(order, mixed));
+        }
+    }
 }
 
 /// C⁻¹ and z of one item.
@@ -297,6 +378,12 @@ mod tests {
                 );
                 let mut products = vec![0.0; rows];
                 Times::new(&z).residual(&p, &vec![-1.0; rows], &vec![0.0; rows], &mut products);
+                // Row by row nothing is done in the longest vectors.
+                let mut alone = vec![0.0; rows];
+                for (p, to) in p.chunks(r).zip(&mut alone) {
+                    Times::new(&z).residual(p, &[-1.0], &[0.0], std::slice::from_mut(to));
+                }
+                assert_eq!(products, alone, "{r}, {rows}");
                 for i in 0..rows {
                     let row: Vec<f64> = p[i * r..(i + 1) * r].iter().map(|v| f64::from(*v)).collect();
                     let of = |j: usize| -> f64 { (0..r).map(|k| row[k] * inverse[k * r + j]).sum() };
