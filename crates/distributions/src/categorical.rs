@@ -1,6 +1,6 @@
 //! The categorical distribution, by its logits.
 
-use ndarray::{Array, ArrayD, ArrayRef, Axis, Dimension, IntoDimension, IxDyn};
+use ndarray::{Array, ArrayD, ArrayRef, Axis, Dimension, IntoDimension, IxDyn, RemoveAxis};
 use rand::Rng;
 
 use crate::elementwise::{broadcasts_to, checked_len, shaped};
@@ -151,7 +151,8 @@ impl<F: Real> Categorical<F> {
             F::from_f64(if k >= row.len().saturating_sub(1) {
                 1.0
             } else {
-                row[..=k].iter().map(|&l| libm::exp(l)).sum()
+                // Rounding may carry the sum beyond 1, which `icdf` would refuse.
+                row[..=k].iter().map(|&l| libm::exp(l)).sum::<f64>().min(1.0)
             })
         });
         let values = values.collect();
@@ -213,7 +214,10 @@ impl<F: Real> Categorical<F> {
     ///
     /// # Errors
     /// `noise` is not finite, has not K entries on its last axis, or the batch does not broadcast to the rest.
-    pub fn sample_from_noise(&self, noise: &ArrayRef<F, IxDyn>) -> Result<ArrayD<usize>, Error> {
+    pub fn sample_from_noise<D: RemoveAxis>(
+        &self,
+        noise: &ArrayRef<F, D>,
+    ) -> Result<Array<usize, D::Smaller>, Error> {
         check::finite("noise", noise)?;
         let classes = self.classes();
         let shape = match noise.shape().split_last() {
@@ -231,7 +235,7 @@ impl<F: Real> Categorical<F> {
             winner(self.row(row), || noise.next().unwrap_or(0.0))
         });
         let draws = draws.collect();
-        Ok(shaped(IxDyn(shape), draws))
+        Ok(shaped(noise.raw_dim().remove_axis(Axis(shape.len())), draws))
     }
 
     /// Independent draws of the given shape, to which the batch broadcasts.

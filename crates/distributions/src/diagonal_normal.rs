@@ -4,7 +4,8 @@ use ndarray::{Array1, Array2, ArrayRef2, ArrayView2, Zip};
 use rand::Rng;
 
 use crate::elementwise::shaped;
-use crate::simd::{self, Filled, Kernel, Outputs};
+use crate::parallel::collect;
+use crate::simd::{self, Filled, Kernel, Outputs, take};
 use crate::special::HALF_LOG_TWO_PI;
 use crate::{Error, Real, check, noise};
 
@@ -145,7 +146,7 @@ impl<F: Real> DiagonalNormal<F> {
         }
     }
 
-    /// Log-density of each row of `x` [batch, n] → `[batch]`.
+    /// Log-density of each row of `x` [batch, n] → `[batch]`; −∞ at ±∞.
     ///
     /// # Errors
     /// `x` has another shape or holds NaN.
@@ -182,6 +183,34 @@ impl<F: Real> DiagonalNormal<F> {
             check::not_nan("x", x)?;
         }
         Ok((value.into(), grads.map(|grad| shaped(ndarray::Ix2(rows, n), grad))))
+    }
+
+    /// Squared Mahalanobis distance Σᵢ zᵢ² of each row of `x` [batch, n] → `[batch]`; +∞ at ±∞.
+    ///
+    /// # Errors
+    /// `x` has another shape or holds NaN.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use variata_distributions::DiagonalNormal;
+    ///
+    /// let p = DiagonalNormal::new(array![[1.0, 0.0]], array![[2.0, 0.5]])?;
+    /// assert_eq!(p.mahalanobis(&array![[5.0, 1.0]])?[0], 8.0);
+    /// # Ok::<(), variata_distributions::Error>(())
+    /// ```
+    pub fn mahalanobis(&self, x: &ArrayRef2<F>) -> Result<Array1<f64>, Error> {
+        check::shape("x", x.shape(), self.loc.shape())?;
+        check::not_nan("x", x)?;
+        let square = |((x, loc), &spread): ((&F, &F), &F)| {
+            let gap = x.to_f64() - loc.to_f64();
+            let z = match self.kind {
+                SpreadKind::Scale => gap / spread.to_f64(),
+                SpreadKind::LogVariance => over_sigma(gap, spread.to_f64()),
+            };
+            z * z
+        };
+        let row = |b| x.row(b).iter().zip(self.loc.row(b)).zip(self.spread.row(b)).map(square).sum();
+        Ok(collect(self.batch(), row).into())
     }
 
     /// Differential entropy Σᵢ log σᵢ + (n/2) log 2πe → `[batch]`.
@@ -277,12 +306,6 @@ pub(crate) fn log_prob_rows<F: Real, const OUT: usize>(
         SpreadKind::Scale => simd::sum_rows::<DensityFromScale, F, 3, OUT>(n, inputs, outputs),
         SpreadKind::LogVariance => simd::sum_rows::<DensityFromLogVariance, F, 3, OUT>(n, inputs, outputs),
     }
-}
-
-/// The first `OUT` of three partials.
-#[inline(always)]
-fn take<const OUT: usize>(all: [f64; 3]) -> [f64; OUT] {
-    std::array::from_fn(|i| all[i])
 }
 
 /// The spread is the standard deviation.

@@ -28,8 +28,8 @@ pub use batch::{
 /// No row or no category, a logit of NaN or +∞, a row of −∞, weights of the wrong shape or that do not add to 1.
 ///
 /// # Numerics
-/// f64 throughout; each term is ≥ 0, so the relative error is a few ulp of the logits at any size. 0 exactly when the
-/// rows are equal.
+/// f64 throughout; each term is ≥ 0, so the relative error is a few ulp of the logits at any size and with any weights: where
+/// one is so near 1 that the others do not show in it, it counts as what they leave. 0 exactly when the rows are equal.
 ///
 /// ```
 /// use ndarray::array;
@@ -43,7 +43,7 @@ pub fn jensen_shannon<F: Real>(
     weights: Option<&ArrayRef1<f64>>,
 ) -> Result<f64, Error> {
     let (rows, weights) = prepared(logits, weights)?;
-    Ok(Ratios::new(&rows.p, &weights, |i, j, k| rows.log_ratio(i, j, k)).sum(&weights))
+    Ok(Ratios::new(&rows.p, &weights, |i, j, k| rows.log_ratio(i, j, k)).sum)
 }
 
 /// [`jensen_shannon`] and its partial derivatives in the logits, [n, categories].
@@ -69,7 +69,7 @@ pub fn jensen_shannon_with_grad<F: Real>(
             *to = F::from_f64(weights[i] * (inner(k) - p[(i, k)] * kl));
         }
     }
-    Ok((ratios.sum(&weights), grad))
+    Ok((ratios.sum, grad))
 }
 
 /// [`jensen_shannon`] between rows of probabilities [n, categories], which may hold zeros.
@@ -92,7 +92,7 @@ pub fn jensen_shannon_probabilities<F: Real>(
             return Err(ArgumentError::Value { argument: "probabilities", index, value: sum, must }.into());
         }
     }
-    Ok(Ratios::new(&p, &weights, |i, j, k| log_ratio(p[(i, k)], p[(j, k)])).sum(&weights))
+    Ok(Ratios::new(&p, &weights, |i, j, k| log_ratio(p[(i, k)], p[(j, k)])).sum)
 }
 
 fn non_empty<F: Real>(argument: &'static str, x: &ArrayRef2<F>) -> Result<(), ArgumentError> {
@@ -184,48 +184,64 @@ fn prepared<F: Real>(
     Ok((Rows { logits, log_sum, p, top, gain }, weights))
 }
 
-/// m, r = p/m − 1 and log(p/m), −∞ where p is 0.
+/// log(p/m), −∞ where p is 0, and Σ_k m_k Σᵢ wᵢ φ(pᵢ_k/m_k − 1).
 struct Ratios {
-    m: Array1<f64>,
-    r: Array2<f64>,
     log: Array2<f64>,
+    sum: f64,
 }
 
 impl Ratios {
     /// r from differences of logarithms where they are near, so that it keeps its digits as the rows become equal.
     fn new(p: &Array2<f64>, weights: &Array1<f64>, log_ratio: impl Fn(usize, usize, usize) -> f64) -> Self {
         let m = weights.dot(p);
-        let mut r = Array2::zeros(p.raw_dim());
         let mut log = Array2::zeros(p.raw_dim());
-        let n = p.nrows();
-        for k in 0..p.ncols() {
-            // Relative to the first row that is not 0: p_i/p_f − 1 = expm1(log p_i − log p_f).
-            let Some(first) = (0..n).find(|&i| p[(i, k)] == p.column(k).iter().copied().fold(0.0, f64::max))
-            else {
-                continue;
-            };
-            if p[(first, k)] == 0.0 {
+        let mut logs = vec![0.0; p.nrows()];
+        let mut sum = 0.0;
+        for (k, &m) in m.iter().enumerate() {
+            // Relative to the row that gives most to m: p_i/p_f − 1 = expm1(log p_i − log p_f). Beside a likelier row of
+            // little weight the others would lose theirs.
+            let (mut first, mut most) = (0, 0.0);
+            for (i, (p, w)) in p.column(k).iter().zip(weights).enumerate() {
+                if w * p > most {
+                    (first, most) = (i, w * p);
+                }
+            }
+            if most == 0.0 {
                 continue;
             }
-            let logs: Vec<f64> = (0..n)
-                .map(|i| if p[(i, k)] == 0.0 { f64::NEG_INFINITY } else { log_ratio(i, first, k) })
-                .collect();
-            let mean: f64 = logs.iter().zip(weights).map(|(&log, w)| libm::expm1(log) * w).sum();
-            let shift = libm::log1p(mean);
-            for (i, l) in logs.into_iter().enumerate() {
-                r[(i, k)] = (libm::expm1(l) - mean) / (1.0 + mean);
+            for (i, to) in logs.iter_mut().enumerate() {
+                *to = if p[(i, k)] == 0.0 { f64::NEG_INFINITY } else { log_ratio(i, first, k) };
+            }
+            let over_rows = |f: fn(f64) -> f64| -> f64 {
+                logs.iter().zip(weights).map(|(&log, &w)| weighted(w, log, f)).sum()
+            };
+            let mean = over_rows(libm::expm1);
+            // m/p_f = 1 + mean; where that is small, the sum itself, in which nothing cancels.
+            let near = mean > -0.5;
+            let share = if near { 1.0 + mean } else { over_rows(libm::exp) };
+            let shift = if near { libm::log1p(mean) } else { libm::log(share) };
+            for (i, &l) in logs.iter().enumerate() {
+                let r = if near { (libm::expm1(l) - mean) / share } else { libm::exp(l) / share - 1.0 };
                 // Not log1p(r): r rounds to −1 where p is small beside m.
                 log[(i, k)] = l - shift;
+                sum += if r > 1.0 {
+                    // (1 + r) log(1 + r) − r: the form below would lose the digits of r, which grows to 1/w.
+                    weights[i] * (p[(i, k)] * log[(i, k)] - (p[(i, k)] - m))
+                } else {
+                    let phi = if r <= -1.0 { 1.0 } else { (1.0 + r) * log1pmx(r) + r * r };
+                    m * weights[i] * phi
+                };
             }
         }
-        Self { m, r, log }
+        Self { log, sum }
     }
+}
 
-    fn sum(&self, weights: &Array1<f64>) -> f64 {
-        let term = |((i, k), &r): ((usize, usize), &f64)| {
-            let phi = if r <= -1.0 { 1.0 } else { (1.0 + r) * log1pmx(r) + r * r };
-            if self.m[k] == 0.0 { 0.0 } else { self.m[k] * weights[i] * phi }
-        };
-        self.r.indexed_iter().map(term).sum()
+/// w·f(x) for f = exp or expm1, also where the exponential overflows and the product does not.
+fn weighted(w: f64, x: f64, f: fn(f64) -> f64) -> f64 {
+    if x < 700.0 {
+        return f(x) * w;
     }
+    let half = libm::exp(0.5 * x);
+    half * w * half
 }

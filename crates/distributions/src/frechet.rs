@@ -93,7 +93,7 @@ pub fn frechet_distance_with_grad(
 /// each; covariances divide by samples − 1.
 ///
 /// # Errors
-/// As [`frechet_distance`]; fewer than two samples.
+/// As [`frechet_distance`], naming `p` or `q`; fewer than two samples, or features whose moments overflow.
 ///
 /// ```
 /// use ndarray::array;
@@ -108,7 +108,30 @@ pub fn frechet_distance_from_features<F: Real>(p: &ArrayRef2<F>, q: &ArrayRef2<F
     }
     let (mean_p, covariance_p) = moments("p", p)?;
     let (mean_q, covariance_q) = moments("q", q)?;
-    frechet_distance(&mean_p, &covariance_p, &mean_q, &covariance_q)
+    frechet_distance(&mean_p, &covariance_p, &mean_q, &covariance_q).map_err(of_features)
+}
+
+/// What features must be beside finite.
+const SMALL_ENOUGH: &str = "of a size whose mean and covariance are finite";
+
+/// The error of moments with the name of the features that they are of.
+pub(crate) fn of_features(error: Error) -> Error {
+    let features = |moment: &'static str| if moment.ends_with("_p") { "p" } else { "q" };
+    match error {
+        Error::NotPositiveDefinite { argument, batch, pivot, value } => {
+            Error::NotPositiveDefinite { argument: features(argument), batch, pivot, value }
+        }
+        // The place would be one in the moments.
+        Error::Argument(ArgumentError::Value { argument, value, .. }) => {
+            Error::Argument(ArgumentError::Value {
+                argument: features(argument),
+                index: None,
+                value,
+                must: SMALL_ENOUGH,
+            })
+        }
+        other => other,
+    }
 }
 
 /// Mean and covariance of the rows.
@@ -131,6 +154,12 @@ fn moments<F: Real>(
         for j in 0..i {
             covariance[(j, i)] = covariance[(i, j)];
         }
+    }
+    if mean.iter().chain(&covariance).any(|v| !v.is_finite()) {
+        let size = |v: &F| v.to_f64().abs();
+        let largest = features.iter().enumerate().max_by(|(_, a), (_, b)| size(a).total_cmp(&size(b)));
+        let (index, value) = largest.map_or((0, f64::NAN), |(index, value)| (index, value.to_f64()));
+        return Err(ArgumentError::Value { argument, index: Some(index), value, must: SMALL_ENOUGH }.into());
     }
     Ok((mean, covariance))
 }

@@ -1,8 +1,10 @@
 //! Kullback–Leibler divergences in closed form, one pair of families per file, and a Monte-Carlo estimate for the rest.
 //!
-//! Every closed form is written as a sum of non-negative terms through [`expm1mx`](crate::special::expm1mx) and
-//! [`log1pmx`](crate::special::log1pmx), so that it is never negative, exactly 0 at equality and keeps its digits next
-//! to it, where the textbook form is the difference of nearly equal numbers.
+//! The closed form of two distributions of one family is written as a sum of non-negative terms through
+//! [`expm1mx`](crate::special::expm1mx) and [`log1pmx`](crate::special::log1pmx), so that it is never negative, exactly 0 at
+//! equality and keeps its digits next to it, where the textbook form is the difference of nearly equal numbers. Of
+//! Bernoulli's two terms the second, negative one takes at most half of the first next to equality; where logits are more than
+//! 2 apart, and between families, which are never equal, terms have either sign.
 
 pub(crate) mod bernoulli_bernoulli;
 pub(crate) mod categorical_categorical;

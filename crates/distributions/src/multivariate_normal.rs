@@ -114,7 +114,7 @@ impl<F: Real> MultivariateNormal<F> {
             let flipped = Array2::from_shape_fn((n, n), |(i, j)| item[(n - 1 - i, n - 1 - j)]);
             item.assign(&flipped);
         }
-        factor("precision", &mut reversed)?;
+        factor("precision", &mut reversed).map_err(|e| unreversed(e, n))?;
         let mut scale_tril = Array3::zeros(reversed.raw_dim());
         for (mut to, from) in scale_tril.axis_iter_mut(Axis(0)).zip(reversed.axis_iter(Axis(0))) {
             // Uᵀ, lower triangular.
@@ -165,24 +165,29 @@ impl<F: Real> MultivariateNormal<F> {
         f: impl Fn(usize, Vec<f64>) -> T + Sync + Send,
     ) -> Result<Vec<T>, Error> {
         check::shape("x", x.shape(), self.loc.shape())?;
-        check::finite("x", x)?;
+        check::not_nan("x", x)?;
         Ok(collect(self.batch(), |b| {
             let gaps = x.row(b).into_iter().zip(self.loc.row(b)).map(|(x, loc)| x.to_f64() - loc.to_f64());
             let mut z: Vec<f64> = gaps.collect();
-            solve_lower(self.factor(b), self.dim(), &mut z, 1);
+            if z.iter().all(|z| z.is_finite()) {
+                solve_lower(self.factor(b), self.dim(), &mut z, 1);
+            } else {
+                // Rows of the solve could take ∞ from ∞; the distance is infinite in every direction.
+                z.fill(f64::INFINITY);
+            }
             f(b, z)
         }))
     }
 
-    /// Squared Mahalanobis distance ‖L⁻¹(x − μ)‖² of each row of `x` [batch, n] → `[batch]`.
+    /// Squared Mahalanobis distance ‖L⁻¹(x − μ)‖² of each row of `x` [batch, n] → `[batch]`; +∞ at ±∞.
     ///
     /// # Errors
-    /// `x` has another shape or is not finite.
+    /// `x` has another shape or holds NaN.
     pub fn mahalanobis(&self, x: &ArrayRef2<F>) -> Result<Array1<f64>, Error> {
         Ok(self.standardised(x, |_, z| squared_norm(&z))?.into())
     }
 
-    /// Log-density of each row of `x` [batch, n] → `[batch]`.
+    /// Log-density of each row of `x` [batch, n] → `[batch]`; −∞ at ±∞.
     ///
     /// # Errors
     /// As [`mahalanobis`](Self::mahalanobis).
@@ -197,12 +202,13 @@ impl<F: Real> MultivariateNormal<F> {
     /// ```
     ///
     /// # Errors
-    /// As [`mahalanobis`](Self::mahalanobis).
+    /// `x` has another shape or is not finite: at ±∞ the derivatives have no limit.
     pub fn log_prob_with_grad(
         &self,
         x: &ArrayRef2<F>,
     ) -> Result<(Array1<f64>, MultivariateNormalLogProbGrad<F>), Error> {
         let n = self.dim();
+        check::finite("x", x)?;
         let items = self.standardised(x, |b, z| {
             let factor = self.factor(b);
             let mut alpha = z.clone();
@@ -365,6 +371,16 @@ fn check_symmetric<F: Real>(
         }
     }
     Ok(())
+}
+
+/// The pivot of a factorisation from the last dimension to the first, as the caller counts.
+pub(crate) fn unreversed(error: Error, n: usize) -> Error {
+    match error {
+        Error::NotPositiveDefinite { argument, batch, pivot, value } => {
+            Error::NotPositiveDefinite { argument, batch, pivot: n - 1 - pivot, value }
+        }
+        other => other,
+    }
 }
 
 fn factor(argument: &'static str, matrices: &mut Array3<f64>) -> Result<(), Error> {

@@ -190,7 +190,8 @@ pub(crate) fn partials<'a, F>(
     Ok(unsafe { &mut *(std::ptr::from_mut(x) as *mut [MaybeUninit<F>]) })
 }
 
-fn not_row_major(argument: &'static str, got: &[usize]) -> ArgumentError {
+/// The refusal of a caller's array in another order.
+pub(crate) fn not_row_major(argument: &'static str, got: &[usize]) -> ArgumentError {
     ArgumentError::Shape { argument, got: got.to_vec(), want: "in row-major order".to_owned() }
 }
 
@@ -303,9 +304,15 @@ fn add_lanes(lanes: &mut [f64; LANES], mut column: usize, mut terms: &[f64]) {
     }
 }
 
+/// The first `OUT` of the partials of a kernel.
+#[inline(always)]
+pub(crate) fn take<const IN: usize, const OUT: usize>(all: [f64; IN]) -> [f64; OUT] {
+    std::array::from_fn(|i| all[i])
+}
+
 /// The sum of the lanes, in a fixed tree.
 #[inline(always)]
-fn reduce([a, b, c, d, e, f, g, h]: [f64; LANES]) -> f64 {
+pub(crate) fn reduce([a, b, c, d, e, f, g, h]: [f64; LANES]) -> f64 {
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 

@@ -13,7 +13,7 @@ mod ndtri;
 mod softplus;
 
 pub use exponential::{expm1mx, log1mexp, log1pmx};
-pub use gamma::{digamma, lgamma};
+pub use gamma::{digamma, lgamma, trigamma};
 pub use log_sum_exp::{log_add_exp, log_mean_exp, log_sum_exp};
 pub use ndtr::{log_ndtr, log_ndtr_grad, log_sf, ndtr, norm_log_pdf, norm_pdf, sf};
 pub use ndtri::{isf, ndtri};

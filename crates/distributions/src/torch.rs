@@ -41,7 +41,8 @@ pub use categorical::Categorical;
 pub use diagonal_normal::{DiagonalNormal, kl_standard_normal, kl_standard_normal_composed};
 pub use divergence::{
     frechet_distance, frechet_distance_from_features, jensen_shannon, jensen_shannon_batch,
-    jensen_shannon_batch_composed, jensen_shannon_composed, jensen_shannon_probabilities,
+    jensen_shannon_batch_composed, jensen_shannon_batch_probabilities, jensen_shannon_composed,
+    jensen_shannon_probabilities,
 };
 pub use kl::KlDivergence;
 pub use location_scale::{Gumbel, Laplace, LocationScale, Logistic, Normal, TensorStandard};

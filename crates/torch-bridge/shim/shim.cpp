@@ -151,7 +151,9 @@ int vb_fused_adam(at::Tensor* const* params, at::Tensor* const* grads, at::Tenso
             at::_fused_adam_(p, g, m, v, none, s, lr, beta1, beta2, weight_decay, eps, false, false);
           }
         } catch (...) {
-          for (auto& step : s) step.sub_(1);  // none was taken
+          // What libtorch refuses was refused before the call; where it fails all the same, some parameters may have moved,
+          // and no step is counted.
+          for (auto& step : s) step.sub_(1);
           throw;
         }
         return 0;
@@ -239,6 +241,11 @@ int vb_has_plain_storage(at::Tensor* t) {
                                 !t->is_neg() && !t->_is_zerotensor() && !t->is_meta() && !t->is_quantized());
       },
       0);
+}
+
+// Whether every element of the tensor's memory between its first and its last is one of it, once: what walks its memory walks it.
+int vb_is_packed(at::Tensor* t) {
+  return guarded([&] { return static_cast<int>(t->is_non_overlapping_and_dense()); }, 0);
 }
 
 // Whether the tensor is an ordinary dense one, possibly a lazy view.

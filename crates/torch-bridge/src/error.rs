@@ -64,6 +64,18 @@ pub enum Error {
         /// What is allowed.
         want: String,
     },
+    /// The elements do not lie in memory as a kernel walks it.
+    #[error("`{argument}[{index}]` has strides {got:?}, must be {want}")]
+    Strides {
+        /// Name of the argument, a list of tensors.
+        argument: &'static str,
+        /// Place in the list.
+        index: usize,
+        /// Strides found.
+        got: Vec<i64>,
+        /// What is allowed.
+        want: String,
+    },
     /// Fewer or more elements than the shape needs.
     #[error("{got} elements for shape {shape:?}, which holds {want}")]
     Length {

@@ -65,6 +65,7 @@ unsafe extern "C" {
     pub(crate) fn vb_version_text() -> *const c_char;
     pub(crate) fn vb_version(tensor: *const C_tensor) -> i64;
     pub(crate) fn vb_has_plain_storage(tensor: *const C_tensor) -> c_int;
+    pub(crate) fn vb_is_packed(tensor: *const C_tensor) -> c_int;
     pub(crate) fn vb_is_dense(tensor: *const C_tensor) -> c_int;
 }
 

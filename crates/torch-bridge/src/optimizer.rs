@@ -4,7 +4,7 @@ use std::ffi::c_int;
 
 use tch::{Kind, Tensor};
 
-use crate::{Error, ffi};
+use crate::{Error, check_floating, ffi, no_grad};
 
 /// Settings of one update.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,8 +29,12 @@ pub struct AdamStep {
 /// ```
 /// Source: Kingma & Ba 2015; decoupled decay: Loshchilov & Hutter 2019.
 ///
+/// A gradient may lie in memory in any way; where it does not lie as its parameter does, a copy is taken.
+///
 /// # Errors
-/// The lists differ in length, a shape differs from its parameter's, or libtorch refuses.
+/// The lists differ in length, a tensor is undefined, a shape, kind or device differs from its parameter's, a parameter is not
+/// dense or overlaps itself, or other state does not lie in memory as its parameter does ([`Error::Strides`]). Nothing is
+/// changed then. No parameters are no error.
 pub fn fused_adam(
     params: &[Tensor],
     grads: &[Tensor],
@@ -40,19 +44,23 @@ pub fn fused_adam(
     settings: &AdamStep,
 ) -> Result<(), Error> {
     let n = params.len();
-    like(params, &[("grads", grads), ("means", means), ("squares", squares)])?;
-    per_parameter(n, "steps", steps)?;
-    if let Some(step) = steps.iter().find(|t| t.kind() != Kind::Float || t.numel() != 1) {
-        return Err(Error::Shape { argument: "steps", got: step.size(), want: "one f32".to_owned() });
+    check_parameters(params)?;
+    let grads = laid_out(params, grads)?;
+    check_state(params, "means", means)?;
+    check_state(params, "squares", squares)?;
+    check_steps(params, steps)?;
+    if n == 0 {
+        return Ok(());
     }
     let (p, g, m, v, s) = (
         ffi::pointers(params),
-        ffi::pointers(grads),
+        ffi::pointers(&grads),
         ffi::pointers(means),
         ffi::pointers(squares),
         ffi::pointers(steps),
     );
-    // SAFETY: five lists of `n` live tensors each, checked above.
+    // SAFETY: five lists of `n` live tensors each, checked above: those of one parameter have one shape, kind, device and order
+    // in memory.
     let failed = unsafe {
         ffi::vb_fused_adam(
             p.as_ptr(),
@@ -70,6 +78,27 @@ pub fn fused_adam(
         )
     };
     if failed == 0 { Ok(()) } else { Err(ffi::last_error()) }
+}
+
+/// Refuses numbers of steps that are not one f32 each beside their parameters.
+fn check_steps(params: &[Tensor], steps: &[Tensor]) -> Result<(), Error> {
+    let argument = "steps";
+    per_parameter(params.len(), argument, steps)?;
+    for (step, param) in steps.iter().zip(params) {
+        if step.kind() != Kind::Float {
+            return Err(Error::Kind { argument, got: step.kind(), want: Kind::Float });
+        }
+        if step.numel() != 1 {
+            return Err(Error::Shape { argument, got: step.size(), want: "one element".to_owned() });
+        }
+        if step.device() != param.device() {
+            return Err(Error::Devices { argument, got: step.device(), want: param.device() });
+        }
+        if !has_storage(step) {
+            return Err(Error::Layout { argument });
+        }
+    }
+    Ok(())
 }
 
 /// Settings of one update.
@@ -92,17 +121,26 @@ pub struct SgdStep {
 /// ```
 /// Source: Sutskever et al. 2013, as torch has it.
 ///
+/// A gradient may lie in memory in any way; where it does not lie as its parameter does, a copy is taken.
+///
 /// # Errors
-/// The lists differ in length, a shape differs from its parameter's, or libtorch refuses.
+/// The lists differ in length, a tensor is undefined, a shape, kind or device differs from its parameter's, a parameter is not
+/// dense or overlaps itself, or other state does not lie in memory as its parameter does ([`Error::Strides`]). Nothing is
+/// changed then. No parameters are no error.
 pub fn fused_sgd(
     params: &[Tensor],
     grads: &[Tensor],
     momenta: &[Tensor],
     settings: &SgdStep,
 ) -> Result<(), Error> {
-    like(params, &[("grads", grads), ("momenta", momenta)])?;
-    let (p, g, m) = (ffi::pointers(params), ffi::pointers(grads), ffi::pointers(momenta));
-    // SAFETY: three lists of as many live tensors each, checked above.
+    check_parameters(params)?;
+    let grads = laid_out(params, grads)?;
+    check_state(params, "momenta", momenta)?;
+    if params.is_empty() {
+        return Ok(());
+    }
+    let (p, g, m) = (ffi::pointers(params), ffi::pointers(&grads), ffi::pointers(momenta));
+    // SAFETY: three lists of as many live tensors each, checked above as in `fused_adam`.
     let failed = unsafe {
         ffi::vb_fused_sgd(
             p.as_ptr(),
@@ -118,16 +156,86 @@ pub fn fused_sgd(
     if failed == 0 { Ok(()) } else { Err(ffi::last_error()) }
 }
 
-/// Refuses lists whose tensors are not of the parameters' shapes.
-fn like(params: &[Tensor], lists: &[(&'static str, &[Tensor])]) -> Result<(), Error> {
-    for &(argument, list) in lists {
-        per_parameter(params.len(), argument, list)?;
-        if let Some((tensor, param)) = list.iter().zip(params).find(|(t, p)| t.size() != p.size()) {
-            let want = format!("{:?}", param.size());
-            return Err(Error::Shape { argument, got: tensor.size(), want });
+/// Refuses what libtorch's kernels would refuse half-way or, as they walk each tensor's memory from end to end, read wrongly:
+/// parameters of several devices or with holes or overlaps, and other lists whose tensors are not like them.
+fn check_parameters(params: &[Tensor]) -> Result<(), Error> {
+    let argument = "params";
+    per_parameter(params.len(), argument, params)?;
+    let all: Vec<(&'static str, &Tensor)> = params.iter().map(|t| (argument, t)).collect();
+    check_floating(&all)?;
+    for (index, param) in params.iter().enumerate() {
+        if !has_storage(param) {
+            return Err(Error::Layout { argument });
+        }
+        // SAFETY: the pointer is that of a live tensor.
+        if unsafe { ffi::vb_is_packed(param.as_ptr()) } == 0 {
+            let want = "dense, without an overlap".to_owned();
+            return Err(Error::Strides { argument, index, got: param.stride(), want });
         }
     }
     Ok(())
+}
+
+/// Refuses a list whose tensors have not the shapes, kinds and devices of the parameters.
+fn check_like(params: &[Tensor], argument: &'static str, list: &[Tensor]) -> Result<(), Error> {
+    per_parameter(params.len(), argument, list)?;
+    for (tensor, param) in list.iter().zip(params) {
+        if tensor.size() != param.size() {
+            let want = format!("{:?}", param.size());
+            return Err(Error::Shape { argument, got: tensor.size(), want });
+        }
+        if tensor.kind() != param.kind() {
+            return Err(Error::Kind { argument, got: tensor.kind(), want: param.kind() });
+        }
+        if tensor.device() != param.device() {
+            return Err(Error::Devices { argument, got: tensor.device(), want: param.device() });
+        }
+        check_floating(&[(argument, tensor)])?;
+    }
+    Ok(())
+}
+
+/// [`check_like`] of a list that is written to: each tensor must also lie in memory as its parameter does.
+fn check_state(params: &[Tensor], argument: &'static str, list: &[Tensor]) -> Result<(), Error> {
+    check_like(params, argument, list)?;
+    for (index, (tensor, param)) in list.iter().zip(params).enumerate() {
+        if !has_storage(tensor) {
+            return Err(Error::Layout { argument });
+        }
+        if !lie_alike(tensor, param) {
+            let want = format!("{:?}, those of its parameter", param.stride());
+            return Err(Error::Strides { argument, index, got: tensor.stride(), want });
+        }
+    }
+    Ok(())
+}
+
+/// The gradients in the memory order of their parameters: as they are, or copied where a backward pass made them otherwise
+/// (expanded, transposed, in another memory format).
+fn laid_out(params: &[Tensor], grads: &[Tensor]) -> Result<Vec<Tensor>, Error> {
+    check_like(params, "grads", grads)?;
+    let one = |(grad, param): (&Tensor, &Tensor)| -> Result<Tensor, Error> {
+        if has_storage(grad) && lie_alike(grad, param) {
+            return Ok(grad.shallow_clone());
+        }
+        // `empty_like` keeps the strides of what is dense.
+        let mut copy = param.detach().f_empty_like()?;
+        no_grad(|| copy.f_copy_(&grad.detach()))?;
+        Ok(copy)
+    };
+    grads.iter().zip(params).map(one).collect()
+}
+
+/// Whether two tensors of one shape have their elements in the same order in memory; the stride of an axis of one element
+/// says nothing.
+fn lie_alike(a: &Tensor, b: &Tensor) -> bool {
+    a.numel() == 0
+        || a.size().iter().zip(a.stride().iter().zip(b.stride())).all(|(&n, (&a, b))| n == 1 || a == b)
+}
+
+fn has_storage(tensor: &Tensor) -> bool {
+    // SAFETY: the pointer is that of a live tensor.
+    unsafe { ffi::vb_has_plain_storage(tensor.as_ptr()) != 0 }
 }
 
 /// Refuses a list that has not one defined tensor for each parameter.

@@ -6,13 +6,15 @@ use super::{checked_weights, jensen_shannon, jensen_shannon_probabilities, jense
 use crate::memory::keep_together;
 use crate::parallel::{collect, for_each};
 use crate::simd::lane::{fused, widest};
-use crate::simd::{compare, exp_fused, ln_fused};
+use crate::simd::{compare, exp_fused, ln_fused, not_row_major, reduce};
 use crate::{ArgumentError, Error, Real, check};
 
 /// Below this the rounding of the logarithms shows (1e-8 here), and they are taken of the ratios instead.
 const FAR: f64 = 1e-7;
 /// Below this the rounding of the probabilities shows (1e-9 here), and the differences of the logits are used instead.
 const NEAR: f64 = 1e-12;
+/// Above this the terms of φ(p/m − 1) cancel to 1e-11 of themselves and worse; n equal weights reach n − 1.
+const RATIO: f64 = 1e5;
 /// Logits of a row farther apart than this leave the range of the vector functions.
 const SPREAD: f64 = 200.0;
 /// Elements per task.
@@ -104,14 +106,9 @@ pub fn jensen_shannon_batch_with_grad_into<F: Real>(
 ) -> Result<(), Error> {
     check::shape("values", values.shape(), &[logits.len_of(Axis(1))])?;
     check::shape("grad", grad.shape(), logits.shape())?;
-    let order = |argument, got: &[usize]| ArgumentError::Shape {
-        argument,
-        got: got.to_vec(),
-        want: "in row-major order".to_owned(),
-    };
     let shapes = (values.shape().to_vec(), grad.shape().to_vec());
-    let values = values.as_slice_mut().ok_or_else(|| order("values", &shapes.0))?;
-    let grad = grad.as_slice_mut().ok_or_else(|| order("grad", &shapes.1))?;
+    let values = values.as_slice_mut().ok_or_else(|| not_row_major("values", &shapes.0))?;
+    let grad = grad.as_slice_mut().ok_or_else(|| not_row_major("grad", &shapes.1))?;
     run(logits, weights, values, Some(grad))
 }
 
@@ -375,9 +372,11 @@ fn divergence<F: Real>(row: &[F], p: &[f64], normaliser: f64, log_m: &[f64]) -> 
 }
 
 /// Value and gradients from the probabilities and their mixture, each term by the ratio of both: for views that are close.
+/// NaN where a ratio, which weights may let grow to their reciprocal, is so large that the terms cancel.
 #[inline(always)]
 fn near<F: Real, const BLOCK: usize>(w: &[f64], work: &mut Work, grads: &mut [&mut [F]]) -> f64 {
     let width = work.m.len();
+    let mut largest = [0.0; BLOCK];
     for (i, &w) in w.iter().enumerate() {
         let mut sums = [0.0; 8];
         let p = &work.p[i * width..(i + 1) * width];
@@ -389,6 +388,7 @@ fn near<F: Real, const BLOCK: usize>(w: &[f64], work: &mut Work, grads: &mut [&m
                 let r = found.excess;
                 terms[j] = m[j] * ((1.0 + r) * found.log1pmx + r * r);
                 log[j] = r + found.log1pmx;
+                largest[j] = if r > largest[j] { r } else { largest[j] };
             }
             add(&mut sums, &terms);
         }
@@ -398,6 +398,9 @@ fn near<F: Real, const BLOCK: usize>(w: &[f64], work: &mut Work, grads: &mut [&m
                 *to = F::from_f64(w * p * (log - work.kl[i]));
             }
         }
+    }
+    if largest.iter().any(|&r| r > RATIO) {
+        return f64::NAN;
     }
     work.kl.iter().zip(w).map(|(kl, w)| kl * w).sum()
 }
@@ -442,9 +445,4 @@ fn add(sums: &mut [f64; 8], x: &[f64]) {
     for (sum, x) in sums.iter_mut().zip(rest) {
         *sum += x;
     }
-}
-
-#[inline(always)]
-fn reduce([a, b, c, d, e, f, g, h]: [f64; 8]) -> f64 {
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }

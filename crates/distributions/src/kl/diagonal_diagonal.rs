@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2};
 use super::{KlDivergence, KlGrad, log_ratio};
 use crate::diagonal_normal::over_sigma;
 use crate::elementwise::shaped;
-use crate::simd::{self, Comparison, Filled, Kernel, Outputs};
+use crate::simd::{self, Comparison, Filled, Kernel, Outputs, take};
 use crate::special::expm1mx;
 use crate::{DiagonalNormal, DiagonalNormalGrad, Error, Real, SpreadKind, check};
 
@@ -113,12 +113,6 @@ pub(crate) fn fill<F: Real, const OUT: usize>(
             simd::sum_rows::<Mixed<false>, F, 4, OUT>(n, inputs, outputs)
         }
     }
-}
-
-/// The first `OUT` of four partials.
-#[inline(always)]
-fn take<const OUT: usize>(all: [f64; 4]) -> [f64; OUT] {
-    std::array::from_fn(|i| all[i])
 }
 
 /// Both spreads are standard deviations.

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayRef2};
 
 use super::KlDivergence;
 use crate::elementwise::shaped;
-use crate::simd::{self, Comparison, Filled, Kernel, Outputs};
+use crate::simd::{self, Comparison, Filled, Kernel, Outputs, take};
 use crate::special::expm1mx;
 use crate::{DiagonalNormal, DiagonalNormalGrad, Error, Real, SpreadKind, check};
 
@@ -152,12 +152,6 @@ pub(crate) fn fill<F: Real, const OUT: usize>(
         SpreadKind::Scale => simd::sum_rows::<StandardFromScale, F, 2, OUT>(n, inputs, outputs),
         SpreadKind::LogVariance => simd::sum_rows::<StandardFromLogVariance, F, 2, OUT>(n, inputs, outputs),
     }
-}
-
-/// The first `OUT` of two partials.
-#[inline(always)]
-fn take<const OUT: usize>(all: [f64; 2]) -> [f64; OUT] {
-    std::array::from_fn(|i| all[i])
 }
 
 /// The spread is the log-variance.

@@ -1,9 +1,12 @@
-//! An unbiased estimate for any pair without a closed form.
+//! An unbiased estimate for any pair of distributions that have the same draws.
 
-use ndarray::{ArrayD, Zip};
+use ndarray::{Array2, ArrayD, Zip};
 use rand::Rng;
 
-use crate::{Bernoulli, Categorical, Error, LocationScale, Real, Standard, Uniform, check};
+use crate::{
+    Bernoulli, Categorical, DiagonalNormal, Error, LocationScale, MultivariateNormal, Real, Standard,
+    Uniform, check,
+};
 
 /// A distribution whose log-density can be asked for in f64, whatever its scalar type.
 pub trait LogProb<X> {
@@ -14,8 +17,8 @@ pub trait LogProb<X> {
     fn log_prob_of(&self, x: &X) -> Result<ArrayD<f64>, Error>;
 }
 
-/// A distribution from which a whole batch can be drawn.
-pub trait Sample {
+/// A distribution from which a whole batch can be drawn. Not `Sample`, which is an element type of samples in this workspace.
+pub trait Sampler {
     /// One draw of the whole batch.
     type Draw;
 
@@ -37,7 +40,8 @@ pub struct Estimate {
     pub n: usize,
 }
 
-/// Estimates KL(`p` ‖ `q`) from `n` draws of `p`.
+/// Estimates KL(`p` ‖ `q`) from `n` draws of `p`, for any two distributions whose draws are of one type: the families on the
+/// line among each other, categorical ones, and the normal ones on ℝⁿ.
 ///
 /// ```text
 /// (1/n) Σ log p(xᵢ) − log q(xᵢ),   xᵢ ~ p
@@ -64,7 +68,7 @@ pub struct Estimate {
 /// ```
 pub fn kl<P, Q>(p: &P, q: &Q, n: usize, rng: &mut impl Rng) -> Result<Estimate, Error>
 where
-    P: Sample + LogProb<P::Draw>,
+    P: Sampler + LogProb<P::Draw>,
     Q: LogProb<P::Draw>,
 {
     check::scalar("n", n as f64, ">= 2", n >= 2)?;
@@ -98,7 +102,7 @@ impl<S: Standard, F: Real> LogProb<ArrayD<F>> for LocationScale<S, F> {
     }
 }
 
-impl<S: Standard, F: Real> Sample for LocationScale<S, F> {
+impl<S: Standard, F: Real> Sampler for LocationScale<S, F> {
     type Draw = ArrayD<F>;
 
     fn draw(&self, rng: &mut impl Rng) -> Result<ArrayD<F>, Error> {
@@ -112,7 +116,7 @@ impl<F: Real> LogProb<ArrayD<F>> for Uniform<F> {
     }
 }
 
-impl<F: Real> Sample for Uniform<F> {
+impl<F: Real> Sampler for Uniform<F> {
     type Draw = ArrayD<F>;
 
     fn draw(&self, rng: &mut impl Rng) -> Result<ArrayD<F>, Error> {
@@ -126,7 +130,7 @@ impl<F: Real> LogProb<ArrayD<F>> for Bernoulli<F> {
     }
 }
 
-impl<F: Real> Sample for Bernoulli<F> {
+impl<F: Real> Sampler for Bernoulli<F> {
     type Draw = ArrayD<F>;
 
     fn draw(&self, rng: &mut impl Rng) -> Result<ArrayD<F>, Error> {
@@ -140,10 +144,38 @@ impl<F: Real> LogProb<ArrayD<usize>> for Categorical<F> {
     }
 }
 
-impl<F: Real> Sample for Categorical<F> {
+impl<F: Real> Sampler for Categorical<F> {
     type Draw = ArrayD<usize>;
 
     fn draw(&self, rng: &mut impl Rng) -> Result<ArrayD<usize>, Error> {
         self.sample(self.batch_shape(), rng)
+    }
+}
+
+impl<F: Real> LogProb<Array2<F>> for DiagonalNormal<F> {
+    fn log_prob_of(&self, x: &Array2<F>) -> Result<ArrayD<f64>, Error> {
+        Ok(self.log_prob(x)?.into_dyn())
+    }
+}
+
+impl<F: Real> Sampler for DiagonalNormal<F> {
+    type Draw = Array2<F>;
+
+    fn draw(&self, rng: &mut impl Rng) -> Result<Array2<F>, Error> {
+        Ok(self.sample(rng))
+    }
+}
+
+impl<F: Real> LogProb<Array2<F>> for MultivariateNormal<F> {
+    fn log_prob_of(&self, x: &Array2<F>) -> Result<ArrayD<f64>, Error> {
+        Ok(self.log_prob(x)?.into_dyn())
+    }
+}
+
+impl<F: Real> Sampler for MultivariateNormal<F> {
+    type Draw = Array2<F>;
+
+    fn draw(&self, rng: &mut impl Rng) -> Result<Array2<F>, Error> {
+        Ok(self.sample(rng))
     }
 }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, Array3, Ix2, Ix3};
 
-use super::{KlDivergence, KlGrad};
+use super::{KlDivergence, KlGrad, log_ratio};
 use crate::elementwise::shaped;
 use crate::linalg::{product, solve_lower, solve_lower_transposed, transposed};
 use crate::parallel::collect;
@@ -46,10 +46,19 @@ pub(super) fn batched(
     n: usize,
     item: impl Fn(usize) -> (Item, Item) + Sync + Send,
 ) -> (Array1<f64>, [(Array2<f64>, Array3<f64>); 2]) {
-    let items = collect(batch, |b| {
+    stacked(batch, n, |b| {
         let (p, q) = item(b);
         dense(n, p, q, true)
-    });
+    })
+}
+
+/// Values and partials of the items, stacked.
+pub(super) fn stacked(
+    batch: usize,
+    n: usize,
+    item: impl Fn(usize) -> (f64, [Item; 2]) + Sync + Send,
+) -> (Array1<f64>, [(Array2<f64>, Array3<f64>); 2]) {
+    let items = collect(batch, item);
     let stacked = |side: usize| {
         let (locs, trils): (Vec<&[f64]>, Vec<&[f64]>) =
             items.iter().map(|(_, sides)| (&sides[side].0[..], &sides[side].1[..])).unzip();
@@ -73,30 +82,48 @@ pub(super) fn dense(n: usize, p: Item, q: Item, with_grad: bool) -> (f64, [Item;
     solve_lower(&lq, n, &mut w, 1);
     let mut e: Vec<f64> = lp.iter().zip(&lq).map(|(a, b)| a - b).collect();
     solve_lower(&lq, n, &mut e, n);
-    let squares: f64 = e.iter().chain(&w).map(|x| x * x).sum();
-    let value = 0.5 * squares + (0..n).map(|i| -log1pmx(e[i * n + i])).sum::<f64>();
+    let value = sum_of_terms(n, &e, &w, |i| log_ratio(lp[i * n + i], lq[i * n + i]));
     if !with_grad {
         return (value, Default::default());
     }
     let mut dlp = e.clone();
     solve_lower_transposed(&lq, n, &mut dlp, n);
-    let et = transposed(&e, n);
-    let mut dlq = product(&e, &et, n);
     for i in 0..n {
         dlp[i * n + i] += e[i * n + i] / lp[i * n + i];
         dlp[i * n + i + 1..(i + 1) * n].fill(0.0);
+    }
+    let dlq = in_factor_q(n, &lq, &e, &w);
+    solve_lower_transposed(&lq, n, &mut w, 1);
+    let negative = w.iter().map(|x| -x).collect();
+    (value, [(w, dlp), (negative, dlq)])
+}
+
+/// The divergence of E and w; `log_ratio(i)` is log((L_p)ᵢᵢ/(L_q)ᵢᵢ).
+pub(super) fn sum_of_terms(n: usize, e: &[f64], w: &[f64], log_ratio: impl Fn(usize) -> f64) -> f64 {
+    let squares: f64 = e.iter().chain(w).map(|x| x * x).sum();
+    let determinant = |i: usize| {
+        let excess = e[i * n + i];
+        // Towards −1 the sum 1 + E has lost the digits of a ratio that is small.
+        if excess < -0.5 { excess - log_ratio(i) } else { -log1pmx(excess) }
+    };
+    0.5 * squares + (0..n).map(determinant).sum::<f64>()
+}
+
+/// ∂L_q of [`dense`].
+pub(super) fn in_factor_q(n: usize, lq: &[f64], e: &[f64], w: &[f64]) -> Vec<f64> {
+    let et = transposed(e, n);
+    let mut dlq = product(e, &et, n);
+    for i in 0..n {
         for j in 0..n {
             dlq[i * n + j] += e[i * n + j] + et[i * n + j] + w[i] * w[j];
         }
     }
-    solve_lower_transposed(&lq, n, &mut dlq, n);
+    solve_lower_transposed(lq, n, &mut dlq, n);
     for i in 0..n {
         for x in &mut dlq[i * n..=i * n + i] {
             *x = -*x;
         }
         dlq[i * n + i + 1..(i + 1) * n].fill(0.0);
     }
-    solve_lower_transposed(&lq, n, &mut w, 1);
-    let negative = w.iter().map(|x| -x).collect();
-    (value, [(w, dlp), (negative, dlq)])
+    dlq
 }

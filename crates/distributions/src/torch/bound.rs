@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 use variata_torch_bridge::{Route, check_floating, lend, route};
 
 use super::evaluate::{attached, same_size, size, wanted};
+use super::math::select;
 use crate::{ArgumentError, Error, check};
 
 /// Evidence lower bound of each row: reconstruction − weight·KL. Formula and source: [`crate::elbo`].
@@ -71,19 +72,45 @@ pub fn iwae_bound_composed(log_weights: &Tensor) -> Result<Tensor, Error> {
     Ok(composed(&log_weights.to_kind(Kind::Double)))
 }
 
-/// Effective sample size (Σw)²/Σw² of each row of log-weights [batch, K] → `[batch]`, f64, in [1, K].
+/// Effective sample size (Σw)²/Σw² of each row of log-weights [batch, K] → `[batch]`, f64, in [1, K]; where the largest are
+/// infinite, they share the weight.
 ///
 /// # Errors
 /// As [`iwae_bound`].
 pub fn effective_sample_size(log_weights: &Tensor) -> Result<Tensor, Error> {
     check_weights(log_weights)?;
-    let weights = log_weights.softmax(-1, Kind::Double);
+    let log_weights = log_weights.to_kind(Kind::Double);
+    let Infinite { rows, shared } = infinite(&log_weights);
+    let finite = log_weights.masked_fill(&rows, f64::NEG_INFINITY).masked_fill(&shared, 0.0);
+    let weights = finite.softmax(-1, Kind::Double);
     Ok(weights.square().sum_dim_intlist(-1, false, Kind::Double).reciprocal())
 }
 
 fn composed(log_weights: &Tensor) -> Tensor {
     let k = log_weights.size().last().copied().unwrap_or(1) as f64;
-    log_weights.logsumexp([-1i64].as_slice(), false) - k.ln()
+    let Infinite { rows, shared } = infinite(log_weights);
+    let bound = log_weights.masked_fill(&rows, 0.0).logsumexp([-1i64].as_slice(), true) - k.ln();
+    // ∞ − ∞ in log-sum-exp: their mean is as infinite, and its slope is that of equal weights.
+    let number = shared.sum_dim_intlist([-1i64].as_slice(), true, Kind::Double).clamp_min(1.0);
+    let mean = log_weights.masked_fill(&shared.logical_not(), 0.0).sum_dim_intlist(
+        [-1i64].as_slice(),
+        true,
+        Kind::Double,
+    ) / number;
+    select(&rows, &mean, &bound).squeeze_dim(-1)
+}
+
+/// Rows whose largest log-weight is infinite, [batch, 1], and the elements that share its weight, [batch, K].
+struct Infinite {
+    rows: Tensor,
+    shared: Tensor,
+}
+
+fn infinite(log_weights: &Tensor) -> Infinite {
+    let largest = log_weights.detach().amax([-1i64].as_slice(), true);
+    let rows = largest.isinf();
+    let shared = log_weights.eq_tensor(&largest).logical_and(&rows);
+    Infinite { rows, shared }
 }
 
 fn check_weights(log_weights: &Tensor) -> Result<(), Error> {

@@ -86,7 +86,8 @@ impl Categorical {
         self.check(x)?;
         let last = self.classes() as i64 - 1;
         let sums = self.rows(&size(x)).exp().cumsum(-1, Kind::Double);
-        let value = sums.gather(-1, &x.clamp(0, last).unsqueeze(-1), false).squeeze_dim(-1);
+        // Rounding may carry a sum beyond 1.
+        let value = sums.gather(-1, &x.clamp(0, last).unsqueeze(-1), false).squeeze_dim(-1).clamp_max(1.0);
         Ok(self.round(&value.masked_fill(&x.lt(0), 0.0).masked_fill(&x.ge(last), 1.0)))
     }
 

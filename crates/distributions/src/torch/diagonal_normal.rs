@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use variata_torch_bridge::{Element, Route, check_floating, no_grad, route};
 
 use super::evaluate::{Rows, common_kind, rows, same_size, size};
-use super::math::{expm1mx, log_ratio};
+use super::math::{expm1mx, log_ratio, over_sigma};
 use crate::diagonal_normal::log_prob_rows;
 use crate::simd::{Filled, Outputs};
 use crate::special::HALF_LOG_TWO_PI;
@@ -106,13 +106,31 @@ impl DiagonalNormal {
     }
 
     fn density(&self, x: &Tensor) -> Tensor {
-        let gap = x.to_kind(Kind::Double) - self.loc.to_kind(Kind::Double);
-        let s = self.spread.to_kind(Kind::Double);
-        let terms = match self.kind {
-            SpreadKind::Scale => (gap / &s).square() * 0.5 + s.log(),
-            SpreadKind::LogVariance => (gap.square() * (-&s).exp() + s) * 0.5,
-        };
+        let terms = self.standardised(x).square() * 0.5 + self.log_sigma();
         -(terms + HALF_LOG_TWO_PI).sum_dim_intlist(-1, false, Kind::Double)
+    }
+
+    /// Squared Mahalanobis distance of each row of `x` [batch, n] → `[batch]`, f64. As tensor operations on every device.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Self::log_prob).
+    pub fn mahalanobis(&self, x: &Tensor) -> Result<Tensor, Error> {
+        self.check("x", x)?;
+        Ok(self.standardised(x).square().sum_dim_intlist(-1, false, Kind::Double))
+    }
+
+    /// (x − μ)/σ in f64.
+    fn standardised(&self, x: &Tensor) -> Tensor {
+        self.over_sigma(&(x.to_kind(Kind::Double) - self.loc.to_kind(Kind::Double)))
+    }
+
+    /// x/σ in f64.
+    fn over_sigma(&self, x: &Tensor) -> Tensor {
+        let s = self.spread.to_kind(Kind::Double);
+        match self.kind {
+            SpreadKind::Scale => x / s,
+            SpreadKind::LogVariance => over_sigma(x, &s),
+        }
     }
 
     /// Differential entropy of each item → `[batch]`, f64.
@@ -175,7 +193,7 @@ impl DiagonalNormal {
     }
 
     /// log σ in f64.
-    fn log_sigma(&self) -> Tensor {
+    pub(super) fn log_sigma(&self) -> Tensor {
         let s = self.spread.to_kind(Kind::Double);
         match self.kind {
             SpreadKind::Scale => s.log(),
@@ -279,7 +297,7 @@ fn check_pair(p: &DiagonalNormal, q: &DiagonalNormal) -> Result<(), Error> {
 }
 
 fn diagonal_composed(p: &DiagonalNormal, q: &DiagonalNormal) -> Tensor {
-    let gap = p.loc.to_kind(Kind::Double) - q.loc.to_kind(Kind::Double);
+    let delta = q.standardised(&p.loc);
     let l = match (p.kind, q.kind) {
         (SpreadKind::Scale, SpreadKind::Scale) => log_ratio(&p.sigma(), &q.sigma()) * 2.0,
         (SpreadKind::LogVariance, SpreadKind::LogVariance) => {
@@ -287,7 +305,7 @@ fn diagonal_composed(p: &DiagonalNormal, q: &DiagonalNormal) -> Tensor {
         }
         _ => (p.log_sigma() - q.log_sigma()) * 2.0,
     };
-    let terms = expm1mx(&l) + (gap / q.sigma()).square();
+    let terms = expm1mx(&l) + delta.square();
     terms.sum_dim_intlist(-1, false, Kind::Double) * 0.5
 }
 

@@ -63,7 +63,7 @@ pub fn jensen_shannon_composed(logits: &Tensor, weights: Option<&[f64]>) -> Resu
 /// # Ok::<(), variata_distributions::Error>(())
 /// ```
 pub fn jensen_shannon_batch(logits: &Tensor, weights: Option<&[f64]>) -> Result<Tensor, Error> {
-    let weights = checked_batch(logits, weights)?;
+    let weights = checked_batch("logits", logits, weights)?;
     let native = match (route(&[logits], &[]), logits.kind()) {
         (Route::Native, Kind::Float) => native_batch::<f32>(logits, &weights)?,
         (Route::Native, Kind::Double) => native_batch::<f64>(logits, &weights)?,
@@ -77,7 +77,7 @@ pub fn jensen_shannon_batch(logits: &Tensor, weights: Option<&[f64]>) -> Result<
 /// # Errors
 /// As [`jensen_shannon_batch`].
 pub fn jensen_shannon_batch_composed(logits: &Tensor, weights: Option<&[f64]>) -> Result<Tensor, Error> {
-    Ok(composed(logits, &checked_batch(logits, weights)?))
+    Ok(composed(logits, &checked_batch("logits", logits, weights)?))
 }
 
 /// [`jensen_shannon`] between rows of probabilities [n, categories], which may hold zeros; as tensor operations on every
@@ -90,17 +90,51 @@ pub fn jensen_shannon_probabilities(
     weights: Option<&[f64]>,
 ) -> Result<Tensor, Error> {
     let weights = checked("probabilities", probabilities, weights)?;
+    Ok(of_probabilities(&probabilities.unsqueeze(1), &weights).squeeze_dim(0))
+}
+
+/// [`jensen_shannon_probabilities`] of every item of `probabilities` [n, batch, categories]: `[batch]`, f64.
+///
+/// # Errors
+/// As [`jensen_shannon_batch`].
+///
+/// ```
+/// use variata_distributions::torch::jensen_shannon_batch_probabilities;
+/// use variata_torch_bridge::tch::Tensor;
+/// let p = Tensor::from_slice(&[0.0, 1.0, 0.5, 0.5, 1.0, 0.0, 0.5, 0.5]).view([2, 2, 2]);
+/// let jsd = jensen_shannon_batch_probabilities(&p, None)?;
+/// assert!((jsd.double_value(&[0]) - std::f64::consts::LN_2).abs() < 1e-15 && jsd.double_value(&[1]) == 0.0);
+/// # Ok::<(), variata_distributions::Error>(())
+/// ```
+pub fn jensen_shannon_batch_probabilities(
+    probabilities: &Tensor,
+    weights: Option<&[f64]>,
+) -> Result<Tensor, Error> {
+    let weights = checked_batch("probabilities", probabilities, weights)?;
+    Ok(of_probabilities(probabilities, &weights))
+}
+
+/// `[batch]` from [n, batch, categories]: each term as φ(r) = (1 + r) log(1 + r) − r of r = p/m − 1.
+fn of_probabilities(probabilities: &Tensor, weights: &Array1<f64>) -> Tensor {
     let p = probabilities.to_kind(Kind::Double);
-    let w = column(&weights, &p);
-    let m = (&p * &w).sum_dim_intlist([0i64].as_slice(), true, Kind::Double);
-    // p/m − 1 from differences of the probabilities, which are exact next to equality.
-    let first = p.narrow(0, 0, 1);
-    let gap = (&p - &first) - ((&p - &first) * &w).sum_dim_intlist([0i64].as_slice(), true, Kind::Double);
-    let r = gap / m.masked_fill(&m.eq(0.0), 1.0);
-    let sure = r.le(-1.0);
-    let inside = r.masked_fill(&sure, 0.0);
+    let w = column(weights, &p).unsqueeze(-1);
+    let over_rows = |x: &Tensor| (x * &w).sum_dim_intlist([0i64].as_slice(), true, Kind::Double);
+    let m = over_rows(&p);
+    // From differences of the probabilities, which are exact next to equality, to the row that gives most to m; where it is
+    // far from m, from the quotient.
+    let first = p.gather(0, &(&p * &w).argmax(0, true), false);
+    let gap = &p - &first;
+    let near = m.ge_tensor(&(&first * 0.5));
+    let divisor = m.masked_fill(&m.eq(0.0), 1.0);
+    let ratio = &p / &divisor;
+    let r = select(&near, &((&gap - over_rows(&gap)) / &divisor), &(&ratio - 1.0));
+    let (sure, large) = (r.le(-1.0), r.gt(1.0));
+    let inside = r.masked_fill(&sure, 0.0).masked_fill(&large, 0.0);
     let phi = ((&inside + 1.0) * log1pmx(&inside) + inside.square()).masked_fill(&sure, 1.0);
-    Ok((w * m * phi).sum(Kind::Double))
+    // Where r grows, to 1/w, φ would lose its digits.
+    let far = &p * ratio.masked_fill(&large.logical_not(), 1.0).log() - (&p - &m);
+    let terms = w * select(&large, &far, &(m * phi));
+    terms.sum_dim_intlist([0i64, 2].as_slice(), false, Kind::Double)
 }
 
 fn checked(argument: &'static str, x: &Tensor, weights: Option<&[f64]>) -> Result<Array1<f64>, Error> {
@@ -114,10 +148,9 @@ fn checked(argument: &'static str, x: &Tensor, weights: Option<&[f64]>) -> Resul
     Ok(divergence::checked_weights(got[0], weights.as_deref())?)
 }
 
-fn checked_batch(logits: &Tensor, weights: Option<&[f64]>) -> Result<Array1<f64>, Error> {
-    let argument = "logits";
-    check_floating(&[(argument, logits)])?;
-    let got = size(logits);
+fn checked_batch(argument: &'static str, x: &Tensor, weights: Option<&[f64]>) -> Result<Array1<f64>, Error> {
+    check_floating(&[(argument, x)])?;
+    let got = size(x);
     if got.len() != 3 || got[0] == 0 || got[2] == 0 {
         let want = "[n, batch, categories] with a row and a category".to_owned();
         return Err(ArgumentError::Shape { argument, got, want }.into());
@@ -285,7 +318,7 @@ pub fn frechet_distance(
 /// samples − 1. Differentiable in the features.
 ///
 /// # Errors
-/// As [`frechet_distance`]; the numbers of features differ, or there are fewer than two samples.
+/// As [`frechet_distance`], naming `p` or `q`; the numbers of features differ, or there are fewer than two samples.
 pub fn frechet_distance_from_features(p: &Tensor, q: &Tensor) -> Result<Tensor, Error> {
     check_floating(&[("p", p), ("q", q)])?;
     let n = size(p).last().copied().unwrap_or(0);
@@ -304,5 +337,5 @@ pub fn frechet_distance_from_features(p: &Tensor, q: &Tensor) -> Result<Tensor, 
         moments.push(mean);
         moments.push((&covariance + covariance.tr()) * 0.5);
     }
-    frechet_distance(&moments[0], &moments[1], &moments[2], &moments[3])
+    frechet_distance(&moments[0], &moments[1], &moments[2], &moments[3]).map_err(frechet::of_features)
 }

@@ -53,6 +53,15 @@ pub fn log_ratio(a: &Tensor, b: &Tensor) -> Tensor {
     select(&near, &inside.log1p(), &(a.log() - b.log()))
 }
 
+/// x/σ = x·exp(−log_variance/2); see [`crate::diagonal_normal::over_sigma`].
+pub(super) fn over_sigma(x: &Tensor, log_variance: &Tensor) -> Tensor {
+    let root = (log_variance * -0.25).exp();
+    // 0·∞ and ∞·0.
+    let empty = x.eq(0.0).logical_and(&root.isinf()).logical_or(&x.isinf().logical_and(&root.eq(0.0)));
+    let root = root.masked_fill(&empty, 1.0);
+    x * &root * root
+}
+
 /// softplus(x) = log(1 + eˣ).
 pub(super) fn softplus(x: &Tensor) -> Tensor {
     -(-x).log_sigmoid()

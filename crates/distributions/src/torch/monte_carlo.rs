@@ -1,4 +1,4 @@
-//! An unbiased estimate of KL for any pair without a closed form, on tensors.
+//! An unbiased estimate of KL for any pair of distributions that have the same draws, on tensors.
 
 use tch::{Kind, Tensor};
 use variata_torch_bridge::no_grad;
@@ -17,8 +17,8 @@ pub trait LogProb {
     fn log_prob_of(&self, x: &Tensor) -> Result<Tensor, Error>;
 }
 
-/// A distribution that draws tensors.
-pub trait Sample: LogProb {
+/// A distribution that draws tensors. Not `Sample`, which is an element type of samples in this workspace.
+pub trait Sampler: LogProb {
     /// One draw of the whole batch, without a gradient, from libtorch's generator.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ pub struct Estimate {
 /// assert!(monte_carlo::kl(&p, &q, 100)?.standard_error.double_value(&[]) < 1.0);
 /// # Ok::<(), variata_distributions::Error>(())
 /// ```
-pub fn kl(p: &impl Sample, q: &impl LogProb, n: usize) -> Result<Estimate, Error> {
+pub fn kl(p: &impl Sampler, q: &impl LogProb, n: usize) -> Result<Estimate, Error> {
     check::scalar("n", n as f64, ">= 2", n >= 2)?;
     no_grad(|| {
         let sample = || -> Result<Tensor, Error> {
@@ -79,7 +79,7 @@ impl<S: TensorStandard> LogProb for LocationScale<S> {
     }
 }
 
-impl<S: TensorStandard> Sample for LocationScale<S> {
+impl<S: TensorStandard> Sampler for LocationScale<S> {
     fn draw(&self) -> Result<Tensor, Error> {
         self.sample(self.batch_shape())
     }
@@ -91,7 +91,7 @@ impl LogProb for Uniform {
     }
 }
 
-impl Sample for Uniform {
+impl Sampler for Uniform {
     fn draw(&self) -> Result<Tensor, Error> {
         self.sample(self.batch_shape())
     }
@@ -103,7 +103,7 @@ impl LogProb for Bernoulli {
     }
 }
 
-impl Sample for Bernoulli {
+impl Sampler for Bernoulli {
     fn draw(&self) -> Result<Tensor, Error> {
         self.sample(self.batch_shape())
     }
@@ -115,7 +115,7 @@ impl LogProb for Categorical {
     }
 }
 
-impl Sample for Categorical {
+impl Sampler for Categorical {
     fn draw(&self) -> Result<Tensor, Error> {
         self.sample(self.batch_shape())
     }
@@ -127,7 +127,7 @@ impl LogProb for DiagonalNormal {
     }
 }
 
-impl Sample for DiagonalNormal {
+impl Sampler for DiagonalNormal {
     fn draw(&self) -> Result<Tensor, Error> {
         Ok(self.sample())
     }
@@ -139,7 +139,7 @@ impl LogProb for MultivariateNormal {
     }
 }
 
-impl Sample for MultivariateNormal {
+impl Sampler for MultivariateNormal {
     fn draw(&self) -> Result<Tensor, Error> {
         self.sample()
     }

@@ -6,9 +6,10 @@ use variata_torch_bridge::{Element, Route, check_floating, lend_all, no_grad, ro
 
 use super::diagonal_normal::{DiagonalNormal, matrix};
 use super::evaluate::{attached, refused, same_size, size, wanted};
-use super::math::log1pmx;
+use super::math::{log1pmx, over_sigma, select};
+use crate::multivariate_normal::unreversed;
 use crate::special::HALF_LOG_TWO_PI;
-use crate::{ArgumentError, Error, Real, check};
+use crate::{ArgumentError, Error, Real, SpreadKind, check};
 
 /// Tensor form of [`crate::MultivariateNormal`], which gives the formulas and shapes.
 ///
@@ -48,19 +49,21 @@ impl MultivariateNormal {
     /// As [`new`](Self::new), and [`Error::NotPositiveDefinite`].
     pub fn from_covariance(loc: Tensor, covariance: &Tensor) -> Result<Self, Error> {
         let shape = check_shapes(&loc, "covariance", covariance)?;
-        let scale_tril = cholesky("covariance", &covariance.to_kind(Kind::Double))?;
+        let scale_tril = cholesky("covariance", &covariance.to_kind(Kind::Double), false)?;
         Ok(Self { loc, scale_tril, shape })
     }
 
-    /// From location [batch, n] and precision (inverse covariance) [batch, n, n].
+    /// From location [batch, n] and precision (inverse covariance) [batch, n, n], of which the lower triangle is read.
     ///
     /// # Errors
     /// As [`from_covariance`](Self::from_covariance).
     pub fn from_precision(loc: Tensor, precision: &Tensor) -> Result<Self, Error> {
         let shape = check_shapes(&loc, "precision", precision)?;
         // Cholesky of the matrix with both axes reversed gives U reversed, of precision = U·Uᵀ; the factor is U⁻ᵀ.
-        let reversed = cholesky("precision", &precision.to_kind(Kind::Double).flip([-2, -1]))?;
-        let ut = reversed.flip([-2, -1]).transpose(-2, -1);
+        // The lower triangle is then the upper one, which LAPACK reads for Uᵀ's sake; it gives Lᵀ.
+        let reversed = cholesky("precision", &precision.to_kind(Kind::Double).flip([-2, -1]), true)
+            .map_err(|e| unreversed(e, shape[1]))?;
+        let ut = reversed.flip([-2, -1]);
         let eye = Tensor::eye(shape[1] as i64, (Kind::Double, loc.device())).expand_as(&ut);
         let scale_tril = ut.f_linalg_solve_triangular(&eye, false, true, false).map_err(refused)?;
         Ok(Self { loc, scale_tril, shape })
@@ -95,7 +98,7 @@ impl MultivariateNormal {
         Ok(self.standardised(x)?.square().sum_dim_intlist(-1, false, Kind::Double))
     }
 
-    /// Log-density of each row of `x` [batch, n] → `[batch]`, f64.
+    /// Log-density of each row of `x` [batch, n] → `[batch]`, f64. At ±∞, where the native form is −∞, it may be NaN.
     ///
     /// # Errors
     /// As [`mahalanobis`](Self::mahalanobis).
@@ -185,9 +188,9 @@ fn check_shapes(loc: &Tensor, argument: &'static str, square: &Tensor) -> Result
     Ok(shape)
 }
 
-/// Lower factor of each item; names the first item and pivot that fail.
-fn cholesky(argument: &'static str, square: &Tensor) -> Result<Tensor, Error> {
-    let (factor, info) = square.f_linalg_cholesky_ex(false, false).map_err(refused)?;
+/// Lower factor of each item, or `upper` its transpose from the upper triangle; names the first item and pivot that fail.
+fn cholesky(argument: &'static str, square: &Tensor, upper: bool) -> Result<Tensor, Error> {
+    let (factor, info) = square.f_linalg_cholesky_ex(upper, false).map_err(refused)?;
     let info: Vec<i64> = Vec::try_from(info.to_kind(Kind::Int64).reshape(-1)).map_err(refused)?;
     match info.iter().position(|&i| i != 0) {
         None => Ok(factor),
@@ -203,20 +206,31 @@ fn cholesky(argument: &'static str, square: &Tensor) -> Result<Tensor, Error> {
 pub(super) struct Side {
     loc: Tensor,
     factor: Tensor,
+    /// Of a diagonal factor that was given by it.
+    log_variance: Option<Tensor>,
     shape: [usize; 2],
+}
+
+impl Side {
+    /// Log of the factor's diagonal.
+    fn log_diagonal(&self) -> Tensor {
+        self.log_variance.as_ref().map_or_else(|| self.factor.diagonal(0, -2, -1).log(), |s| s * 0.5)
+    }
 }
 
 impl From<&MultivariateNormal> for Side {
     fn from(p: &MultivariateNormal) -> Self {
         let loc = p.loc.to_kind(Kind::Double);
-        Self { loc, factor: p.scale_tril.shallow_clone(), shape: p.shape }
+        Self { loc, factor: p.scale_tril.shallow_clone(), log_variance: None, shape: p.shape }
     }
 }
 
 impl From<&DiagonalNormal> for Side {
     fn from(p: &DiagonalNormal) -> Self {
         let loc = p.loc().to_kind(Kind::Double);
-        Self { loc, factor: p.sigma().diag_embed(0, -2, -1), shape: [p.batch(), p.dim()] }
+        let log_variance =
+            (p.spread_kind() == SpreadKind::LogVariance).then(|| p.spread().to_kind(Kind::Double));
+        Self { loc, factor: p.sigma().diag_embed(0, -2, -1), log_variance, shape: [p.batch(), p.dim()] }
     }
 }
 
@@ -244,12 +258,50 @@ pub(super) fn kl_dense_composed(p: &Side, q: &Side) -> Result<Tensor, Error> {
 }
 
 fn dense_composed(p: &Side, q: &Side) -> Result<Tensor, Error> {
-    let e = solve(&q.factor, &(&p.factor - &q.factor))?;
-    let w = solve(&q.factor, &(&p.loc - &q.loc).unsqueeze(-1))?;
+    let (e, w) = match (&p.log_variance, &q.log_variance) {
+        (_, Some(s)) => over_diagonal(p, q, s),
+        (Some(s), None) => of_diagonal(p, q, s)?,
+        (None, None) => {
+            let e = solve(&q.factor, &(&p.factor - &q.factor))?;
+            (e, solve(&q.factor, &(&p.loc - &q.loc).unsqueeze(-1))?)
+        }
+    };
     let squares = e.square().sum_dim_intlist([-2i64, -1].as_slice(), false, Kind::Double)
         + w.square().sum_dim_intlist([-2i64, -1].as_slice(), false, Kind::Double);
-    let logs = log1pmx(&e.diagonal(0, -2, -1)).sum_dim_intlist(-1, false, Kind::Double);
-    Ok(squares * 0.5 - logs)
+    // Towards −1 the sum 1 + E has lost the digits of a ratio that is small, and E may be infinite.
+    let excess = e.diagonal(0, -2, -1);
+    let far = excess.lt(-0.5).logical_or(&excess.gt(1.0));
+    let by_logs = p.log_diagonal() - q.log_diagonal() - &excess;
+    let logs = select(&far, &by_logs, &log1pmx(&excess.masked_fill(&far, 0.0)));
+    Ok(squares * 0.5 - logs.sum_dim_intlist(-1, false, Kind::Double))
+}
+
+/// Where σ or 1/σ is no number, and the log-variance there and elsewhere, with 0 in place of the other.
+fn split(log_variance: &Tensor) -> (Tensor, Tensor, Tensor) {
+    let far = log_variance.abs().ge(1400.0);
+    let (there, here) =
+        (log_variance.masked_fill(&far.logical_not(), 0.0), log_variance.masked_fill(&far, 0.0));
+    (far, there, here)
+}
+
+/// E and w for L_q = diag(σ), by rows.
+fn over_diagonal(p: &Side, q: &Side, log_variance: &Tensor) -> (Tensor, Tensor) {
+    let (far, there, here) = split(&log_variance.unsqueeze(-1));
+    let sigma = (here * 0.5).exp();
+    let own = sigma.squeeze_dim(-1).diag_embed(0, -2, -1);
+    let unit = own.ones_like().tril(0).triu(0);
+    let e = select(&far, &(over_sigma(&p.factor, &there) - unit), &((&p.factor - own) / sigma));
+    (e, over_sigma(&(&p.loc - &q.loc).unsqueeze(-1), &log_variance.unsqueeze(-1)))
+}
+
+/// E and w for L_p = diag(σ), by columns.
+fn of_diagonal(p: &Side, q: &Side, log_variance: &Tensor) -> Result<(Tensor, Tensor), Error> {
+    let (far, there, here) = split(&log_variance.unsqueeze(-2));
+    let own = (here * 0.5).exp().squeeze_dim(-2).diag_embed(0, -2, -1);
+    let unit = own.ones_like().tril(0).triu(0);
+    let stretched = over_sigma(&solve(&q.factor, &unit)?, &-there) - &unit;
+    let e = select(&far, &stretched, &solve(&q.factor, &(own - &q.factor))?);
+    Ok((e, solve(&q.factor, &(&p.loc - &q.loc).unsqueeze(-1))?))
 }
 
 fn dense_native<F: Real + Element>(p: &Side, q: &Side) -> Result<Option<Tensor>, Error> {

@@ -1,4 +1,5 @@
-//! The functions of [`crate::special`] on tensors, element by element, differentiable.
+//! The functions of one number of [`crate::special`] on tensors, element by element, differentiable. Sums of exponentials are
+//! libtorch's own, and the slopes of [`log_ndtr`] and [`digamma`] are what autograd gives.
 //!
 //! On plain CPU tensors they have the native accuracy (computed in f64 and rounded once); elsewhere they are composed from
 //! libtorch's functions in f64. Outside its domain a function is NaN.
@@ -33,6 +34,14 @@ pub fn norm_pdf(x: &Tensor) -> Result<Tensor, Error> {
         },
         |[x]| (x.square() * -0.5 - HALF_LOG_TWO_PI).exp(),
     )
+}
+
+/// log φ(x).
+///
+/// # Errors
+/// As [`norm_pdf`].
+pub fn norm_log_pdf(x: &Tensor) -> Result<Tensor, Error> {
+    apply("norm_log_pdf", x, |[x]| [special::norm_log_pdf(x), -x], |[x]| x.square() * -0.5 - HALF_LOG_TWO_PI)
 }
 
 /// Φ(x), the distribution function of N(0, 1).
@@ -90,6 +99,39 @@ pub fn ndtri(x: &Tensor) -> Result<Tensor, Error> {
         },
         |[p]| p.special_ndtri(),
     )
+}
+
+/// Φ⁻¹(1 − x), the upper quantile of N(0, 1).
+///
+/// # Errors
+/// As [`norm_pdf`].
+pub fn isf(x: &Tensor) -> Result<Tensor, Error> {
+    apply(
+        "isf",
+        x,
+        |[p]| {
+            let z = special::isf(p);
+            [z, -1.0 / special::norm_pdf(z)]
+        },
+        |[p]| -p.special_ndtri(),
+    )
+}
+
+/// 1/(1 + e⁻ˣ).
+///
+/// # Errors
+/// As [`norm_pdf`].
+pub fn sigmoid(x: &Tensor) -> Result<Tensor, Error> {
+    let scalar: Scalar = |[x]| [special::sigmoid(x), special::sigmoid(x) * special::sigmoid(-x)];
+    apply("sigmoid", x, scalar, |[x]| x.sigmoid())
+}
+
+/// log(1/(1 + e⁻ˣ)).
+///
+/// # Errors
+/// As [`norm_pdf`].
+pub fn log_sigmoid(x: &Tensor) -> Result<Tensor, Error> {
+    apply("log_sigmoid", x, |[x]| [special::log_sigmoid(x), special::sigmoid(-x)], |[x]| x.log_sigmoid())
 }
 
 /// log(1 + eˣ).
@@ -161,4 +203,12 @@ pub fn expm1mx(x: &Tensor) -> Result<Tensor, Error> {
 /// As [`norm_pdf`].
 pub fn lgamma(x: &Tensor) -> Result<Tensor, Error> {
     apply("lgamma", x, |[x]| [special::lgamma(x), special::digamma(x)], |[x]| x.lgamma())
+}
+
+/// ψ(x), the derivative of log Γ(x).
+///
+/// # Errors
+/// As [`norm_pdf`].
+pub fn digamma(x: &Tensor) -> Result<Tensor, Error> {
+    apply("digamma", x, |[x]| [special::digamma(x), special::trigamma(x)], |[x]| x.digamma())
 }

@@ -253,6 +253,24 @@ fn threads_and_batches_do_not_change_a_bit() {
 }
 
 #[test]
+fn distances_are_those_of_the_density() {
+    for kind in KINDS {
+        let (x, loc, s) = (numbers(4, 6, 3), numbers(4, 6, 0), numbers(4, 6, 1));
+        let p = make(kind, loc, s);
+        let norm = p.log_prob(&p.mean()).unwrap();
+        for ((got, value), most) in p.mahalanobis(&x).unwrap().iter().zip(&p.log_prob(&x).unwrap()).zip(&norm)
+        {
+            assert_relative("mahalanobis", *got, 2.0 * (most - value), 1e-13, 0.0);
+        }
+    }
+    let narrow = DiagonalNormal::from_log_variance(array![[1.0]], array![[-2000.0]]).unwrap();
+    assert_eq!(narrow.mahalanobis(&array![[1.0]]).unwrap()[0], 0.0);
+    assert_eq!(narrow.mahalanobis(&array![[f64::INFINITY]]).unwrap()[0], f64::INFINITY);
+    assert!(narrow.mahalanobis(&array![[f64::NAN]]).is_err());
+    assert!(narrow.mahalanobis(&array![[1.0, 2.0]]).is_err());
+}
+
+#[test]
 fn limits_are_infinite_and_never_nan() {
     let inf = f64::INFINITY;
     let p = |s: f64| DiagonalNormal::from_log_variance(array![[1.0]], array![[s]]).unwrap();

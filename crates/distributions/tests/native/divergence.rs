@@ -91,6 +91,63 @@ fn equal_rows_give_zero_and_disjoint_ones_the_logarithm() {
 }
 
 #[test]
+fn unequal_weights_keep_their_digits() {
+    // −(1 − w) log(1 − w) − w log w by mpmath at 700 digits. The likelier row's weight is what is left to 1.
+    let eye = array![[1.0, 0.0], [0.0, 1.0]];
+    for (w, want) in [
+        (1e-6, 0.000014815510057964106812),
+        (1e-12, 2.8631021115928047652e-11),
+        (1e-16, 3.7841361487904730124e-15),
+        (1e-18, 4.2446531673892825277e-17),
+        (1e-300, 6.9177552789821372252e-298),
+    ] {
+        for (at, weights) in [(0, array![1.0 - w, w]), (1, array![w, 1.0 - w])] {
+            let p = jensen_shannon_probabilities(&eye, Some(&weights)).unwrap();
+            assert_relative("probabilities", p, want, 1e-15, 0.0);
+            let logits = eye.mapv(f64::ln);
+            assert_relative("logits", jensen_shannon(&logits, Some(&weights)).unwrap(), want, 1e-15, 0.0);
+            let (_, grad) = jensen_shannon_with_grad(&logits, Some(&weights)).unwrap();
+            assert!(grad.iter().all(|g| g.abs() <= 1e-15 * want), "{at} {grad}");
+        }
+    }
+    // Σ w p log(p/m) of these rows, by mpmath as above.
+    let logits = array![[0.5, -1.0, 2.0], [0.25, 3.0, -0.5]];
+    for (w, want) in [
+        (1e-3, 0.0027135217869976544847),
+        (1e-9, 2.7236387081291608278e-9),
+        (1e-13, 2.723638718317092641e-13),
+        (1e-16, 2.7236387183181103776e-16),
+    ] {
+        let got = jensen_shannon(&logits, Some(&array![1.0 - w, w])).unwrap();
+        assert_relative("logits", got, want, 4e-15, 0.0);
+    }
+}
+
+#[test]
+fn near_rows_beside_a_far_one_of_little_weight_keep_their_digits() {
+    // Σ w p log(p/m) by mpmath from the same f64 numbers.
+    let e = 2f64.powi(-20);
+    let p = array![[1.0, 0.0], [1e-9 * (1.0 + e), 1.0 - 1e-9], [1e-9 * (1.0 - e), 1.0 - 1e-9]];
+    for (w, want) in [
+        (1e-30, 4.547473715255114571e-22),
+        (1e-25, 4.5681967738594026134e-22),
+        (1e-20, 2.0768740572021634547e-19),
+    ] {
+        let weights = array![w, 0.5, 0.5];
+        let got = jensen_shannon_probabilities(&p, Some(&weights)).unwrap();
+        assert_relative("far row", got, want, 1e-14, 0.0);
+    }
+}
+
+/// Many rows: as many passes over a column would take minutes.
+#[test]
+fn time_grows_with_the_rows_and_not_their_square() {
+    let n = 200_000;
+    let logits = Array2::from_shape_fn((n, 2), |(i, k)| ((i * 7 + k * 3) % 11) as f64 * 0.1);
+    assert!(jensen_shannon(&logits, None).unwrap() > 0.0);
+}
+
+#[test]
 fn gradient_matches_the_stencil() {
     let weights = array![0.2, 0.3, 0.5];
     for weights in [None, Some(&weights)] {

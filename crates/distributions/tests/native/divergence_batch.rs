@@ -73,6 +73,23 @@ fn equal_views_give_exactly_zero_and_far_logits_take_the_exact_form() {
 }
 
 #[test]
+fn unequal_weights_keep_a_billionth() {
+    // As `unequal_weights_keep_their_digits`, by mpmath; beyond 700 the vector functions do not reach.
+    for far in [-150.0, -800.0] {
+        let logits = array![[[0.0, far]], [[far, 0.0]]];
+        for (w, want) in [
+            (1e-6, 0.000014815510057964106812),
+            (1e-9, 2.1723265836446410786e-8),
+            (1e-12, 2.8631021115928047652e-11),
+            (1e-16, 3.7841361487904730124e-15),
+        ] {
+            let got = jensen_shannon_batch(&logits, Some(&array![1.0 - w, w])).unwrap()[0];
+            assert_relative("unequal", got, want, 1e-9, 0.0);
+        }
+    }
+}
+
+#[test]
 fn layouts_splits_and_threads_give_the_same_bits() {
     let logits = logits(300, 70);
     let (values, grads) = jensen_shannon_batch_with_grad(&logits, None).unwrap();

@@ -315,6 +315,12 @@ fn categorical_values() -> Result<(), Error> {
     assert_eq!(p.cdf(&array![3, 9])?, array![1.0, 1.0]);
     assert_eq!(p.icdf(&array![0.5, 0.5])?, array![1, 0]);
     assert_eq!(p.icdf(&array![1.0, 0.0])?[1], 0);
+    // The first 57 probabilities add to 1 + 1.6e-15.
+    let mut logits = [0.0; 58];
+    logits[57] = -60.0;
+    let near_one = Categorical::new(Array1::from(logits.to_vec()))?;
+    assert_eq!(near_one.cdf(&arr0(56))?.into_scalar(), 1.0);
+    assert!(near_one.icdf(&near_one.cdf(&arr0(56))?)?.into_scalar() <= 57);
     // Nine equal probabilities sum to less than 1: the last class that can be, not the last.
     for possible in 1..20 {
         let mut logits = vec![0.0; possible + 1];

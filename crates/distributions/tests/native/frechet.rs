@@ -182,6 +182,19 @@ fn bad_input_is_named() {
     ));
     assert!(frechet_distance_from_features(&features(1, 3, 1), &features(5, 3, 1)).is_err());
     assert!(frechet_distance_from_features(&features(5, 2, 1), &features(5, 3, 1)).is_err());
+    // Squares, or already sums, that overflow: the argument is the features, and the element the largest.
+    for (size, at) in [(1e200, [4, 2]), (1e308, [1, 0])] {
+        let mut large = features(5, 3, 1) * (0.9 * size);
+        large[at] = size;
+        let small = features(5, 3, 2);
+        for (p, q, name) in [(&large, &small, "p"), (&small, &large, "q")] {
+            let error = frechet_distance_from_features(p, q).unwrap_err();
+            let Error::Argument(ArgumentError::Value { argument, index, value, .. }) = error else {
+                panic!("{error}")
+            };
+            assert_eq!((argument, index, value), (name, Some(at[0] * 3 + at[1]), size));
+        }
+    }
     let mut nan = features(5, 3, 1);
     nan[[4, 2]] = f64::NAN;
     assert!(frechet_distance_from_features(&nan, &features(5, 3, 1)).is_err());

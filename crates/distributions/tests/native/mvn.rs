@@ -237,6 +237,61 @@ fn moments_and_entropy_are_those_of_the_factor() {
 }
 
 #[test]
+fn infinite_points_are_infinitely_far() {
+    let inf = f64::INFINITY;
+    let p = random(3, 3);
+    for x in [[inf, 0.0, 0.0], [inf, inf, -inf], [0.0, -inf, 1.0]] {
+        assert_eq!(p.log_prob(&row(&x)).unwrap()[0], -inf);
+        assert_eq!(p.mahalanobis(&row(&x)).unwrap()[0], inf);
+    }
+}
+
+#[test]
+fn divergence_keeps_its_digits_where_one_side_is_narrow() {
+    // ½(r² − 1) − log r by mpmath at 80 digits.
+    for (r, want) in
+        [(1e-10, 22.525850929940456804), (1e-17, 38.643946580898776557), (1e-100, 229.75850929940456838)]
+    {
+        let narrow = MultivariateNormal::new(row(&[0.0]), &array![[[r]]]).unwrap();
+        let one = MultivariateNormal::new(row(&[0.0]), &array![[[1.0]]]).unwrap();
+        assert_relative("MVN", narrow.kl(&one).unwrap()[0], want, 1e-15, 0.0);
+        let diagonal = DiagonalNormal::new(row(&[0.0]), row(&[r])).unwrap();
+        assert_relative("diagonal", diagonal.kl(&one).unwrap()[0], want, 1e-15, 0.0);
+    }
+}
+
+#[test]
+fn mixed_pairs_take_log_variances_whose_exponentials_are_no_numbers() {
+    let unit = MultivariateNormal::new(row(&[0.0]), &array![[[1.0]]]).unwrap();
+    let log_variance = |s: f64| DiagonalNormal::from_log_variance(row(&[0.0]), row(&[s])).unwrap();
+    // ½(e⁻²⁰⁰⁰ − 1 + 2000), both ways; ∂s = ½(eˢ − 1) and ½(1 − e⁻ˢ).
+    let (narrow, wide) = (log_variance(-2000.0), log_variance(2000.0));
+    let (value, grad) = narrow.kl_with_grad(&unit).unwrap();
+    assert_eq!((value[0], grad.p.spread[[0, 0]]), (999.5, -0.5));
+    let (value, grad) = unit.kl_with_grad(&wide).unwrap();
+    assert_eq!((value[0], grad.q.spread[[0, 0]]), (999.5, 0.5));
+    assert_eq!(wide.kl(&unit).unwrap()[0], f64::INFINITY);
+    assert_eq!(unit.kl(&narrow).unwrap()[0], f64::INFINITY);
+    // Both far from 1: as the pair of log-variances has it.
+    let tiny = MultivariateNormal::new(row(&[0.0]), &array![[[1e-300]]]).unwrap();
+    let want = log_variance(2.0 * 1e-300f64.ln() + 0.5).kl(&log_variance(2.0 * 1e-300f64.ln())).unwrap()[0];
+    let got = log_variance(2.0 * 1e-300f64.ln() + 0.5).kl(&tiny).unwrap()[0];
+    assert_relative("tiny", got, want, 1e-12, 0.0);
+    let want = log_variance(2.0 * 1e-300f64.ln()).kl(&log_variance(-1410.0)).unwrap()[0];
+    assert_relative("beyond", tiny.kl(&log_variance(-1410.0)).unwrap()[0], want, 1e-12, 0.0);
+    // By mpmath from the closed form with matrices.
+    let dense = MultivariateNormal::new(row(&[0.0, 0.0]), &array![[[2.0, 0.0], [1.0, 0.5]]]).unwrap();
+    let p = DiagonalNormal::from_log_variance(row(&[0.5, -1.0]), row(&[-2000.0, 0.5])).unwrap();
+    assert_relative("2-d", p.kl(&dense).unwrap()[0], 1005.2036925414002563, 1e-14, 0.0);
+    let q = DiagonalNormal::from_log_variance(row(&[0.5, -1.0]), row(&[2000.0, 0.5])).unwrap();
+    assert_relative("2-d", dense.kl(&q).unwrap()[0], 999.93234699217671265, 1e-14, 0.0);
+    let gradients = (p.kl_with_grad(&dense).unwrap().1, dense.kl_with_grad(&q).unwrap().1);
+    let finite = |x: &Array2<f64>| x.iter().all(|x| x.is_finite());
+    assert!(finite(&gradients.0.p.spread) && finite(&gradients.0.q.loc) && finite(&gradients.1.q.spread));
+    assert!(gradients.0.q.scale_tril.iter().chain(&gradients.1.p.scale_tril).all(|x| x.is_finite()));
+}
+
+#[test]
 fn draws_have_the_right_distances_and_a_wrong_scale_is_noticed() {
     let n = 1_000_000;
     let one = array![[4.0, 2.0, 1.0], [2.0, 5.0, 0.5], [1.0, 0.5, 1.0]];
@@ -279,7 +334,12 @@ fn bad_input_is_named() {
     ));
     assert!(matches!(
         MultivariateNormal::from_precision(loc.clone(), &indefinite),
-        Err(Error::NotPositiveDefinite { argument: "precision", batch: 0, .. })
+        Err(Error::NotPositiveDefinite { argument: "precision", batch: 0, pivot: 0, value }) if value == -3.0
+    ));
+    // Factorised from the last dimension on; counted from the first.
+    assert!(matches!(
+        MultivariateNormal::from_precision(loc.clone(), &array![[[1.0, 0.0], [0.0, -1.0]]]),
+        Err(Error::NotPositiveDefinite { argument: "precision", batch: 0, pivot: 1, value }) if value == -1.0
     ));
     let p = MultivariateNormal::new(loc, &eye).unwrap();
     assert!(matches!(
@@ -287,6 +347,7 @@ fn bad_input_is_named() {
         Err(Error::Argument(ArgumentError::Shape { argument: "x", .. }))
     ));
     assert!(p.log_prob(&array![[0.0, f64::NAN]]).is_err());
+    assert!(p.log_prob_with_grad(&array![[0.0, f64::INFINITY]]).is_err());
     assert!(p.kl(&random(3, 1)).is_err());
 }
 

@@ -5,7 +5,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use variata_distributions::special::{ndtr, sf};
 use variata_distributions::{
-    Bernoulli, Categorical, Gumbel, KlDivergence, Laplace, Logistic, Normal, Uniform, kl::monte_carlo,
+    Bernoulli, Categorical, DiagonalNormal, Gumbel, KlDivergence, Laplace, Logistic, MultivariateNormal,
+    Normal, Uniform, kl::monte_carlo,
 };
 use variata_testkit::statistics::{
     assert_binomial, assert_chi_square, assert_ks, assert_mean, assert_rejects, seed, try_binomial,
@@ -114,6 +115,21 @@ fn monte_carlo_agrees_with_the_closed_form() {
 }
 
 #[test]
+fn monte_carlo_of_normals_on_many_dimensions() {
+    let loc = || array![[0.5, -1.0], [0.0, 2.0]];
+    let p = DiagonalNormal::from_log_variance(loc(), array![[0.3, -0.4], [1.0, 0.0]]).unwrap();
+    let tril = array![[[1.2, 0.0], [0.4, 0.9]], [[2.0, 0.0], [-0.5, 1.1]]];
+    let q = MultivariateNormal::new(loc() * 0.5, &tril).unwrap();
+    let there = (monte_carlo::kl(&p, &q, 5000, &mut rng(13)).unwrap(), p.kl(&q).unwrap());
+    let back = (monte_carlo::kl(&q, &p, 5000, &mut rng(14)).unwrap(), q.kl(&p).unwrap());
+    for (estimate, exact) in [there, back] {
+        for ((mean, error), exact) in estimate.mean.iter().zip(&estimate.standard_error).zip(&exact) {
+            assert!((mean - exact).abs() <= 6.0 * error && *error < 0.1, "{mean} ± {error}, {exact}");
+        }
+    }
+}
+
+#[test]
 fn monte_carlo_of_discrete_pairs_and_of_supports_that_do_not_nest() {
     let (p, q) = (
         Categorical::new(array![[0.0, 1.0], [2.0, 0.0]]).unwrap(),
@@ -144,4 +160,6 @@ fn draws_are_the_transformed_noise_and_depend_on_the_seed_alone() {
     let gumbel = Gumbel::scalar(0.0, 1.0).unwrap().sample((50, 3), &mut rng(12)).unwrap().into_dyn();
     let p = Categorical::new(array![0.3, 0.0, -0.5]).unwrap();
     assert_eq!(p.sample_from_noise(&gumbel).unwrap(), p.sample([50], &mut rng(12)).unwrap().into_dyn());
+    let matrix = gumbel.into_dimensionality::<ndarray::Ix2>().unwrap();
+    assert_eq!(p.sample_from_noise(&matrix).unwrap(), p.sample(50, &mut rng(12)).unwrap());
 }

@@ -55,6 +55,47 @@ fn digamma_reflects_below_zero() {
     }
 }
 
+/// From mpmath with 30 digits.
+#[test]
+fn trigamma_is_the_slope_of_digamma() {
+    let rows = [
+        (1e-8, 1.00000000000000012e16, 8),
+        (0.5, 4.93480220054467931, 8),
+        (1.0, 1.64493406684822644, 8),
+        (2.5, 0.490357756100234865, 8),
+        (10.0, 0.105166335681685746, 8),
+        (15.9, 0.0649122815990601135, 8),
+        (16.0, 0.0644937834032393618, 8),
+        (100.0, 0.0100501666633335714, 8),
+        (1e8, 1.00000000500000002e-8, 8),
+        (-0.5, 8.93480220054467931, 8),
+        (-1e-10, 9.99999999999999927e19, 8),
+        (-3.3, 14.8177395255159288, 32),
+        (-20.7, 15.0322526307167351, 256),
+    ];
+    for (x, want, ulp) in rows {
+        assert_ulp("trigamma", trigamma(x), want, ulp);
+    }
+    assert_eq!(trigamma(f64::INFINITY), 0.0);
+    assert!([0.0, -2.0, f64::NEG_INFINITY, f64::NAN].into_iter().all(|x| trigamma(x).is_nan()));
+}
+
+#[test]
+fn digamma_keeps_its_digits_below_zero() {
+    // mpmath.psi(0, x) at 80 digits.
+    for (x, want) in [
+        (-1e-300, -9.9999999999999997494e299),
+        (-1e-20, 1.0000000000000000548e20),
+        (-1e-10, 9999999999.4227839706),
+        (-1e-5, 99999.422767885629412),
+        (-0.0009765625, 1023.4211768067940792),
+        (-0.125, 7.1959829284523046177),
+    ] {
+        let want: f64 = if x == -1e-300 { -want } else { want };
+        assert_ulp("digamma", digamma(x), want, 8);
+    }
+}
+
 #[test]
 fn limits_are_the_documented_ones() {
     let (inf, nan) = (f64::INFINITY, f64::NAN);

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayD};
 use variata_distributions::torch::{
     effective_sample_size, elbo, frechet_distance, frechet_distance_from_features, iwae_bound,
     iwae_bound_composed, jensen_shannon, jensen_shannon_batch, jensen_shannon_batch_composed,
-    jensen_shannon_composed, jensen_shannon_probabilities,
+    jensen_shannon_batch_probabilities, jensen_shannon_composed, jensen_shannon_probabilities,
 };
 use variata_distributions::{self as native, ArgumentError, Error};
 use variata_torch_bridge::tch::{Device, Kind, Tensor};
@@ -139,6 +139,36 @@ fn jensen_shannon_with_weights_and_of_probabilities() {
 }
 
 #[test]
+fn probabilities_with_unequal_weights_and_in_batches() {
+    // −(1 − w) log(1 − w) − w log w by mpmath at 80 digits.
+    let eye = Tensor::eye(2, (Kind::Double, Device::Cpu));
+    for (w, want) in [
+        (1e-6, 0.000014815510057964106812),
+        (1e-12, 2.8631021115928047652e-11),
+        (1e-18, 4.2446531673892825277e-17),
+    ] {
+        let got = jensen_shannon_probabilities(&eye, Some(&[1.0 - w, w])).unwrap().double_value(&[]);
+        assert!((got - want).abs() <= 1e-14 * want, "{got} against {want}");
+    }
+    let p = leaf(&numbers(&[3, 4, 5], 2)).softmax(-1, Kind::Double).detach().set_requires_grad(true);
+    let weights = [0.2, 0.5, 0.3];
+    let batch = jensen_shannon_batch_probabilities(&p, Some(&weights)).unwrap();
+    let three = array(&p).into_dimensionality::<ndarray::Ix3>().unwrap();
+    let want =
+        native::jensen_shannon_batch_probabilities(&three, Some(&Array1::from(weights.to_vec()))).unwrap();
+    assert_close("batch", &array(&batch), &want.into_dyn(), 1e-14);
+    let found = Tensor::run_backward(&[batch.sum(Kind::Double)], &[&p], false, false);
+    let items: Vec<Tensor> =
+        (0..4).map(|b| jensen_shannon_probabilities(&p.select(1, b), Some(&weights)).unwrap()).collect();
+    let again = Tensor::run_backward(&[Tensor::stack(&items, 0).sum(Kind::Double)], &[&p], false, false);
+    assert_close("∂p", &array(&found[0]), &array(&again[0]), 1e-15);
+    assert!(matches!(
+        jensen_shannon_batch_probabilities(&leaf(&numbers(&[3, 4], 1)), None),
+        Err(Error::Argument(ArgumentError::Shape { argument: "probabilities", .. }))
+    ));
+}
+
+#[test]
 fn frechet_of_moments_and_features() {
     // Sinusoids alone would span two dimensions.
     let bent = |a: ArrayD<f64>| a.mapv(|v| v + v * v * v);
@@ -196,6 +226,13 @@ fn frechet_of_moments_and_features() {
         frechet_distance_from_features(&leaf(&numbers(&[4, 3], 1)), &leaf(&numbers(&[4, 2], 1))).is_err()
     );
     assert!(frechet_distance_from_features(&Tensor::from(1f64), &Tensor::from(1f64)).is_err());
+    let (small, large) = (leaf(&numbers(&[4, 2], 1)), leaf(&(numbers(&[4, 2], 1) * 1e200)));
+    for (p, q, name) in [(&large, &small, "p"), (&small, &large, "q")] {
+        let error = frechet_distance_from_features(p, q).unwrap_err();
+        let named =
+            matches!(&error, Error::Argument(ArgumentError::Value { argument, .. }) if *argument == name);
+        assert!(named, "{error}");
+    }
 }
 
 #[test]
@@ -215,7 +252,21 @@ fn bounds() {
         (array(&bound)[[0]], array(&found[0])),
         (f64::NEG_INFINITY, ArrayD::from_elem(vec![1, 4], 0.25))
     );
-    assert!(iwae_bound(&leaf(&ArrayD::from_elem(vec![1, 1], f64::NAN))).unwrap().double_value(&[0]).is_nan());
+    // Infinite weights beside others, as the native forms have them; gradients too.
+    let inf = f64::INFINITY;
+    let rows = ndarray::arr2(&[[-inf, -inf, -inf], [inf, 0.0, inf], [inf, -inf, 1.0], [0.0, -inf, 0.5]]);
+    let (want, slopes) = native::iwae_bound_with_grad(&rows).unwrap();
+    let size = native::effective_sample_size(&rows).unwrap().into_dyn();
+    let leaves = leaf(&rows.clone().into_dyn());
+    assert_close("size", &array(&effective_sample_size(&leaves).unwrap()), &size, 1e-15);
+    let bound = iwae_bound_composed(&leaves).unwrap();
+    assert_close("bound", &array(&bound), &want.into_dyn(), 1e-15);
+    let found = Tensor::run_backward(&[bound.sum(Kind::Double)], &[&leaves], false, false);
+    assert_close("∂bound", &array(&found[0]), &slopes.into_dyn(), 1e-15);
+    for f in [iwae_bound, iwae_bound_composed, effective_sample_size] {
+        let row = Tensor::from_slice(&[f64::NAN, inf]).view([1, 2]);
+        assert!(f(&row).unwrap().double_value(&[0]).is_nan());
+    }
     for bad in [numbers(&[4], 1), numbers(&[4, 0], 1)] {
         assert!(iwae_bound(&leaf(&bad)).is_err() && effective_sample_size(&leaf(&bad)).is_err());
     }

@@ -74,7 +74,12 @@ fn diagonal() {
         // 24 means at |z| ≤ 5.5: a false alarm once in 10⁶.
         assert!(array(&z).iter().all(|z| z.abs() <= 5.5) && !draws[0].requires_grad());
     }
-    let p = DiagonalNormal::new(leaf(&loc), leaf(&positive(&[4, 6], 1))).unwrap();
+    let (p, ours) = (
+        DiagonalNormal::new(leaf(&loc), leaf(&positive(&[4, 6], 1))).unwrap(),
+        native::DiagonalNormal::new(two(&loc), two(&positive(&[4, 6], 1))).unwrap(),
+    );
+    let want = ours.mahalanobis(&two(&x)).unwrap().into_dyn();
+    assert_close("mahalanobis", &array(&p.mahalanobis(&leaf(&x)).unwrap()), &want, 1e-14);
     let wrong = leaf(&numbers(&[4, 5], 1));
     for (result, name) in [(p.log_prob(&wrong), "x"), (p.rsample(&wrong), "noise")] {
         assert!(
@@ -85,6 +90,25 @@ fn diagonal() {
     assert!(DiagonalNormal::new(leaf(&loc), wrong).is_err());
     assert!(DiagonalNormal::new(leaf(&numbers(&[4], 1)), leaf(&numbers(&[4], 1))).is_err());
     assert!(DiagonalNormal::new(Tensor::new(), leaf(&loc)).is_err());
+}
+
+#[test]
+fn log_variances_whose_exponentials_are_no_numbers() {
+    let one = |v: f64| leaf(&ndarray::arr2(&[[v]]).into_dyn());
+    for s in [-800.0, -2000.0] {
+        let (x, loc, spread) = (one(1.5), one(1.5), one(s));
+        let p = DiagonalNormal::from_log_variance(loc.shallow_clone(), spread.shallow_clone()).unwrap();
+        let ours = native::DiagonalNormal::from_log_variance(ndarray::arr2(&[[1.5]]), ndarray::arr2(&[[s]]))
+            .unwrap();
+        let want = ours.log_prob(&ndarray::arr2(&[[1.5]])).unwrap()[0];
+        for value in [p.log_prob(&x).unwrap(), p.log_prob_composed(&x).unwrap()] {
+            assert!((value.double_value(&[0]) - want).abs() <= 1e-15 * want, "{s}: {value} {want}");
+            let found = Tensor::run_backward(&[value.sum(Kind::Double)], &[&x, &loc, &spread], false, false);
+            let found: Vec<f64> = found.iter().map(|t| t.double_value(&[0, 0])).collect();
+            assert_eq!(found, [0.0, 0.0, -0.5], "{s}");
+        }
+        assert_eq!(p.mahalanobis(&x).unwrap().double_value(&[0]), 0.0);
+    }
 }
 
 #[test]
@@ -125,6 +149,22 @@ fn dense() {
     let precision = p.precision_matrix().unwrap().detach();
     let again = MultivariateNormal::from_precision(leaf(&loc), &precision).unwrap();
     assert_close("from precision", &array(again.scale_tril()), &factor.into_dyn(), 1e-11);
+    // Both read the lower triangle.
+    let nonsense = covariance.ones_like().triu(1) * 9.0;
+    for (what, full) in [("covariance", &covariance), ("precision", &precision)] {
+        let make = |m: &Tensor| match what {
+            "covariance" => MultivariateNormal::from_covariance(leaf(&loc), m).unwrap(),
+            _ => MultivariateNormal::from_precision(leaf(&loc), m).unwrap(),
+        };
+        assert_eq!(
+            array(make(&(full.tril(0) + &nonsense)).scale_tril()),
+            array(make(full).scale_tril()),
+            "{what}"
+        );
+    }
+    let eye = leaf(&ndarray::arr3(&[[[1.0, 0.0], [0.0, -1.0]]]).into_dyn());
+    let error = MultivariateNormal::from_precision(leaf(&numbers(&[1, 2], 1)), &eye).unwrap_err();
+    assert!(matches!(error, Error::NotPositiveDefinite { argument: "precision", pivot: 1, .. }), "{error}");
     let mut broken = array(&covariance);
     broken[[1, 2, 2]] = -1.0;
     let error = MultivariateNormal::from_covariance(leaf(&loc), &leaf(&broken)).unwrap_err();

@@ -286,6 +286,28 @@ fn dense_and_diagonal_normals() {
 }
 
 #[test]
+fn log_variances_whose_exponentials_are_no_numbers() {
+    let one = |v: f64| leaf(&ndarray::arr2(&[[v]]).into_dyn());
+    let log = |s: &Tensor| DiagonalNormal::from_log_variance(one(0.0), s.shallow_clone()).unwrap();
+    let unit = || MultivariateNormal::new(one(0.0), &one(1.0).unsqueeze(0)).unwrap();
+    let s = [one(-1500.0), one(-1500.0), one(-2000.0), one(2000.0)];
+    let cases: [(&str, [Result<Tensor, Error>; 2], f64, &Tensor, f64); 4] = [
+        ("equal", [log(&s[0]).kl(&log(&s[1])), log(&s[0]).kl_composed(&log(&s[1]))], 0.0, &s[0], 0.0),
+        ("narrow", [log(&s[2]).kl(&unit()), log(&s[2]).kl_composed(&unit())], 999.5, &s[2], -0.5),
+        ("in wide", [unit().kl(&log(&s[3])), unit().kl_composed(&log(&s[3]))], 999.5, &s[3], 0.5),
+        ("wide", [log(&s[3]).kl(&unit()), log(&s[3]).kl_composed(&unit())], f64::INFINITY, &s[3], f64::NAN),
+    ];
+    for (name, values, want, spread, slope) in cases {
+        for value in values.map(Result::unwrap) {
+            assert_eq!(value.double_value(&[0]), want, "{name}");
+            let found = Tensor::run_backward(&[value.sum(Kind::Double)], &[spread], false, false);
+            // Where the value is infinite nothing is said of the slope.
+            assert!(slope.is_nan() || found[0].double_value(&[0, 0]) == slope, "{name}: {}", found[0]);
+        }
+    }
+}
+
+#[test]
 fn the_estimate_meets_the_closed_form() {
     variata_torch_bridge::tch::manual_seed(1);
     let make = |a: &ArrayD<f64>, b: &ArrayD<f64>| (leaf(a), leaf(b));

@@ -20,7 +20,7 @@ const NEGATIVE: &[f64] = &[-40.0, -3.0, -0.7, -0.1, -1e-9];
 
 #[test]
 fn each_has_the_native_value_and_the_derivative_of_a_difference() {
-    let table: [(&str, OnTensors, OnNumbers, &[f64]); 13] = [
+    let table: [(&str, OnTensors, OnNumbers, &[f64]); 18] = [
         ("norm_pdf", special::norm_pdf, native::norm_pdf, EVERYWHERE),
         ("ndtr", special::ndtr, native::ndtr, EVERYWHERE),
         ("sf", special::sf, native::sf, EVERYWHERE),
@@ -34,6 +34,11 @@ fn each_has_the_native_value_and_the_derivative_of_a_difference() {
         ("log1pmx", special::log1pmx, native::log1pmx, &[-0.9, -0.4, 1e-3, 0.6, 7.0]),
         ("expm1mx", special::expm1mx, native::expm1mx, EVERYWHERE),
         ("lgamma", special::lgamma, native::lgamma, POSITIVE),
+        ("digamma", special::digamma, native::digamma, POSITIVE),
+        ("isf", special::isf, native::isf, UNIT),
+        ("sigmoid", special::sigmoid, native::sigmoid, EVERYWHERE),
+        ("log_sigmoid", special::log_sigmoid, native::log_sigmoid, EVERYWHERE),
+        ("norm_log_pdf", special::norm_log_pdf, native::norm_log_pdf, EVERYWHERE),
     ];
     for (name, on_tensors, on_numbers, points) in table {
         let x = ArrayD::from_shape_vec(vec![points.len()], points.to_vec()).unwrap();
@@ -43,8 +48,8 @@ fn each_has_the_native_value_and_the_derivative_of_a_difference() {
         for (i, (&x, found)) in points.iter().zip(&grads[0]).enumerate() {
             // The scale on which the function bends: the distance to the end of its domain, or 1/x in the tails.
             let scale = match name {
-                "ndtri" | "logit" => x.min(1.0 - x),
-                "softplus_inv" | "lgamma" | "log1mexp" => x.abs().min(1.0),
+                "ndtri" | "isf" | "logit" => x.min(1.0 - x),
+                "softplus_inv" | "lgamma" | "digamma" | "log1mexp" => x.abs().min(1.0),
                 "log1pmx" => 0.3 * (1.0 + x).min(1.0),
                 _ => 1.0 / (1.0 + x.abs()),
             };
@@ -61,5 +66,29 @@ fn each_has_the_native_value_and_the_derivative_of_a_difference() {
         assert_eq!(array(&single), want, "{name} in f32");
         let wrong = on_tensors(&Tensor::from(1i64));
         assert!(matches!(wrong, Err(Error::Bridge(Bridge::Floating { argument: "x", .. }))), "{name}");
+    }
+}
+
+#[test]
+fn slopes_of_the_gamma_family_below_zero() {
+    // mpmath.psi(0, x) and psi(1, x) at 80 digits.
+    let x = leaf(&ndarray::arr1(&[-1e-20, -1e-10, -0.125]).into_dyn());
+    let (_, grads) = value_and_gradients(&|t| special::lgamma(&t[0]).unwrap(), &[x.shallow_clone()]);
+    for (i, (got, want)) in grads[0]
+        .iter()
+        .zip([1.0000000000000000548e20, 9999999999.4227839706, 7.1959829284523046177])
+        .enumerate()
+    {
+        let want = want * (i as f64 * 0.25 + 0.5);
+        assert!((got - want).abs() <= 1e-14 * want, "{got} {want}");
+    }
+    let (_, grads) = value_and_gradients(&|t| special::digamma(&t[0]).unwrap(), &[x]);
+    for (i, (got, want)) in grads[0]
+        .iter()
+        .zip([1.0000000000000001097e40, 99999999999999992715.0, 66.005740957924918139])
+        .enumerate()
+    {
+        let want = want * (i as f64 * 0.25 + 0.5);
+        assert!((got - want).abs() <= 1e-14 * want, "{got} {want}");
     }
 }

@@ -1,7 +1,9 @@
 //! The fused updates against their recurrences.
 
-use variata_torch_bridge::tch::{Kind, Tensor};
-use variata_torch_bridge::{AdamStep, Error, SgdStep, fused_adam, fused_sgd, tensor_from_slice};
+use variata_torch_bridge::tch::{Device, Kind, Tensor};
+use variata_torch_bridge::{
+    AdamStep, Error, SgdStep, channels_last, fused_adam, fused_sgd, tensor_from_slice,
+};
 
 /// Adam and AdamW by the textbook recurrence, in f64.
 fn adam_by_hand(steps: usize, grad: impl Fn(f64) -> f64, s: &AdamStep) -> f64 {
@@ -95,4 +97,103 @@ fn fused_sgd_refuses_lists_that_do_not_fit() {
     let refused = fused_sgd(&p, &p, &one, &settings);
     assert!(matches!(refused, Err(Error::Shape { argument: "momenta", .. })), "{refused:?}");
     assert!(matches!(fused_sgd(&p, &[], &p, &settings), Err(Error::Shape { argument: "grads", .. })));
+}
+
+const ADAM: AdamStep =
+    AdamStep { learning_rate: 0.05, betas: (0.9, 0.999), eps: 1e-8, weight_decay: 0.1, decoupled: true };
+const SGD: SgdStep = SgdStep { learning_rate: 0.05, momentum: 0.9, nesterov: true, weight_decay: 0.1 };
+
+/// Numbers 0, 1, … of a shape.
+fn count(shape: &[i64]) -> Tensor {
+    let n: i64 = shape.iter().product();
+    Tensor::arange(n, (Kind::Double, Device::Cpu)).view(shape) / 7.0 - 1.0
+}
+
+/// The parameter after three steps of each kind.
+fn stepped(param: &Tensor, grad: &Tensor) -> [Tensor; 2] {
+    let fresh = || [param.copy()];
+    let (p, m, v) = (fresh(), [param.zeros_like()], [param.zeros_like()]);
+    assert_eq!(p[0].stride(), param.stride());
+    let t = [Tensor::zeros([], (Kind::Float, Device::Cpu))];
+    let (other, momenta) = (fresh(), [param.zeros_like()]);
+    for _ in 0..3 {
+        fused_adam(&p, &[grad.shallow_clone()], &m, &v, &t, &ADAM).unwrap();
+        fused_sgd(&other, &[grad.shallow_clone()], &momenta, &SGD).unwrap();
+    }
+    [p, other].map(|[p]| p.contiguous())
+}
+
+/// libtorch's kernels walk each tensor's memory: these would read beyond it, or the wrong elements.
+#[test]
+fn gradients_may_lie_in_memory_in_any_way() {
+    let one = Tensor::from_slice(&[0.5f64]);
+    let matrix = count(&[3, 4]);
+    let images = count(&[2, 3, 4, 5]);
+    let cases = [
+        (matrix.shallow_clone(), one.expand([3, 4], false)),
+        (matrix.shallow_clone(), count(&[4, 3]).sin().tr()),
+        (matrix.shallow_clone(), count(&[6, 8]).sin().slice(0, None, None, 2).slice(1, None, None, 2)),
+        (channels_last(&images).unwrap(), images.sin()),
+        (images.shallow_clone(), channels_last(&images.sin()).unwrap()),
+        // Axes of one element may have any stride.
+        (count(&[6, 1]), count(&[1, 6]).sin().tr()),
+    ];
+    for (i, (param, grad)) in cases.iter().enumerate() {
+        let want = stepped(&param.contiguous(), &grad.contiguous());
+        for (got, want) in stepped(param, grad).iter().zip(&want) {
+            assert!(got.equal(want), "case {i}: {got} {want}");
+        }
+    }
+}
+
+#[test]
+fn state_that_does_not_lie_as_its_parameter_is_refused_before_any_step() {
+    let (p, turned) = (count(&[3, 3]), count(&[3, 3]).tr());
+    let t = || [Tensor::from(0f32), Tensor::from(0f32)];
+    let two = |a: &Tensor, b: &Tensor| [a.copy(), b.shallow_clone()];
+    let refused = |error: Result<(), Error>, name: &str, place: usize| match error {
+        Err(Error::Strides { argument, index, .. }) => assert_eq!((argument, index), (name, place)),
+        other => panic!("{name}: {other:?}"),
+    };
+    let (params, like) = (two(&p, &p.copy()), two(&p, &p.copy()));
+    let other = two(&p, &turned);
+    refused(fused_adam(&params, &like, &other, &like, &t(), &ADAM), "means", 1);
+    refused(fused_adam(&params, &like, &like, &other, &t(), &ADAM), "squares", 1);
+    refused(fused_sgd(&params, &like, &other, &SGD), "momenta", 1);
+    // A parameter with holes, and one that is the same number nine times.
+    let holes = count(&[3, 6]).slice(1, None, None, 2);
+    let same = Tensor::from_slice(&[1f64]).expand([3, 3], false);
+    for bad in [holes, same] {
+        refused(fused_adam(&two(&p, &bad), &like, &like, &like, &t(), &ADAM), "params", 1);
+        refused(fused_sgd(&two(&p, &bad), &like, &like, &SGD), "params", 1);
+    }
+    // Wrong in the second place: the first parameter stays, and no step counts.
+    let (steps, half) = (t(), two(&p, &p.to_kind(Kind::Float)));
+    let kind = |got, argument| Err(Error::Kind { argument, got, want: Kind::Double });
+    assert_eq!(fused_adam(&params, &half, &like, &like, &steps, &ADAM), kind(Kind::Float, "grads"));
+    assert_eq!(fused_adam(&params, &like, &like, &half, &steps, &ADAM), kind(Kind::Float, "squares"));
+    assert_eq!(fused_sgd(&params, &like, &half, &SGD), kind(Kind::Float, "momenta"));
+    let wide = [Tensor::from(0f32), Tensor::from(0f64)];
+    assert_eq!(
+        fused_adam(&params, &like, &like, &like, &wide, &ADAM),
+        Err(Error::Kind { argument: "steps", got: Kind::Double, want: Kind::Float })
+    );
+    let undefined = two(&p, &Tensor::new());
+    assert_eq!(
+        fused_adam(&undefined, &like, &like, &like, &steps, &ADAM),
+        Err(Error::Undefined { argument: "params" })
+    );
+    assert_eq!(fused_sgd(&undefined, &like, &like, &SGD), Err(Error::Undefined { argument: "params" }));
+    assert!(params.iter().all(|q| q.equal(&p)) && steps.iter().all(|t| t.double_value(&[]) == 0.0));
+}
+
+#[test]
+fn no_parameters_and_empty_ones_are_no_error() {
+    fused_adam(&[], &[], &[], &[], &[], &ADAM).unwrap();
+    fused_sgd(&[], &[], &[], &SGD).unwrap();
+    let one = [Tensor::from_slice(&[1f64])];
+    assert!(matches!(fused_sgd(&[], &one, &[], &SGD), Err(Error::Shape { argument: "grads", .. })));
+    let empty = || [Tensor::zeros([0, 3], (Kind::Double, Device::Cpu))];
+    fused_adam(&empty(), &empty(), &empty(), &empty(), &[Tensor::from(0f32)], &ADAM).unwrap();
+    fused_sgd(&empty(), &empty(), &empty(), &SGD).unwrap();
 }
