@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 use variata_datasets::{ImageFolderOptions, Source, Unreadable};
 use variata_models::DeviceChoice;
 use variata_models::train::StopFlag;
 
+use crate::Preset;
 use crate::everything;
 use crate::papers::{fourier_aug, sliced, sos_vae, vae, vq_diff};
 use crate::session::{Session, SessionOptions};
@@ -123,6 +125,25 @@ impl Paper {
             .map(|v| v.get_name().to_owned())
             .collect()
     }
+
+    /// Every setting of a preset as TOML.
+    ///
+    /// # Errors
+    /// There is no such preset, or a setting is outside its range.
+    fn settings(self, preset: &str) -> Result<String> {
+        match self {
+            Self::Vae => checked(&vae::preset(preset)?, vae::VaeConfig::check),
+            Self::SosVae => checked(&sos_vae::preset(preset)?, sos_vae::SosVaeConfig::check),
+            Self::Sliced => checked(&sliced::preset(preset)?, sliced::SlicedConfig::check),
+            Self::VqDiff => checked(&vq_diff::preset(preset)?, vq_diff::VqDiffConfig::check),
+            Self::FourierAug => checked(&fourier_aug::preset(preset)?, fourier_aug::FourierAugConfig::check),
+        }
+    }
+}
+
+fn checked<C: Serialize>(preset: &Preset<C>, check: impl Fn(&C) -> Result<()>) -> Result<String> {
+    check(&preset.config)?;
+    preset.to_toml()
 }
 
 impl Reproduce {
@@ -152,7 +173,7 @@ impl Reproduce {
         result
     }
 
-    /// Refuses options that the paper or its data would not notice.
+    /// Refuses options that the paper or its data would not notice, and settings outside their range.
     ///
     /// # Errors
     /// One is given; the message names it.
@@ -163,6 +184,8 @@ impl Reproduce {
         if self.corrupted.is_some() && paper != Paper::FourierAug {
             bail!("--corrupted belongs to fourier-aug");
         }
+        // Before the data are read.
+        paper.settings(&self.preset)?;
         let of_folder = [
             ("--size", self.size.is_some()),
             ("--grayscale", self.grayscale),
@@ -273,13 +296,7 @@ impl Command {
     pub fn run(self) -> Result<()> {
         match self.action {
             Action::Preset { paper, preset } => {
-                print_out(&match paper {
-                    Paper::Vae => vae::preset(&preset)?.to_toml()?,
-                    Paper::SosVae => sos_vae::preset(&preset)?.to_toml()?,
-                    Paper::Sliced => sliced::preset(&preset)?.to_toml()?,
-                    Paper::VqDiff => vq_diff::preset(&preset)?.to_toml()?,
-                    Paper::FourierAug => fourier_aug::preset(&preset)?.to_toml()?,
-                });
+                print_out(&paper.settings(&preset)?);
                 Ok(())
             }
             Action::Studio(args) => args.run(print_out),

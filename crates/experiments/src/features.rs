@@ -6,8 +6,9 @@ use anyhow::{Context, Result, bail};
 use ndarray::{Array2, concatenate};
 use variata_models::tch::{CModule, Device, Tensor};
 use variata_models::{Classifier, ClassifierConfig, ClassifierTask};
-use variata_report::{OutputDir, sha256_reader};
+use variata_report::OutputDir;
 
+use crate::digest::sha256_of;
 use crate::session::Parts;
 use crate::settings::{ClassifierSettings, DataConfig, Training};
 use crate::tensors::matrix;
@@ -65,15 +66,6 @@ impl Extractor {
             ref size => bail!("the feature extractor gave {size:?}, must be [{n}, features]"),
         }
     }
-}
-
-/// Digest of a file.
-///
-/// # Errors
-/// It cannot be read.
-pub(crate) fn sha256_of(path: &Path) -> Result<String> {
-    let file = std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    sha256_reader(file).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// What gives features.

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod cli;
+mod digest;
 mod everything;
 mod features;
 mod page;
@@ -14,6 +15,7 @@ mod session;
 pub mod settings;
 mod shard;
 mod studio;
+mod subset;
 mod tensors;
 mod tsne;
 mod workers;

@@ -6,7 +6,8 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use variata_datasets::{
-    ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source, SplitOptions, Splits,
+    CIFAR_CORRUPTIONS, ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source,
+    SplitOptions, Splits,
 };
 use variata_models::tch::{Cuda, Device};
 use variata_models::train::{
@@ -19,10 +20,11 @@ use variata_report::{
 };
 
 use crate::Preset;
-use crate::features;
+use crate::digest::{sha256_of, sha256_of_files};
 use crate::parallel::{self, Shares};
 use crate::run_data::RunData;
 use crate::shard::{self, Part};
+use crate::subset;
 use crate::workers::{self, Joined};
 
 /// What the command line says about a run.
@@ -84,7 +86,7 @@ pub struct Parts {
     pub train: Loader,
     /// Batches in order.
     pub validation: Loader,
-    /// Indices of the test part.
+    /// Indices of the test part, in the order of [`Session::mixed`].
     pub test: Vec<usize>,
 }
 
@@ -159,7 +161,12 @@ impl Session {
         let train = Loader::new(self.data.clone(), splits.train, options.clone())?;
         let in_order = LoaderOptions { shuffle: false, batch_size: 256, ..options };
         let validation = Loader::new(self.data.clone(), splits.validation, in_order)?;
-        Ok(Parts { train, validation, test: splits.test })
+        Ok(Parts { train, validation, test: self.mixed(&splits.test) })
+    }
+
+    /// Indices of images in an order whose first so many have the classes about in proportion.
+    pub fn mixed(&self, indices: &[usize]) -> Vec<usize> {
+        subset::mixed(indices, self.data.labels())
     }
 }
 
@@ -362,10 +369,13 @@ impl<D: RunData> Session<D> {
     fn inputs(&self) -> Result<Vec<String>> {
         let mut inputs = Vec::new();
         if let Some(path) = &self.options.features {
-            inputs.push(format!("features of a network with SHA-256 {}", features::sha256_of(path)?));
+            inputs.push(format!("features of a network with SHA-256 {}", sha256_of(path)?));
         }
-        if self.options.corrupted.is_some() {
-            inputs.push("corrupted images from files".to_owned());
+        if let Some(folder) = &self.options.corrupted {
+            let images = CIFAR_CORRUPTIONS.iter().map(|name| format!("{name}.npy"));
+            let files: Vec<_> = images.chain(["labels.npy".to_owned()]).collect();
+            let digest = sha256_of_files(folder, &files)?;
+            inputs.push(format!("corrupted images of files with SHA-256 {digest}"));
         }
         Ok(inputs)
     }

@@ -29,6 +29,19 @@ impl Default for Training {
 }
 
 impl Training {
+    /// Refuses what would be found out when the first step is made, after the data are read; `table` is the name in a preset.
+    ///
+    /// # Errors
+    /// A setting is outside its range; the message names it.
+    pub(crate) fn check(&self, table: &str) -> Result<()> {
+        match self.schedule {
+            Schedule::Cosine { final_factor, .. } if !(0.0..=1.0).contains(&final_factor) => {
+                bail!("`{table}.schedule.final_factor` is {final_factor}, must be in [0, 1]")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A training run of `steps` on epochs of `per_epoch` batches, in whole epochs.
     pub(crate) fn run(&self, steps: u64, per_epoch: usize) -> TrainConfig {
         let per_epoch = per_epoch.max(1) as u64;

@@ -78,7 +78,7 @@ impl Part {
 /// copied; `false` where none has trained it to the end.
 ///
 /// # Errors
-/// A share has it with other settings; a checkpoint is damaged; a file operation fails.
+/// Shares have it with other settings alone; a checkpoint is damaged; a file operation fails.
 pub(crate) fn collect(out: &Path, run: &Path, name: &str, identity: &str) -> Result<bool> {
     let place = Path::new("checkpoints").join(name);
     let own = run.join(&place);
@@ -91,16 +91,25 @@ pub(crate) fn collect(out: &Path, run: &Path, name: &str, identity: &str) -> Res
         RealFileSystem.list(&shards).with_context(|| format!("cannot list {}", shards.display()))?;
     // The same one each time, where two have it.
     shards.sort();
+    let mut stale = None;
     for shard in shards {
         let from = shard.join(of_run).join(&place);
         let Some((file, state)) = trained(&from)? else { continue };
         if state.identity != identity {
-            bail!("{} was trained with other settings or data than this run has", from.display());
+            // Of an earlier division, for one: another share may have the right one.
+            stale.get_or_insert(shard);
+            continue;
         }
         CheckpointStore::new(own, RealFileSystem).adopt(&file)?;
         return Ok(true);
     }
-    Ok(false)
+    match stale {
+        Some(shard) => bail!(
+            "{name} in {} was trained with other settings or data than this run has, and no other share has it: remove that folder",
+            shard.join(of_run).display()
+        ),
+        None => Ok(false),
+    }
 }
 
 /// The newest checkpoint in a folder, where its training came to its end.

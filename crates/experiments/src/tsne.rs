@@ -140,8 +140,9 @@ pub(crate) fn squared_distances(x: &Array2<f64>) -> Array2<f64> {
     })
 }
 
-/// Share of points of the same class among each point's `k` nearest that are of another group; the mean over all that have any.
-pub(crate) fn purity(squared: &Array2<f64>, classes: &[usize], groups: &[usize], k: usize) -> f64 {
+/// Share of points of the same class among each point's `k` nearest that are of another group; the mean over all that have any, `None`
+/// where none has: in a single group.
+pub(crate) fn purity(squared: &Array2<f64>, classes: &[usize], groups: &[usize], k: usize) -> Option<f64> {
     let (mut sum, mut count) = (0.0, 0usize);
     for (i, row) in squared.rows().into_iter().enumerate() {
         let mut others: Vec<usize> = (0..row.len()).filter(|&j| groups[j] != groups[i]).collect();
@@ -153,7 +154,7 @@ pub(crate) fn purity(squared: &Array2<f64>, classes: &[usize], groups: &[usize],
             count += 1;
         }
     }
-    sum / count as f64
+    (count > 0).then(|| sum / count as f64)
 }
 
 #[cfg(test)]
@@ -196,7 +197,7 @@ mod tests {
         let y = tsne.embed(&squared).unwrap();
         let flat = Array2::from_shape_fn((60, 2), |(i, d)| if d == 0 { y[i].0 } else { y[i].1 });
         let (classes, alone): (Vec<usize>, Vec<usize>) = (0..60).map(|i| (i % 3, i)).unzip();
-        assert!(purity(&squared_distances(&flat), &classes, &alone, 10) > 0.99);
+        assert!(purity(&squared_distances(&flat), &classes, &alone, 10).unwrap() > 0.99);
         assert_eq!(tsne.embed(&squared).unwrap(), y);
         assert!(Tsne { perplexity: 30.0, ..tsne }.embed(&squared).is_err());
     }
@@ -206,8 +207,10 @@ mod tests {
         // On a line: 0, 1 | 2, 3 with classes a, a, b, a. Groups pair the neighbours.
         let x = Array2::from_shape_vec((4, 1), vec![0.0, 1.0, 2.0, 3.0]).unwrap();
         let squared = squared_distances(&x);
-        assert_eq!(purity(&squared, &[0, 0, 1, 0], &[0, 1, 2, 3], 1), 0.5);
+        assert_eq!(purity(&squared, &[0, 0, 1, 0], &[0, 1, 2, 3], 1), Some(0.5));
         // The neighbours of 0, 1, 2, 3 are then 2, 2, 1, 1.
-        assert_eq!(purity(&squared, &[0, 0, 1, 0], &[0, 0, 1, 1], 1), 0.25);
+        assert_eq!(purity(&squared, &[0, 0, 1, 0], &[0, 0, 1, 1], 1), Some(0.25));
+        // A single group leaves nobody to be near.
+        assert_eq!(purity(&squared, &[0, 0, 1, 0], &[7; 4], 1), None);
     }
 }

@@ -66,7 +66,9 @@ pub fn reproduce(preset_name: &str, options: SessionOptions) -> Result<Option<Pa
     for result in &results {
         result.record(&data.tracts, &mut metrics);
     }
-    metrics.insert("data/purity", shared.purity);
+    if let Some(purity) = shared.purity {
+        metrics.insert("data/purity", purity);
+    }
     metrics.insert("data/millimetres-of-a-unit", data.millimetres());
     let claims = claims::claims(&results, config.diff.scale);
     let report = Report {

@@ -1,6 +1,6 @@
 //! Wrong input: a message that names it, and an exit code that is not 0.
 
-use crate::{stderr, variata};
+use crate::{fails_with, stderr, succeeds, variata};
 
 #[test]
 fn help_lists_papers_and_data() {
@@ -89,6 +89,28 @@ fn a_wrong_setting_is_named_with_its_limit() {
             "{text}: after something was trained"
         );
     }
+}
+
+/// Also by `preset`, which prints settings to be used.
+#[test]
+fn a_learning_rate_that_would_not_end_in_its_range_is_refused_before_data_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let preset = folder.path().join("p.toml");
+    let name = preset.to_string_lossy().into_owned();
+    for paper in ["vae", "sos-vae", "sliced", "vq-diff", "fourier-aug"] {
+        for factor in ["1.5", "-0.1", "nan"] {
+            let text = format!("[training.schedule]\nkind = \"cosine\"\nfinal_factor = {factor}");
+            std::fs::write(&preset, text).unwrap();
+            let reproduce = ["reproduce", paper, "--data", "no-such-folder", "--preset", &name];
+            for arguments in [&reproduce[..], &["preset", paper, &name]] {
+                fails_with(&variata(arguments), "`training.schedule.final_factor`");
+            }
+        }
+    }
+    std::fs::write(&preset, "[direct.schedule]\nkind = \"cosine\"\nfinal_factor = 2.0").unwrap();
+    fails_with(&variata(&["preset", "sos-vae", &name]), "`direct.schedule.final_factor`");
+    std::fs::write(&preset, "[training.schedule]\nkind = \"cosine\"\nfinal_factor = 1.0").unwrap();
+    succeeds(&variata(&["preset", "vae", &name]));
 }
 
 #[test]

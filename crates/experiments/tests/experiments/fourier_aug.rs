@@ -1,11 +1,15 @@
 //! The experiment on augmentation, whole, on settings that train in seconds.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use variata_datasets::{IdxEncoding, write_idx};
 use variata_experiments::papers::fourier_aug::{FourierAugConfig, preset};
 
-use crate::{killed_resumes_to_the_same_bytes, of_paper, settings_are_refused, stderr, writes_every_part};
+use crate::{
+    fails_with, killed_resumes_to_the_same_bytes, of_paper, settings_are_refused, stderr, writes_every_part,
+};
 
 const TINY: &str = r#"
 seeds = 1
@@ -129,4 +133,90 @@ fn corrupted_images_of_files_belong_to_cifar() {
 fn files_and_corruptions_have_the_same_names() {
     use variata_fourier_aug::Corruption;
     assert_eq!(variata_datasets::CIFAR_CORRUPTIONS, Corruption::COMMON.map(Corruption::name));
+}
+
+/// An npy file of bytes, of version 1.0.
+fn npy(shape: &str, content: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(content);
+    bytes
+}
+
+/// CIFAR-10 of a hundred images for training, and 20 for tests with the labels 0, 1, …, 9, 0, ….
+fn cifar10(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let names = (1..=5).map(|k| format!("data_batch_{k}.bin")).chain(["test_batch.bin".to_owned()]);
+    for name in names {
+        let records = (0..20u8).flat_map(|k| [vec![k % 10], vec![k * 9; 3072]].concat());
+        fs::write(folder.join(name), records.collect::<Vec<_>>()).unwrap();
+    }
+}
+
+/// CIFAR-10-C of these labels at each severity.
+fn corrupted(folder: &Path, labels: &[u8], grey: u8) {
+    fs::create_dir_all(folder).unwrap();
+    let n = 5 * labels.len();
+    for corruption in variata_datasets::CIFAR_CORRUPTIONS {
+        let file = npy(&format!("({n}, 32, 32, 3)"), &vec![grey; n * 3072]);
+        fs::write(folder.join(format!("{corruption}.npy")), file).unwrap();
+    }
+    fs::write(folder.join("labels.npy"), npy(&format!("({n},)"), &labels.repeat(5))).unwrap();
+}
+
+/// Before anything is trained; and the manifest tells two folders apart.
+#[test]
+fn corrupted_images_are_those_of_the_test_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let settings = TINY
+        .replace("kind = \"wide_residual\"\ndepth = 10\nwiden = 1", "kind = \"mlp\"\nhidden = [4]")
+        .replace("steps = 30", "steps = 1")
+        .replace("\"AugSV\", \"AugSVC\", \"AugSVF\"", "\"AugSV\"")
+        .replace("attacked = 20\nnorms = [0.5, 1.0]", "attacked = 2\nnorms = [1.0]");
+    cifar10(&at("cifar"));
+    let labels: Vec<u8> = (0..20).map(|k| k % 10).collect();
+    let run = |data: &str, corrupted: &str| {
+        let corrupted = at(corrupted).to_string_lossy().into_owned();
+        let arguments = ["--data", data, "--corrupted", &corrupted];
+        of_paper("fourier-aug", folder.path(), &settings, 1, &arguments).output().unwrap()
+    };
+    let cifar = format!("cifar10:{}", at("cifar").display());
+
+    let mut others = labels.clone();
+    others[7] = 3;
+    corrupted(&at("other"), &others, 0);
+    fails_with(&run(&cifar, "other"), "has label 3 at image 7 of gaussian_noise, must have 7");
+    corrupted(&at("short"), &labels[..19], 0);
+    fails_with(&run(&cifar, "short"), "has 19 images of gaussian_noise, must have the 20");
+    // Ten classes and an official test part, but other images.
+    let mnist = at("mnist");
+    fs::create_dir_all(&mnist).unwrap();
+    for (part, n) in [("train", 40u8), ("t10k", 20)] {
+        let images = ndarray::Array3::from_elem((usize::from(n), 28, 28), 7u8);
+        write_idx(mnist.join(format!("{part}-images-idx3-ubyte")), &images, IdxEncoding::Plain).unwrap();
+        let labels = ndarray::Array1::from_iter((0..n).map(|k| k % 10));
+        write_idx(mnist.join(format!("{part}-labels-idx1-ubyte")), &labels, IdxEncoding::Plain).unwrap();
+    }
+    corrupted(&at("right"), &labels, 0);
+    fails_with(
+        &run(&format!("mnist:{}", mnist.display()), "right"),
+        "has images of [3, 32, 32], must have those of the data, [1, 28, 28]",
+    );
+    assert!(!at("runs").exists(), "something was trained");
+
+    let manifest = at("runs/fourier-aug/tiny-cifar10-0/manifest.json");
+    let digest = |folder: &str| {
+        let output = run(&cifar, folder);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = fs::read_to_string(&manifest).unwrap();
+        let (_, rest) = text.split_once("corrupted images of files with SHA-256 ").unwrap();
+        rest[..64].to_owned()
+    };
+    let first = digest("right");
+    corrupted(&at("darker"), &labels, 1);
+    assert_ne!(digest("darker"), first);
+    assert_eq!(digest("right"), first);
 }

@@ -25,6 +25,9 @@ fn what_a_preset_leaves_out_has_the_documented_default() {
     let full = fourier_aug::preset("full").unwrap().config;
     assert_eq!((full.data.batch_size, full.data.validation), (128, 0.1));
     assert!(matches!(full.training.optimizer, OptimizerConfig::Sgd(sgd) if sgd.learning_rate == 0.1));
+    // The paper's 100 epochs of what is left of CIFAR for training.
+    assert_eq!(full.steps, 100 * 45_000u64.div_ceil(full.data.batch_size as u64));
+    assert_eq!(fourier_aug::FourierAugConfig::default().steps, full.steps);
     for name in ["full", "quick", "cifar10", "celeba"] {
         let config = sliced::preset(name).unwrap().config;
         assert_eq!((config.data.batch_size, config.training.schedule), (128, Schedule::Constant), "{name}");
@@ -65,8 +68,32 @@ fn a_file_changes_what_it_names_and_nothing_else() {
         ("[data]\nbatch_size = \"many\"", "line 2"),
         ("[training.optimizer]\nbeta1 = 0.5", "beta1"),
         ("seeds = ", "line 1"),
+        // A kind without settings has none.
+        ("[training.schedule]\nkind = \"constant\"\nwarmup_steps = 100", "warmup_steps`"),
+        ("[training.schedule]\nkind = \"constant\"\nfinale_factor = 7", "finale_factor`"),
     ] {
         let error = format!("{:#}", load(text).unwrap_err());
         assert!(error.contains(name), "{name}: {error}");
     }
+}
+
+/// `[cost]` of a kind that is the default too: its keys are merged, and would be dropped.
+#[test]
+fn a_key_that_its_kind_does_not_have_is_refused_in_every_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let load = |text: &str| {
+        fs::write(&path, text).unwrap();
+        sliced::preset(path.to_str().unwrap())
+    };
+    for (text, name) in [
+        ("[cost]\nkind = \"log\"\nlambda = 3.0", "lambda`"),
+        ("[cost]\nlambda = 3.0", "lambda`"),
+        ("cost = { kind = \"log\", lambda = 3.0 }", "lambda`"),
+    ] {
+        let error = format!("{:#}", load(text).unwrap_err());
+        assert!(error.contains(name), "{text}: {error}");
+    }
+    load("[cost]\nkind = \"weight\"\nlambda = 3.0").unwrap();
+    load("[cost]\nkind = \"log\"").unwrap();
 }

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use variata_datasets::SplitOptions;
+use variata_experiments::{Session, SessionOptions};
 use variata_testkit::process::{KillAt, kill_and_resume};
 
-use crate::{TINY, command, stderr, tiny};
+use crate::{TINY, command, stderr, succeeds, tiny};
 
 pub(crate) const RUN: &str = "runs/vae/tiny-0";
 /// The manifest has the times, the log has the order of events over restarts.
@@ -123,4 +125,57 @@ fn an_interrupted_run_is_not_overwritten_by_accident() {
     assert!(text.contains("--resume") && text.contains("--restart"), "{text}");
     let output = tiny(folder.path(), &["--restart"]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
+}
+
+/// Pictures of 8×8 pixels, so many in each of these folders, none like another.
+pub(crate) fn pictures(folders: &[&Path], each: u32) {
+    for (f, folder) in folders.iter().enumerate() {
+        fs::create_dir_all(folder).unwrap();
+        for k in 0..each {
+            let grey = |x: u32, y: u32| (x * 31 + y * 17 * (f as u32 + 1) + k * 5) as u8;
+            let image = image::GrayImage::from_fn(8, 8, |x, y| image::Luma([grey(x, y)]));
+            image.save(folder.join(format!("{k:03}.png"))).unwrap();
+        }
+    }
+}
+
+/// The folder's images lie class after class; the first of the test part are what is measured.
+#[test]
+fn the_measured_images_of_a_folder_of_classes_are_of_all_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let two = folder.path().join("two");
+    pictures(&[&two.join("a"), &two.join("b")], 150);
+    let mut options = SessionOptions { data: Some(two.to_string_lossy().into_owned()), ..Default::default() };
+    (options.images.height, options.images.width, options.threads) = (8, 8, 1);
+    let session = Session::begin(options, "digits").unwrap();
+    let parts = session.parts(&SplitOptions::default(), 16, 0).unwrap();
+    assert_eq!(parts.test.len(), 60);
+    let second = |indices: &[usize]| indices.iter().filter(|&&i| session.data.labels()[i] == 1).count();
+    assert_eq!(second(&parts.test[..20]), 10);
+    assert_eq!(second(&session.mixed(parts.train.indices())[..20]), 10);
+}
+
+#[test]
+fn a_folder_without_classes_is_not_judged_by_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("images");
+    pictures(&[&images], 150);
+    let data = images.to_string_lossy().into_owned();
+    let settings = TINY.replace("steps = 60", "steps = 8");
+    let arguments = ["--data", &data, "--size", "8", "--grayscale"];
+    succeeds(&command(folder.path(), &settings, 1, &arguments).output().unwrap());
+    let run = folder.path().join("runs/vae/tiny-images-0");
+    let claims = fs::read_to_string(run.join("claims.json")).unwrap();
+    let claims: serde_json::Value = serde_json::from_str(&claims).unwrap();
+    for claim in claims["claims"].as_array().unwrap() {
+        let verdict = claim["verdict"].to_string();
+        let by_classes =
+            ["smoothness", "conditional", "condition-helps"].contains(&claim["id"].as_str().unwrap());
+        assert_eq!(verdict.contains("not tested"), by_classes, "{claim}");
+    }
+    let html = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(html.contains("nothing can be asked for") && !html.contains("real test images right"));
+    assert!(!html.contains("Images on request") && !html.contains("of different classes."));
+    let metrics = fs::read_to_string(run.join("metrics.json")).unwrap();
+    assert!(!metrics.contains("requested-accuracy") && !metrics.contains("midpoint-confidence"));
 }

@@ -53,3 +53,18 @@ fn a_share_is_not_overwritten_by_accident_and_one_of_other_settings_is_refused()
     fails_with(&run(&crate::TINY.replace("latent = 3", "latent = 4"), &["--merge"]), "other settings");
     assert!(folder.path().join("runs/shards/1-of-2/vae/tiny-0/checkpoints").is_dir());
 }
+
+/// A share of an earlier trial does not keep the merge from those that have the models.
+#[test]
+fn a_stale_share_is_passed_over_and_named_where_no_other_has_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |settings: &str, more: &[&str]| command(folder.path(), settings, 1, more).output().unwrap();
+    // By name the first of all.
+    succeeds(&run(&crate::TINY.replace("latent = 3", "latent = 4"), &["--shard", "1/1"]));
+    succeeds(&run(crate::TINY, &["--shard", "1/2"]));
+    let output = run(crate::TINY, &["--merge"]);
+    fails_with(&output, "other settings");
+    fails_with(&output, "shards/1-of-1/vae/tiny-0");
+    succeeds(&run(crate::TINY, &["--shard", "2/2"]));
+    succeeds(&run(crate::TINY, &["--merge"]));
+}

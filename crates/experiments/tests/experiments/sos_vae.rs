@@ -46,6 +46,39 @@ edited = 12
 pixel = [5, 9]
 "#;
 
+/// The same of few steps, for the smallest faces.
+const TINY_OF_8: &str = r#"
+seeds = 1
+steps = 2
+pretrain_steps = 1
+latent = 2
+rank = 2
+epsilon = 1e-3
+other_ranks = [1]
+direct_steps = 2
+
+[architecture]
+kind = "mlp"
+hidden = [8]
+
+[data]
+batch_size = 1000
+
+[classifier]
+steps = 2
+
+[classifier.architecture]
+kind = "mlp"
+hidden = [8]
+
+[measure]
+samples = 20
+images = 20
+importance_samples = 2
+bound_images = 4
+edited = 6
+"#;
+
 pub(crate) const RUN: &str = "runs/sos-vae/tiny-faces-0";
 
 pub(crate) fn tiny(out: &Path, more: &[&str]) -> Command {
@@ -137,4 +170,20 @@ fn features_and_images_that_cannot_be_read_are_named() {
         "{}",
         stderr(&output)
     );
+}
+
+/// Faces of 8×8 pixels have no patch of hair that a brush fits in: what is painted is elsewhere, and the page says so.
+#[test]
+fn faces_too_small_for_the_brush_are_edited_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = of_paper("sos-vae", folder.path(), TINY_OF_8, 2, &["--data", "faces:8"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let html = fs::read_to_string(folder.path().join("runs/sos-vae/tiny-faces-0/report.html")).unwrap();
+    assert!(
+        html.contains("a square of nine pixels in the middle")
+            && !html.contains("nine pixels of the hair painted")
+    );
+    assert!(html.contains("no edited image has hair of three by three pixels"));
+    // What holds by construction is text and no claim.
+    assert!(html.contains("uncorrelated by construction") && !html.contains("claim-uncorrelated"));
 }

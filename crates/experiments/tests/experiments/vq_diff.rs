@@ -68,6 +68,11 @@ fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
             "Rate and distortion",
             "How discrete is it?",
             "The divergence",
+            "by construction",
+            // The claim on clusters: the tests have one subject.
+            "the mapped test data are of one subject",
+            "normalised to [−1, 1] by the training data",
+            "reconstructions of test subjects",
         ],
         &[
             "figures/subject.png",
@@ -176,4 +181,11 @@ fn the_published_choices_run_too() {
         .replace("[data]", "[data]\nsplit = \"chunks\"\nnormalize = \"all\"");
     let output = of_paper("vq-diff", folder.path(), &settings, 2, &[]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
+    let html = fs::read_to_string(folder.path().join(RUN).join("report.html")).unwrap();
+    for words in ["normalised to [−1, 1] by all data", "whose subjects are in the training data"] {
+        assert!(html.contains(words), "{words}");
+    }
+    for words in ["by the training data", "test subjects", "neighbouring parts", "claim-kl\""] {
+        assert!(!html.contains(words), "{words}");
+    }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use ndarray::{Array4, s};
+use ndarray::{Array4, Axis, s};
 use variata_datasets::{ImageDataset, Splits, read_corrupted_cifar};
 use variata_fourier_aug::torch::predictions;
 use variata_fourier_aug::{
@@ -36,9 +36,52 @@ pub(super) struct TestSet {
     pub(super) images: Array4<u8>,
     labels: Vec<i64>,
     /// Where corrupted images are read from; they are made here without it.
-    folder: Option<PathBuf>,
-    classes: usize,
+    files: Option<Files>,
     device: Device,
+}
+
+/// A folder of the corrupted images of an official test part.
+#[derive(Debug)]
+struct Files {
+    folder: PathBuf,
+    /// Of all images of the part: what the folder's labels have to be.
+    labels: Vec<u8>,
+    /// [channels, height, width] of the data.
+    shape: [usize; 3],
+    classes: usize,
+    /// Which of the part's images are measured on.
+    rows: Vec<usize>,
+}
+
+impl Files {
+    fn read(&self, corruption: Corruption, severity: u8) -> Result<Array4<u8>> {
+        let folder = self.folder.display();
+        let data = read_corrupted_cifar(&self.folder, corruption.name(), severity, self.classes)?;
+        if data.image_shape() != self.shape {
+            bail!(
+                "{folder} has images of {:?}, must have those of the data, {:?}: the corrupted images are of other data",
+                data.image_shape(),
+                self.shape
+            );
+        }
+        if data.len() != self.labels.len() {
+            bail!(
+                "{folder} has {} images of {}, must have the {} of the test part",
+                data.len(),
+                corruption.name(),
+                self.labels.len()
+            );
+        }
+        if let Some(at) = (0..data.len()).find(|&i| data.labels()[i] != self.labels[i]) {
+            bail!(
+                "{folder} has label {} at image {at} of {}, must have {} as in the test part: the corrupted images are of other data",
+                data.labels()[at],
+                corruption.name(),
+                self.labels[at]
+            );
+        }
+        Ok(data.images().select(Axis(0), &self.rows))
+    }
 }
 
 impl TestSet {
@@ -46,23 +89,29 @@ impl TestSet {
     /// A fraction of the split is outside its range, or no image is left.
     pub(super) fn new(session: &Session, config: &FourierAugConfig) -> Result<Self> {
         let data: &ImageDataset = &session.data;
-        let mut test = Splits::new(data, &config.data.split())?.test;
+        let mut test = session.mixed(&Splits::new(data, &config.data.split())?.test);
         test.truncate(config.measure.images);
         if test.is_empty() {
             bail!("`data.test` is {}, must leave an image for tests", config.data.test);
         }
-        let folder = session.options.corrupted.clone();
-        if let (Some(folder), None) = (&folder, data.official_test()) {
-            bail!(
+        let files = match (session.options.corrupted.clone(), data.official_test()) {
+            (None, _) => None,
+            (Some(folder), None) => bail!(
                 "{} belongs to CIFAR: run it with --data cifar10:FOLDER or cifar100:FOLDER",
                 folder.display()
-            );
-        }
+            ),
+            (Some(folder), Some(part)) => Some(Files {
+                folder,
+                labels: data.labels()[part.clone()].to_vec(),
+                shape: data.image_shape(),
+                classes: data.classes(),
+                rows: test.iter().map(|&i| i - part.start).collect(),
+            }),
+        };
         Ok(Self {
             images: eight_bits(data, &test),
             labels: test.iter().map(|&i| i64::from(data.labels()[i])).collect(),
-            folder,
-            classes: data.classes(),
+            files,
             device: session.device,
         })
     }
@@ -73,37 +122,28 @@ impl TestSet {
 
     /// Whether corrupted images come from files.
     pub(super) fn has_files(&self) -> bool {
-        self.folder.is_some()
+        self.files.is_some()
     }
 
-    /// That the files of corrupted images are there and the first can be read.
+    /// That the files of corrupted images are there, that the first can be read, and that it is of the test part.
     pub(super) fn check_files(&self) -> Result<()> {
-        let Some(folder) = &self.folder else { return Ok(()) };
+        let Some(files) = &self.files else { return Ok(()) };
         for corruption in Corruption::COMMON {
-            let file = folder.join(format!("{}.npy", corruption.name()));
+            let file = files.folder.join(format!("{}.npy", corruption.name()));
             if !file.is_file() {
                 bail!("{} is not there", file.display());
             }
         }
-        self.corrupted(Corruption::COMMON[0], 1).map(|_| ())
+        files.read(Corruption::COMMON[0], 1).map(|_| ())
     }
 
     /// The images under a corruption.
     pub(super) fn corrupted(&self, corruption: Corruption, severity: u8) -> Result<Array4<u8>> {
-        let Some(folder) = &self.folder else {
-            let images = self.images.view().permuted_axes([0, 2, 3, 1]);
-            return Ok(corrupt(&images, corruption, severity, 0, 0)?.permuted_axes([0, 3, 1, 2]));
-        };
-        let data = read_corrupted_cifar(folder, corruption.name(), severity, self.classes)?;
-        if data.len() < self.len() {
-            bail!(
-                "{} has {} images of {}, must have the test set",
-                folder.display(),
-                data.len(),
-                corruption.name()
-            );
+        if let Some(files) = &self.files {
+            return files.read(corruption, severity);
         }
-        Ok(data.images().slice(s![..self.len(), .., .., ..]).to_owned())
+        let images = self.images.view().permuted_axes([0, 2, 3, 1]);
+        Ok(corrupt(&images, corruption, severity, 0, 0)?.permuted_axes([0, 3, 1, 2]))
     }
 
     fn tensors(&self, images: &Array4<u8>, from: usize, to: usize) -> Result<(Tensor, Tensor)> {
@@ -336,4 +376,32 @@ fn attack(config: &FourierAugConfig, test: &TestSet, model: &Classifier, norm: f
     }
     let pool = |maps: &[Heatmap]| pooled(maps).context("no wave");
     Ok(Attack { norm, error: pool(&maps)?, rms: pool(&calibration)?, maps })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SessionOptions;
+
+    /// Class after class, as in a folder: what is measured, and the first of it, which are attacked, are of all classes.
+    #[test]
+    fn the_first_test_images_are_of_all_classes() {
+        let options = SessionOptions { threads: 1, ..SessionOptions::default() };
+        let session = Session::begin_with(options, "sorted", |_| {
+            let labels = (0..200).map(|i| u8::from(i >= 100)).collect();
+            let images = Array4::from_shape_fn((200, 1, 2, 2), |(i, ..)| i as u8);
+            Ok(ImageDataset::new("sorted", images, labels, 2, 255)?)
+        });
+        let session = session.unwrap();
+        let mut config = FourierAugConfig::default();
+        config.measure.images = 20;
+        let test = TestSet::new(&session, &config).unwrap();
+        for count in [10, 20] {
+            assert_eq!(test.labels[..count].iter().sum::<i64>(), count as i64 / 2, "{count}");
+        }
+        // Images and labels belong together.
+        for (image, label) in test.images.outer_iter().zip(&test.labels) {
+            assert_eq!(i64::from(image[(0, 0, 0)] >= 100), *label);
+        }
+    }
 }

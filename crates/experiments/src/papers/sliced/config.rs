@@ -99,6 +99,7 @@ impl SlicedConfig {
             ("measure.directions", m.directions as u64, 2, 1_000_000),
             ("measure.gradients", m.gradients as u64, 2, 1_000_000),
         ])?;
+        self.training.check("training")?;
         if !matches!(self.prior, Prior::Normal { .. }) {
             bail!(
                 "`prior` is {:?}, must be normal: most of the models measure the distance from it",

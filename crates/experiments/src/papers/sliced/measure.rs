@@ -87,7 +87,7 @@ fn samples(model: &Autoencoder, config: &SlicedConfig, seed: u64, count: usize) 
     Ok(model.decode(&z, None)?.mean())
 }
 
-/// Images of indices, `count` at the most.
+/// Images of indices, the first `count` at the most.
 fn gather(session: &Session, indices: &[usize], count: usize) -> Result<Tensor> {
     let pixels = session.data.gather(&indices[..count.min(indices.len())])?;
     Ok(tensor_from_array(pixels)?.to_device(session.device))
@@ -107,7 +107,7 @@ impl Curves {
         parts: &Parts,
         features: &Features<'_>,
     ) -> Result<Self> {
-        let x = gather(session, parts.validation.indices(), config.measure.images)?;
+        let x = gather(session, &session.mixed(parts.validation.indices()), config.measure.images)?;
         Ok(Self { features: features.of(&x)?, x, directions: directions(config)? })
     }
 
@@ -350,14 +350,15 @@ pub(super) fn measure(session: &Session, config: &SlicedConfig, set: &TrainedSet
         let labels: Vec<usize> =
             set.parts.test[..n].iter().map(|&i| usize::from(session.data.labels()[i])).collect();
         let of_test = features.of(&x)?;
-        let train = gather(session, set.parts.train.indices(), config.measure.images)?;
+        let in_training = session.mixed(set.parts.train.indices());
+        let train = gather(session, &in_training, config.measure.images)?;
         let frechet_of_data =
             frechet_distance_from_features(&features.of(&train)?, &of_test).context("Fréchet distance")?;
         let distance = features.distance();
         let test = Test { x, labels, features, reference: of_test, directions: directions(config)? };
         let models = (0..set.models.len()).map(|i| test.model(config, set, i)).collect::<Result<Vec<_>>>()?;
         let scfwae = set.models.iter().find(|t| t.variant.method == Method::Scfwae).unwrap_or(&set.models[0]);
-        let batch = gather(session, set.parts.train.indices(), config.data.batch_size)?;
+        let batch = gather(session, &in_training, config.data.batch_size)?;
         let at = scfwae.model.encode(&batch, None)?.code.mean;
         let gradients = [Method::Swae, Method::Scfwae].into_iter();
         let gradients = gradients.filter_map(|m| gradient_noise(config, m, &at).transpose());

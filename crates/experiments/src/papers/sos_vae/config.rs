@@ -151,6 +151,8 @@ impl SosVaeConfig {
         if !(self.rank >= 1 && self.other_ranks.iter().all(|&r| r >= 1)) {
             bail!("`rank` is {}, `other_ranks` {:?}, must be at least 1", self.rank, self.other_ranks);
         }
+        self.training.check("training")?;
+        self.direct.check("direct")?;
         check_distinct("other_ranks", &self.other_ranks, |rank| *rank)
     }
 }

@@ -37,10 +37,14 @@ pub(super) struct Following {
 /// What came of editing.
 #[derive(Debug)]
 pub(super) struct Edits {
-    /// Empty where the data has no regions.
+    /// Whether the data has regions.
+    pub(super) known: bool,
+    /// Empty where the data has no regions, or none of the size of the brush.
     pub(super) following: Vec<Following>,
     /// [rows · 5, c, h, w]: prediction, first edit, its result, second edit, its result.
     pub(super) strips: Array4<f32>,
+    /// Whether the edits lie in hair and background, or else in the middle and a corner.
+    pub(super) in_regions: bool,
     /// The conditional mean against the dense formula.
     pub(super) dense: Vec<Comparison>,
 }
@@ -160,9 +164,14 @@ pub(super) fn measure(
     };
     let regions = known.as_ref().map(|faces| Regions { faces, image });
     let following = regions.as_ref().map_or(Ok(Vec::new()), |r| follow(r, indices, p))?;
+    let found = regions.as_ref().map(|r| strips(Some(r), indices, p, image)).transpose()?;
+    // So small a face has no patch of hair, and nobody among so few may have.
+    let in_regions = found.filter(|found| found.dim().0 > 0);
     Ok(Edits {
+        known: regions.is_some(),
         following,
-        strips: strips(regions.as_ref(), indices, p, image)?,
+        in_regions: in_regions.is_some(),
+        strips: in_regions.map_or_else(|| strips(None, indices, p, image), Ok)?,
         dense: dense::compare(&p.single(0)?)?,
     })
 }
@@ -204,7 +213,7 @@ fn follow(regions: &Regions<'_>, indices: &[usize], p: &LowRankMvn<'static, f32>
     Ok(all)
 }
 
-/// Two edits in a row of some predictions, in hair and background where those are known, else in the middle and a corner.
+/// Two edits in a row of some predictions: in hair and background of those that show both, or in the middle and a corner.
 fn strips(
     regions: Option<&Regions<'_>>,
     indices: &[usize],

@@ -27,9 +27,14 @@ const TABLE_1: [(&str, &str, f64, f64); 7] = [
 ];
 
 pub(super) fn lead(result: &SeedResult) -> Result<Figure> {
+    let [first, second] = if result.edits.in_regions {
+        ["nine pixels of the hair", "nine pixels of the background"]
+    } else {
+        ["a square of nine pixels in the middle", "another near the corner at the top left"]
+    };
     Ok(Figure::picture(
         "lead",
-        "Edited by conditioning: the model's prediction; nine pixels of the hair painted; the image that follows; nine pixels of the background painted; the image that follows.",
+        format!("Edited by conditioning: the model's prediction; {first} painted; the image that follows; {second} painted; the image that follows."),
         &grid(&result.edits.strips, 5, 96, 2).render(&clipped(&result.edits.strips))?,
     )?
     .column_labels(["prediction", "edit", "result", "edit", "result"]))
@@ -178,7 +183,7 @@ fn coherence(results: &[SeedResult]) -> Result<Section> {
         ..LinePlot::default()
     };
     Ok(Section::new("Spatial coherence")
-        .text("Correlation of sample − mean between pixels to the right of and below each other, over 200 samples.")
+        .text("Correlation of sample − mean between pixels to the right of and below each other, over 200 samples. The pixels of a β-VAE are drawn one by one: what it adds is uncorrelated by construction, and its line shows how exact the others are.")
         .figure(Figure::plot("coherence", "Correlation of what sampling adds to the mean, against distance.", &plot)))
 }
 

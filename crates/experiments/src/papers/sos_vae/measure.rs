@@ -281,7 +281,7 @@ pub(super) fn measure(
         let features = extractor.map_or(Features::Classifier(&set.classifier), Features::Extractor);
         let of = |images: &Array4<f32>| features.of(&tensor_from_array(images.clone())?);
         let distance = features.distance();
-        let train = gather(set.parts.train.indices())?;
+        let train = gather(&session.mixed(set.parts.train.indices()))?;
         let of_test = of(&test)?;
         let frechet_of_data =
             frechet_distance_from_features(&of(&train)?, &of_test).context("Fréchet distance")?;

@@ -27,23 +27,21 @@ fn second_moment(r: &SeedResult, variant: Variant) -> f64 {
     mean(&c.mean.iter().zip(&c.sd).map(|(m, s)| m * m + s * s).collect::<Vec<_>>())
 }
 
+/// Without classes: what the classifier sees in an image, and what a label tells, cannot be judged.
+fn of_classes(claim: Claim, named: bool, criterion: Criterion, values: &[(u64, f64)]) -> Claim {
+    if named { claim.judge(criterion, values) } else { claim.not_tested("the data have no classes") }
+}
+
 pub(super) fn claims(results: &[SeedResult]) -> Vec<Claim> {
     let on_test = "on the test images";
+    let named = results.iter().all(|r| r.classifier_accuracy.is_some());
     vec![
         Claim::new("bound", "The negative loss is a lower bound of log p(x).", "Loss function [corrected: errata 000-7]")
             .tested_by(
-                "The ELBO against the importance-weighted bound with the most weights, which lies between it and log p(x), VAE",
-                "bound − ELBO, in standard errors",
+                "The negative of the trained loss, whose KL is in closed form, against the importance-weighted bound with the most weights, which comes from densities alone, by other draws; VAE",
+                "bound + loss, in standard errors over the test images",
             )
-            .judge(
-                Criterion::Above(4.0),
-                &by_seed(results, |r| {
-                    r.get(Variant::Vae)
-                        .bounds
-                        .last()
-                        .map_or(f64::NAN, |(_, b)| (b.importance_weighted - b.elbo) / b.gap_standard_error)
-                }),
-            ),
+            .judge(Criterion::Above(4.0), &by_seed(results, |r| r.get(Variant::Vae).above_loss)),
         Claim::new(
             "case-1",
             "With the distortion alone the encoder learns narrow distributions, as a plain autoencoder does.",
@@ -95,16 +93,17 @@ pub(super) fn claims(results: &[SeedResult]) -> Vec<Claim> {
             Criterion::Above(1.5),
             &by_seed(results, |r| r.get(Variant::Ae).frechet / r.get(Variant::Vae).frechet),
         ),
-        Claim::new(
-            "smoothness",
-            "The regularised latent space is smooth: points between two codes decode to images, too.",
-            "Autoencoder vs VAE",
-        )
-        .tested_by(
-            "Classifier's highest probability half-way between the codes of two test images of different classes, VAE − AE",
-            "difference of means",
-        )
-        .judge(
+        of_classes(
+            Claim::new(
+                "smoothness",
+                "The regularised latent space is smooth: points between two codes decode to images, too.",
+                "Autoencoder vs VAE",
+            )
+            .tested_by(
+                "Classifier's highest probability half-way between the codes of two test images of different classes, VAE − AE",
+                "difference of means",
+            ),
+            named,
             Criterion::Above(0.0),
             &by_seed(results, |r| {
                 r.get(Variant::Vae).midpoint_confidence - r.get(Variant::Ae).midpoint_confidence
@@ -127,23 +126,28 @@ pub(super) fn claims(results: &[SeedResult]) -> Vec<Claim> {
                 saved.min(paid)
             }),
         ),
-        Claim::new(
-            "conditional",
-            "A conditional VAE generates the digit that is asked for.",
-            "Conditional VAE, figure C_VAE",
-        )
-        .tested_by(
-            "A classifier trained on real images names the images drawn for each class",
-            "share named as requested",
-        )
-        .judge(Criterion::AtLeast(0.9), &by_seed(results, SeedResult::requested_accuracy)),
-        Claim::new(
-            "condition-helps",
-            "Given the label, the code no longer has to say it: the bound rises.",
-            "Conditional VAE",
-        )
-        .tested_by(format!("ELBO of the CVAE − ELBO of the VAE {on_test}, same latent size"), "nats")
-        .judge(
+        of_classes(
+            Claim::new(
+                "conditional",
+                "A conditional VAE generates the digit that is asked for.",
+                "Conditional VAE, figure C_VAE",
+            )
+            .tested_by(
+                "A classifier trained on real images names the images drawn for each class",
+                "share named as requested",
+            ),
+            named,
+            Criterion::AtLeast(0.9),
+            &by_seed(results, SeedResult::requested_accuracy),
+        ),
+        of_classes(
+            Claim::new(
+                "condition-helps",
+                "Given the label, the code no longer has to say it: the bound rises.",
+                "Conditional VAE",
+            )
+            .tested_by(format!("ELBO of the CVAE − ELBO of the VAE {on_test}, same latent size"), "nats"),
+            named,
             Criterion::Above(0.0),
             &by_seed(results, |r| {
                 let elbo = |v| r.get(v).bounds.last().map_or(f64::NAN, |(_, b)| b.elbo);

@@ -91,7 +91,7 @@ impl VaeConfig {
         if matches!(self.observation, ObservationConfig::SquaredError) {
             bail!("`observation` is squared_error, must be a density: the bounds need one");
         }
-        Ok(())
+        self.training.check("training")
     }
 
     /// An autoencoder with this experiment's parts.

@@ -38,33 +38,43 @@ pub(super) fn lead(result: &SeedResult, session: &Session) -> Result<Figure> {
         4,
         session,
         "lead",
-        "Images drawn by the conditional VAE for each requested class: one class a column, a new code for each image.",
+        if result.classifier_accuracy.is_some() {
+            "Images drawn by the conditional VAE for each requested class: one class a column, a new code for each image."
+        } else {
+            "Images drawn by the conditional VAE, which has one class here: a new code for each image."
+        },
     )
 }
 
 pub(super) fn summary(results: &[SeedResult], held: usize, claims: usize) -> String {
+    let accuracies: Option<Vec<f64>> = results.iter().map(|r| r.classifier_accuracy).collect();
+    let judged = match accuracies {
+        Some(all) => format!(
+            "a classifier that names {:.1} % of real test images right recognises {:.1} % of the images that the CVAE draws on request",
+            100.0 * mean(&all, |accuracy| *accuracy),
+            100.0 * mean(results, SeedResult::requested_accuracy),
+        ),
+        None => "the data have no classes, so that nothing can be asked for, and the classifier, whose features distances are \
+                 measured in, tells mirror images apart"
+            .to_owned(),
+    };
     format!(
         "Seven autoencoders and a classifier were trained for each of {} seeds. **{held} of {claims} claims held.** \
-         The VAE's ELBO on test images is {:.2} nats per image, the CVAE's {:.2}; a classifier that names {:.1} % of \
-         real test images right recognises {:.1} % of the images that the CVAE draws on request.",
+         The VAE's ELBO on test images is {:.2} nats per image, the CVAE's {:.2}; {judged}.",
         results.len(),
         mean(results, |r| r.get(Variant::Vae).bounds.last().map_or(f64::NAN, |b| b.1.elbo)),
         mean(results, |r| r.get(Variant::Cvae).bounds.last().map_or(f64::NAN, |b| b.1.elbo)),
-        100.0 * mean(results, |r| r.classifier_accuracy),
-        100.0 * mean(results, SeedResult::requested_accuracy),
     )
 }
 
 pub(super) fn sections(results: &[SeedResult], session: &Session) -> Result<Vec<Section>> {
-    Ok(vec![
-        numbers(results)?,
-        cases(results, session),
-        latent(&results[0])?,
-        pictures(&results[0])?,
-        requested(results, session)?,
-        training(results)?,
-        bounds(results),
-    ])
+    let mut sections =
+        vec![numbers(results)?, cases(results, session), latent(&results[0])?, pictures(&results[0])?];
+    if results.iter().all(|r| r.classifier_accuracy.is_some()) {
+        sections.push(requested(results, session)?);
+    }
+    sections.extend([training(results)?, bounds(results)]);
+    Ok(sections)
 }
 
 fn numbers(results: &[SeedResult]) -> Result<Section> {
@@ -130,6 +140,8 @@ fn map(result: &SeedResult, session: &Session, variant: Variant, caption: &str) 
 
 fn cases(results: &[SeedResult], session: &Session) -> Section {
     let first = &results[0];
+    let apart =
+        if first.classifier_accuracy.is_some() { "separate the classes" } else { "tell images apart" };
     let group = |variant: Variant, name: &str| {
         let per_seed: Vec<&Vec<f64>> = results.iter().map(|r| &r.get(variant).codes.kl).collect();
         let at = |d: usize| per_seed.iter().map(move |kl| kl[d]);
@@ -178,7 +190,7 @@ fn cases(results: &[SeedResult], session: &Session) -> Section {
         ..LinePlot::default()
     };
     Section::new("Three cases of the loss")
-        .text("The tutorial asks what each term does alone. **Distortion only:** nothing keeps the posteriors wide or near the origin; the encoder spreads the means far apart and narrows the posteriors, and the KL (which is not trained) grows. **KL only:** every image gets the prior, and the code says nothing; the tutorial says the opposite (errata 000-13). **Both:** the codes fill the prior and still separate the classes.")
+        .text(format!("The tutorial asks what each term does alone. **Distortion only:** nothing keeps the posteriors wide or near the origin; the encoder spreads the means far apart and narrows the posteriors, and the KL (which is not trained) grows. **KL only:** every image gets the prior, and the code says nothing; the tutorial says the opposite (errata 000-13). **Both:** the codes fill the prior and still {apart}."))
         .figures(vec![
             map(first, session, Variant::MapDistortion, "Case 1, distortion only: means of test images. Mind the axes."),
             map(first, session, Variant::MapKl, "Case 2, KL only: every mean lies at the origin. Mind the axes."),
@@ -244,7 +256,13 @@ fn pictures(result: &SeedResult) -> Result<Section> {
         ])
         .figure(samples(Variant::Beta, "β-VAE: the same draws.")?)
         .figures(vec![
-            lines(Variant::Vae, &format!("VAE: {SHOWN_PAIRS} straight lines between the codes of two test images of different classes."))?,
+            lines(
+                Variant::Vae,
+                &format!(
+                    "VAE: {SHOWN_PAIRS} straight lines between the codes of two test images{}.",
+                    if result.classifier_accuracy.is_some() { " of different classes" } else { "" }
+                ),
+            )?,
             lines(Variant::Ae, "AE: the same pairs.")?,
         ]))
 }

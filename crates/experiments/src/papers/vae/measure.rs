@@ -3,12 +3,12 @@
 use anyhow::{Context, Result};
 use ndarray::{Array1, Array2, Array4, Axis, s};
 use variata_distributions::frechet_distance_from_features;
-use variata_distributions::special::ndtri;
+use variata_distributions::special::{log_mean_exp, ndtri};
 use variata_models::tch::{Kind, Tensor};
 use variata_models::train::EpochRecord;
-use variata_models::{Autoencoder, Bounds, Classifier, Noise, Purpose, bounds, log_weights};
+use variata_models::{Autoencoder, Bounds, Classifier, Condition, Noise, Purpose, bounds, log_weights};
 use variata_report::Metrics;
-use variata_torch_bridge::{no_grad, tensor_from_array, tensor_from_slice};
+use variata_torch_bridge::{no_grad, tensor_from_array, tensor_from_slice, tensor_into_array};
 
 use super::VaeConfig;
 use super::models::{TrainedSet, Variant};
@@ -20,6 +20,7 @@ use crate::tensors::{images, matrix};
 /// Addresses of the noise of each measurement, apart from the bounds, which use the low ones.
 const PRIOR: u64 = 1 << 40;
 const CONDITIONAL: u64 = 1 << 41;
+const LOSS: u64 = 1 << 42;
 /// Columns and rows of the decoded grid.
 pub(super) const GRID: usize = 15;
 /// Interpolations shown.
@@ -56,6 +57,8 @@ pub(super) struct ModelResult {
     pub(super) sample_confidence: f64,
     /// Bounds with 1, 2, 4, … weights; empty without a density.
     pub(super) bounds: Vec<(usize, Bounds)>,
+    /// How far the bound with the most weights lies above the negative loss, of other draws, in standard errors; of the VAE alone.
+    pub(super) above_loss: f64,
     /// Mean over pairs of the classifier's highest probability half-way between two codes.
     pub(super) midpoint_confidence: f64,
     /// [SHOWN_PAIRS · LINE, c, h, w]; empty for the conditional model.
@@ -72,13 +75,13 @@ pub(super) struct SeedResult {
     pub(super) labels: Vec<usize>,
     /// [GRID², c, h, w], decoded from a grid of quantiles in the plane.
     pub(super) grid: Array4<f32>,
-    /// Share of test images that the classifier names right.
-    pub(super) classifier_accuracy: f64,
+    /// Share of test images that the classifier names right; `None` without classes to name.
+    pub(super) classifier_accuracy: Option<f64>,
     /// What the distance of the samples is called.
     pub(super) distance: &'static str,
     /// Whether that is one of features that the user's network gives.
     pub(super) from_file: bool,
-    /// Share of requested classes that the classifier recognises, for each class.
+    /// Share of requested classes that the classifier recognises, for each class; empty without classes.
     pub(super) requested: Vec<f64>,
     pub(super) per_class: usize,
 }
@@ -95,27 +98,35 @@ impl SeedResult {
         self.models.iter().find(|m| m.variant == variant).unwrap_or(&self.models[0])
     }
 
-    /// Share of all requested classes that the classifier recognises.
+    /// Share of all requested classes that the classifier recognises; NaN without classes.
     pub(super) fn requested_accuracy(&self) -> f64 {
-        self.requested.iter().sum::<f64>() / self.requested.len().max(1) as f64
+        self.requested.iter().sum::<f64>() / self.requested.len() as f64
     }
 
     pub(super) fn record(&self, metrics: &mut Metrics) {
         let seed = format!("seed-{}", self.seed);
-        metrics.insert(format!("classifier/{seed}/test-accuracy"), self.classifier_accuracy);
-        metrics.insert(format!("cvae/{seed}/requested-accuracy"), self.requested.clone());
+        if let Some(accuracy) = self.classifier_accuracy {
+            metrics.insert(format!("classifier/{seed}/test-accuracy"), accuracy);
+            metrics.insert(format!("cvae/{seed}/requested-accuracy"), self.requested.clone());
+        }
         for m in &self.models {
             let key = |what: &str| format!("{}/{seed}/{what}", m.variant.name());
             metrics.insert(key("test-distortion"), m.distortion);
             metrics.insert(key("test-kl-per-dimension"), m.codes.kl.clone());
             metrics.insert(key("frechet-distance"), m.frechet);
-            metrics.insert(key("sample-confidence"), m.sample_confidence);
-            metrics.insert(key("midpoint-confidence"), m.midpoint_confidence);
+            // What a classifier of reflections is sure of says nothing of an image.
+            if self.classifier_accuracy.is_some() {
+                metrics.insert(key("sample-confidence"), m.sample_confidence);
+                metrics.insert(key("midpoint-confidence"), m.midpoint_confidence);
+            }
             for (k, b) in &m.bounds {
                 metrics.insert(key(&format!("bound-{k}")), b.importance_weighted);
             }
             if let Some((_, b)) = m.bounds.last() {
                 metrics.insert(key("elbo"), b.elbo);
+            }
+            if m.variant == Variant::Vae {
+                metrics.insert(key("bound-above-negative-loss"), m.above_loss);
             }
             for (side, get) in [("train", true), ("validation", false)] {
                 for name in ["distortion", "kl"] {
@@ -131,6 +142,40 @@ impl SeedResult {
             }
         }
     }
+}
+
+/// The trained loss of each image: the distortion, mean over `samples` draws that [`log_weights`] does not use, and the KL in closed form.
+fn losses(
+    model: &Autoencoder,
+    x: &Tensor,
+    condition: Option<&Condition>,
+    samples: usize,
+    noise: Noise,
+) -> Result<Vec<f64>> {
+    let q = model.encode(x, condition)?.code.posterior.context("the model has no posterior")?;
+    let (rows, width) = (x.size()[0].unsigned_abs(), model.config().latent);
+    let mut sum = Tensor::zeros([x.size()[0]], (Kind::Double, model.device()));
+    for k in 0..samples as u64 {
+        let z = q.rsample(&noise.normal(Purpose::Report, LOSS + k, 0..rows, width, model.device())?)?;
+        sum += model.decode(&z, condition)?.distortion(x)?.to_kind(Kind::Double);
+    }
+    let loss = sum / samples as f64 + q.kl_standard_normal()?.to_kind(Kind::Double);
+    Ok(tensor_into_array::<f64>("loss", &loss)?.into_iter().collect())
+}
+
+/// How far the importance-weighted bounds of log-weights [n, k] lie above the negative losses, mean over the images in its standard
+/// errors. Of the same draws a bound is never below its ELBO; of others it can be, and is where the loss is none.
+fn above(log_weights: &Array2<f64>, losses: &[f64]) -> f64 {
+    let gaps: Vec<f64> = log_weights
+        .rows()
+        .into_iter()
+        .zip(losses)
+        .map(|(row, loss)| log_mean_exp(&row.to_vec()) + loss)
+        .collect();
+    let n = gaps.len() as f64;
+    let mean = gaps.iter().sum::<f64>() / n;
+    let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    mean / (variance / n).sqrt()
 }
 
 /// Mean over rows of the classifier's highest probability.
@@ -208,7 +253,7 @@ fn measure_model(
     let features = test.judge.of(&samples)?;
     let frechet = frechet_distance_from_features(&features, &test.features).context("Fréchet distance")?;
 
-    let mut curve = Vec::new();
+    let (mut curve, mut above_loss) = (Vec::new(), f64::NAN);
     if code.posterior.is_some() {
         let k = config.measure.importance_samples;
         let weights = log_weights(model, &test.x, condition.as_ref(), k as i64, &noise, 1)?;
@@ -216,6 +261,9 @@ fn measure_model(
         while size <= k {
             curve.push((size, bounds(&weights.slice(s![.., ..size]).to_owned())?));
             size *= 2;
+        }
+        if variant == Variant::Vae {
+            above_loss = above(&weights, &losses(model, &test.x, condition.as_ref(), k, noise)?);
         }
     }
 
@@ -239,6 +287,7 @@ fn measure_model(
         samples: images(&samples)?,
         frechet,
         bounds: curve,
+        above_loss,
         midpoint_confidence,
         interpolations,
     })
@@ -275,7 +324,10 @@ pub(super) fn measure(session: &Session, config: &VaeConfig, set: &TrainedSet) -
         let share = |predicted: &[i64], wanted: &[i64]| {
             predicted.iter().zip(wanted).filter(|(a, b)| a == b).count() as f64 / wanted.len().max(1) as f64
         };
-        let classifier_accuracy = share(&set.classifier.predict(&test.x)?, &test.labels);
+        // Without classes the classifier tells reflections apart, and names nothing that could be asked for.
+        let named = session.classes() > 1;
+        let accuracy = || Ok::<_, anyhow::Error>(share(&set.classifier.predict(&test.x)?, &test.labels));
+        let classifier_accuracy = named.then(accuracy).transpose()?;
         let per_class = config.measure.per_class;
         let mut result = SeedResult {
             seed: set.seed,
@@ -289,6 +341,9 @@ pub(super) fn measure(session: &Session, config: &VaeConfig, set: &TrainedSet) -
             requested: Vec::new(),
             per_class,
         };
+        if !named {
+            return Ok(result);
+        }
         let samples = &result.get(Variant::Cvae).samples;
         let shape: Vec<usize> = samples.shape().to_vec();
         let flat: Vec<f32> = samples.iter().copied().collect();
@@ -300,4 +355,41 @@ pub(super) fn measure(session: &Session, config: &VaeConfig, set: &TrainedSet) -
             .collect();
         Ok(result)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+    use variata_models::tch::Device;
+    use variata_models::{Architecture, AutoencoderConfig, ImageShape};
+
+    use super::*;
+
+    /// What the claim on the bound compares: a loss is the ELBO of other draws, and one without its KL lies on the wrong side of that.
+    #[test]
+    fn a_loss_that_is_no_bound_is_found_by_draws_of_its_own() {
+        let image = ImageShape { channels: 1, height: 4, width: 4 };
+        let config = AutoencoderConfig {
+            architecture: Architecture::Mlp { hidden: vec![8] },
+            latent: 4,
+            ..AutoencoderConfig::default()
+        };
+        let model = Autoencoder::new(&config, image, 0, 0, Device::Cpu).unwrap();
+        let x = Array4::from_shape_fn((60, 1, 4, 4), |(n, _, i, j)| {
+            0.5 + 0.5 * ((n * 16 + i * 4 + j) as f32).sin()
+        });
+        let x = tensor_from_array(x).unwrap();
+        let noise = Noise::new(0);
+        let losses = losses(&model, &x, None, 256, noise).unwrap();
+        let weights = log_weights(&model, &x, None, 256, &noise, 1).unwrap();
+        // The same number by other draws, in expectation.
+        let single: Vec<f64> = weights.rows().into_iter().map(|row| row.sum() / 256.0).collect();
+        let column = Array2::from_shape_vec((60, 1), single).unwrap();
+        assert!(above(&column, &losses).abs() < 4.0);
+        assert!(above(&weights, &losses) > 4.0);
+        let q = model.encode(&x, None).unwrap().code.posterior.unwrap();
+        let kl = tensor_into_array::<f64>("kl", &q.kl_standard_normal().unwrap()).unwrap();
+        let without: Vec<f64> = losses.iter().zip(&kl).map(|(loss, kl)| loss - kl).collect();
+        assert!(above(&column, &without) < -4.0);
+    }
 }

@@ -55,6 +55,25 @@ pub enum SplitBy {
     Chunks,
 }
 
+impl SplitBy {
+    /// What the tests are made of.
+    pub(super) fn tested(self) -> &'static str {
+        match self {
+            Self::Subjects => "test subjects",
+            Self::Chunks => "test data, whose subjects are in the training data as well",
+        }
+    }
+
+    /// What test data that follow each other, of a tract of a subject, are of each other.
+    pub(super) fn parts(self) -> &'static str {
+        match self {
+            Self::Subjects => "neighbouring parts of one bundle",
+            // Those between them may be training data.
+            Self::Chunks => "parts of one bundle",
+        }
+    }
+}
+
 /// What the coordinates' smallest and largest number are taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,6 +83,15 @@ pub enum NormalizeBy {
     Training,
     /// All data: the published code.
     All,
+}
+
+impl NormalizeBy {
+    pub(super) fn data(self) -> &'static str {
+        match self {
+            Self::Training => "the training data",
+            Self::All => "all data, those of the tests among them",
+        }
+    }
 }
 
 /// Bundles, batches and splits. A datum is 64 streamlines of 64 points of one tract of one subject.
@@ -206,6 +234,7 @@ impl VqDiffConfig {
                 bail!("`{name}` is {value}, must be {must}");
             }
         }
+        self.training.check("training")?;
         check_distinct("data.tracts", &d.tracts, Clone::clone)
     }
 

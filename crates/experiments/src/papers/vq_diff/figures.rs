@@ -57,7 +57,7 @@ pub(super) fn subject(result: &SeedResult, data: &Bundles, shared: &Shared) -> R
     }
     Ok(Figure::picture(
         "subject",
-        "Bundles of a test subject, one colour a tract, and what the five models make of them: the paper's figure 3.1.",
+        "Test data of a subject, one colour a tract, and what the five models make of them: the paper's figure 3.1.",
         &picture(&stack(&pictures)?, View::ALL.len())?,
     )?
     .row_labels(["original"].into_iter().chain(Method::PAPER.map(Method::title)))
@@ -78,12 +78,13 @@ pub(super) fn summary(
     let of = |m: Method| mean(results, |r| r.get(m).buan());
     format!(
         "Six autoencoders of bundles of 64 streamlines were trained for {} steps of {} bundles, for each of the seeds ({} of them). **{held} of {} \
-         claims held.** BUAN score of reconstructions of test subjects, mean over the tracts: VQ-Diff {:.3}, AE {:.3}, VAE {:.3}, VQ-VAE {:.3}, VQ-EMA {:.3}. \
+         claims held.** BUAN score of reconstructions of {}, mean over the tracts: VQ-Diff {:.3}, AE {:.3}, VAE {:.3}, VQ-VAE {:.3}, VQ-EMA {:.3}. \
          The threshold of {} is {:.1} mm here.",
         config.steps,
         config.data.batch_size,
         results.len(),
         claims.len(),
+        config.data.split.tested(),
         of(Method::VqDiff),
         of(Method::Ae),
         of(Method::Vae),
@@ -134,8 +135,9 @@ fn reconstruction(
     };
     let (id, columns) = titles("table-1", "parts", false);
     let caption = format!(
-        "BUAN score of original and reconstruction, mean ± standard deviation over {} test data. Last column: the score of two different originals, neighbouring parts of one bundle.",
-        shared.scored.len()
+        "BUAN score of original and reconstruction, mean ± standard deviation over {} test data. Last column: the score of two different originals, {}.",
+        shared.scored.len(),
+        config.data.split.parts(),
     );
     let mut table = Table::new(id, caption, columns);
     let (id, columns) = titles("table-1-paper", "two subjects", true);
@@ -157,7 +159,8 @@ fn reconstruction(
         paper.row(row)?;
     }
     let text = format!(
-        "Each datum is 64 streamlines of 64 points in coordinates that are normalised to [−1, 1] by the training data; one unit is {:.1} mm. Two streamlines are adjacent when their MDF distance is below {} = {:.1} mm, and the score is the share of streamlines that have an adjacent one, so that two *different* parts of one bundle score high, too: a score means little without the last column. {}",
+        "Each datum is 64 streamlines of 64 points in coordinates that are normalised to [−1, 1] by {}; one unit is {:.1} mm. Two streamlines are adjacent when their MDF distance is below {} = {:.1} mm, and the score is the share of streamlines that have an adjacent one, so that two *different* parts of one bundle score high, too: a score means little without the last column. {}",
+        config.data.normalize.data(),
         data.millimetres(),
         config.measure.threshold,
         config.measure.threshold * data.millimetres(),
@@ -250,11 +253,12 @@ fn latent_space(
     for method in Method::PAPER {
         table.row(vec![
             method.title().into(),
-            cell(results, |r| r.get(method).purity),
+            cell(results, |r| r.get(method).purity.unwrap_or(f64::NAN)),
             cell(results, |r| r.get(method).rms),
         ])?;
     }
-    table.row(vec!["coordinates".into(), Cell::Number(shared.purity), Cell::Missing])?;
+    let coordinates = shared.purity.map_or(Cell::Missing, Cell::Number);
+    table.row(vec!["coordinates".into(), coordinates, Cell::Missing])?;
     let section = Section::new("Latent space")
         .text(format!(
             "The paper's figure 3.2. A latent vector is the whole map before the bottleneck, {} numbers of a datum; of the VAE, the mean of its posterior. t-SNE without approximation: {} test data, perplexity {}, {} steps, 250 of them with the affinities times 12, from a start near 0. Such a map is no measure of distances; the table is one.",
@@ -485,7 +489,7 @@ fn kl(results: &[SeedResult], config: &VqDiffConfig) -> Result<Section> {
     ])?;
     Ok(Section::new("The divergence")
         .text(format!(
-            "The paper leaves out the KL term because KL(N(0, σ²) ‖ Gumbel(0, β)) is constant. It is: σ = {deviation} and β = {scale} are two settings, and no parameter enters. But the codes do not stay at N(0, σ²): with their own spread the same formula moved by {:.1} % of its first value during training. What an ELBO has in this place is the divergence of the chosen codes from a prior over codes, which is neither.",
+            "The paper leaves out the KL term because KL(N(0, σ²) ‖ Gumbel(0, β)) is constant. It is, by construction and not as a result: σ = {deviation} and β = {scale} are two settings, and no parameter enters. But the codes do not stay at N(0, σ²): with their own spread the same formula moved by {:.1} % of its first value during training. What an ELBO has in this place is the divergence of the chosen codes from a prior over codes, which is neither.",
             100.0 * mean(results, |r| drift(r.get(Method::VqDiff), scale)),
         ))
         .formula("KL = log β/σ − ½ log 2π − ½ + e^(σ²/(2β²))")

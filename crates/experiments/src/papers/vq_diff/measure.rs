@@ -16,6 +16,7 @@ use super::data::{Bundles, lines};
 use super::models::{Method, over_training};
 use super::usage::{BATCH, Use};
 use crate::page::OfSeed;
+use crate::subset;
 use crate::tensors::images;
 use crate::tsne::{Tsne, purity, squared_distances};
 
@@ -104,7 +105,8 @@ pub(super) struct ModelResult {
     pub(super) constant: Vec<Perturbed>,
     /// t-SNE of the latent vectors.
     pub(super) map: Vec<(f64, f64)>,
-    pub(super) purity: f64,
+    /// `None` where they are of one subject.
+    pub(super) purity: Option<f64>,
     pub(super) usage: Option<Use>,
     /// Bits of a datum's code: stored as it is, and by its entropy over the test data.
     pub(super) stored: f64,
@@ -140,7 +142,7 @@ pub(super) struct Shared {
     pub(super) other: Vec<Vec<f64>>,
     /// Test data whose latent vectors are mapped; their map and its purity with the data themselves as vectors.
     pub(super) mapped: Vec<usize>,
-    pub(super) purity: f64,
+    pub(super) purity: Option<f64>,
     /// Test data of one subject.
     pub(super) shown: Vec<usize>,
     /// Test data of the perturbed tract.
@@ -177,7 +179,9 @@ impl SeedResult {
             metrics.insert(key("mse"), m.mse);
             metrics.insert(key("mdf-mm"), m.distance);
             metrics.insert(key("latent-rms"), m.rms);
-            metrics.insert(key("purity"), m.purity);
+            if let Some(purity) = m.purity {
+                metrics.insert(key("purity"), purity);
+            }
             metrics.insert(key("bits-stored"), m.stored);
             metrics.insert(key("bits-entropy"), m.entropy);
             for (name, all) in [("noise", &m.noise), ("constant", &m.constant)] {
@@ -229,7 +233,10 @@ impl Shared {
                 if alike { same[k].push(score) } else { other[k].push(score) }
             }
         }
-        let mapped = data.some(&data.test, (m.latents / tracts).max(1));
+        // Of all subjects: the nearest of others are asked for.
+        let mut mapped = subset::mixed(&data.test, data.data.labels());
+        mapped.truncate(m.latents);
+        mapped.sort_unstable();
         let rows: Vec<f64> = data.data.gather(&mapped)?.iter().map(|v| f64::from(*v)).collect();
         let rows = Array2::from_shape_vec((mapped.len(), rows.len() / mapped.len().max(1)), rows)?;
         let purity = Self::purity_of(data, &mapped, &squared_distances(&rows), m.neighbours);
@@ -246,7 +253,7 @@ impl Shared {
         })
     }
 
-    fn purity_of(data: &Bundles, mapped: &[usize], squared: &Array2<f64>, k: usize) -> f64 {
+    fn purity_of(data: &Bundles, mapped: &[usize], squared: &Array2<f64>, k: usize) -> Option<f64> {
         let classes: Vec<usize> = mapped.iter().map(|&i| data.tract(i)).collect();
         let subjects: Vec<usize> = mapped.iter().map(|&i| data.subjects[i]).collect();
         purity(squared, &classes, &subjects, k)
