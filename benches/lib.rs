@@ -5,6 +5,31 @@ pub mod training;
 
 use ndarray::Array2;
 
+/// Gives each thread of rayon's pool a core of its own, where there are as many. Some virtual machines keep threads that sleep now and then
+/// together on one processor, for milliseconds, in some processes and not in others.
+pub fn bind() {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let start = move |thread: usize| {
+        if let Some(core) = cores.get(thread) {
+            core_affinity::set_for_current(*core);
+        }
+    };
+    // Nothing has started the pool before; what starts threads later, such as OpenMP, may itself be bound.
+    let _ = rayon::ThreadPoolBuilder::new().start_handler(start).build_global();
+}
+
+/// `main` of a bench from its groups: as criterion's, on threads that are bound.
+#[macro_export]
+macro_rules! bound_main {
+    ($($group:path),+) => {
+        fn main() {
+            $crate::bind();
+            $($group();)+
+            criterion::Criterion::default().configure_from_args().final_summary();
+        }
+    };
+}
+
 /// Reproducible numbers spread evenly over [low, high), the same for every run.
 pub fn spread(rows: usize, columns: usize, low: f32, high: f32, seed: u64) -> Array2<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

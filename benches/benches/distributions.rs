@@ -5,7 +5,7 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group};
 use variata_benches::spread;
 use variata_distributions::kl::{kl_standard_normal_with_grad, kl_standard_normal_with_grad_into};
 use variata_distributions::{DiagonalNormal, KlDivergence};
@@ -59,4 +59,4 @@ fn kl(c: &mut Criterion) {
 }
 
 criterion_group!(benches, kl);
-criterion_main!(benches);
+variata_benches::bound_main!(benches);

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use ndarray::{Array1, Array3, Array4};
 use variata_benches::{given, normal};
 use variata_fourier_aug::{
@@ -104,4 +104,4 @@ fn corruptions(c: &mut Criterion) {
 }
 
 criterion_group!(benches, augmix, waves, consistency, corruptions);
-criterion_main!(benches);
+variata_benches::bound_main!(benches);

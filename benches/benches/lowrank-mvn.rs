@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group};
 use half::bf16;
 use ndarray::{Array1, Array2, Array3, ArrayView3, s};
 use rand_chacha::ChaCha8Rng;
@@ -128,4 +128,4 @@ fn images(c: &mut Criterion) {
 }
 
 criterion_group!(benches, densities, images);
-criterion_main!(benches);
+variata_benches::bound_main!(benches);

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use ndarray::Array2;
 use variata_benches::{given, normal};
 use variata_quantize::{Clusters, Codebook, Ema, Error, GumbelSoftmax, Metric, Noise, Smoothing};
@@ -49,4 +49,4 @@ fn quantize(c: &mut Criterion) {
 }
 
 criterion_group!(benches, quantize);
-criterion_main!(benches);
+variata_benches::bound_main!(benches);

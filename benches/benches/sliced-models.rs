@@ -2,7 +2,7 @@
 //! on 28×28 grey with 20 latents, and the authors' convolutions on 32×32 RGB with 64. The peers' side is
 //! benches/peers/sliced-models.py.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use variata_benches::training::Training;
 use variata_models::tch::set_num_threads;
 use variata_models::{
@@ -67,4 +67,4 @@ fn step(c: &mut Criterion) {
 }
 
 criterion_group!(benches, step);
-criterion_main!(benches);
+variata_benches::bound_main!(benches);

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use ndarray::Array2;
 use variata_benches::{given, normal};
 use variata_sliced::{Directions, Discrepancy, Distance, TwoSample};
@@ -37,4 +37,4 @@ fn sliced(c: &mut Criterion) {
 }
 
 criterion_group!(benches, sliced);
-criterion_main!(benches);
+variata_benches::bound_main!(benches);

@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use variata_benches::training::Training;
 use variata_benches::{given, spread};
 use variata_models::tch::{Kind, Tensor, set_num_threads};
@@ -84,4 +84,4 @@ fn step(c: &mut Criterion) {
 }
 
 criterion_group!(benches, step);
-criterion_main!(benches);
+variata_benches::bound_main!(benches);

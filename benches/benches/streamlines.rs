@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use ndarray::Array3;
 use variata_benches::{given, spread};
 use variata_streamlines::{Mam, ReadOptions, ShapeSimilarity, Streamlines, Tractogram, mdf_matrix};
@@ -58,4 +58,4 @@ fn streamlines(c: &mut Criterion) {
 }
 
 criterion_group!(benches, streamlines);
-criterion_main!(benches);
+variata_benches::bound_main!(benches);

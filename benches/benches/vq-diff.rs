@@ -1,7 +1,7 @@
 //! One training step of VQ-Diff, also with channels last, and of the plain autoencoder with the same networks: 16 bundles of 64 streamlines of 64 points, the
 //! sizes of the paper's code. The peers' side is benches/peers/vq-diff.py.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 use variata_benches::given;
 use variata_benches::training::MapTraining;
 use variata_models::tch::set_num_threads;
@@ -33,4 +33,4 @@ fn step(c: &mut Criterion) {
 }
 
 criterion_group!(benches, step);
-criterion_main!(benches);
+variata_benches::bound_main!(benches);

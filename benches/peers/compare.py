@@ -26,8 +26,8 @@ CRITERION = ["--warm-up-time", "1", "--measurement-time", "2", "--sample-size", 
 def environment():
     """Two threads for everybody, whatever library the threads belong to."""
     counts = {name: str(THREADS) for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    # A pool of compiling processes would run beside the measurements.
-    return {**os.environ, **counts, "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    # Each on a core of its own, as ours are. A pool of compiling processes would run beside the measurements.
+    return {**os.environ, **counts, "OMP_PROC_BIND": "true", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
 
 
 def measure_ours(crate, features, row, criterion_home):

@@ -1,5 +1,6 @@
 //! The whole command line: one table from which parsing, help and suggestions are made.
 
+use std::ffi::OsString;
 use std::fmt;
 
 /// What the user asked for.
@@ -15,7 +16,7 @@ pub(crate) enum Command {
     /// A command of the program `variata`, with its arguments.
     Program {
         command: &'static str,
-        args: Vec<String>,
+        args: Vec<OsString>,
     },
     Test {
         long: bool,
@@ -263,18 +264,21 @@ pub(crate) fn help(command: Option<&str>) -> String {
 }
 
 /// Reads the arguments after `cargo xtask`.
-pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, UsageError> {
+///
+/// Arguments of ours are text; those of the program `variata` need not be, as paths are not.
+pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+    let text = |arg: &OsString| arg.to_string_lossy().into_owned();
     let mut args = args.into_iter();
-    let Some(name) = args.next() else { return Ok(Command::Help(None)) };
+    let Some(name) = args.next().as_ref().map(text) else { return Ok(Command::Help(None)) };
     if is_help(&name) {
-        let topic = args.next().map(|name| find(&name)).transpose()?;
+        let topic = args.next().map(|name| find(&text(&name))).transpose()?;
         return Ok(Command::Help(topic.map(|spec| spec.name)));
     }
     let spec = find(&name)?;
-    let rest: Vec<String> = args.collect();
+    let rest: Vec<OsString> = args.collect();
     if spec.name == "reproduce" {
         // With a paper named, `--help` is the program's own.
-        let bare = rest.first().is_some_and(|arg| is_help(arg));
+        let bare = rest.first().is_some_and(|arg| is_help(&text(arg)));
         return Ok(if bare {
             Command::Help(Some(spec.name))
         } else {
@@ -284,6 +288,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, U
     if PROGRAM.contains(&spec.name) {
         return Ok(Command::Program { command: spec.name, args: rest });
     }
+    let rest: Vec<String> = rest.iter().map(text).collect();
     if rest.iter().any(|arg| is_help(arg)) {
         return Ok(Command::Help(Some(spec.name)));
     }
@@ -412,7 +417,7 @@ mod tests {
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "the calls are a table of literals")]
     fn check(line: &str, expect: Result<Command, UsageError>) {
-        let got = parse(line.split_whitespace().map(str::to_owned));
+        let got = parse(line.split_whitespace().map(OsString::from));
         assert!(got == expect, "{line}: {got:?}, expected {expect:?}");
     }
 
@@ -447,7 +452,7 @@ mod tests {
     #[test]
     fn commands_of_the_program_pass_everything_on() {
         let program = |command: &'static str, args: &[&str]| {
-            Ok(Command::Program { command, args: args.iter().map(|&arg| arg.to_owned()).collect() })
+            Ok(Command::Program { command, args: args.iter().map(OsString::from).collect() })
         };
         check(
             "reproduce vae --data fashion-mnist --help",
@@ -459,6 +464,20 @@ mod tests {
         check("studio --help", program("studio", &["--help"]));
         check("preset vae full", program("preset", &["vae", "full"]));
         check("help studio", Ok(Command::Help(Some("studio"))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn arguments_that_are_no_text_are_passed_on_or_refused() {
+        use std::os::unix::ffi::OsStringExt;
+        let odd = OsString::from_vec(b"/tmp/o\xff".to_vec());
+        let args = vec![OsString::from("vae"), "--out".into(), odd.clone()];
+        let line = [OsString::from("reproduce")].into_iter().chain(args.clone());
+        assert_eq!(parse(line), Ok(Command::Program { command: "reproduce", args }));
+        let refused = parse([OsString::from("tidy"), odd.clone()]).unwrap_err();
+        let given = "/tmp/o\u{fffd}".to_owned();
+        assert_eq!(refused, UsageError::UnexpectedArgument { command: "tidy", given });
+        assert!(matches!(parse([odd]), Err(UsageError::UnknownCommand { .. })));
     }
 
     #[test]
@@ -500,7 +519,7 @@ mod tests {
             "bench --rounds 0",
             Err(UsageError::BadValue { flag: "--rounds", given: given("0"), must: "a whole number ≥ 1" }),
         );
-        let shown = parse([given("benhc")]).unwrap_err().to_string();
+        let shown = parse([given("benhc").into()]).unwrap_err().to_string();
         assert!(shown.contains("did you mean `bench`?"), "{shown}");
     }
 

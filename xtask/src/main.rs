@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use flags::Command;
 
 fn main() -> ExitCode {
-    let command = match flags::parse(std::env::args().skip(1)) {
+    let command = match flags::parse(std::env::args_os().skip(1)) {
         Ok(command) => command,
         Err(error) => {
             eprintln!("error: {error}");

@@ -218,6 +218,6 @@ pub struct Checksum(pub [u8; 32]);
 
 impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&variata_files::hex(&self.0))
     }
 }

@@ -13,7 +13,7 @@ const COMPRESSED: usize = 1 << 13;
 /// What a gzip file begins with.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Why [`Content`] cannot be read.
+/// Why [`Content`], or a part of an [`Input`](crate::Input), cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The reader failed.
@@ -26,6 +26,16 @@ pub enum Failure {
         offset: u64,
         /// What the decoder says.
         reason: String,
+    },
+    /// The content ends within a part: [`Input`](crate::Input) alone says so.
+    #[error("byte {offset}: {found} bytes, {expected} were announced")]
+    Truncated {
+        /// Where the part begins.
+        offset: u64,
+        /// Its bytes.
+        expected: u64,
+        /// Those that there are.
+        found: u64,
     },
 }
 

@@ -3,6 +3,9 @@
 
 #[cfg(feature = "gzip")]
 mod content;
+mod hex;
+#[cfg(feature = "gzip")]
+mod input;
 
 use std::fs::File;
 use std::io;
@@ -10,6 +13,9 @@ use std::path::Path;
 
 #[cfg(feature = "gzip")]
 pub use content::{Content, Failure, replace_content};
+pub use hex::hex;
+#[cfg(feature = "gzip")]
+pub use input::Input;
 
 /// What names of files begin with that are not whole yet.
 pub const PARTIAL: &str = ".partial-";

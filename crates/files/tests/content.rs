@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Write};
 
-use variata_files::{Content, Failure, replace_content};
+use variata_files::{Content, Failure, Input, replace_content};
 
 fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -105,4 +105,47 @@ fn damage_is_told_from_a_reader_that_fails() {
     let Err(Failure::Io(source)) = all(torn) else { unreachable!("the reader fails") };
     assert_eq!(source.kind(), io::ErrorKind::ConnectionReset);
     assert!(Content::new(Slow(b"", false, Some(io::ErrorKind::ConnectionReset))).is_err());
+}
+
+#[test]
+fn parts_are_taken_as_announced_or_refused_with_their_place() {
+    let truncated = |offset, expected, found| move |failure: Failure| matches!(failure, Failure::Truncated { offset: o, expected: e, found: f } if [o, e, f] == [offset, expected, found]);
+    let bytes: Vec<u8> = (0..200_000u32).map(|k| k as u8).collect();
+    let zipped = packed(&bytes);
+    for (content, len, known) in
+        [(&bytes, Some(200_000), true), (&bytes, None, false), (&zipped, Some(9), false)]
+    {
+        let mut input = Input::new(&content[..], len).unwrap();
+        let mut start = [0; 3];
+        assert_eq!((input.peek(&mut start).unwrap(), start, input.position()), (3, [0, 1, 2], 0));
+        assert_eq!(input.take(150_000).unwrap(), bytes[..150_000]);
+        let mut some = [0; 10];
+        input.exact(&mut some).unwrap();
+        assert_eq!(some[..], bytes[150_000..150_010]);
+        assert_eq!((input.position(), input.rest()), (150_010, known.then_some(49_990)));
+        assert!(input.holds(49_990).is_ok() && !input.at_end().unwrap());
+        // One byte is gone with the question.
+        let left = 49_989;
+        if known {
+            assert!(input.holds(1 << 60).is_err_and(truncated(150_010, 1 << 60, left + 1)));
+            assert!(input.take(1 << 60).is_err_and(truncated(150_010, 1 << 60, left + 1)));
+        } else {
+            // Memory for what has arrived, not for what was announced.
+            assert!(input.holds(1 << 60).is_ok());
+            assert!(input.take(1 << 60).is_err_and(truncated(150_010, 1 << 60, left)));
+        }
+    }
+    let mut input = Input::new(&b"ab"[..], None).unwrap();
+    assert!(input.exact(&mut [0; 3]).is_err_and(truncated(0, 3, 2)));
+    assert!(input.at_end().unwrap());
+}
+
+#[test]
+fn a_file_knows_how_much_follows_and_one_that_is_missing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    std::fs::write(&path, [7; 5]).unwrap();
+    let mut input = Input::open(&path).unwrap();
+    assert_eq!((input.rest(), input.take(5).unwrap()), (Some(5), vec![7; 5]));
+    assert_eq!(Input::open(&folder.path().join("b")).unwrap_err().action, "open");
 }

@@ -203,7 +203,7 @@ impl CorruptionPixel for f32 {
 /// The images [batch, height, width, channels] with a corruption; other orders of the axes by permuted views.
 ///
 /// Image i draws from stream `first + i` of `seed`: the result does not depend on how a set is cut into batches or on the
-/// number of threads. Severities share their draws.
+/// number of threads. Severities share their draws, except of [`ShotNoise`](Corruption::ShotNoise), whose law takes more or fewer.
 ///
 /// # Shapes
 /// Any height and width of at least 1; 1 or 3 channels. `severity` 1 to 5.

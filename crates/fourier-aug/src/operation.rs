@@ -1,6 +1,6 @@
 //! What is done to images: the sets S, V, C and F of the paper, and operations of the user.
 
-mod action;
+pub(crate) mod action;
 pub(crate) mod color;
 pub(crate) mod spatial;
 pub(crate) mod vision;

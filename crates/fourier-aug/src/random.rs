@@ -37,6 +37,8 @@ pub(crate) fn weights_into(alpha: f64, weights: &mut [f64], rng: &mut (impl Rng 
     } else {
         // Where the law is as good as its mean, or no generator can be had, it is its mean.
         let above = Gamma::new(alpha + 1.0, 1.0).ok().filter(|_| alpha < 1e30);
+        // log U, 10⁻¹⁶ to 37 in size, over a smaller one would not be a number; one part has everything long before.
+        let alpha = alpha.max(1e-300);
         weights.fill_with(|| {
             above.as_ref().map_or(0.0, |above| {
                 let u = 1.0 - rng.random::<f64>();

@@ -3,8 +3,8 @@
 mod plane;
 mod sampler;
 
-pub(crate) use plane::CHANNELS;
 pub use plane::PlaneWave;
+pub(crate) use plane::{CHANNELS, FINITE_WAVE};
 pub use sampler::{FrequencyWeights, WaveSampler, WaveSamplerOptions};
 
 use std::f64::consts::TAU;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use variata_datasets::{Batch, Loader, LoaderOptions, SplitOptions, Splits, digits};
 use variata_models::nn::Linear;
 use variata_models::tch::{Device, Kind, Tensor};
-use variata_models::train::{RealFileSystem, StepContext, TrainConfig, Trainable, Trainer};
+use variata_models::train::{CheckpointStore, RealFileSystem, StepContext, TrainConfig, Trainable, Trainer};
 use variata_models::{Error, Init, Noise, Objective, Parameters, Term};
 use variata_torch_bridge::tensor_from_array;
 
@@ -58,11 +58,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let validation = Loader::new(data, splits.validation, LoaderOptions::default())?;
     let model = LinearAutoencoder::new(64, 8, 0)?;
     let config = TrainConfig { epochs: 20, ..TrainConfig::default() };
-    let outcome =
-        Trainer::<_, RealFileSystem>::new(&model, &train, config, 0).validation(&validation).run()?;
+    // A folder of your own keeps the checkpoints; run again, the training goes on from the newest.
+    let folder = tempfile::tempdir()?;
+    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let outcome = Trainer::new(&model, &train, config, 0)
+        .validation(&validation)
+        .checkpoints(&store, "linear, 8 codes, seed 0")
+        .run()?;
     for record in outcome.history.iter().step_by(5) {
         let error = record.validation("squared_error").unwrap_or(f64::NAN);
         println!("epoch {:2}: squared error of an image {error:.2}", record.epoch);
     }
+    let later = LinearAutoencoder::new(64, 8, 1)?;
+    later.parameters.load(folder.path())?;
+    println!("loaded: {} numbers", later.parameters.count());
     Ok(())
 }

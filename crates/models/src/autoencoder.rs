@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 use variata_datasets::Batch;
-use variata_torch_bridge::{autocast_bf16, channels_last};
 
 use crate::nn::{Decoder, Encoder, Pass};
 use crate::observation::ObservationModel;
@@ -161,14 +160,6 @@ impl Autoencoder {
         }
     }
 
-    /// What a network gives, in f32.
-    fn run(&self, network: impl FnOnce() -> Tensor) -> Result<Tensor, Error> {
-        if !self.config.compute.bf16 {
-            return Ok(network());
-        }
-        Ok(autocast_bf16(self.device(), network)?.to_kind(Kind::Float))
-    }
-
     /// Images [batch, channels, height, width] to codes.
     ///
     /// # Errors
@@ -195,8 +186,9 @@ impl Autoencoder {
             });
         }
         self.check_condition(size[0], condition)?;
-        let x = if self.config.compute.channels_last { channels_last(x)? } else { x.shallow_clone() };
-        let features = self.run(|| self.encoder.forward(&x, condition, pass))?;
+        let compute = self.config.compute;
+        let x = compute.laid_out(x)?;
+        let features = compute.run(self.device(), || self.encoder.forward(&x, condition, pass))?;
         Ok(Encoding { code: self.bottleneck.forward(&features)? })
     }
 
@@ -230,7 +222,8 @@ impl Autoencoder {
             None => z.shallow_clone(),
         };
         // Planes one after the other, also of a network with channels last: a factor is read faster so.
-        let output = self.run(|| self.decoder.forward(&input, pass))?.contiguous();
+        let output =
+            self.config.compute.run(self.device(), || self.decoder.forward(&input, pass))?.contiguous();
         Ok(self.observation.observe(&output, frozen))
     }
 

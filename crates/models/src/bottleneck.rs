@@ -12,6 +12,7 @@ use crate::{Error, Init, Path};
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum BottleneckConfig {
     /// The code is the encoder's output.
+    #[serde(deserialize_with = "crate::config::nothing_else")]
     Deterministic,
     /// q(z|x) = N(μ(x), diag e^s(x)), z = μ + e^(s/2) ⊙ ε.
     Gaussian {
@@ -46,16 +47,12 @@ impl Default for BottleneckConfig {
 impl BottleneckConfig {
     pub(crate) fn check(&self) -> Result<(), Error> {
         match *self {
-            Self::Gaussian { log_variance_bound: b } if !(b > 0.0 && b <= 80.0) => Err(Error::Config {
-                setting: "log_variance_bound",
-                value: b.to_string(),
-                must: "in (0, 80]: e^80 is still finite in f32".into(),
-            }),
-            Self::GaussianSoftplus { floor } if !(1e-20..=1.0).contains(&floor) => Err(Error::Config {
-                setting: "floor",
-                value: floor.to_string(),
-                must: "in [1e-20, 1]".into(),
-            }),
+            Self::Gaussian { log_variance_bound: b } if !(b > 0.0 && b <= 80.0) => {
+                Err(Error::config("log_variance_bound", b, "in (0, 80]: e^80 is still finite in f32"))
+            }
+            Self::GaussianSoftplus { floor } if !(1e-20..=1.0).contains(&floor) => {
+                Err(Error::config("floor", floor, "in [1e-20, 1]"))
+            }
             _ => Ok(()),
         }
     }

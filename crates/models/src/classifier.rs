@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use tch::{CModule, Device, Kind, Tensor};
 use variata_datasets::Batch;
 use variata_distributions::torch::jensen_shannon_batch;
-use variata_torch_bridge::{autocast_bf16, channels_last};
 
+use crate::error::check_number;
 use crate::nn::{Encoder, Linear, Pass};
 use crate::train::{StepContext, Trainable, checkpoint};
 use crate::{
@@ -58,16 +58,9 @@ impl ClassifierConfig {
     fn check(&self, image: ImageShape) -> Result<(), Error> {
         image.check()?;
         self.architecture.check(image)?;
-        for (setting, value, ok, must) in [
-            ("shift", self.shift, true, "finite"),
-            ("scale", self.scale, self.scale > 0.0, "finite and > 0"),
-            ("consistency", self.consistency, self.consistency >= 0.0, "finite and >= 0"),
-        ] {
-            if !(ok && value.is_finite()) {
-                return Err(Error::Config { setting, value: value.to_string(), must: must.into() });
-            }
-        }
-        Ok(())
+        check_number("shift", self.shift, true, "finite")?;
+        check_number("scale", self.scale, self.scale > 0.0, "finite and > 0")?;
+        check_number("consistency", self.consistency, self.consistency >= 0.0, "finite and >= 0")
     }
 }
 
@@ -251,12 +244,8 @@ impl Classifier {
             (0.0, 1.0) => x.shallow_clone(),
             (shift, scale) => (x - shift) / scale,
         };
-        let x = if self.config.compute.channels_last { channels_last(&x)? } else { x };
-        if self.config.compute.bf16 {
-            let features = autocast_bf16(self.device(), || self.network.forward(&x, None, pass))?;
-            return Ok(features.to_kind(Kind::Float));
-        }
-        Ok(self.network.forward(&x, None, pass))
+        let x = self.config.compute.laid_out(&x)?;
+        self.config.compute.run(self.device(), || self.network.forward(&x, None, pass))
     }
 
     /// Logits [batch, classes].

@@ -1,7 +1,10 @@
 //! What a model is made of, as a preset file says it.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use tch::{Device, Kind, Tensor};
+use variata_torch_bridge::{autocast_bf16, channels_last};
 
+use crate::error::check_number;
 use crate::train::Constraint;
 use crate::{BottleneckConfig, Error, ObservationConfig, RegularizerConfig};
 
@@ -32,11 +35,7 @@ impl ImageShape {
         if self.dims().iter().all(|&n| (1..=65_536).contains(&n)) {
             return Ok(());
         }
-        Err(Error::Config {
-            setting: "image shape",
-            value: format!("{:?}", self.dims()),
-            must: "1 to 65536 on each axis".into(),
-        })
+        Err(Error::config("image shape", format!("{:?}", self.dims()), "1 to 65536 on each axis"))
     }
 }
 
@@ -79,6 +78,14 @@ pub enum Architecture {
     },
 }
 
+/// What a table says of a variant without fields, beside its kind: nothing. serde itself accepts anything there.
+pub(crate) fn nothing_else<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    Nothing::deserialize(deserializer).map(|Nothing {}| ())
+}
+
 /// A number, or a list of them.
 fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
     #[derive(Deserialize)]
@@ -102,30 +109,22 @@ impl Default for Architecture {
 impl Architecture {
     pub(crate) fn check(&self, image: ImageShape) -> Result<(), Error> {
         let width = |setting, n: i64| {
-            if (1..=1_048_576).contains(&n) {
-                Ok(())
-            } else {
-                Err(Error::Config { setting, value: n.to_string(), must: "in 1..=1048576".into() })
-            }
+            let fits = (1..=1_048_576).contains(&n);
+            if fits { Ok(()) } else { Err(Error::config(setting, n, "in 1..=1048576")) }
         };
         match self {
             Self::Mlp { hidden } => hidden.iter().try_for_each(|&n| width("hidden", n)),
             Self::Residual { widths } if widths.is_empty() => {
-                Err(Error::Config { setting: "widths", value: "none".into(), must: "at least one".into() })
+                Err(Error::config("widths", "none", "at least one"))
             }
             Self::Residual { widths } => widths.iter().try_for_each(|&n| width("widths", n)),
-            Self::WideResidual { depth, widen } => {
-                let config = |setting, value: i64, must: &str| {
-                    Err(Error::Config { setting, value: value.to_string(), must: must.into() })
-                };
-                match (*depth, *widen) {
-                    (d, _) if !(10..=10_000).contains(&d) || d % 6 != 4 => {
-                        config("depth", d, "6n + 4 in 10..=10000")
-                    }
-                    (_, w) if !(1..=4096).contains(&w) => config("widen", w, "in 1..=4096"),
-                    _ => Ok(()),
+            Self::WideResidual { depth, widen } => match (*depth, *widen) {
+                (d, _) if !(10..=10_000).contains(&d) || d % 6 != 4 => {
+                    Err(Error::config("depth", d, "6n + 4 in 10..=10000"))
                 }
-            }
+                (_, w) if !(1..=4096).contains(&w) => Err(Error::config("widen", w, "in 1..=4096")),
+                _ => Ok(()),
+            },
             Self::Conv2x2 { channels, hidden } => {
                 width("channels", *channels)?;
                 width("hidden", *hidden)?;
@@ -133,11 +132,9 @@ impl Architecture {
                 if fits(image.height) && fits(image.width) {
                     return Ok(());
                 }
-                Err(Error::Config {
-                    setting: "image shape",
-                    value: format!("{}×{}", image.height, image.width),
-                    must: "even on both sides, and at least 8, for convolutions 2×2".into(),
-                })
+                let size = format!("{}×{}", image.height, image.width);
+                let must = "even on both sides, and at least 8, for convolutions 2×2";
+                Err(Error::config("image shape", size, must))
             }
             Self::Conv { channels, hidden } => {
                 hidden.iter().try_for_each(|&n| width("hidden", n))?;
@@ -147,14 +144,11 @@ impl Architecture {
                     (h, w) = (h / 2, w / 2);
                 }
                 if channels.is_empty() || h == 0 || w == 0 {
-                    return Err(Error::Config {
-                        setting: "channels",
-                        value: format!("{} convolutions", channels.len()),
-                        must: format!(
-                            "at least 1 and few enough to halve {}×{} each time",
-                            image.height, image.width
-                        ),
-                    });
+                    let must = format!(
+                        "at least 1 and few enough to halve {}×{} each time",
+                        image.height, image.width
+                    );
+                    return Err(Error::config("channels", format!("{} convolutions", channels.len()), must));
                 }
                 Ok(())
             }
@@ -238,6 +232,21 @@ pub struct ComputeConfig {
     pub bf16: bool,
 }
 
+impl ComputeConfig {
+    /// An image as the networks want it in memory.
+    pub(crate) fn laid_out(self, x: &Tensor) -> Result<Tensor, Error> {
+        Ok(if self.channels_last { channels_last(x)? } else { x.shallow_clone() })
+    }
+
+    /// What a network gives, in f32.
+    pub(crate) fn run(self, device: Device, network: impl FnOnce() -> Tensor) -> Result<Tensor, Error> {
+        if !self.bf16 {
+            return Ok(network());
+        }
+        Ok(autocast_bf16(device, network)?.to_kind(Kind::Float))
+    }
+}
+
 /// An autoencoder, put together from parts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -291,11 +300,7 @@ impl AutoencoderConfig {
         self.bottleneck.check()?;
         self.observation.check()?;
         if !(1..=65_536).contains(&self.latent) {
-            return Err(Error::Config {
-                setting: "latent",
-                value: self.latent.to_string(),
-                must: "in 1..=65536".into(),
-            });
+            return Err(Error::config("latent", self.latent, "in 1..=65536"));
         }
         for constraint in [self.kl.constraint, self.entropy.and_then(|e| e.constraint)].into_iter().flatten()
         {
@@ -309,37 +314,21 @@ impl AutoencoderConfig {
         }
         for (setting, value) in [("distortion_weight", self.distortion_weight), ("kl.weight", self.kl.weight)]
         {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(Error::Config {
-                    setting,
-                    value: value.to_string(),
-                    must: "finite and >= 0".into(),
-                });
-            }
+            check_number(setting, value, value >= 0.0, "finite and >= 0")?;
         }
         Ok(())
     }
 
     fn check_entropy(&self, entropy: &EntropyConfig) -> Result<(), Error> {
-        let refuse =
-            |setting, value: String, must: &str| Err(Error::Config { setting, value, must: must.into() });
-        if !entropy.weight.is_finite() {
-            return refuse("entropy.weight", entropy.weight.to_string(), "finite");
-        }
+        check_number("entropy.weight", entropy.weight, true, "finite")?;
         let observation = self.observation;
         if matches!(observation, ObservationConfig::Bernoulli | ObservationConfig::SquaredError) {
-            return refuse(
-                "entropy",
-                "a term".into(),
-                "left out for an observation model that is no normal distribution",
-            );
+            let must = "left out for an observation model that is no normal distribution";
+            return Err(Error::config("entropy", "a term", must));
         }
         if entropy.origin == EntropyOrigin::Floor && observation.fixed_diagonal().is_none() {
-            return refuse(
-                "entropy.origin",
-                "floor".into(),
-                "zero, unless the low-rank normal has a fixed diagonal",
-            );
+            let must = "zero, unless the low-rank normal has a fixed diagonal";
+            return Err(Error::config("entropy.origin", "floor", must));
         }
         Ok(())
     }

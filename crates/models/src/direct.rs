@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 use variata_datasets::Batch;
 
+use crate::error::check_number;
 use crate::train::{StepContext, Trainable};
 use crate::{Error, ImageShape, Init, Noise, Objective, Observation, Parameters, Term};
 
@@ -44,14 +45,10 @@ impl DirectNormal {
         device: Device,
     ) -> Result<Self, Error> {
         image.check()?;
-        let refuse =
-            |setting, value: String, must: &str| Err(Error::Config { setting, value, must: must.into() });
         if !(1..=4096).contains(&rank) {
-            return refuse("rank", rank.to_string(), "in 1..=4096");
+            return Err(Error::config("rank", rank, "in 1..=4096"));
         }
-        if !(1e-12..=1e6).contains(&variance) {
-            return refuse("variance", variance.to_string(), "in [1e-12, 1e6]");
-        }
+        check_number("variance", variance, (1e-12..=1e6).contains(&variance), "in [1e-12, 1e6]")?;
         let mut parameters = Parameters::new(Noise::new(seed), device);
         let mut root = parameters.root();
         let mean = root.parameter("mean", &[image.numel()], Init::Constant(0.5))?;

@@ -39,12 +39,13 @@ pub enum Error {
     /// A conditional model was called without labels, or an unconditional one with.
     #[error("{0}")]
     Condition(&'static str),
-    /// A term of the objective is NaN or infinite; the run stops here and keeps its last good checkpoint.
+    /// A term of the objective, its gradient or a parameter is NaN or infinite; the run stops here and keeps its last good checkpoint.
     #[error("term `{term}` is {value} at step {step}")]
     NonFinite {
-        /// Name of the term.
+        /// Name of the term; `gradient`, with its norm; or name of the parameter.
         term: String,
-        /// The step, counted from 0.
+        /// The step, counted from 0, at the latest: gradient and parameters are looked at where a checkpoint would be written, and where a
+        /// term shows them.
         step: u64,
         /// The value found.
         value: f64,
@@ -117,4 +118,20 @@ pub enum Error {
         /// First line of libtorch's message.
         message: String,
     },
+}
+
+impl Error {
+    /// A setting with a value that it must not have.
+    pub(crate) fn config(
+        setting: &'static str,
+        value: impl std::fmt::Display,
+        must: impl Into<String>,
+    ) -> Self {
+        Self::Config { setting, value: value.to_string(), must: must.into() }
+    }
+}
+
+/// Refuses a number that is not finite, or not as it must be.
+pub(crate) fn check_number(setting: &'static str, value: f64, ok: bool, must: &str) -> Result<(), Error> {
+    if ok && value.is_finite() { Ok(()) } else { Err(Error::config(setting, value, must)) }
 }

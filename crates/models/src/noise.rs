@@ -22,6 +22,11 @@ pub enum Purpose {
     Revival,
 }
 
+/// FNV-1a, 64 bit, of numbers.
+pub(crate) fn fnv1a(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0xcbf2_9ce4_8422_2325, |hash, n| (hash ^ n).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// Numbers of `n` rows of which the first is `first`.
 pub(crate) fn rows_from(first: u64, n: i64) -> std::ops::Range<u64> {
     first..first.saturating_add(n.max(0).unsigned_abs())

@@ -4,6 +4,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Tensor};
 
+use crate::noise::fnv1a;
 use crate::{Error, Noise, Purpose};
 
 /// How a parameter starts.
@@ -72,6 +73,15 @@ impl Parameters {
         self.device
     }
 
+    /// Takes the values of a checkpoint file, or of the newest whole one of a folder: those of the best validation of a run that
+    /// keeps it, else the last. The file holds the same parameters, by name, in the same shapes.
+    ///
+    /// # Errors
+    /// The file cannot be read, is damaged, or is another model's; the parameters are then as they were.
+    pub fn load(&self, path: &std::path::Path) -> Result<(), Error> {
+        crate::train::checkpoint::read(path)?.restore_model(self)
+    }
+
     /// The place under which to make the first parameters.
     pub fn root(&mut self) -> Path<'_> {
         Path { parameters: self, prefix: String::new() }
@@ -94,20 +104,26 @@ impl Parameters {
 
     fn add(&mut self, name: String, shape: &[i64], init: Init, trained: bool) -> Result<Tensor, Error> {
         if let Some(n) = shape.iter().find(|n| **n < 0) {
-            return Err(Error::Config { setting: "shape", value: n.to_string(), must: ">= 0".into() });
+            return Err(Error::config("shape", n, ">= 0"));
         }
-        let n = shape.iter().product::<i64>() as usize;
-        let mut rng = self.noise.stream(Purpose::Init, hash(&name), 0);
-        let data: Vec<f32> = match init {
-            Init::Constant(c) => vec![c as f32; n],
-            Init::Normal(sd) => (0..n)
-                .map(|_| {
-                    let z: f64 = StandardNormal.sample(&mut rng);
-                    (sd * z) as f32
-                })
-                .collect(),
-            Init::Uniform(a) => (0..n).map(|_| (a * (2.0 * rng.random::<f64>() - 1.0)) as f32).collect(),
+        let n = shape.iter().try_fold(1usize, |n, &axis| n.checked_mul(usize::try_from(axis).ok()?));
+        let mut data: Vec<f32> = Vec::new();
+        let Some(n) = n.filter(|&n| data.try_reserve_exact(n).is_ok()) else {
+            let must = format!("small enough for `{name}` to be in memory");
+            return Err(Error::config("shape", format!("{shape:?}"), must));
         };
+        // A fixed map from names to streams.
+        let mut rng = self.noise.stream(Purpose::Init, fnv1a(name.bytes().map(u64::from)), 0);
+        match init {
+            Init::Constant(c) => data.resize(n, c as f32),
+            Init::Normal(sd) => data.extend((0..n).map(|_| {
+                let z: f64 = StandardNormal.sample(&mut rng);
+                (sd * z) as f32
+            })),
+            Init::Uniform(a) => {
+                data.extend((0..n).map(|_| (a * (2.0 * rng.random::<f64>() - 1.0)) as f32));
+            }
+        }
         let size: Vec<usize> = shape.iter().map(|&n| n as usize).collect();
         let mut tensor = variata_torch_bridge::tensor_from_slice(&data, &size)?.to_device(self.device);
         if self.channels_last && size.len() == 4 {
@@ -147,7 +163,7 @@ impl Path<'_> {
     /// A trained parameter.
     ///
     /// # Errors
-    /// The name is taken, a size is negative, or libtorch cannot allocate.
+    /// The name is taken, a size is negative, or memory does not hold so many numbers.
     pub fn parameter(&mut self, name: &str, shape: &[i64], init: Init) -> Result<Tensor, Error> {
         let full = self.full(name);
         self.parameters.add(full, shape, init, true)
@@ -174,9 +190,4 @@ impl Path<'_> {
     fn full(&self, name: &str) -> String {
         if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
     }
-}
-
-/// FNV-1a, 64 bit: a fixed map from names to streams.
-fn hash(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 use variata_sliced::{CramerWold, Directions, Discrepancy, Distance, Estimator, Loss, Mmd, TwoSample, torch};
 
+use crate::error::check_number;
 use crate::{Error, Noise, Purpose, Term};
 
 /// The prior of codes, from which images are drawn.
@@ -89,10 +90,7 @@ impl Prior {
             Self::Uniform { half_width } => ("regularizer.prior.half_width", half_width),
             Self::Ball { radius } => ("regularizer.prior.radius", radius),
         };
-        if (1e-6..=1e6).contains(&value) {
-            return Ok(());
-        }
-        Err(Error::Config { setting, value: value.to_string(), must: "in [1e-6, 1e6]".into() })
+        check_number(setting, value, (1e-6..=1e6).contains(&value), "in [1e-6, 1e6]")
     }
 }
 
@@ -152,9 +150,11 @@ pub enum LatentDistance {
         directions: usize,
     },
     /// The squared Cramér–Wold distance over all directions in closed form, with the exact mean over the sphere: CWAE.
+    #[serde(deserialize_with = "crate::config::nothing_else")]
     CramerWold,
     /// Biased squared maximum mean discrepancy to as many fresh draws of the prior, with the inverse multiquadrics of WAE-MMD:
     /// the biased one has a logarithm and is defined for a batch of one.
+    #[serde(deserialize_with = "crate::config::nothing_else")]
     Mmd,
 }
 
@@ -168,6 +168,7 @@ fn default_directions() -> usize {
 pub enum Cost {
     /// log d: no weight to choose. Source: paper sliced, eq. 2.
     #[default]
+    #[serde(deserialize_with = "crate::config::nothing_else")]
     Log,
     /// λ d. Source: paper sliced, eq. 1.
     Weight {
@@ -204,25 +205,20 @@ impl RegularizerConfig {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.prior.check()?;
-        let refuse =
-            |setting, value: String, must: &str| Err(Error::Config { setting, value, must: must.into() });
         if let LatentDistance::Sliced { directions, .. } | LatentDistance::SlicedToDraws { directions } =
             self.distance
             && !(1..=1_000_000).contains(&directions)
         {
-            return refuse("regularizer.distance.directions", directions.to_string(), "in 1..=1000000");
+            return Err(Error::config("regularizer.distance.directions", directions, "in 1..=1000000"));
         }
         let draws = matches!(self.distance, LatentDistance::SlicedToDraws { .. } | LatentDistance::Mmd);
         if !draws && !matches!(self.prior, Prior::Normal { .. }) {
-            return refuse(
-                "regularizer.prior",
-                format!("{:?}", self.prior),
-                "normal for a distance that draws nothing from the prior",
-            );
+            let must = "normal for a distance that draws nothing from the prior";
+            return Err(Error::config("regularizer.prior", format!("{:?}", self.prior), must));
         }
         match self.cost {
             Cost::Weight { lambda } if !(lambda >= 0.0 && lambda.is_finite()) => {
-                refuse("regularizer.cost.lambda", lambda.to_string(), "finite and >= 0")
+                Err(Error::config("regularizer.cost.lambda", lambda, "finite and >= 0"))
             }
             _ => Ok(()),
         }

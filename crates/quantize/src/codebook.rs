@@ -188,7 +188,7 @@ impl<T: Compute> Codebook<T> {
         Ok((indices, distances))
     }
 
-    /// The codes of some indices: `[N]` → [N, D], the very bits of the codebook.
+    /// The codes [N, D] of N indices, in an array of any shape: the very bits of the codebook.
     ///
     /// # Errors
     /// [`Error::Index`] with the first index that is not less than K.
@@ -263,7 +263,15 @@ pub(crate) fn check_row<S: Sample>(
     Ok(())
 }
 
+/// From this sum on the squares of numbers keep their digits.
+pub(crate) const LEAST_SQUARE: f64 = 1e-280;
+
 /// Whether the squares of the numbers keep their digits.
 pub(crate) fn has_direction(numbers: impl Iterator<Item = f64>) -> bool {
-    numbers.map(|v| v * v).sum::<f64>() >= 1e-280
+    numbers.map(|v| v * v).sum::<f64>() >= LEAST_SQUARE
+}
+
+/// Whether the numbers are 0, or so small that they have no direction; NaN is neither.
+pub(crate) fn is_nothing(numbers: impl Iterator<Item = f64>) -> bool {
+    numbers.map(|v| v * v).sum::<f64>() < LEAST_SQUARE
 }

@@ -1,6 +1,6 @@
 //! Finite scalar quantisation: each dimension rounded to a few levels, no codebook to collapse.
 
-use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2};
+use ndarray::{Array1, Array2, ArrayRef, ArrayRef2, Dimension};
 use variata_distributions::lanes::{Compute, Sample};
 use variata_distributions::{ArgumentError, check};
 
@@ -76,6 +76,11 @@ impl Fsq {
         self.count
     }
 
+    /// The number of dimensions D.
+    pub fn dimensions(&self) -> usize {
+        self.levels.len()
+    }
+
     /// Shift, half width and offset of a dimension.
     pub(crate) fn bound(level: usize) -> (f64, f64, f64) {
         let half = (level - 1) as f64 * (1.0 + MARGIN) / 2.0;
@@ -141,11 +146,11 @@ impl Fsq {
         Ok(grad)
     }
 
-    /// The quantised vectors [N, D] of indices `[N]`.
+    /// The quantised vectors [N, D] of N indices, in an array of any shape.
     ///
     /// # Errors
     /// [`Error::Index`] with the first index that is not less than the number of codes.
-    pub fn decode<T: Compute>(&self, indices: &ArrayRef1<usize>) -> Result<Array2<T>, Error> {
+    pub fn decode<T: Compute>(&self, indices: &ArrayRef<usize, impl Dimension>) -> Result<Array2<T>, Error> {
         let mut output = Array2::from_elem((indices.len(), self.levels.len()), T::ZERO);
         for (position, (&index, mut row)) in indices.iter().zip(output.rows_mut()).enumerate() {
             if index >= self.count {

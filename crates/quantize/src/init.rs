@@ -100,7 +100,7 @@ impl<T: Compute> Codebook<T> {
     /// proportion to its distance from the codes so far. Once every row is a code, rows occur again.
     ///
     /// # Errors
-    /// [`Error::Argument`] if there are no rows or K is not the number of codes of a codebook, [`Error::Row`] for a row that no codebook
+    /// [`Error::Argument`] if there are no rows or no dimensions or K is not the number of codes of a codebook, [`Error::Row`] for a row that no codebook
     /// may hold.
     pub fn k_means_plus_plus<S: Sample<Compute = T>>(
         data: &ArrayRef2<S>,
@@ -110,7 +110,8 @@ impl<T: Compute> Codebook<T> {
     ) -> Result<Self, Error> {
         check_rows("data", data, metric)?;
         let (rows, depth) = data.dim();
-        check::scalar("rows of data", rows as f64, "at least 1", rows > 0 && depth > 0)?;
+        check::scalar("rows of data", rows as f64, "at least 1", rows > 0)?;
+        check::scalar("dimensions of data", depth as f64, "at least 1", depth > 0)?;
         check::scalar("codes", codes as f64, "from 1 to 16777216", (1..=1 << 24).contains(&codes))?;
         let data = data.map(|v| v.compute()).as_standard_layout().into_owned();
         let row = |i: usize| data.row(i).to_slice().unwrap_or_default();

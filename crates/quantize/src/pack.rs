@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use ndarray::Array2;
+use pulp::Simd;
 use variata_distributions::lanes::{Compute, Sample, step, transpose, widest};
 
 use crate::codebook::Metric;
@@ -29,6 +30,12 @@ pub(crate) fn largest<T: Compute>() -> f64 {
 /// Rows per task: whole panels, which fit into the second-level cache.
 pub(crate) fn task_rows(depth: usize) -> usize {
     (TASK / depth.max(1) / ROWS).clamp(1, 64) * ROWS
+}
+
+/// Elements in a vector.
+#[inline(always)]
+pub(crate) fn lanes<T: Compute, V: Simd>() -> usize {
+    ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1)
 }
 
 /// Codes [group][dimension][step], centred, scaled and negated, with what is added to −z·e.
@@ -75,6 +82,8 @@ impl<T: Compute> Packed<T> {
             }
             ids.push(k);
         }
+        // The keys are twice the size of an f32 codebook: they go before its copy is made.
+        drop(seen);
         twins.sort_unstable();
         let centre: Vec<T> = if cosine {
             vec![T::ZERO; depth]
@@ -156,6 +165,22 @@ impl<T: Compute> Packed<T> {
         let (product, depth) = (norm * self.reach, self.depth as f64);
         // 1 % for powers of 1 + u and the rounding of the norm.
         2.02 * T::UNIT_ROUNDOFF * ((depth + 4.0) * product + (depth + 3.0) * self.half_square)
+    }
+
+    /// How much of a [`doubt`](Self::doubt) each packed code has by itself, as (per norm of the vector, and beside that): codes that
+    /// are near the centre are told apart though another one is far out.
+    pub(crate) fn doubts(&self) -> impl Iterator<Item = (f64, f64)> {
+        let depth = self.depth as f64;
+        // Norms whose squares are no normal numbers count as this.
+        let tiny = if T::SINGLE { 1e-18 } else { 1e-150 };
+        let cosine = self.half_square == 0.0;
+        self.bias.iter().map(move |bias| {
+            let norm = if cosine { self.reach } else { (2.0 * bias.to_f64()).sqrt() + tiny };
+            let half_square = if cosine { 0.0 } else { 0.5 * norm * norm };
+            // 1 % as there, and one rounding more: that of the score's bounds.
+            let unit = 1.01 * T::UNIT_ROUNDOFF;
+            (unit * (depth + 5.0) * norm, unit * (depth + 4.0) * half_square)
+        })
     }
 
     /// Rows [rows, depth] into panels [panel][dimension][row], and the norms of what is packed. `panels` and `norms` are

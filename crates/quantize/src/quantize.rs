@@ -6,7 +6,7 @@ use variata_distributions::lanes::{Compute, Sample, widest};
 use variata_distributions::parallel::for_each;
 
 use crate::clusters::Clusters;
-use crate::codebook::{Codebook, check_rows};
+use crate::codebook::{Codebook, Metric, check_rows, is_nothing};
 use crate::error::Error;
 use crate::exact;
 use crate::search::Blocks;
@@ -16,6 +16,7 @@ const TASK: usize = 512;
 
 /// How the gradient of the quantised vectors reaches the vectors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Estimator {
     /// Unchanged (van den Oord et al. 2017).
@@ -115,6 +116,35 @@ impl<T: Compute> Codebook<T> {
     }
 }
 
+impl<T: Compute> Codebook<T> {
+    /// [`quantize`](Self::quantize) of what other codes left of vectors: under the cosine metric all codes are as near to a row that
+    /// is 0, which gets the first.
+    pub(crate) fn quantize_rest<S: Sample<Compute = T>>(
+        &self,
+        rest: &ArrayRef2<S>,
+    ) -> Result<Quantized<T>, Error> {
+        let fits = self.metric() == Metric::Cosine && rest.ncols() == self.dimensions();
+        let nothing = |row: &usize| is_nothing(rest.row(*row).iter().map(|v| v.compute().to_f64()));
+        let none: Vec<usize> = (0..rest.nrows()).filter(|row| fits && nothing(row)).collect();
+        if none.is_empty() {
+            return self.quantize(rest);
+        }
+        // The first code finds itself; what it is away from 0 is what the loss lacks then.
+        let mut known = rest.map(|v| v.compute());
+        let mut missing = 0.0;
+        for &row in &none {
+            for (v, e) in known.row_mut(row).iter_mut().zip(self.code(0)) {
+                let gap = v.to_f64() - e.to_f64();
+                missing += gap * gap;
+                *v = *e;
+            }
+        }
+        let mut quantized = self.quantize(&known)?;
+        quantized.loss += mean(missing, rest.len());
+        Ok(quantized)
+    }
+}
+
 /// 0/0 is 0.
 pub(crate) fn mean(sum: f64, count: usize) -> f64 {
     if count == 0 { 0.0 } else { sum / count as f64 }
@@ -144,7 +174,7 @@ impl<T: Compute> Quantized<T> {
         check::shape("output", upstream.output.shape(), &[rows, depth])?;
         check::scalar("codebook", upstream.codebook, "finite", upstream.codebook.is_finite())?;
         check::scalar("commitment", upstream.commitment, "finite", upstream.commitment.is_finite())?;
-        check_rows("output", upstream.output, crate::Metric::SquaredEuclidean)?;
+        check_rows("output", upstream.output, Metric::SquaredEuclidean)?;
         let clusters = Clusters::of(codebook, z, &self.indices, false)?;
         let scale = mean(2.0, rows * depth);
         let mut codes = codebook.codes().clone();

@@ -13,7 +13,8 @@ use crate::quantize::{Estimator, Quantized, Upstream};
 /// ```text
 /// r₁ = z,   rᵢ₊₁ = rᵢ − eᵢ(rᵢ),   output = Σ eᵢ
 /// ```
-/// Source: Zeghidour et al. 2021 (SoundStream), algorithm 1.
+/// Source: Zeghidour et al. 2021 (SoundStream), algorithm 1. A stage under the cosine metric for which nothing is left, rᵢ = 0, takes its
+/// first code: all are as near.
 ///
 /// ```
 /// use ndarray::array;
@@ -116,7 +117,7 @@ impl<T: Compute> Residual<T> {
         let mut indices = Array2::zeros((z.nrows(), stages));
         let (mut losses, mut parts) = (Vec::new(), Vec::new());
         for (i, stage) in self.stages[..stages].iter().enumerate() {
-            let part = stage.quantize(&rest)?;
+            let part = if i == 0 { stage.quantize(&rest) } else { stage.quantize_rest(&rest) }?;
             let mut next = rest.clone();
             next.zip_mut_with(&part.output, |r, e| *r = *r - *e);
             output.zip_mut_with(&part.output, |sum, e| *sum = *sum + *e);

@@ -1,5 +1,8 @@
 //! New values for dead codes.
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
 use ndarray::{Array2, ArrayRef2, ArrayView1};
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
@@ -14,6 +17,7 @@ use crate::usage::Usage;
 
 /// Where a dead code begins anew. Nothing is revived unless it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Revival {
     /// At rows drawn from the batch, different ones as long as there are enough (Williams et al. 2020; Dhariwal et al. 2020).
@@ -90,8 +94,11 @@ impl<T: Compute> Codebook<T> {
         changed.dedup();
         if let Some(ema) = ema {
             // What a crowded code holds is shared, anything else begins anew.
-            let shared = |index: &usize| splits.iter().any(|(from, to)| from == index || to == index);
-            changed.iter().filter(|index| !shared(index)).for_each(|&index| ema.reset(&next, index));
+            if splits.is_empty() {
+                for &index in &changed {
+                    ema.reset(&next, index);
+                }
+            }
             for &(from, to) in &splits {
                 ema.split(&next, from, to);
             }
@@ -121,7 +128,7 @@ impl<T: Compute> Codebook<T> {
                 .collect());
         }
         // Distances from the codes that live.
-        let alive: Vec<usize> = (0..self.count()).filter(|k| !dead.contains(k)).collect();
+        let alive: Vec<usize> = (0..self.count()).filter(|k| dead.binary_search(k).is_err()).collect();
         let mut distances = if alive.is_empty() {
             ndarray::Array1::from_elem(rows, f64::INFINITY)
         } else {
@@ -146,17 +153,17 @@ impl<T: Compute> Codebook<T> {
         usage: &Usage,
         rng: &mut impl Rng,
     ) -> Result<Vec<(usize, usize)>, Error> {
-        let mut counts: Vec<f64> = usage.counts().iter().map(|&n| n as f64).collect();
-        for &k in dead {
-            counts[k] = 0.0;
-        }
+        // Of equal counts the first code's is the largest.
+        let mut counts: BinaryHeap<Count> = (usage.counts().iter().enumerate())
+            .filter(|(k, _)| dead.binary_search(k).is_err())
+            .map(|(k, &n)| Count(n as f64, k))
+            .collect();
         let mut pairs = Vec::with_capacity(dead.len());
         for &to in dead {
-            let from = (1..counts.len()).fold(0, |best, k| if counts[k] > counts[best] { k } else { best });
-            if counts[from] == 0.0 {
+            let Some(Count(count, from)) = counts.pop().filter(|count| count.0 > 0.0) else {
                 // Nobody has vectors to share.
                 break;
-            }
+            };
             let code: Vec<f64> = self.code(from).iter().map(|v| v.to_f64()).collect();
             let size = (code.iter().map(|v| v * v).sum::<f64>() / code.len() as f64).sqrt();
             let step = spread * if size > 0.0 { size } else { 1.0 };
@@ -165,11 +172,28 @@ impl<T: Compute> Codebook<T> {
                 let moved: Vec<T> = code.iter().zip(&noise).map(|(v, g)| T::from_f64(v + sign * g)).collect();
                 self.set_code(index, &ArrayView1::from(&moved))?;
             }
-            counts[from] *= 0.5;
-            counts[to] = counts[from];
+            counts.extend([from, to].map(|k| Count(0.5 * count, k)));
             pairs.push((from, to));
         }
         Ok(pairs)
+    }
+}
+
+/// How often a code was chosen, and the code.
+#[derive(Debug, PartialEq)]
+struct Count(f64, usize);
+
+impl Eq for Count {}
+
+impl PartialOrd for Count {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Count {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0).then(other.1.cmp(&self.1))
     }
 }
 

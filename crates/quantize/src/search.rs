@@ -9,9 +9,10 @@ use variata_distributions::lanes::{Compute, NARROW, STEP, Sample, tile, widest};
 use variata_distributions::parallel::for_each;
 use variata_distributions::{ArgumentError, Real};
 
+use crate::candidates::candidates;
 use crate::codebook::{Codebook, Metric, check_row, has_direction};
 use crate::exact;
-use crate::pack::{Packed, ROWS, largest, task_rows};
+use crate::pack::{Packed, ROWS, lanes, largest, task_rows};
 use crate::screen::{self, Verdict};
 
 /// Bytes of packed codes that are used for all panels of a task before the next.
@@ -130,9 +131,7 @@ impl<'a, S: Sample<Compute = T>, T: Compute> Blocks<'a, S> {
         self.each(outputs, |rows, memory, _, (indices, distances)| {
             let packed = self.codebook.packed();
             packed.rows(rows, &mut memory.panels, &mut memory.norms);
-            let doubts: Vec<f64> =
-                memory.norms.iter().map(|square| packed.doubt(square.to_f64().sqrt())).collect();
-            let candidates = candidates(packed, &memory.panels, &doubts, count);
+            let candidates = candidates(packed, &memory.panels, &memory.norms, count);
             for (row, candidates) in candidates.into_iter().enumerate() {
                 // Codes that occur again were packed once: all are candidates.
                 let codes = candidates.iter().flat_map(|&position| packed.codes_at(position));
@@ -241,9 +240,7 @@ fn nearest<S: Sample<Compute = T>, T: Compute>(
     for left in left.chunks(ROWS) {
         let vectors = at_rows(rows, depth, left);
         packed.rows(&vectors, &mut memory.panels, &mut memory.norms);
-        let doubts: Vec<f64> =
-            memory.norms.iter().map(|square| packed.doubt(square.to_f64().sqrt())).collect();
-        let candidates = candidates(packed, &memory.panels, &doubts, 1);
+        let candidates = candidates(packed, &memory.panels, &memory.norms, 1);
         for ((&row, z), candidates) in left.iter().zip(vectors.chunks_exact(depth)).zip(candidates) {
             let mut found: Vec<_> = candidates.iter().map(|&position| (0.0, packed.ids[position])).collect();
             exact::order(codebook.metric(), z, codebook.codes(), 1, &mut found);
@@ -299,7 +296,7 @@ impl<T: Compute> Smallest<'_, T> {
     #[inline(always)]
     fn run<V: Simd, const J: usize>(self, simd: V) {
         let Packed { depth, data, bias, numbers, .. } = self.codes;
-        let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
+        let lanes = lanes::<T, V>();
         let group = J * depth;
         let block = (CODES / size_of::<T>() / group).max(1);
         for (b, data) in data.chunks(block * group).enumerate() {
@@ -329,99 +326,6 @@ impl<T: Compute> Smallest<'_, T> {
                     (second[0], second[1]) = (s[0], s[1]);
                     (position[0], position[1]) = (i[0], i[1]);
                 }
-            }
-        }
-    }
-}
-
-/// For each row of some panels the positions of all codes that may be among its `count` nearest, ascending.
-fn candidates<T: Compute>(packed: &Packed<T>, panels: &[T], doubts: &[f64], count: usize) -> Vec<Vec<usize>> {
-    let mut kept: Vec<Kept> = doubts.iter().map(|&doubt| Kept::new(doubt, count)).collect();
-    for (panel, kept) in panels.chunks_exact(ROWS * packed.depth).zip(kept.chunks_mut(ROWS)) {
-        for (group, bias) in packed.bias.chunks_exact(packed.step).enumerate() {
-            let size = packed.step * packed.depth;
-            let codes = &packed.data[group * size..(group + 1) * size];
-            let mut scores = [[T::ZERO; ROWS]; STEP];
-            Arch::new().dispatch(Scores { panel, codes, bias, out: &mut scores });
-            let inside = (packed.ids.len() - group * packed.step).min(packed.step);
-            for (j, scores) in scores.iter().enumerate().take(inside) {
-                for (kept, score) in kept.iter_mut().zip(scores) {
-                    kept.offer(score.to_f64(), group * packed.step + j);
-                }
-            }
-        }
-    }
-    kept.into_iter().map(Kept::finish).collect()
-}
-
-/// Codes of a row that may be among the nearest.
-struct Kept {
-    doubt: f64,
-    count: usize,
-    /// No score above this is among the nearest.
-    limit: f64,
-    codes: Vec<(f64, usize)>,
-}
-
-impl Kept {
-    fn new(doubt: f64, count: usize) -> Self {
-        Self { doubt, count, limit: f64::INFINITY, codes: Vec::new() }
-    }
-
-    fn offer(&mut self, score: f64, position: usize) {
-        // Scores that are not finite say nothing.
-        if !(score > self.limit) || self.limit.is_infinite() {
-            self.codes.push((score, position));
-            if self.codes.len() >= 2 * self.count + 64 {
-                self.prune();
-            }
-        }
-    }
-
-    fn prune(&mut self) {
-        if self.codes.len() <= self.count || !self.doubt.is_finite() {
-            return;
-        }
-        let (_, last, _) = self.codes.select_nth_unstable_by(self.count - 1, |a, b| a.0.total_cmp(&b.0));
-        self.limit = last.0 + self.doubt;
-        let limit = self.limit;
-        self.codes.retain(|(score, _)| !(*score > limit));
-    }
-
-    fn finish(mut self) -> Vec<usize> {
-        self.prune();
-        let mut positions: Vec<usize> = self.codes.into_iter().map(|(_, position)| position).collect();
-        positions.sort_unstable();
-        positions
-    }
-}
-
-/// Scores of one panel and one group of codes.
-struct Scores<'a, T> {
-    panel: &'a [T],
-    codes: &'a [T],
-    bias: &'a [T],
-    out: &'a mut [[T; ROWS]; STEP],
-}
-
-impl<T: Compute> WithSimd for Scores<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<V: Simd>(self, simd: V) {
-        if self.bias.len() == STEP { self.run::<V, STEP>(simd) } else { self.run::<V, NARROW>(simd) }
-    }
-}
-
-impl<T: Compute> Scores<'_, T> {
-    #[inline(always)]
-    fn run<V: Simd, const J: usize>(self, simd: V) {
-        let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
-        for first in (0..ROWS).step_by(2 * lanes) {
-            let start: [_; J] = std::array::from_fn(|j| [T::splat(simd, self.bias[j]); 2]);
-            let tile = tile::<T, V, ROWS, J>(simd, (self.panel, first), self.codes, start);
-            for (scores, tile) in self.out.iter_mut().zip(tile) {
-                T::vectors_mut::<V>(&mut scores[first..])[..2].copy_from_slice(&tile);
             }
         }
     }

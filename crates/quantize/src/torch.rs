@@ -44,14 +44,14 @@ use variata_distributions::lanes::{Compute, Sample};
 
 pub use assign::{assign, assign_composed, assign_with_distances, decode, top_k, top_k_composed};
 pub use ema::{Clusters, Ema, clusters, clusters_composed, revive};
-pub use fsq::{FsqQuantized, fsq};
+pub use fsq::{FsqQuantized, fsq, fsq_decode};
 pub use gumbel::{
     Noise, SoftQuantized, gumbel_softmax, gumbel_softmax_composed, gumbel_softmax_with_temperature,
 };
 pub use noise::gumbel_noise;
 pub use quantize::{Quantized, quantize, quantize_composed};
 pub use soft::{soft_usage, soft_usage_composed, soft_weights, soft_weights_composed};
-pub use stages::{ResidualQuantized, heads, residual};
+pub use stages::{ResidualQuantized, heads, heads_decode, residual, residual_decode};
 
 /// Most numbers of a block of rows against all codes.
 const BLOCK: i64 = 1 << 22;
@@ -100,15 +100,18 @@ fn integers(indices: &Tensor) -> Result<Tensor, Error> {
 }
 
 /// Indices `[N]` name codes: on a GPU this waits for the device, where an operation with others would be lost.
-fn check_range(indices: &Tensor, count: i64) -> Result<(), Error> {
-    let outside = indices.lt(0).logical_or(&indices.ge(count));
+fn check_range(indices: &Tensor, count: usize) -> Result<(), Error> {
+    let negative = indices.lt(0);
+    // Where there are 2⁶³ codes no integer is too large.
+    let outside =
+        i64::try_from(count).map_or(negative.copy(), |count| negative.logical_or(&indices.ge(count)));
     if indices.numel() == 0 || outside.any().int64_value(&[]) == 0 {
         return Ok(());
     }
     let position = outside.to_kind(Kind::Int64).argmax(0, false).int64_value(&[]);
     // A negative index, read as unsigned, is too large as well.
     let index = indices.int64_value(&[position]) as usize;
-    Err(Error::Index { argument: "indices", position: position as usize, index, codes: count as usize })
+    Err(Error::Index { argument: "indices", position: position as usize, index, codes: count })
 }
 
 /// Every row of numbers [K, ..] is finite; waits for the device.

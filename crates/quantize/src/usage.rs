@@ -206,13 +206,21 @@ impl UsageWindow {
     pub fn push<D: Dimension>(&mut self, indices: &ArrayRef<usize, D>) -> Result<&Usage, Error> {
         let mut batch = Usage::new(self.recent.counts.len())?;
         batch.add(indices)?;
-        self.recent.merge(&batch)?;
-        self.epoch.merge(&batch)?;
         if self.last.len() == self.batches
             && let Some(oldest) = self.last.pop_front()
         {
-            self.recent.counts.iter_mut().zip(&oldest.counts).for_each(|(to, n)| *to -= n);
+            for (k, to) in self.recent.counts.iter_mut().enumerate() {
+                // A sum that stopped at the largest number may be less than what was added.
+                *to = match *to {
+                    u64::MAX => {
+                        self.last.iter().fold(0, |sum: u64, batch| sum.saturating_add(batch.counts[k]))
+                    }
+                    sum => sum - oldest.counts[k],
+                };
+            }
         }
+        self.recent.merge(&batch)?;
+        self.epoch.merge(&batch)?;
         self.last.push_back(batch);
         Ok(self.last.back().unwrap_or(&self.recent))
     }

@@ -1,9 +1,9 @@
 //! Checksums as text.
 
-use std::fmt::Write as _;
 use std::io::{self, Read};
 
 use sha2::{Digest as _, Sha256};
+use variata_files::hex;
 
 /// SHA-256 of `bytes` in 64 hexadecimal digits.
 ///
@@ -30,12 +30,4 @@ pub fn sha256_reader(mut reader: impl Read) -> io::Result<String> {
             Err(e) => return Err(e),
         }
     }
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().fold(String::with_capacity(2 * digest.len()), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

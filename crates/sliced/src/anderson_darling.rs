@@ -10,6 +10,8 @@ use variata_distributions::lanes::Compute;
 /// Beyond this the vector form leaves the range of `compare`, and that for f32 what it approximates.
 const FAR: f64 = 20.0;
 const FAR_COARSE: f64 = 8.0;
+/// Ratios of probabilities above this are numbers.
+const SMALL: f64 = 1e-90;
 
 /// ∫ (Fₙ − F)²/(F(1 − F)) dF as a sum of positive terms: 2 Σ wₖ KL(cₖ‖zₖ) between Bernoulli laws, plus what the step
 /// function cannot do better than, a function of the weights alone: `equal_floor`, where they are equal.
@@ -112,9 +114,11 @@ fn normal_terms(
         },
     );
     for (((&x, &c), kl), slope) in x.iter().zip(c).zip(kl).zip(slope) {
-        if !(x.abs() < far) {
+        // A coin that small, or all of it but what rounds away, has no ratio to the tail either.
+        if !(x.abs() < far && c > SMALL && c < 1.0) {
             let (log_cdf, log_sf) = (log_ndtr(x), log_ndtr(-x));
-            *kl = c * (libm::log(c) - log_cdf) + (1.0 - c) * (libm::log1p(-c) - log_sf);
+            let head = if c > 0.0 { c * (libm::log(c) - log_cdf) } else { 0.0 };
+            *kl = head + if c < 1.0 { (1.0 - c) * (libm::log1p(-c) - log_sf) } else { 0.0 };
             *slope = (1.0 - c) * log_ndtr_grad(-x) - c * log_ndtr_grad(x);
         }
     }
@@ -123,7 +127,7 @@ fn normal_terms(
 /// The same for any target.
 fn target_term(target: &dyn Target, x: f64, c: f64) -> (f64, f64) {
     let (z, rest) = (target.cdf(x), target.sf(x));
-    if z > 1e-90 && rest > 1e-90 && c > 1e-90 && c < 1.0 {
+    if z > SMALL && rest > SMALL && c > SMALL && c < 1.0 {
         let kl = -(c * compare(z, c).log1pmx + (1.0 - c) * compare(rest, 1.0 - c).log1pmx);
         return (kl, (z - c) * target.pdf(x) / (z * rest));
     }

@@ -66,6 +66,8 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) fn new(a: f64, b: f64) -> Self {
+        // Quantiles of neighbouring numbers may come out in the wrong order.
+        let b = b.max(a);
         let peak = 0.0f64.clamp(a, b);
         // peak·t + t²/2 = REACH.
         let reach = 2.0 * REACH / (peak.abs() + libm::sqrt(peak * peak + 2.0 * REACH));

@@ -28,6 +28,10 @@ impl<T: Compute> Gradient<'_, T> {
         self.out[i] = T::from_f64(self.scale * slope);
     }
 
+    pub(crate) fn set_all(&mut self, slopes: &[f64]) {
+        slopes.iter().enumerate().for_each(|(i, &slope)| self.set(i, slope));
+    }
+
     /// Factor times the slopes, for the points at `places`.
     pub(crate) fn scatter(&mut self, places: &[u32], slopes: &[f64], factor: f64) {
         let factor = self.scale * factor;
@@ -98,17 +102,20 @@ pub(crate) fn steps<'a>(
     let n = places.len();
     let each = 1.0 / n as f64;
     let (mut sum, mut rest) = (0.0f64, 0.0f64);
+    // Where the last point that counts is: what lies beyond has no part of what rounding left.
+    let last =
+        weights.map_or(n, |weights| places.iter().rposition(|&k| weights[k as usize] > 0.0).unwrap_or(0));
     places.iter().enumerate().map(move |(k, &place)| {
         let place = place as usize;
         let step = match weights {
             None => Step { before: k as f64 * each, after: (k + 1) as f64 * each, weight: each },
             Some(weights) => {
-                let (weight, before) = (weights[place], sum + rest);
+                let (weight, before) = (weights[place], if k > last { 1.0 } else { sum + rest });
                 let next = sum + weight;
                 rest += if sum >= weight { (sum - next) + weight } else { (weight - next) + sum };
                 sum = next;
                 // Rounding must not leave the last step short of 1 or beyond it.
-                let after = if k + 1 == n { 1.0 } else { (sum + rest).min(1.0) };
+                let after = if k >= last { 1.0 } else { (sum + rest).min(1.0) };
                 Step { before: before.min(after), after, weight }
             }
         };

@@ -6,6 +6,8 @@
 //! about the cell's centre, the moments make r on the grid of centres by the Taylor series of the Gaussian, and the
 //! derivative comes back from r as one polynomial per cell: O(n) with a small constant, no sort, no pairs.
 
+mod pieces;
+
 use std::sync::{LazyLock, OnceLock};
 
 use variata_distributions::special::norm_pdf;
@@ -20,8 +22,9 @@ const MEETS_TARGET: f64 = 1e9;
 const BLOCK: usize = 64;
 /// Standard deviations of the target's smoothed density that the grid covers; e^(−7.5²) = 4e-25 is what r² has beyond.
 const TARGET_REACH: f64 = 7.5;
-/// Up to this many cells, or cells per point, one window holds everything.
+/// Up to this many cells, and cells per point, one window holds everything, and all are held at once.
 const DENSE: f64 = 4096.0;
+const DENSE_PER_POINT: f64 = 4.0;
 
 /// The series: `P` terms for cells of width `step` (in smoothing widths), and `W` grid points around a cell that it reaches.
 struct Series<const P: usize, const W: usize> {
@@ -64,6 +67,11 @@ pub(crate) fn silverman(n: f64) -> f64 {
     libm::pow(4.0 / (3.0 * n), 0.4)
 }
 
+/// Cells that are held at once for n points.
+fn most(n: usize) -> f64 {
+    DENSE.max(DENSE_PER_POINT * n as f64)
+}
+
 /// What a sample is compared with, smoothed.
 #[derive(Debug)]
 pub(crate) struct Smoothed {
@@ -83,9 +91,23 @@ pub(crate) struct Smoothed {
 struct Window {
     origin: f64,
     low: f64,
+    /// The last point is at most here.
+    high: f64,
     lead: f64,
     first: usize,
     cells: usize,
+}
+
+impl Window {
+    /// Takes the target's smoothed density, on the grid from 0 on, from the cells from number `first` on.
+    fn subtract(&self, target: &[f64], first: usize, residual: &mut [f64]) {
+        // Far windows are beyond what integers of this size and the table reach.
+        let origin = (self.origin as i64).saturating_add(first as i64);
+        for (k, r) in residual.iter_mut().enumerate() {
+            let at = origin.saturating_add(k as i64).unsigned_abs() as usize;
+            *r = -target.get(at).copied().unwrap_or(0.0);
+        }
+    }
 }
 
 impl Smoothed {
@@ -130,18 +152,29 @@ impl Smoothed {
         );
         let windows = self.windows::<P, W>(series, v);
         let cells = windows.last().map_or(0, |w| w.first + w.cells);
+        let target = match &self.nodes {
+            Some(_) => &[][..],
+            None => target.get_or_init(|| {
+                let count = (self.spread * TARGET_REACH / series.step) as usize + 2;
+                let density = |k: usize| norm_pdf(k as f64 * series.step / self.spread) / self.spread;
+                (0..count).map(density).collect()
+            }),
+        };
+        let equal = 1.0 / y.len() as f64;
+        let weight = |i: usize| weights.map_or(equal, |weights| weights[i]);
+        // One window has that many and its margins.
+        if cells as f64 > most(y.len()) + (2 * W) as f64 {
+            let squares = self.by_pieces(series, (&windows, target), weight, &mut gradient, scratch);
+            return squares * series.step * scale;
+        }
         let moments = &mut scratch.first;
         moments.clear();
         moments.resize(cells * P, 0.0);
-        let equal = 1.0 / y.len() as f64;
         let each = Cells { series, windows: &windows };
         each.visit(
             v,
             #[inline(always)]
-            |i, cell, s| {
-                let weight = weights.map_or(equal, |weights| weights[i]);
-                add_powers::<P>(&mut moments[cell * P..], weight, s);
-            },
+            |i, cell, s| add_powers::<P>(&mut moments[cell * P..], weight(i), s),
         );
         if let Some((at, masses)) = &self.nodes {
             each.visit(at, |i, cell, s| add_powers::<P>(&mut moments[cell * P..], -masses[i], s));
@@ -150,18 +183,8 @@ impl Smoothed {
         residual.clear();
         residual.resize(cells, 0.0);
         if self.nodes.is_none() {
-            let target = target.get_or_init(|| {
-                let count = (self.spread * TARGET_REACH / series.step) as usize + 2;
-                let density = |k: usize| norm_pdf(k as f64 * series.step / self.spread) / self.spread;
-                (0..count).map(density).collect()
-            });
             for window in &windows {
-                // Far windows are beyond what integers of this size and the table reach.
-                let origin = window.origin as i64;
-                for (k, r) in residual[window.first..window.first + window.cells].iter_mut().enumerate() {
-                    let at = origin.saturating_add(k as i64).unsigned_abs() as usize;
-                    *r = -target.get(at).copied().unwrap_or(0.0);
-                }
+                window.subtract(target, 0, &mut residual[window.first..window.first + window.cells]);
             }
         }
         convolve(series, moments, residual);
@@ -169,17 +192,19 @@ impl Smoothed {
         let squares = squares(residual);
         if let Some(gradient) = &mut gradient {
             slopes(series, residual, moments);
-            let factor = 2.0 * series.step * scale * scale;
+            let factor = self.slope_factor(series);
             each.visit(
                 v,
                 #[inline(always)]
-                |i, cell, s| {
-                    let weight = weights.map_or(equal, |weights| weights[i]);
-                    gradient.set(i, factor * weight * polynomial::<P>(&moments[cell * P..], s));
-                },
+                |i, cell, s| gradient.set(i, factor * weight(i) * polynomial::<P>(&moments[cell * P..], s)),
             );
         }
         squares * series.step * scale
+    }
+
+    /// What a slope is per weight and polynomial.
+    fn slope_factor<const P: usize, const W: usize>(&self, series: &Series<P, W>) -> f64 {
+        2.0 * series.step * self.scale * self.scale
     }
 
     /// Windows that hold all points and the target, each with the reach of the series to spare. Points farther apart than
@@ -193,7 +218,7 @@ impl Smoothed {
         let (low, high) = (low.min(first), high.max(last));
         let margin = (Series::<P, W>::reach() + 1) as f64 * series.step;
         let mut bounds = vec![(low, high)];
-        if !((high - low) / series.step <= DENSE.max(4.0 * v.len() as f64)) {
+        if !((high - low) / series.step <= most(v.len())) {
             let mut points: Vec<f64> = v.iter().chain(inner).copied().collect();
             points.sort_by(f64::total_cmp);
             bounds.clear();
@@ -220,7 +245,7 @@ impl Smoothed {
                 let near = origin.abs() < MEETS_TARGET;
                 let lead = if near { low / series.step - origin } else { margin / series.step };
                 let cells = ((high - low + 2.0 * margin) / series.step) as usize + 5;
-                let window = Window { origin, low, lead, first, cells };
+                let window = Window { origin, low, high, lead, first, cells };
                 first += cells;
                 window
             })
@@ -234,6 +259,14 @@ struct Cells<'a, const P: usize, const W: usize> {
 }
 
 impl<const P: usize, const W: usize> Cells<'_, P, W> {
+    /// Cell of a window, and the offset from its centre.
+    #[inline(always)]
+    fn place(series: &Series<P, W>, window: &Window, v: f64) -> (usize, f64) {
+        let u = (v - window.low) / series.step + window.lead;
+        let cell = (u + 0.5) as usize;
+        (cell, (u - cell as f64) * series.step)
+    }
+
     /// Calls `visit` with position, cell and offset from its centre of every point.
     #[inline(always)]
     fn visit(&self, v: &[f64], mut visit: impl FnMut(usize, usize, f64)) {
@@ -241,9 +274,8 @@ impl<const P: usize, const W: usize> Cells<'_, P, W> {
             for (i, &v) in v.iter().enumerate() {
                 let after = self.windows.partition_point(|window| window.low <= v);
                 let window = &self.windows[after.max(1) - 1];
-                let u = (v - window.low) / self.series.step + window.lead;
-                let cell = (u + 0.5) as usize;
-                visit(i, window.first + cell, (u - cell as f64) * self.series.step);
+                let (cell, offset) = Self::place(self.series, window, v);
+                visit(i, window.first + cell, offset);
             }
             return;
         };

@@ -28,7 +28,7 @@ pub enum SphereMean {
 /// Φ(s) = ₁F₁(½; D/2; −s) ≈ (1 + 4s/(2D − 3))^(−½)
 /// ```
 /// Source: Tabor et al., Cramér–Wold autoencoder, 2018, which paper sliced builds on; derivation in docs/src/theory/sliced.md.
-/// O(n² D) time, no matrix of pairs.
+/// O(n² D) time, no matrix of pairs; [`SphereMean::Exact`] makes a table for each D, some 10⁵·√D steps, and keeps the last few.
 ///
 /// ```
 /// use ndarray::array;

@@ -235,15 +235,25 @@ impl<'a> Discrepancy<'a> {
         let value = self.prepare(y.len())?.run::<f64>(&y, Some(gradient), &mut Scratch::default());
         let grad: Array1<_> = grad.into_iter().map(variata_distributions::Real::from_f64).collect();
         let value = self.finite(value)?;
-        not_too_steep(value, grad.as_slice().unwrap_or_default())?;
+        not_too_steep(self.steepness(value), grad.as_slice().unwrap_or_default())?;
         Ok((value, grad))
     }
 
-    fn finite(&self, value: f64) -> Result<f64, Error> {
+    pub(crate) fn finite(&self, value: f64) -> Result<f64, Error> {
         if value.is_finite() {
             return Ok(value);
         }
         Err(Error::Overflow { quantity: self.distance.name(), element: "f64" })
+    }
+
+    /// How large slopes may be where the value is this.
+    pub(crate) fn steepness(&self, value: f64) -> f64 {
+        match self.distance {
+            // A density may be of any size.
+            _ if self.target.is_some() => f64::INFINITY,
+            Distance::Wasserstein { p } => steepness(p, value),
+            _ => value,
+        }
     }
 
     /// What all columns of `n` points share.
@@ -280,11 +290,16 @@ impl<'a> Discrepancy<'a> {
     }
 }
 
-/// A gradient of elements `T` holds slopes as large as those of the value.
-pub(crate) fn not_too_steep<T: Compute>(value: f64, grad: &[T]) -> Result<(), Error> {
+/// How large slopes of a mean p-th power of gaps may be where its value is this: p·gap^(p − 1) ≤ p·max(1, gapᵖ).
+pub(crate) fn steepness(p: f64, value: f64) -> f64 {
+    p * value.max(1.0)
+}
+
+/// A gradient of elements `T` holds slopes that may be as large as `steepness`.
+pub(crate) fn not_too_steep<T: Compute>(steepness: f64, grad: &[T]) -> Result<(), Error> {
     // A power of a gap as large as f32 holds is this at least, over as many points as there may be.
     const STEEP: f64 = 1e28;
-    if value > STEEP && !grad.iter().all(|slope| slope.to_f64().is_finite()) {
+    if steepness > STEEP && !grad.iter().all(|slope| slope.to_f64().is_finite()) {
         return Err(Error::Overflow { quantity: "gradient", element: T::NAME });
     }
     Ok(())

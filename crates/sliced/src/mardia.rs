@@ -86,13 +86,16 @@ pub fn mardia_standardised<S: Sample>(x: &ArrayRef2<S>) -> Result<Mardia, Error>
     if n <= d {
         return Err(none("x", &[n, d], &format!("[n, {d}] with n > {d}")));
     }
+    // Rounding of the mean would leave a constant column a variance.
+    let constant = x.columns().into_iter().any(|column| column.iter().all(|v| *v == column[0]));
     let mean = x.sum_axis(Axis(0)) / n as f64;
     x -= &mean;
     let covariance = x.t().dot(&x) / n as f64;
-    let scale = covariance.diag().iter().fold(0.0, |m: f64, v| m.max(*v));
     let mut factor: Vec<f64> = covariance.iter().copied().collect();
-    let singular = cholesky(&mut factor, d).is_err()
-        || (0..d).any(|i| !(factor[i * d + i] * factor[i * d + i] > scale * d as f64 * f64::EPSILON));
+    let singular = constant
+        || cholesky(&mut factor, d).is_err()
+        // What the columns before leave of a column's own variance: units of measurement do not matter.
+        || (0..d).any(|i| !(factor[i * d + i] * factor[i * d + i] > covariance[[i, i]] * d as f64 * f64::EPSILON));
     if singular {
         return Err(none("x", &[n, d], "a sample with a covariance that is not singular"));
     }

@@ -7,7 +7,7 @@ use variata_distributions::{Real, check};
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
-use crate::distance::Discrepancy;
+use crate::distance::{Discrepancy, LARGEST, not_too_steep, steepness};
 use crate::error::Error;
 use crate::pairs::points;
 use crate::two_sample::{TwoSample, TwoSampleGrad};
@@ -54,7 +54,7 @@ impl Discrepancy<'_> {
     /// A local maximum, never below the best candidate; in f64.
     ///
     /// # Errors
-    /// As [`sliced`](Self::sliced); options out of their ranges.
+    /// As [`sliced_with_grad`](Self::sliced_with_grad); options out of their ranges.
     ///
     /// ```
     /// use ndarray::array;
@@ -80,10 +80,12 @@ impl Discrepancy<'_> {
             let y = x.dot(direction).to_vec();
             let mut slopes = vec![0.0; y.len()];
             let value = prepared.run(&y, Some(Gradient { out: &mut slopes, scale: 1.0 }), &mut scratch);
+            let value = self.finite(value)?;
             let slopes = Array1::from(slopes);
             Ok(Along { value, gradient: x.t().dot(&slopes), slopes })
         })?;
         let grad = spread::<S>(&found.slopes, &direction);
+        not_too_steep(self.steepness(found.value), grad.as_slice().unwrap_or_default())?;
         Ok(MaxSliced { value: found.value, direction, grad })
     }
 }
@@ -93,7 +95,7 @@ impl TwoSample<'_> {
     /// [`Discrepancy::max_sliced`]; the gradient is that in `x`.
     ///
     /// # Errors
-    /// As [`sliced`](Self::sliced); options out of their ranges.
+    /// As [`sliced_with_grad`](Self::sliced_with_grad); options out of their ranges.
     ///
     /// ```
     /// use ndarray::array;
@@ -119,6 +121,7 @@ impl TwoSample<'_> {
             Ok(Along { value, gradient: x.t().dot(&in_x) + y.t().dot(&in_y), slopes: in_x })
         })?;
         let grad = spread::<S>(&found.slopes, &direction);
+        not_too_steep(steepness(self.p, found.value), grad.as_slice().unwrap_or_default())?;
         Ok(MaxSliced { value: found.value, direction, grad })
     }
 }
@@ -144,15 +147,21 @@ fn ascend(
     options: &MaxSlicedOptions,
     candidates: &Directions,
     values: &Array1<f64>,
-    mut along: impl FnMut(&Array1<f64>) -> Result<Along, Error>,
+    mut at: impl FnMut(&Array1<f64>) -> Result<Along, Error>,
 ) -> Result<(Array1<f64>, Along), Error> {
     let best = (0..values.len()).fold(0, |best, k| if values[k] > values[best] { k } else { best });
     let mut direction = candidates.vectors().row(best).to_owned();
-    let mut found = along(&direction)?;
+    let mut found = at(&direction)?;
     let mut turn = options.angle;
     for _ in 0..options.steps {
         let mut tangent = found.gradient.clone();
-        tangent.scaled_add(-found.gradient.dot(&direction), &direction);
+        // Only its direction counts: squares of large slopes are not to overflow.
+        let largest = tangent.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
+        if largest > LARGEST {
+            tangent /= largest;
+        }
+        let along = tangent.dot(&direction);
+        tangent.scaled_add(-along, &direction);
         let norm = libm::sqrt(tangent.dot(&tangent));
         if !(norm > 0.0) || turn < STILL {
             break;
@@ -160,7 +169,7 @@ fn ascend(
         let mut next = &direction * libm::cos(turn);
         next.scaled_add(libm::sin(turn) / norm, &tangent);
         next /= libm::sqrt(next.dot(&next));
-        let there = along(&next)?;
+        let there = at(&next)?;
         if there.value > found.value {
             (direction, found) = (next, there);
             turn = (1.5 * turn).min(FRAC_PI_2);

@@ -15,12 +15,12 @@ use variata_distributions::lanes::{Compute, Sample};
 pub enum Kernel {
     /// exp(−‖x − y‖²/(2·variance)).
     Rbf {
-        /// Finite and > 0.
+        /// Finite and > 0, not subnormal.
         variance: f64,
     },
     /// scale/(scale + ‖x − y‖²).
     InverseMultiquadric {
-        /// Finite and > 0.
+        /// Finite and > 0, not subnormal.
         scale: f64,
     },
 }
@@ -87,7 +87,7 @@ impl Mmd {
     /// From kernels, whose values are added.
     ///
     /// # Errors
-    /// No kernel, or a variance or scale that is not finite and > 0.
+    /// No kernel, or a variance or scale that is not finite and > 0, or subnormal.
     pub fn new(kernels: Vec<Kernel>, estimator: Estimator) -> Result<Self, Error> {
         if kernels.is_empty() {
             return Err(none("kernels", &[0], "[n] with n >= 1"));
@@ -97,7 +97,8 @@ impl Mmd {
                 Kernel::Rbf { variance } => ("variance", variance),
                 Kernel::InverseMultiquadric { scale } => ("scale", scale),
             };
-            check::scalar(name, value, "finite and > 0", value > 0.0 && value.is_finite())?;
+            // Their reciprocals are to be numbers.
+            check::scalar(name, value, "finite, > 0 and not subnormal", value > 0.0 && value.is_normal())?;
         }
         Ok(Self { kernels, estimator })
     }
@@ -108,6 +109,7 @@ impl Mmd {
     /// # Errors
     /// `dimensions` is 0.
     pub fn inverse_multiquadric(dimensions: usize, estimator: Estimator) -> Result<Self, Error> {
+        check::scalar("dimensions", dimensions as f64, "at least 1", dimensions > 0)?;
         let scales = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
         let kernel = |s: f64| Kernel::InverseMultiquadric { scale: 2.0 * dimensions as f64 * s };
         Self::new(scales.map(kernel).to_vec(), estimator)

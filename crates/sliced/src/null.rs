@@ -1,11 +1,11 @@
 //! Goodness-of-fit tests: the laws of the distances when the sample comes from the target.
 
 use ndarray::ArrayRef1;
-use variata_distributions::check;
 use variata_distributions::linalg::{identity, product};
 use variata_distributions::special::lgamma;
+use variata_distributions::{ArgumentError, check};
 
-use crate::distance::{Discrepancy, Distance, none};
+use crate::distance::{Discrepancy, Distance};
 use crate::error::Error;
 use variata_distributions::lanes::Sample;
 
@@ -30,7 +30,7 @@ impl Distance {
     ///
     /// # Numerics
     /// Kolmogorov–Smirnov: exact to 1e-10 up to n = 200, beyond within 2e-4, and everywhere within 1e-6 relative where p ≤ 0.01.
-    /// Cramér–von Mises: the limiting law at Stephens' modified statistic, within 0.003 for p ≤ 0.1. Anderson–Darling:
+    /// Cramér–von Mises: the limiting law at Stephens' modified statistic, within 0.003 for p ≤ 0.1, down to the smallest p. Anderson–Darling:
     /// Marsaglia and Marsaglia 2004, within 2e-4 for p ≤ 0.1. Both are exact for n = 1.
     ///
     /// # Errors
@@ -46,7 +46,9 @@ impl Distance {
     pub fn p_value(self, value: f64, n: usize) -> Result<f64, Error> {
         check::scalar("value", value, "finite and >= 0", value >= 0.0 && value.is_finite())?;
         if n == 0 {
-            return Err(none("y", &[0], "[n] with n >= 1"));
+            return Err(
+                ArgumentError::Value { argument: "n", index: None, value: 0.0, must: "at least 1" }.into()
+            );
         }
         let statistic = self.statistic(value, n)?;
         Ok(match self {
@@ -197,6 +199,9 @@ fn rescale(a: &mut [f64]) -> f64 {
     libm::log(largest)
 }
 
+/// Beyond this W² the series of the limiting law gives way to its tail: they agree to 3e-4 of p = 5e-10.
+const FAR: f64 = 4.0;
+
 /// P(W² ≥ w): the limiting law (Anderson and Darling 1952) at Stephens' modified statistic (1970).
 fn cramer_von_mises(w: f64, n: f64) -> f64 {
     if n == 1.0 {
@@ -206,6 +211,13 @@ fn cramer_von_mises(w: f64, n: f64) -> f64 {
     let x = (w - 0.4 / n + 0.6 / (n * n)) * (1.0 + 1.0 / n);
     if !(x > 0.0) {
         return 1.0;
+    }
+    if x > FAR {
+        // The tail of Σ Zₖ²/(πk)²: that of its largest part times Π (1 − 1/k²)^(−½) over k ≥ 2, and the next term in 1/x. The series
+        // is 1 − p, which has no digits left for p, and needs some 4.2 √x terms.
+        let pi = std::f64::consts::PI;
+        let next = 1.0 + 3.0 / (8.0 * pi * pi * x);
+        return std::f64::consts::SQRT_2 * libm::erfc(pi * libm::sqrt(0.5 * x)) * next;
     }
     let (mut sum, mut coefficient) = (0.0, 1.0);
     for k in 0..60 {

@@ -100,6 +100,12 @@ impl<T: Compute> Panels<T> {
     }
 }
 
+/// Elements in a vector.
+#[inline(always)]
+fn lanes<T: Compute, V: Simd>() -> usize {
+    ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1)
+}
+
 /// In how many parts a block is worked on where there are so many.
 fn parts_of(blocks: usize) -> usize {
     SPLIT.div_ceil(blocks.max(1))
@@ -203,13 +209,22 @@ fn product<T: Compute, V: Simd, const J: usize>(
     theta: &[T],
     sums: &mut [[T; ROWS]; J],
 ) {
-    let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
+    let lanes = lanes::<T, V>();
     for first in (0..ROWS).step_by(2 * lanes) {
         let zero = T::splat(simd, T::ZERO);
         let acc = tile::<T, V, ROWS, J>(simd, (panel, first), theta, [[zero; 2]; J]);
         for (sums, acc) in sums.iter_mut().zip(acc) {
             T::vectors_mut::<V>(&mut sums[first..])[..2].copy_from_slice(&acc);
         }
+    }
+}
+
+/// Slopes of the points of a column in place of their projections, which have served.
+pub(crate) fn replace<T: Copy>(column: &mut [&mut [T]], mut slopes: &[T]) {
+    for part in column {
+        let (here, rest) = slopes.split_at(part.len().min(slopes.len()));
+        part[..here.len()].copy_from_slice(here);
+        slopes = rest;
     }
 }
 
@@ -308,7 +323,7 @@ impl<T: Compute> Tile<'_, T> {
     /// Rows [row, row + R), all dimensions.
     #[inline(always)]
     fn add<V: Simd, const R: usize>(&self, simd: V, row: usize, out: &mut [T]) {
-        let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
+        let lanes = lanes::<T, V>();
         for d in (0..self.depth).step_by(2 * lanes) {
             let zero = T::splat(simd, T::ZERO);
             let mut acc = [[zero; 2]; R];

@@ -36,9 +36,10 @@ pub trait Target: std::fmt::Debug + Sync {
     fn sf(&self, x: f64) -> f64 {
         1.0 - self.cdf(x)
     }
-    /// The x with P(X > x) = p, for p in (0, 1).
+    /// The x with P(X > x) = p, for p in (0, 1). The provided one has no digits for small p: for p below 2⁻⁵³ it is that of 2⁻⁵³.
     fn upper_quantile(&self, p: f64) -> f64 {
-        self.quantile(1.0 - p)
+        // 1 itself is not in the domain of `quantile`.
+        self.quantile((1.0 - p).min(1.0 - 0.5 * f64::EPSILON))
     }
     /// log P(X ≤ x).
     fn log_cdf(&self, x: f64) -> f64 {

@@ -5,8 +5,9 @@
 //! pairs per direction. What has no composed form (weights, other targets, powers other than 2) is computed natively in f64
 //! wherever the tensor lives, and its gradient returned to the tensor's device.
 //!
-//! Values are scalars of kind `Double`. Shapes, kinds and devices are checked; values are not, and what the native home
-//! refuses (NaN, infinities) propagates.
+//! Values are scalars of kind `Double`. Shapes, kinds and devices are checked. Values are not where there is a composed form: a NaN
+//! or an infinity, which the native home refuses, propagates, but that the composed Cramér–Wold distance has no frequencies for points
+//! so far out, and says so ([`Error::Unsupported`]). What has no composed form is refused as natively.
 //!
 //! ```
 //! use variata_sliced::{Directions, Discrepancy, Distance, Loss, torch};

@@ -1,13 +1,15 @@
 //! Wasserstein distances between two samples, on the line and sliced.
 
+use std::sync::{Mutex, PoisonError};
+
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2};
 use variata_distributions::{Real, check};
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
-use crate::distance::{none, normalised, not_too_steep, sizes};
+use crate::distance::{none, normalised, not_too_steep, sizes, steepness};
 use crate::error::Error;
-use crate::project::{Packed, joined, parts};
+use crate::project::{Packed, add_adjoint, columns, joined, padded, parts, replace};
 use crate::sliced::{HELD_OF_TWO, Sliced, blocks, checked, fine};
 use crate::wasserstein::{Sorted, between, squared};
 use variata_distributions::lanes::Sample;
@@ -44,6 +46,13 @@ pub struct TwoSampleGrad<G> {
     pub x: G,
     /// In the second.
     pub y: G,
+}
+
+/// What the directions of a block share of the second sample.
+struct Others<T> {
+    projections: Vec<T>,
+    /// The slopes of its points along each direction, where they are wanted.
+    slopes: Vec<Mutex<Vec<T>>>,
 }
 
 /// A sorted sample with its weights.
@@ -95,7 +104,7 @@ impl<'a> TwoSample<'a> {
         })?;
         let rounded = |grad: Vec<f64>| {
             let grad: Vec<S::Compute> = grad.into_iter().map(S::Compute::from_f64).collect();
-            not_too_steep(value, &grad)?;
+            not_too_steep(steepness(self.p, value), &grad)?;
             Ok::<_, Error>(grad.into())
         };
         Ok((value, TwoSampleGrad { x: rounded(in_x)?, y: rounded(in_y)? }))
@@ -147,10 +156,11 @@ impl<'a> TwoSample<'a> {
         y: &ArrayRef2<S>,
         directions: &Directions,
     ) -> Result<Sliced, Error> {
-        within(|| self.slices(x, y, directions, None))
+        within(|| self.slices(x, y, directions, [None, None]))
     }
 
-    /// The same with the gradient of the mean in `x`. For that in `y` exchange the samples.
+    /// The same with the gradient of the mean in `x`. For that in `y` exchange the samples, for both see
+    /// [`sliced_with_grads`](Self::sliced_with_grads).
     ///
     /// # Errors
     /// As [`sliced`](Self::sliced), and where the gradient overflows as elements of `x`.
@@ -161,10 +171,47 @@ impl<'a> TwoSample<'a> {
         directions: &Directions,
     ) -> Result<(Sliced, Array2<S::Compute>), Error> {
         let mut grad = vec![S::Compute::ZERO; x.len()];
-        let sliced = within(|| self.slices(x, y, directions, Some(&mut grad)))?;
-        not_too_steep(sliced.mean, &grad)?;
-        let grad = Array2::from_shape_vec(x.dim(), grad);
-        Ok((sliced, grad.map_err(|_| none("x", x.shape(), "[n, dimensions]"))?))
+        let sliced = within(|| self.slices(x, y, directions, [Some(&mut grad), None]))?;
+        Ok((sliced.clone(), self.shaped("x", x, grad, &sliced)?))
+    }
+
+    /// The same with the gradients of the mean in both samples: projections are made and sorted once.
+    ///
+    /// # Errors
+    /// As [`sliced_with_grad`](Self::sliced_with_grad), for `y` too.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use variata_sliced::{Directions, TwoSample};
+    ///
+    /// let axis = Directions::given(&array![[1.0]])?;
+    /// let (_, grad) = TwoSample::SQUARED.sliced_with_grads(&array![[0.0]], &array![[3.0]], &axis)?;
+    /// assert_eq!((grad.x, grad.y), (array![[-6.0]], array![[6.0]]));
+    /// # Ok::<(), variata_sliced::Error>(())
+    /// ```
+    pub fn sliced_with_grads<S: Sample>(
+        &self,
+        x: &ArrayRef2<S>,
+        y: &ArrayRef2<S>,
+        directions: &Directions,
+    ) -> Result<(Sliced, TwoSampleGrad<Array2<S::Compute>>), Error> {
+        let (mut in_x, mut in_y) = (vec![S::Compute::ZERO; x.len()], vec![S::Compute::ZERO; y.len()]);
+        let sliced = within(|| self.slices(x, y, directions, [Some(&mut in_x), Some(&mut in_y)]))?;
+        let grad =
+            TwoSampleGrad { x: self.shaped("x", x, in_x, &sliced)?, y: self.shaped("y", y, in_y, &sliced)? };
+        Ok((sliced, grad))
+    }
+
+    /// A gradient, checked.
+    fn shaped<S: Sample>(
+        &self,
+        argument: &'static str,
+        like: &ArrayRef2<S>,
+        grad: Vec<S::Compute>,
+        sliced: &Sliced,
+    ) -> Result<Array2<S::Compute>, Error> {
+        not_too_steep(steepness(self.p, sliced.mean), &grad)?;
+        Array2::from_shape_vec(like.dim(), grad).map_err(|_| none(argument, like.shape(), "[n, dimensions]"))
     }
 
     fn slices<S: Sample>(
@@ -172,44 +219,79 @@ impl<'a> TwoSample<'a> {
         x: &ArrayRef2<S>,
         y: &ArrayRef2<S>,
         directions: &Directions,
-        grad: Option<&mut [S::Compute]>,
+        [in_x, mut in_y]: [Option<&mut [S::Compute]>; 2],
     ) -> Result<Sliced, Error> {
         let (x, y) = (checked("x", x, directions)?, checked("y", y, directions)?);
         let (n, m, depth) = (x.rows(), y.rows(), directions.dimensions());
         let [wx, wy] = self.weights(n, m)?;
         // Point by point, and by loops of vectors.
         let paired = self.p == 2.0 && n == m && wx.is_none() && wy.is_none();
+        let both = in_y.is_some();
         let prepare = |block: &[f64], count: usize| {
-            let mut others = vec![S::Compute::ZERO; y.padded_rows() * count];
-            y.project(&Packed::new(block, depth), &mut others);
-            others
+            let mut projections = vec![S::Compute::ZERO; y.padded_rows() * count];
+            y.project(&Packed::new(block, depth), &mut projections);
+            Others {
+                projections,
+                slopes: (0..if both { count } else { 0 }).map(|_| Mutex::default()).collect(),
+            }
         };
         let kernel = |left: &[S::Compute],
                       mut gradient: Option<Gradient<'_, S::Compute>>,
                       (other, slopes, [first, second]): &mut (Vec<S::Compute>, Vec<f64>, [Scratch; 2]),
-                      others: &Vec<S::Compute>,
+                      others: &Others<S::Compute>,
                       (count, j): (usize, usize)| {
-            let other = joined(parts(others, count, j), m, other);
+            let other = joined(parts(&others.projections, count, j), m, other);
             if !fine(other) {
                 return f64::NAN;
             }
             first.sort(left);
             second.sort(other);
+            // Of this direction alone, so that nobody waits.
+            let mut turned =
+                others.slopes.get(j).map(|slopes| slopes.lock().unwrap_or_else(PoisonError::into_inner));
+            let scale = gradient.as_ref().map_or(0.0, |gradient| gradient.scale);
+            let mut turned = turned.as_deref_mut().map(|out| {
+                out.resize(m, S::Compute::ZERO);
+                Gradient { out, scale }
+            });
             if paired {
-                return squared(first, &second.sorted, gradient);
-            }
-            slopes.clear();
-            slopes.resize(n, 0.0);
-            let (first, second) = (side(first, wx.as_deref()), side(second, wy.as_deref()));
-            let value = between(&first, &second, self.p, |i, _, slope| slopes[i] += slope);
-            if let Some(gradient) = &mut gradient {
-                for (i, &slope) in slopes.iter().enumerate() {
-                    gradient.set(i, slope);
+                let value = squared(first, &second.sorted, gradient);
+                if let Some(turned) = &mut turned {
+                    // The differences are left there.
+                    turned.scatter(&second.places, &first.sorted, -2.0 / n as f64);
                 }
+                return value;
+            }
+            let other = if turned.is_some() { m } else { 0 };
+            slopes.clear();
+            slopes.resize(n + other, 0.0);
+            let (in_x, in_y) = slopes.split_at_mut(n);
+            let (first, second) = (side(first, wx.as_deref()), side(second, wy.as_deref()));
+            let value = if turned.is_some() {
+                between(&first, &second, self.p, |i, j, slope| {
+                    in_x[i] += slope;
+                    in_y[j] -= slope;
+                })
+            } else {
+                between(&first, &second, self.p, |i, _, slope| in_x[i] += slope)
+            };
+            if let Some(gradient) = &mut gradient {
+                gradient.set_all(in_x);
+            }
+            if let Some(turned) = &mut turned {
+                turned.set_all(in_y);
             }
             value
         };
-        let values = blocks(&x, directions, HELD_OF_TWO, grad, prepare, kernel)?;
+        let finish = |Others { mut projections, slopes }: Others<S::Compute>, block: &[f64], count: usize| {
+            let Some(grad) = &mut in_y else { return };
+            for (column, slopes) in columns(&mut projections, count).iter_mut().zip(slopes) {
+                replace(column, &slopes.into_inner().unwrap_or_else(PoisonError::into_inner));
+            }
+            let (width, theta) = padded(block, depth);
+            add_adjoint(&projections, count, &theta, depth, width, grad);
+        };
+        let values = blocks(&x, directions, HELD_OF_TWO, in_x, prepare, kernel, finish)?;
         let sliced = Sliced::new(directions, values);
         if sliced.mean.is_finite() {
             return Ok(sliced);

@@ -53,7 +53,8 @@ pub(crate) fn run<T: Compute>(
     scratch.sort(y);
     let mut sum = 0.0;
     for ((place, step), &y) in steps(&scratch.places, against.weights).zip(&scratch.sorted) {
-        let (cost, slope) = if !(step.weight > 0.0) {
+        // Weights that round away at the upper end leave nothing of the law to a point.
+        let (cost, slope) = if !(step.weight > 0.0 && step.before < 1.0) {
             (0.0, 0.0)
         } else if let Some(target) = against.target {
             target_cost(target, step, y, p)

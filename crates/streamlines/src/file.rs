@@ -7,7 +7,6 @@ mod tck_header;
 mod trk;
 mod trk_header;
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -87,11 +86,7 @@ impl Tractogram {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_with(path: impl AsRef<Path>, options: ReadOptions) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let io = |action| move |source| Error::Io { file: path.to_path_buf(), action, source };
-        let file = File::open(path).map_err(io("open"))?;
-        let meta = file.metadata().map_err(io("inspect"))?;
-        any(Input::new(path, file, meta.is_file().then_some(meta.len()))?, options)
+        any(Input::open(path.as_ref())?, options)
     }
 
     /// Reads a tractogram from a reader; `name` stands for the file in errors.

@@ -74,6 +74,10 @@ impl Prepared {
         Ok(Self { latent, scaled: base.clone(), scales: Vec::new(), spectrum, base })
     }
 
+    fn limits(&self, model: &Model) -> Limits {
+        Limits { shape: model.shape, components: self.spectrum.len() }
+    }
+
     /// Makes it that of a state.
     fn follow(&mut self, model: &Model, state: &State) -> Result<(), Refused> {
         if self.latent != state.latent {
@@ -96,13 +100,8 @@ impl Editor {
     /// A new image, or that of a link.
     pub(crate) fn new(model: Model, state: State) -> Result<Self, Refused> {
         let prepared = Prepared::new(&model, state.latent)?;
-        let editor = Self { model, history: History::new(state), prepared };
-        editor.history.now().check(editor.limits())?;
-        Ok(editor)
-    }
-
-    fn limits(&self) -> Limits {
-        Limits { shape: self.model.shape, components: self.prepared.spectrum.len() }
+        let history = History::new(state.checked(prepared.limits(&model))?);
+        Ok(Self { model, history, prepared })
     }
 
     /// Does something, or nothing, and shows what there is then. Where that fails, all stays as it was.
@@ -113,7 +112,9 @@ impl Editor {
         view: View,
     ) -> Result<(Report, Picture), Refused> {
         let start = Instant::now();
-        let after = action.map(|action| self.history.after(action, more, self.limits())).transpose()?;
+        let after = action
+            .map(|action| self.history.after(action, more, self.prepared.limits(&self.model)))
+            .transpose()?;
         let next = after.as_ref().unwrap_or(&self.history);
         self.prepared.follow(&self.model, next.now())?;
         let shown = self.show(next.now(), view);

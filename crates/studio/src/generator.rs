@@ -80,6 +80,11 @@ impl Model {
         self.shape.iter().product()
     }
 
+    /// Pixels of an image.
+    pub(crate) fn area(&self) -> usize {
+        self.shape[1] * self.shape[2]
+    }
+
     /// Numbers of N(0, 1) that depend on the seed, the purpose and the number of the draw alone.
     pub(crate) fn noise(&self, purpose: Purpose, number: u64, len: usize) -> Vec<f32> {
         let mut key = [0; 32];

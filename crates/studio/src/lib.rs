@@ -7,6 +7,8 @@ mod generator;
 mod link;
 mod paint;
 mod picture;
+mod pixels;
+mod serve;
 mod server;
 mod sessions;
 mod state;

@@ -1,40 +1,40 @@
 //! Strokes: which pixels have which colour.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use variata_lowrank_mvn::Observation;
 
 use crate::error::Refused;
+use crate::pixels::Pixels;
 
 /// Pixels of one colour.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stroke {
-    /// Row times width plus column, ascending.
-    pub(crate) pixels: Vec<u32>,
+    /// Row times width plus column.
+    pub(crate) pixels: Pixels,
     /// One value per channel, in [0, 1].
     pub(crate) color: Vec<f32>,
 }
 
 impl Stroke {
     /// A stroke that fits an image.
-    pub(crate) fn new(
-        mut pixels: Vec<u32>,
-        color: Vec<f32>,
-        [channels, h, w]: [usize; 3],
-    ) -> Result<Self, Refused> {
-        check_pixels(&pixels, h * w)?;
-        if color.len() != channels {
-            return Err(Refused::bad(format!("`color` has {} values, must have {channels}", color.len())));
+    pub(crate) fn new(pixels: Vec<u32>, color: Vec<f32>, shape: [usize; 3]) -> Result<Self, Refused> {
+        check_pixels(&pixels, shape[1] * shape[2])?;
+        let stroke = Self { pixels: Pixels::new(pixels), color };
+        stroke.check(shape)?;
+        Ok(stroke)
+    }
+
+    fn check(&self, [channels, h, w]: [usize; 3]) -> Result<(), Refused> {
+        check_pixels(self.pixels.last().as_slice(), h * w)?;
+        if self.color.len() != channels {
+            let got = self.color.len();
+            return Err(Refused::bad(format!("`color` has {got} values, must have {channels}")));
         }
-        if let Some(v) = color.iter().find(|v| !(0.0..=1.0).contains(*v)) {
-            return Err(Refused::bad(format!("`color` has the value {v}, must be in [0, 1]")));
+        match self.color.iter().find(|v| !(0.0..=1.0).contains(*v)) {
+            Some(v) => Err(Refused::bad(format!("`color` has the value {v}, must be in [0, 1]"))),
+            None => Ok(()),
         }
-        pixels.sort_unstable();
-        pixels.dedup();
-        Ok(Self { pixels, color })
     }
 }
 
@@ -49,42 +49,60 @@ pub(crate) fn check_pixels(pixels: &[u32], area: usize) -> Result<(), Refused> {
     }
 }
 
-/// All strokes, those that are locked apart.
+/// All strokes, those that are locked apart. A pixel is in one of them at most, and none is empty: there is no more to keep than an image.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Strokes {
     pub(crate) locked: Vec<Arc<Stroke>>,
     pub(crate) free: Vec<Arc<Stroke>>,
 }
 
-impl Strokes {
-    /// Adds a stroke, or makes the last one of the same colour longer. Locked pixels keep their colour.
-    pub(crate) fn paint(&mut self, stroke: &Stroke, more: bool) {
-        let locked = self.covered(true);
-        let pixels: Vec<u32> = stroke.pixels.iter().copied().filter(|p| !locked.contains_key(p)).collect();
-        match self.free.last_mut().filter(|last| more && last.color == stroke.color) {
-            Some(last) => {
-                let mut longer =
-                    Stroke { pixels: last.pixels.iter().copied().chain(pixels).collect(), ..stroke.clone() };
-                longer.pixels.sort_unstable();
-                longer.pixels.dedup();
-                *last = Arc::new(longer);
-            }
-            None => self.free.push(Arc::new(Stroke { pixels, color: stroke.color.clone() })),
+/// Makes each stroke what `left` says of its pixels; one that stays as it is stays where it is.
+fn reduce(strokes: &mut Vec<Arc<Stroke>>, mut left: impl FnMut(&Pixels) -> Pixels) {
+    // The last one first: it was painted over the others.
+    for stroke in strokes.iter_mut().rev() {
+        let pixels = left(&stroke.pixels);
+        if pixels != stroke.pixels {
+            *stroke = Arc::new(Stroke { pixels, color: stroke.color.clone() });
         }
-        self.free.retain(|stroke| !stroke.pixels.is_empty());
+    }
+    strokes.retain(|stroke| !stroke.pixels.is_empty());
+}
+
+impl Strokes {
+    /// All strokes fit an image, and no pixel is both locked and free. One in several strokes is left to the last of them, which is the
+    /// one that shows.
+    pub(crate) fn settle(&mut self, shape: [usize; 3]) -> Result<(), Refused> {
+        self.locked.iter().chain(&self.free).try_for_each(|stroke| stroke.check(shape))?;
+        let mut taken = vec![false; shape[1] * shape[2]];
+        let mut first = |p: u32| !std::mem::replace(&mut taken[p as usize], true);
+        reduce(&mut self.locked, |pixels| pixels.filter(&mut first));
+        if let Some(p) = self.free.iter().flat_map(|stroke| stroke.pixels.iter()).find(|p| taken[*p as usize])
+        {
+            return Err(Refused::bad(format!("pixel {p} is locked and painted over")));
+        }
+        let mut first = |p: u32| !std::mem::replace(&mut taken[p as usize], true);
+        reduce(&mut self.free, |pixels| pixels.filter(&mut first));
+        Ok(())
+    }
+
+    /// Adds a stroke, or makes the last one of the same colour longer. Locked pixels keep their colour; others leave the strokes that
+    /// had them.
+    pub(crate) fn paint(&mut self, stroke: &Stroke, more: bool) {
+        let open = |pixels: Pixels, locked: &Arc<Stroke>| pixels.without(&locked.pixels);
+        let mut pixels = self.locked.iter().fold(stroke.pixels.clone(), open);
+        let begun = self.free.pop_if(|last| more && last.color == stroke.color);
+        self.erase(&pixels);
+        if let Some(begun) = begun {
+            pixels = pixels.and(&begun.pixels);
+        }
+        if !pixels.is_empty() {
+            self.free.push(Arc::new(Stroke { pixels, color: stroke.color.clone() }));
+        }
     }
 
     /// Frees pixels that are not locked.
-    pub(crate) fn erase(&mut self, pixels: &[u32]) {
-        let mut gone = pixels.to_vec();
-        gone.sort_unstable();
-        for stroke in &mut self.free {
-            if stroke.pixels.iter().any(|p| gone.binary_search(p).is_ok()) {
-                let left = stroke.pixels.iter().copied().filter(|p| gone.binary_search(p).is_err()).collect();
-                *stroke = Arc::new(Stroke { pixels: left, color: stroke.color.clone() });
-            }
-        }
-        self.free.retain(|stroke| !stroke.pixels.is_empty());
+    pub(crate) fn erase(&mut self, gone: &Pixels) {
+        reduce(&mut self.free, |pixels| pixels.without(gone));
     }
 
     /// Keeps what is painted through everything but [`unlock`](Self::unlock).
@@ -102,27 +120,23 @@ impl Strokes {
         self.free.clear();
     }
 
-    /// The colour of each painted pixel: that of the last stroke over it.
-    fn covered(&self, locked_only: bool) -> BTreeMap<u32, &[f32]> {
-        let free = if locked_only { &[][..] } else { &self.free };
-        // Locked pixels are in no free stroke.
-        let all = self.locked.iter().chain(free);
-        all.flat_map(|stroke| stroke.pixels.iter().map(|p| (*p, &stroke.color[..]))).collect()
-    }
-
     /// Painted pixels, and how many of them are locked.
     pub(crate) fn counts(&self) -> [usize; 2] {
-        [self.covered(false).len(), self.covered(true).len()]
+        let count = |strokes: &[Arc<Stroke>]| strokes.iter().map(|stroke| stroke.pixels.len()).sum::<usize>();
+        let locked = count(&self.locked);
+        [locked + count(&self.free), locked]
     }
 
-    /// What the strokes say of the values of an image of `area` pixels.
+    /// What the strokes say of the values of an image of `area` pixels, pixel after pixel.
     pub(crate) fn observations(&self, area: usize) -> Vec<Observation> {
-        let covered = self.covered(false);
-        let channel = |(p, color): (&u32, &&[f32])| {
-            let pixel = *p as usize;
-            let values = color.iter().enumerate();
-            values.map(|(c, v)| Observation::exact(c * area + pixel, f64::from(*v))).collect::<Vec<_>>()
+        let all = self.locked.iter().chain(&self.free);
+        let mut painted: Vec<(u32, &[f32])> =
+            all.flat_map(|stroke| stroke.pixels.iter().map(|p| (p, &stroke.color[..]))).collect();
+        painted.sort_unstable_by_key(|(p, _)| *p);
+        let values = |(p, color): (u32, &[f32])| {
+            let value = |(c, v): (usize, &f32)| Observation::exact(c * area + p as usize, f64::from(*v));
+            color.iter().enumerate().map(value).collect::<Vec<_>>()
         };
-        covered.iter().flat_map(channel).collect()
+        painted.into_iter().flat_map(values).collect()
     }
 }

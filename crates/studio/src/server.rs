@@ -2,14 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State as Shared};
+use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State as Shared};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
@@ -18,11 +20,9 @@ use crate::error::{Error, Refused};
 use crate::generator::{Generator, Model};
 use crate::link;
 use crate::picture::Picture;
+use crate::serve::serve;
 use crate::sessions::Sessions;
 use crate::state::{Action, State};
-
-/// Bytes of a request, more than a stroke over a whole image takes.
-const LARGEST_BODY: usize = 16 << 20;
 
 /// Where to listen, and how much to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +33,18 @@ pub struct Options {
     pub sessions: usize,
     /// Seed of codes and samples; 0.
     pub seed: u64,
+    /// How long a request may take to arrive, first its head, then its body; 30 s. So long a connection may lie idle, too.
+    pub patience: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { address: (Ipv4Addr::LOCALHOST, 8080).into(), sessions: 64, seed: 0 }
+        Self {
+            address: (Ipv4Addr::LOCALHOST, 8080).into(),
+            sessions: 64,
+            seed: 0,
+            patience: Duration::from_secs(30),
+        }
     }
 }
 
@@ -47,6 +54,7 @@ pub struct Server {
     runtime: tokio::runtime::Runtime,
     listener: TcpListener,
     address: SocketAddr,
+    patience: Duration,
     app: Router,
 }
 
@@ -55,6 +63,7 @@ pub struct Server {
 struct Studio {
     model: Model,
     sessions: Sessions,
+    patience: Duration,
 }
 
 impl Server {
@@ -74,12 +83,13 @@ impl Server {
         let listener = runtime.block_on(TcpListener::bind(address)).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let model = Model::start(generator, options.seed);
-        let studio = Arc::new(Studio { model, sessions: Sessions::new(options.sessions) });
+        let patience = options.patience;
+        let studio = Arc::new(Studio { model, sessions: Sessions::new(options.sessions), patience });
         let mut app = router(studio);
         if address.ip().is_loopback() {
             app = app.layer(from_fn(from_here));
         }
-        Ok(Self { runtime, listener, address, app })
+        Ok(Self { runtime, listener, address, patience, app })
     }
 
     /// Where it listens.
@@ -87,23 +97,22 @@ impl Server {
         self.address
     }
 
-    /// Answers until Ctrl-C, or until `stop` says so.
+    /// Answers until Ctrl-C, or until `stop` says so. What is unfinished then may take three seconds more, or until Ctrl-C comes again; what
+    /// computes even then is not waited for.
     ///
     /// # Errors
     /// The system refuses to go on.
     pub fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
-        let stopped = async {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                () = stop => {}
-            }
-        };
-        let serving = axum::serve(self.listener, self.app).with_graceful_shutdown(stopped);
-        self.runtime.block_on(async { serving.await }).map_err(|source| Error::Run { source })
+        let served = self.runtime.block_on(serve(self.listener, self.app, self.patience, stop));
+        // Dropped, the runtime would wait for every computation.
+        self.runtime.shutdown_background();
+        served.map_err(|source| Error::Run { source })
     }
 }
 
 fn router(studio: Arc<Studio>) -> Router {
+    // A link is longer than a stroke over the whole image.
+    let largest = link::longest(studio.model.area()) + (1 << 16);
     let file = |kind: &'static str, text: &'static str| {
         get(
             move || async move { ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache")], text) },
@@ -119,7 +128,7 @@ fn router(studio: Arc<Studio>) -> Router {
         .fallback(|| async {
             Refused { status: StatusCode::NOT_FOUND, reason: "there is no such page".into() }
         })
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(DefaultBodyLimit::max(largest))
         .with_state(studio)
 }
 
@@ -154,6 +163,17 @@ impl From<QueryRejection> for Refused {
     fn from(rejection: QueryRejection) -> Self {
         Self { status: rejection.status(), reason: rejection.body_text() }
     }
+}
+
+/// What a request's body says, if it arrives in time.
+async fn said<T: DeserializeOwned>(request: Request, studio: &Studio) -> Result<T, Refused> {
+    let read = Json::from_request(request, &());
+    let Ok(read) = tokio::time::timeout(studio.patience, read).await else {
+        let reason = format!("the request did not arrive within {} s", studio.patience.as_secs_f64());
+        return Err(Refused { status: StatusCode::REQUEST_TIMEOUT, reason });
+    };
+    let Json(said) = read?;
+    Ok(said)
 }
 
 /// Runs what takes processor time where it holds nobody else up.
@@ -195,13 +215,11 @@ struct Begun {
     report: Report,
 }
 
-async fn begin(
-    Shared(studio): Shared<Arc<Studio>>,
-    request: Result<Json<Begin>, JsonRejection>,
-) -> Result<Response, Refused> {
-    let Json(Begin { link, view }) = request?;
+async fn begin(Shared(studio): Shared<Arc<Studio>>, request: Request) -> Result<Response, Refused> {
+    let Begin { link, view } = said(request, &studio).await?;
     aside(move || {
-        let state = if link.is_empty() { State::default() } else { link::read(&link)? };
+        let area = studio.model.area();
+        let state = if link.is_empty() { State::default() } else { link::read(&link, area)? };
         let mut editor = Editor::new(studio.model.clone(), state)?;
         let (report, picture) = editor.act(None, false, view)?;
         let (description, shape) = (studio.model.description.clone(), studio.model.shape);
@@ -228,10 +246,10 @@ struct Act {
 async fn act(
     Shared(studio): Shared<Arc<Studio>>,
     Path(name): Path<String>,
-    request: Result<Json<Act>, JsonRejection>,
+    request: Request,
 ) -> Result<Response, Refused> {
     let editor = studio.sessions.get(&name)?;
-    let Json(Act { action, more, view }) = request?;
+    let Act { action, more, view } = said(request, &studio).await?;
     aside(move || {
         let (report, picture) =
             editor.lock().unwrap_or_else(PoisonError::into_inner).act(action, more, view)?;

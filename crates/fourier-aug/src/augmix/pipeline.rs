@@ -33,7 +33,7 @@ impl Default for FlipCrop {
 pub struct Normalize {
     /// Means of pixels in [0, 1].
     pub mean: [f32; CHANNELS],
-    /// Their scales, greater than 0.
+    /// Their scales, greater than 0, and not so small that normalised pixels are no numbers in f32.
     pub std: [f32; CHANNELS],
 }
 
@@ -97,7 +97,7 @@ impl Pipeline {
     /// For images of 8 bits in this layout; without `augmix` all views are clean.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a mean that is not finite, a scale that is not greater than 0, or a padding of more than 2¹⁶.
+    /// [`Error::Argument`] for a mean that is not finite, a scale that is not greater than 0 or too small for it, or a padding of more than 2¹⁶.
     pub fn new(
         layout: Layout,
         base: Option<FlipCrop>,
@@ -108,6 +108,9 @@ impl Pipeline {
             check::scalar("mean", f64::from(mean), "finite", mean.is_finite())?;
             let ok = std > 0.0 && std.is_finite();
             check::scalar("std", f64::from(std), "finite and > 0", ok)?;
+            // As pixels will be.
+            let ok = [0.0, 1.0].iter().all(|v| ((v - mean) * (1.0 / std)).is_finite());
+            check::scalar("std", f64::from(std), "such that normalised pixels are finite", ok)?;
         }
         let padding = base.map_or(0, |base| base.padding);
         check::scalar("padding", padding as f64, "at most 65536", padding <= 1 << 16)?;

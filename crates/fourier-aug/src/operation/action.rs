@@ -4,7 +4,7 @@ use variata_distributions::check;
 
 use crate::error::Error;
 use crate::image::{Image, level};
-use crate::wave::{Grid, PlaneWave};
+use crate::wave::{FINITE_WAVE, Grid, PlaneWave};
 
 /// An operation with its parameter: all chance is spent.
 ///
@@ -56,7 +56,7 @@ impl Action {
     /// Does it.
     ///
     /// # Errors
-    /// As [`Grid::amplitude`], for a wave.
+    /// As [`Grid::amplitude`] for a wave, or if it is not finite in f32 in levels of 8 bits.
     pub fn apply(self, image: &mut Image) -> Result<(), Error> {
         match self {
             Self::Rotate(degrees) => image.rotate(degrees),
@@ -81,12 +81,19 @@ impl Action {
     }
 }
 
+/// Amplitude of a wave in levels of 8 bits.
+pub(crate) fn levels(grid: &Grid, wave: &PlaneWave) -> Result<f64, Error> {
+    let amplitude = grid.amplitude(wave.vector, wave.phase, wave.norm * 255.0)?;
+    check::scalar("norm", wave.norm, FINITE_WAVE, (amplitude as f32).is_finite())?;
+    Ok(amplitude)
+}
+
 impl Image {
     /// Adds a wave of the image's own grid.
     pub(crate) fn add_wave(&mut self, grid: &Grid, wave: &PlaneWave) -> Result<(), Error> {
         let [channels, height, width] = self.shape();
         check::shape("image", &[channels, height, width], &[channels, grid.height(), grid.width()])?;
-        let amplitude = grid.amplitude(wave.vector, wave.phase, wave.norm * 255.0)?;
+        let amplitude = levels(grid, wave)?;
         let plane = height * width;
         let Self { pixels, columns, wave: values, .. } = self;
         values.resize(plane, 0.0);

@@ -7,6 +7,7 @@ use super::fates::Fates;
 use super::upload;
 use crate::error::Error;
 use crate::operation::Action;
+use crate::operation::action::levels;
 use crate::operation::spatial::{rotation, shear_x, shear_y};
 use crate::operation::vision::posterize_mask;
 use crate::wave::Grid;
@@ -119,7 +120,7 @@ fn call(action: Action, grid: &Grid) -> Result<Call, Error> {
         Action::Contrast(factor) => (Kernel::Contrast, padded([f64::from(factor)])),
         Action::Sharpness(factor) => (Kernel::Sharpness, padded([f64::from(factor)])),
         Action::Wave(wave) => {
-            let amplitude = grid.amplitude(wave.vector, wave.phase, wave.norm * 255.0)?;
+            let amplitude = levels(grid, &wave)?;
             let [y, x, cos, sin, amplitude] = super::waves::numbers(wave.vector, wave.phase, amplitude);
             let [r, g, b] = wave.flipped.map(|flipped| if flipped { -1.0 } else { 1.0 });
             (Kernel::Wave, [y, x, cos, sin, amplitude, r, g, b])

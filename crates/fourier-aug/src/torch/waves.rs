@@ -2,13 +2,13 @@
 
 use ndarray::{ArrayViewD, Ix4};
 use tch::{Device, Kind, Tensor};
-use variata_distributions::ArgumentError;
 use variata_distributions::torch::support::size;
+use variata_distributions::{ArgumentError, check};
 use variata_torch_bridge::{Route, check_floating, lend, no_grad, route, tensor_from_array};
 
 use super::upload;
 use crate::error::Error;
-use crate::wave::{CHANNELS, Grid, PlaneWave, WaveVector};
+use crate::wave::{CHANNELS, FINITE_WAVE, Grid, PlaneWave, WaveVector};
 
 /// Numbers of a wave: k_y, k_x, cos φ, sin φ, amplitude.
 pub(super) const NUMBERS: usize = 5;
@@ -67,8 +67,9 @@ fn made(
 ) -> Result<Tensor, Error> {
     let mut all = Vec::with_capacity(waves.len() * NUMBERS);
     for wave in waves {
-        let amplitude = sign(wave) * grid.amplitude(wave.vector, wave.phase, wave.norm)?;
-        all.extend(numbers(wave.vector, wave.phase, amplitude));
+        let amplitude = grid.amplitude(wave.vector, wave.phase, wave.norm)?;
+        check::scalar("norm", wave.norm, FINITE_WAVE, (amplitude as f32).is_finite())?;
+        all.extend(numbers(wave.vector, wave.phase, sign(wave) * amplitude));
     }
     let all = upload(&all, &[waves.len(), NUMBERS], device)?;
     no_grad(|| Ok(Circles::new(grid, device)?.waves(&all, compute_kind(kind))))

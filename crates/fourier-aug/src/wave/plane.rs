@@ -12,6 +12,9 @@ use crate::error::Error;
 /// Most channels of an image.
 pub(crate) const CHANNELS: usize = 3;
 
+/// What a norm must be.
+pub(crate) const FINITE_WAVE: &str = "such that the wave is finite in f32";
+
 /// A wave to be added to an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlaneWave {
@@ -117,8 +120,8 @@ impl Grid {
         let amplitudes = waves.iter().map(|w| self.amplitude(w.vector, w.phase, w.norm));
         let amplitudes: Vec<f64> = amplitudes.collect::<Result<_, _>>()?;
         if let Some(i) = amplitudes.iter().position(|a| !(*a as f32).is_finite()) {
-            let (argument, must) = ("norm", "such that the wave is finite in f32");
-            return Err(ArgumentError::Value { argument, index: Some(i), value: waves[i].norm, must }.into());
+            let (argument, index, value) = ("norm", Some(i), waves[i].norm);
+            return Err(ArgumentError::Value { argument, index, value, must: FINITE_WAVE }.into());
         }
         let plane = self.height * self.width;
         // Images of a task: some hundred kilobytes.

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use rand::{Rng, RngExt};
 use variata_distributions::check;
 
-use super::plane::CHANNELS;
+use super::plane::{CHANNELS, FINITE_WAVE};
 use super::{Grid, PlaneWave, WaveVector};
 use crate::error::Error;
 use crate::random::pick;
@@ -78,7 +78,7 @@ impl WaveSampler {
     /// Waves of this grid.
     ///
     /// # Errors
-    /// [`Error::Argument`] for norms that are negative, not finite or out of order, no or infinite offsets, or a band without a wave.
+    /// [`Error::Argument`] for norms that are negative, not finite, out of order or such that a wave is not finite in f32, no or infinite offsets, or a band without a wave.
     pub fn new(grid: Grid, options: &WaveSamplerOptions) -> Result<Self, Error> {
         let WaveSamplerOptions { weights, band, norm, offsets, random_flip } = options;
         let (low, high) = (*norm.start(), *norm.end());
@@ -97,7 +97,10 @@ impl WaveSampler {
                 continue;
             }
             // A vector serves with every phase or not at all.
-            if phases.iter().all(|&phase| grid.amplitude(k, phase, high).is_ok()) {
+            let amplitudes = phases.iter().map(|&phase| grid.amplitude(k, phase, high));
+            if let Ok(amplitudes) = amplitudes.collect::<Result<Vec<_>, _>>() {
+                let finite = amplitudes.iter().all(|a| (*a as f32).is_finite());
+                check::scalar("norm.end", high, FINITE_WAVE, finite)?;
                 vectors.push((frequency_key(&grid, k), radius, k));
             } else {
                 excluded += 1;

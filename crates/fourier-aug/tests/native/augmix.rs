@@ -109,6 +109,12 @@ fn weights_at_the_ends_of_alpha() {
             assert!(weights.iter().all(|w| (0.0..=1.0).contains(w)), "{alpha} {weights:?}");
         }
     }
+    for alpha in [5e-324, 1e-310, 1e-300] {
+        for _ in 0..100 {
+            let weights = dirichlet(alpha, 3, &mut rng).unwrap();
+            assert_eq!(weights.iter().filter(|w| **w == 1.0).count(), 1, "{alpha}: {weights:?}");
+        }
+    }
     assert_eq!(dirichlet(f64::INFINITY, 4, &mut rng).unwrap(), [0.25; 4]);
     for (alpha, count) in [(0.0, 3), (-1.0, 3), (f64::NAN, 3), (1.0, 0)] {
         assert!(dirichlet(alpha, count, &mut rng).is_err());
@@ -213,8 +219,17 @@ fn wrong_arguments_are_told() {
     assert!(pipeline.fork(&images(2, 2, 4, 4), 1, 0).is_err());
     assert!(pipeline.fork(&images(2, 3, 4, 0), 1, 0).is_err());
     assert_eq!(pipeline.fork(&images(0, 3, 4, 4), 1, 0).unwrap()[0].dim(), (0, 3, 4, 4));
-    let bad = Normalize { std: [0.0; 3], ..Normalize::default() };
-    assert!(Pipeline::new(Layout::Chw, None, None, bad).is_err());
+    // Reciprocals, and differences times them, are numbers.
+    for (mean, std) in [(0.5, 0.0), (0.5, 1e-40), (0.0, 1e-40), (3e38, 0.5), (1e30, 1e-10)] {
+        let bad = Normalize { std: [std; 3], mean: [mean; 3] };
+        let told = Pipeline::new(Layout::Chw, None, None, bad).unwrap_err().to_string();
+        assert!(told.contains("std"), "{told}");
+    }
+    let loud = WaveSamplerOptions { norm: 1e38..=1e38, ..WaveSamplerOptions::default() };
+    let loud = WaveSampler::new(Grid::new(4, 4).unwrap(), &loud).unwrap();
+    let loud = plain(of(AugmentationSet::AugF.operations(&loud), some()));
+    let told = loud.fork(&images(40, 3, 4, 4), 1, 0).unwrap_err().to_string();
+    assert!(told.contains("norm"), "{told}");
     let mut views = [(); 3].map(|()| Array4::zeros((2, 3, 4, 5)));
     assert!(pipeline.fork_into(&images(2, 3, 4, 4), 1, 0, &mut views).is_err());
 }

@@ -213,6 +213,29 @@ fn waves_that_vanish_are_left_out_and_named() {
     assert_eq!(picture.pixels.slice(s![8, 0, ..]).to_vec(), [128, 128, 128]);
 }
 
+/// A quantity that some wave does not have.
+#[test]
+fn waves_without_a_number_count_as_left_out() {
+    let run = whole(options(Alignment::Aligned));
+    let errors = run.errors().unwrap();
+    // NaN where the classifier errs, and where it does not.
+    let gaps = run.metric(|p| Ok(if p.error() > 0.0 { f64::NAN } else { p.error() })).unwrap();
+    assert!(gaps.cells().iter().any(|cell| cell.1.is_nan()) && gaps.cells().iter().any(|cell| cell.1 == 0.0));
+    assert_eq!((gaps.max(), gaps.mean()), (0.0, 0.0));
+    assert_eq!(gaps.worst().map(|(_, value)| value), Some(0.0));
+    assert_eq!(pooled(&[gaps.clone(), gaps]), Some((0.0, 0.0)));
+    let flipped = run.metric(|p| Ok(if p.error() > 0.0 { p.error() } else { f64::NAN })).unwrap();
+    let numbers: Vec<f64> = flipped.cells().iter().map(|cell| cell.1).filter(|v| !v.is_nan()).collect();
+    assert!(!numbers.is_empty() && numbers.len() < errors.cells().len());
+    assert_eq!(flipped.max(), errors.max());
+    assert_eq!(flipped.worst(), errors.worst());
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    assert_eq!((flipped.mean(), pooled(std::slice::from_ref(&flipped))), (mean, Some((mean, errors.max()))));
+    let none = run.metric(|_| Ok(f64::NAN)).unwrap();
+    assert!(none.max().is_nan() && none.mean().is_nan());
+    assert_eq!((none.worst(), pooled(&[none])), (None, None));
+}
+
 #[test]
 fn pictures_hold_cells_and_a_scale() {
     let map: Heatmap = whole(options(Alignment::Aligned)).errors().unwrap();

@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 use variata_fourier_aug::{
-    Error, FrequencyWeights, Grid, PlaneWave, WaveSampler, WaveSamplerOptions, WaveVector,
+    Action, Error, FrequencyWeights, Grid, Image, Layout, PlaneWave, WaveSampler, WaveSamplerOptions,
+    WaveVector,
 };
 use variata_testkit::statistics::{assert_chi_square, assert_rejects, seed, try_chi_square};
 
@@ -187,6 +188,22 @@ fn added_to_images_with_signs_and_cut() {
     assert!(grid.add_waves(&[one], &mut Array4::<f32>::zeros((1, 3, 5, 6)), false).is_err());
 }
 
+/// Levels that are no numbers in f32 would become 0.
+#[test]
+fn waves_beyond_f32_are_refused_by_images_too() {
+    let mut image = Image::new(&ndarray::Array3::<u8>::from_elem((3, 4, 6), 100), Layout::Chw).unwrap();
+    let before = image.to_array(Layout::Chw);
+    for norm in [1e38, 1e300, f64::MAX] {
+        let wave = PlaneWave::aligned(WaveVector { y: 1, x: 2 }, 0.3, norm);
+        let error = Action::Wave(wave).apply(&mut image).unwrap_err();
+        assert!(error.to_string().contains("norm"), "{error}");
+        assert_eq!(image.to_array(Layout::Chw), before);
+    }
+    let wave = PlaneWave::aligned(WaveVector { y: 1, x: 2 }, 0.3, 1e36);
+    Action::Wave(wave).apply(&mut image).unwrap();
+    assert!(image.to_array(Layout::Chw).iter().all(|v| *v == 0 || *v == 255));
+}
+
 #[test]
 fn frequencies_are_drawn_alike() {
     let grid = Grid::new(12, 9).unwrap();
@@ -240,6 +257,7 @@ fn bands_norms_and_offsets_are_kept() {
     assert!(bad(WaveSamplerOptions { offsets: vec![f64::NAN], ..some() }));
     assert!(bad(WaveSamplerOptions { norm: 2.0..=1.0, ..some() }));
     assert!(bad(WaveSamplerOptions { norm: -1.0..=1.0, ..some() }));
+    assert!(bad(WaveSamplerOptions { norm: 1.0..=1e40, ..some() }));
     assert!(bad(WaveSamplerOptions { band: 0.1..=0.9, ..some() }));
     assert!(WaveSampler::new(Grid::new(1, 1).unwrap(), &some()).is_err());
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 use variata_datasets::Batch;
-use variata_torch_bridge::{autocast_bf16, channels_last, no_grad, tensor_from_array};
+use variata_torch_bridge::{no_grad, tensor_from_array};
 
 use super::bottleneck::{MapBottleneck, MapCode};
 use super::config::MapConfig;
@@ -134,26 +134,14 @@ impl MapAutoencoder {
         [self.config.networks.code, self.image.height / 4, self.image.width / 4]
     }
 
-    /// What a network gives, in f32.
-    fn run(&self, network: impl FnOnce() -> Tensor) -> Result<Tensor, Error> {
-        if !self.config.compute.bf16 {
-            return Ok(network());
-        }
-        Ok(autocast_bf16(self.device(), network)?.to_kind(Kind::Float))
-    }
-
-    fn laid_out(&self, x: &Tensor) -> Result<Tensor, Error> {
-        Ok(if self.config.compute.channels_last { channels_last(x)? } else { x.shallow_clone() })
-    }
-
     /// Data [batch, channels, height, width] to maps [batch, code, height/4, width/4], before the bottleneck.
     ///
     /// # Errors
     /// The data have another shape.
     pub fn encode(&self, x: &Tensor) -> Result<Tensor, Error> {
         check("x", x, self.image.dims())?;
-        let x = self.laid_out(x)?;
-        self.run(|| self.encoder.forward(&x))
+        let x = self.config.compute.laid_out(x)?;
+        self.config.compute.run(self.device(), || self.encoder.forward(&x))
     }
 
     /// Maps through the bottleneck, with noise from an address or without any.
@@ -171,8 +159,8 @@ impl MapAutoencoder {
     /// The maps have another shape.
     pub fn decode(&self, code: &Tensor) -> Result<Tensor, Error> {
         check("code", code, self.map_shape())?;
-        let code = self.laid_out(code)?;
-        Ok(self.run(|| self.decoder.forward(&code))?.contiguous())
+        let code = self.config.compute.laid_out(code)?;
+        Ok(self.config.compute.run(self.device(), || self.decoder.forward(&code))?.contiguous())
     }
 
     /// Data through all of it, without noise and gradients.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::check_number as number;
 use crate::nn::StridedConfig;
 use crate::{ComputeConfig, Error, ImageShape};
 
@@ -11,6 +12,7 @@ use crate::{ComputeConfig, Error, ImageShape};
 pub enum MapBottleneckConfig {
     /// The code is the encoder's output: AE.
     #[default]
+    #[serde(deserialize_with = "crate::config::nothing_else")]
     Deterministic,
     /// A few normal numbers for the whole map: VAE.
     Gaussian(GaussianMapConfig),
@@ -163,14 +165,6 @@ pub struct MapConfig {
     pub compute: ComputeConfig,
 }
 
-/// Refuses a number outside its domain.
-fn number(setting: &'static str, value: f64, ok: bool, must: &str) -> Result<(), Error> {
-    if ok && value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::Config { setting, value: value.to_string(), must: must.to_owned() })
-}
-
 fn codes(count: i64) -> Result<(), Error> {
     number("bottleneck.codes", count as f64, (1..=65_536).contains(&count), "in 1..=65536")
 }
@@ -233,10 +227,7 @@ impl MapConfig {
         if image.height % least == 0 && image.width % least == 0 {
             return Ok(());
         }
-        Err(Error::Config {
-            setting: "image shape",
-            value: format!("{}×{}", image.height, image.width),
-            must: format!("multiples of {least}"),
-        })
+        let size = format!("{}×{}", image.height, image.width);
+        Err(Error::config("image shape", size, format!("multiples of {least}")))
     }
 }

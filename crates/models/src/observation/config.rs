@@ -14,8 +14,10 @@ pub enum Scale {
         value: f64,
     },
     /// One standard deviation for all pixels, learned.
+    #[serde(deserialize_with = "crate::config::nothing_else")]
     Shared,
     /// One for each pixel and datum, from the decoder.
+    #[serde(deserialize_with = "crate::config::nothing_else")]
     Head,
 }
 
@@ -41,6 +43,7 @@ pub enum LowRankDiagonal {
 pub enum ObservationConfig {
     /// Cross-entropy with logits; the binary case of grey levels in [0, 1].
     #[default]
+    #[serde(deserialize_with = "crate::config::nothing_else")]
     Bernoulli,
     /// Independent normal around a mean in (0, 1).
     Normal {
@@ -60,28 +63,27 @@ pub enum ObservationConfig {
         neighbourhood: i64,
     },
     /// Squared error summed over pixels; no density.
+    #[serde(deserialize_with = "crate::config::nothing_else")]
     SquaredError,
 }
 
 impl ObservationConfig {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let refuse =
-            |setting, value: String, must: &str| Err(Error::Config { setting, value, must: must.into() });
         match *self {
             Self::Normal { scale: Scale::Fixed { value } } if !(1e-6..=1e6).contains(&value) => {
-                refuse("observation.scale.value", value.to_string(), "in [1e-6, 1e6]")
+                Err(Error::config("observation.scale.value", value, "in [1e-6, 1e6]"))
             }
             Self::LowRankNormal { rank, .. } if !(0..=4096).contains(&rank) => {
-                refuse("observation.rank", rank.to_string(), "in 0..=4096")
+                Err(Error::config("observation.rank", rank, "in 0..=4096"))
             }
             Self::LowRankNormal {
                 diagonal: LowRankDiagonal::Fixed { value } | LowRankDiagonal::Learned { floor: value },
                 ..
             } if !(1e-12..=1e6).contains(&value) => {
-                refuse("observation.diagonal", value.to_string(), "in [1e-12, 1e6]")
+                Err(Error::config("observation.diagonal", value, "in [1e-12, 1e6]"))
             }
             Self::SparsePrecision { neighbourhood: k } if !(k % 2 == 1 && (1..=63).contains(&k)) => {
-                refuse("observation.neighbourhood", k.to_string(), "odd and in 1..=63")
+                Err(Error::config("observation.neighbourhood", k, "odd and in 1..=63"))
             }
             _ => Ok(()),
         }

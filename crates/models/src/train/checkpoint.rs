@@ -20,7 +20,7 @@ pub(crate) const BEST: &str = "best/";
 /// Version of the layout; a file of another version is refused.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// Generations kept: the newest, and the one before in case the newest is damaged.
+/// Generations kept: the newest, and the one before in case the newest is damaged. Those set aside are not counted.
 const GENERATIONS: usize = 2;
 
 /// Name of the tensor that holds [`RunState`] as JSON bytes.
@@ -202,6 +202,21 @@ impl<F: FileSystem> CheckpointStore<F> {
         }
     }
 
+    /// Renames a damaged file, which may still be of use by hand: so that it counts as no generation, and the run's own next one does not
+    /// replace it.
+    pub(crate) fn set_aside(&self, path: &Path) -> Result<(), Error> {
+        let there = self.files.list(&self.folder).map_err(io("list", &self.folder, None))?;
+        let name = |k: u32| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(if k == 1 { ".damaged".to_owned() } else { format!(".{k}.damaged") });
+            PathBuf::from(name)
+        };
+        // An earlier one of the same step stays.
+        let Some(to) = (1..=u32::MAX).map(name).find(|to| !there.contains(to)) else { return Ok(()) };
+        self.files.rename(path, &to).map_err(io("rename to", &to, None))?;
+        self.files.sync_dir(&self.folder).map_err(io("sync", &self.folder, None))
+    }
+
     /// Reads and checks one file.
     pub(crate) fn load(&self, path: &Path) -> Result<Loaded, Error> {
         let bytes = self.files.read(path).map_err(io("read", path, None))?;
@@ -302,9 +317,7 @@ fn digest<'a>(tensors: impl IntoIterator<Item = (&'a str, Dtype, &'a [usize], &'
         hash.update((data.len() as u64).to_le_bytes());
         hash.update(data);
     }
-    let hex =
-        |byte: &u8| [byte >> 4, byte & 15].map(|nibble| char::from_digit(nibble.into(), 16).unwrap_or('?'));
-    hash.finalize().iter().flat_map(hex).collect()
+    variata_files::hex(&hash.finalize())
 }
 
 /// The numbers of a tensor as bytes, row after row.

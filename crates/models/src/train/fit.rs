@@ -14,6 +14,7 @@ use super::{
     CheckpointStore, Control, EpochRecord, Event, FileSystem, Listener, Multipliers, Optimizer,
     OptimizerConfig, RunState, Schedule, StepContext, StopFlag, Trainable, Workers,
 };
+use crate::noise::fnv1a;
 use crate::{Error, Noise, Term};
 
 /// Settings of a training run.
@@ -176,8 +177,8 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     /// Trains to the end or to a stop.
     ///
     /// # Errors
-    /// A setting, the data or the model refuses; a term is not finite ([`Error::NonFinite`], with term and step);
-    /// libtorch fails; the checkpoint found is damaged or another run's; the last checkpoint cannot be written (an
+    /// A setting, the data or the model refuses; a term, the gradient or a parameter is not finite ([`Error::NonFinite`], with what and
+    /// step); libtorch fails; the checkpoint found is damaged or another run's; the last checkpoint cannot be written (an
     /// earlier one that cannot is a [`Event::Warning`], and training goes on); the workers differ or cannot reach each other. A
     /// worker that fails ends the others.
     pub fn run(self) -> Result<Outcome, Error> {
@@ -188,6 +189,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     }
 
     fn train(mut self) -> Result<Outcome, Error> {
+        self.config.schedule.check()?;
         let train = self.train.share(self.workers.rank(), self.workers.size())?;
         let per_epoch = train.batches_per_epoch() as u64;
         let total = self.config.epochs.saturating_mul(per_epoch);
@@ -215,6 +217,11 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             let (found, damaged) = store.load_latest()?;
             for error in damaged {
                 go_on &= self.emit(&Event::Warning { message: format!("{error}; using the one before") });
+                if let Error::Corrupt { path, .. } = &error
+                    && let Err(error) = store.set_aside(path)
+                {
+                    go_on &= self.emit(&Event::Warning { message: error.to_string() });
+                }
             }
             if let Some(loaded) = found {
                 self.resume(&loaded, &optimizer, &mut state)?;
@@ -255,8 +262,12 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
                     let event = self.step(&mut optimizer, &batch?, &mut state, total)?;
                     go_on = self.emit(&event);
                     let due = self.config.checkpoint_steps;
-                    if due > 0 && state.step.is_multiple_of(due) && state.batch < per_epoch && go_on {
-                        go_on = self.save(&optimizer, &state, false)?;
+                    if due > 0 && state.step.is_multiple_of(due) && state.batch < per_epoch {
+                        // All workers look, also one that is to stop.
+                        self.refuse_nonfinite(&optimizer, state.step)?;
+                        if go_on {
+                            go_on = self.save(&optimizer, &state, false)?;
+                        }
                     }
                     go_on = self.workers.all(go_on)?;
                     if !go_on {
@@ -269,6 +280,9 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
                 let due = last || (state.epoch + 1).is_multiple_of(every);
                 // Processors of other kinds round otherwise.
                 self.align(&optimizer)?;
+                if due {
+                    self.refuse_nonfinite(&optimizer, state.step)?;
+                }
                 let record = EpochRecord {
                     epoch: state.epoch,
                     step: state.step,
@@ -290,6 +304,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             }
         }
         if !state.completed && self.config.epochs > 0 {
+            self.refuse_nonfinite(&optimizer, state.step)?;
             self.save(&optimizer, &state, true)?;
         }
         if let (true, Some(kept)) = (state.completed, &self.kept) {
@@ -306,7 +321,8 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             return Ok(());
         }
         let shapes: Vec<_> = self.tensors(optimizer).iter().map(|(n, t)| (n.clone(), t.size())).collect();
-        let data = |loader: &Loader| (format!("{:?}", loader.options()), digest(loader.indices()));
+        let indices = |loader: &Loader| fnv1a(loader.indices().iter().map(|&i| i as u64));
+        let data = |loader: &Loader| (format!("{:?}", loader.options()), indices(loader));
         let seeds = (self.noise.seed(), self.model.description());
         let data = (data(self.train), self.validation.map(data), self.kept.is_some());
         let own = (format!("{:?}", self.config), seeds, data, steps, shapes);
@@ -365,7 +381,6 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             workers: self.workers.clone(),
             ..StepContext::new(step, step, self.noise)
         };
-        optimizer.zero_grad();
         let objective = guard(step, || self.model.objective(batch, &context))?;
         // A mean over rows is the sum of what the shares give to it, a term of the whole batch is the same everywhere.
         let part = batch.len() as f64 / batch.whole_len as f64;
@@ -377,6 +392,8 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         self.workers.sum_numbers(&mut values)?;
         let terms: Vec<(&'static str, f64)> = objective.terms.iter().map(|t| t.name).zip(values).collect();
         if let Some(&(name, value)) = terms.iter().find(|(_, v)| !v.is_finite()) {
+            // The term may only show what the step before has done; its gradients are still there.
+            self.refuse_nonfinite(optimizer, step)?;
             return Err(Error::NonFinite { term: name.to_owned(), step, value });
         }
         let weights: Vec<f64> =
@@ -384,6 +401,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         let loss = weights.iter().zip(&terms).map(|(w, (_, v))| w * v).sum::<f64>();
         let factor = self.config.schedule.factor(step, total);
         let own: Vec<f64> = objective.terms.iter().zip(&weights).map(|(t, w)| w * share(t)).collect();
+        optimizer.zero_grad();
         if let Some(sum) = objective.loss(&own) {
             guard(step, || {
                 sum.f_backward().map_err(variata_torch_bridge::Error::from)?;
@@ -403,6 +421,24 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         state.batch += 1;
         let learning_rate = self.config.optimizer.learning_rate() * factor;
         Ok(Event::Step { step, epoch: state.epoch, loss, terms, learning_rate })
+    }
+
+    /// The gradient of the last of so many steps is finite, and so is what it has left of the parameters.
+    ///
+    /// Asked before a checkpoint, a validation and the end, and where a term shows it. At every step it would cost several percent of a
+    /// small model's; and nothing is lost: a gradient that is not finite spoils parameters, which spoil every step that uses them.
+    fn refuse_nonfinite(&self, optimizer: &Optimizer, steps: u64) -> Result<(), Error> {
+        // The first one's answer is every one's: all of them end here, or none.
+        let found = self.workers.tell(|| {
+            let found = guard(steps, || optimizer.nonfinite())?;
+            Ok(found.map(|(name, value)| (name, value.to_bits())))
+        })?;
+        match found {
+            None => Ok(()),
+            Some((term, bits)) => {
+                Err(Error::NonFinite { term, step: steps.saturating_sub(1), value: f64::from_bits(bits) })
+            }
+        }
     }
 
     fn validate(&mut self, step: u64) -> Result<Vec<(String, f64)>, Error> {
@@ -445,11 +481,6 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         }
         Ok(means.take())
     }
-}
-
-/// What tells two lists of indices apart: FNV-1a.
-fn digest(indices: &[usize]) -> u64 {
-    indices.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &i| (hash ^ i as u64).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Values by name as workers tell them: text has no NaN.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::check_number;
 use crate::{Error, Term};
 
 /// How a term g of the objective is held at a target ξ.
@@ -44,19 +45,10 @@ impl Constraint {
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let refuse = |setting, value: f64, must: &str| {
-            Err(Error::Config { setting, value: value.to_string(), must: must.to_owned() })
-        };
-        match *self {
-            Self { target, .. } if !target.is_finite() => refuse("constraint.target", target, "finite"),
-            Self { damping, .. } if !(damping >= 0.0 && damping.is_finite()) => {
-                refuse("constraint.damping", damping, "finite and >= 0")
-            }
-            Self { learning_rate, .. } if !(learning_rate >= 0.0 && learning_rate.is_finite()) => {
-                refuse("constraint.learning_rate", learning_rate, "finite and >= 0")
-            }
-            _ => Ok(()),
-        }
+        let Self { target, damping, learning_rate: rate } = *self;
+        check_number("constraint.target", target, true, "finite")?;
+        check_number("constraint.damping", damping, damping >= 0.0, "finite and >= 0")?;
+        check_number("constraint.learning_rate", rate, rate >= 0.0, "finite and >= 0")
     }
 }
 

@@ -10,7 +10,7 @@ pub use adam::AdamConfig;
 pub use sgd::SgdConfig;
 
 use super::Workers;
-use super::clip::clip_gradients;
+use super::clip::{clip_gradients, norms};
 use crate::{Error, Parameters};
 
 /// Which optimiser, with its settings.
@@ -86,7 +86,8 @@ const STEPS: &str = "steps";
 
 /// An optimiser over the trained parameters, with its state.
 ///
-/// A parameter that has no gradient in a step (its part of the model took no part) is left alone, its state included.
+/// A parameter that backward gave nothing since [`zero_grad`](Self::zero_grad) (its part of the model took no part) is left alone, its
+/// state included.
 #[derive(Debug)]
 pub struct Optimizer {
     config: OptimizerConfig,
@@ -98,6 +99,17 @@ struct Slot {
     name: String,
     parameter: Tensor,
     state: Vec<Tensor>,
+    /// Version of the gradient's numbers when they were set to 0.
+    cleared: Option<i64>,
+}
+
+impl Slot {
+    /// Whether backward has given a gradient since. Values cannot tell: zeros that were filled in look like a gradient of 0, and momentum
+    /// would go on where a resumed run, which has none filled in, leaves the parameter alone. Adding in place counts the version up.
+    fn is_active(&self) -> bool {
+        let gradient = self.parameter.grad();
+        gradient.defined() && self.cleared != Some(gradient.internal_version())
+    }
 }
 
 impl Optimizer {
@@ -115,7 +127,7 @@ impl Optimizer {
                 _ => p.detach().zeros_like(),
             };
             let state = parts.iter().map(fresh).collect();
-            Slot { name: name.to_owned(), parameter: p.shallow_clone(), state }
+            Slot { name: name.to_owned(), parameter: p.shallow_clone(), state, cleared: None }
         };
         Ok(Self { config, slots: parameters.trained().map(slot).collect() })
     }
@@ -124,6 +136,8 @@ impl Optimizer {
     pub fn zero_grad(&mut self) {
         for slot in &mut self.slots {
             slot.parameter.zero_grad();
+            let gradient = slot.parameter.grad();
+            slot.cleared = gradient.defined().then(|| gradient.internal_version());
         }
     }
 
@@ -138,8 +152,15 @@ impl Optimizer {
     /// The same from the sums of all workers' gradients.
     pub(crate) fn step_with(&mut self, factor: f64, workers: &Workers) -> Result<(), Error> {
         variata_torch_bridge::no_grad(|| {
-            let active: Vec<&Slot> = self.slots.iter().filter(|s| s.parameter.grad().defined()).collect();
-            let mut gradients: Vec<Tensor> = active.iter().map(|s| s.parameter.grad()).collect();
+            let active = workers.any(self.slots.iter().map(Slot::is_active).collect())?;
+            let active = self.slots.iter().zip(active).filter(|(_, active)| *active);
+            let active: Vec<&Slot> = active.map(|(slot, _)| slot).collect();
+            let gradient = |s: &&Slot| match s.parameter.grad() {
+                gradient if gradient.defined() => gradient,
+                // Another worker's share has moved it.
+                _ => s.parameter.zeros_like(),
+            };
+            let mut gradients: Vec<Tensor> = active.iter().map(gradient).collect();
             workers.sum_gradients(&gradients)?;
             if let Some(limit) = self.config.clip_norm() {
                 clip_gradients(&mut gradients, limit);
@@ -154,6 +175,29 @@ impl Optimizer {
         })
     }
 
+    /// The norm of the last step's gradient, or else a parameter by name with its norm, where that is not a finite number; one transfer
+    /// from the device.
+    pub(crate) fn nonfinite(&self) -> Result<Option<(String, f64)>, Error> {
+        variata_torch_bridge::no_grad(|| {
+            let gradients: Vec<Tensor> =
+                self.slots.iter().map(|s| s.parameter.grad()).filter(Tensor::defined).collect();
+            let parameters: Vec<Tensor> = self.slots.iter().map(|s| s.parameter.shallow_clone()).collect();
+            let all: Vec<Tensor> = norms(&gradients).into_iter().chain(norms(&parameters)).collect();
+            if all.is_empty() {
+                return Ok(None);
+            }
+            let all = Tensor::f_stack(&all, 0).and_then(Vec::<f64>::try_from);
+            let all = all.map_err(variata_torch_bridge::Error::from)?;
+            let (of_gradients, of_parameters) = all.split_at(gradients.len());
+            let norm = of_gradients.iter().map(|n| n * n).sum::<f64>().sqrt();
+            if !norm.is_finite() {
+                return Ok(Some(("gradient".to_owned(), norm)));
+            }
+            let found = self.slots.iter().zip(of_parameters).find(|(_, norm)| !norm.is_finite());
+            Ok(found.map(|(slot, norm)| (slot.name.clone(), *norm)))
+        })
+    }
+
     /// Names and tensors of the state, for checkpoints; the tensors share the optimiser's memory.
     pub(crate) fn state(&self) -> Vec<(String, Tensor)> {
         let (kind, parts) = self.config.state();
@@ -164,15 +208,5 @@ impl Optimizer {
                 .collect::<Vec<_>>()
         };
         self.slots.iter().flat_map(of).collect()
-    }
-}
-
-/// Refuses the first value that is not as it must be: setting, value, whether it is right, what it must be.
-fn check_all(checks: &[(&'static str, f64, bool, &str)]) -> Result<(), Error> {
-    match checks.iter().find(|(_, value, ok, _)| !(*ok && value.is_finite())) {
-        None => Ok(()),
-        Some(&(setting, value, _, must)) => {
-            Err(Error::Config { setting, value: value.to_string(), must: must.into() })
-        }
     }
 }

@@ -100,11 +100,12 @@ impl Listener for LogFile {
         let mut line = match event {
             Event::Started { step, total_steps, epochs, resumed_from } => serde_json::json!({
                 "event": "started", "step": step, "total_steps": total_steps, "epochs": epochs,
-                "resumed_from": resumed_from,
+                "resumed_from": resumed_from.as_ref().map(|path| path.display().to_string()),
             }),
             Event::Epoch(record) => serde_json::json!({"event": "epoch", "record": record}),
             Event::Checkpoint { step, path } => {
-                serde_json::json!({"event": "checkpoint", "step": step, "path": path})
+                // A path need not be text, which a JSON string has to be.
+                serde_json::json!({"event": "checkpoint", "step": step, "path": path.display().to_string()})
             }
             Event::Warning { message } => serde_json::json!({"event": "warning", "message": message}),
             Event::Finished { step, completed, waited, elapsed } => serde_json::json!({

@@ -2,25 +2,39 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+use crate::error::check_number;
+
 /// A factor on the learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Schedule {
     /// Always 1.
     #[default]
+    #[serde(deserialize_with = "crate::config::nothing_else")]
     Constant,
     /// Linear rise, then half a cosine down to a final factor at the last step.
     Cosine {
         /// Steps of the rise.
         #[serde(default)]
         warmup_steps: u64,
-        /// Factor at the end.
+        /// Factor at the end, in [0, 1].
         #[serde(default)]
         final_factor: f64,
     },
 }
 
 impl Schedule {
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match *self {
+            Self::Constant => Ok(()),
+            Self::Cosine { final_factor: f, .. } => {
+                // Below 0 the last steps would climb.
+                check_number("schedule.final_factor", f, (0.0..=1.0).contains(&f), "in [0, 1]")
+            }
+        }
+    }
+
     /// The factor at `step` of `total`.
     ///
     /// # Examples

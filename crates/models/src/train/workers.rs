@@ -173,6 +173,16 @@ impl Workers {
         Ok(no[0] == 0.0)
     }
 
+    /// Which of several things is so on one of them at least; each asks at the same place, of as many things.
+    pub(crate) fn any(&self, own: Vec<bool>) -> Result<Vec<bool>, Error> {
+        if self.is_alone() {
+            return Ok(own);
+        }
+        let mut counts: Vec<f64> = own.into_iter().map(|yes| f64::from(u8::from(yes))).collect();
+        self.sum_numbers(&mut counts)?;
+        Ok(counts.into_iter().map(|count| count > 0.0).collect())
+    }
+
     /// What the first one knows, as every one then does.
     pub(crate) fn tell<T: serde::Serialize + serde::de::DeserializeOwned>(
         &self,

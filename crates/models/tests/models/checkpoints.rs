@@ -93,6 +93,34 @@ fn a_damaged_newest_checkpoint_gives_way_to_the_one_before() {
     assert_eq!(bits(&model), bits(&want));
 }
 
+/// Two whole generations are there after a run that fell back, and what was damaged is there, too.
+#[test]
+fn a_damaged_checkpoint_is_set_aside_and_counts_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    run(&smallest(0), folder.path(), 2, &mut Vec::new()).unwrap();
+    let at = |step: u32, ending: &str| folder.path().join(format!("step-{step:010}.safetensors{ending}"));
+    let whole = [1, 2].map(|step| (at(step, ""), fs::read(at(step, "")).unwrap()));
+    // Of a step that this run does not reach, and of one that it does.
+    for (step, round) in [(9, 1), (2, 2), (9, 3)] {
+        for (path, bytes) in &whole {
+            fs::write(path, bytes).unwrap();
+        }
+        let content = format!("damage {round}");
+        fs::write(at(step, ""), &content).unwrap();
+        let mut warnings = Vec::new();
+        assert_eq!(run(&smallest(7), folder.path(), 3, &mut warnings).unwrap(), 3);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert_eq!(store.paths().unwrap(), [at(2, ""), at(3, "")]);
+        for path in store.paths().unwrap() {
+            assert!(store.adopt(&path).is_ok(), "{} is whole", path.display());
+        }
+        let aside = at(step, if round == 3 { ".2.damaged" } else { ".damaged" });
+        assert_eq!(fs::read_to_string(aside).unwrap(), content);
+        fs::remove_file(at(3, "")).unwrap();
+    }
+}
+
 #[test]
 fn a_newer_format_is_named_as_such() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,10 +1,12 @@
 //! Every combination of parts, and every setting that is refused.
 
+use serde_json::{Value, json};
 use variata_models::tch::{Device, Kind, Tensor};
-use variata_models::train::Trainable;
+use variata_models::train::{Schedule, Trainable};
 use variata_models::{
-    Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, Condition, Error, ImageShape, KlConfig,
-    LowRankDiagonal, Noise, ObservationConfig, Purpose, Scale, bounds, log_weights,
+    Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, Condition, Cost, Error, ImageShape,
+    KlConfig, LatentDistance, LowRankDiagonal, MapBottleneckConfig, Noise, ObservationConfig, Purpose, Scale,
+    bounds, log_weights,
 };
 
 use crate::{DIGIT, tiny, tiny_config};
@@ -204,4 +206,27 @@ fn tensors_and_labels_that_do_not_fit_are_refused() {
         Condition::one_hot(&[0, 10], 10, Device::Cpu),
         Err(Error::Label { index: 1, label: 10, classes: 10 })
     ));
+}
+
+/// serde lets a variant without fields have any.
+#[test]
+fn settings_that_a_variant_does_not_have_are_refused() {
+    fn check<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(kind: &str) {
+        let plain: T = serde_json::from_value(json!({ "kind": kind })).unwrap();
+        let again: T = serde_json::from_value(serde_json::to_value(&plain).unwrap()).unwrap();
+        assert_eq!(plain, again);
+        let more: Value = json!({ "kind": kind, "warmup_steps": 100 });
+        let error = serde_json::from_value::<T>(more).unwrap_err().to_string();
+        assert!(error.contains("warmup_steps"), "{kind}: {error}");
+    }
+    check::<Schedule>("constant");
+    check::<Cost>("log");
+    check::<LatentDistance>("cramer_wold");
+    check::<LatentDistance>("mmd");
+    check::<ObservationConfig>("bernoulli");
+    check::<ObservationConfig>("squared_error");
+    check::<Scale>("shared");
+    check::<Scale>("head");
+    check::<BottleneckConfig>("deterministic");
+    check::<MapBottleneckConfig>("deterministic");
 }

@@ -3,7 +3,7 @@
 use variata_models::tch::Device;
 use variata_models::train::{
     AdamConfig, CheckpointStore, Constraint, Control, Event, Multipliers, RealFileSystem, TrainConfig,
-    Trainer,
+    Trainable, Trainer,
 };
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, EntropyConfig, EntropyOrigin, KlConfig,
@@ -124,6 +124,13 @@ fn a_model_comes_back_from_its_checkpoint_alone() {
         let again = Autoencoder::from_checkpoint(place, Device::Cpu).unwrap();
         assert_eq!((again.config(), again.image()), (model.config(), DIGIT));
         assert_eq!(bits(&again), bits(&model));
+        let other = Autoencoder::new(&config, DIGIT, 10, 2, Device::Cpu).unwrap();
+        other.parameters().load(place).unwrap();
+        assert_eq!(bits(&other), bits(&model));
+        let before = Autoencoder::new(&AutoencoderConfig::default(), DIGIT, 10, 2, Device::Cpu).unwrap();
+        let numbers = bits(&before);
+        assert!(matches!(before.parameters().load(place), Err(variata_models::Error::Mismatch { .. })));
+        assert_eq!(bits(&before), numbers);
     }
     let empty = tempfile::tempdir().unwrap();
     for place in [empty.path(), &empty.path().join("none.safetensors")] {

@@ -1,14 +1,14 @@
 //! The loop: it learns, it stops where it must, it goes on where it stopped.
 
 use variata_datasets::Batch;
-use variata_models::tch::Device;
+use variata_models::tch::{Device, Tensor};
 use variata_models::train::{
-    AdamConfig, CheckpointStore, Control, Event, RealFileSystem, Schedule, SgdConfig, StepContext, StopFlag,
-    TrainConfig, Trainable, Trainer,
+    AdamConfig, CheckpointStore, Control, Event, Listener, LogFile, RealFileSystem, Schedule, SgdConfig,
+    StepContext, StopFlag, TrainConfig, Trainable, Trainer,
 };
 use variata_models::{
-    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, ClassifierTask, Error, KlConfig, Objective,
-    Parameters,
+    Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, ClassifierTask, Error, Init, KlConfig,
+    Noise, Objective, Parameters, Term,
 };
 
 use crate::{DIGIT, bits, loader, tiny, tiny_config};
@@ -122,6 +122,22 @@ fn sgd_settings_are_named_too() {
 }
 
 #[test]
+fn a_schedule_that_would_climb_is_refused() {
+    let (model, train) = (tiny(0), loader(50, 50));
+    let run = |final_factor| {
+        let schedule = Schedule::Cosine { warmup_steps: 0, final_factor };
+        Trainer::<_, RealFileSystem>::new(&model, &train, TrainConfig { schedule, ..short(1) }, 0).run()
+    };
+    let before = bits(&model);
+    for final_factor in [-1.0, -1e-9, 1.0 + 1e-9, f64::NAN, f64::INFINITY] {
+        let error = run(final_factor).unwrap_err();
+        assert!(matches!(&error, Error::Config { setting: "schedule.final_factor", .. }), "{error}");
+    }
+    assert_eq!(bits(&model), before);
+    assert!(run(0.0).is_ok() && run(1.0).is_ok());
+}
+
+#[test]
 fn clipping_bounds_what_a_step_can_do() {
     // With a limit far below the gradient's norm Adam sees a gradient of that norm; the moments tell.
     let train = loader(50, 50);
@@ -183,6 +199,160 @@ fn a_term_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint() {
     assert_eq!(store.paths().unwrap().len(), 1);
     let outcome = Trainer::new(&tiny(0), &train, short(5), 0).checkpoints(&store, "sabotage").run().unwrap();
     assert!(outcome.completed);
+}
+
+/// Adds a term whose value is 0 and whose gradient is NaN at a step: √(0·θ).
+struct Spike {
+    inner: Autoencoder,
+    at: u64,
+}
+
+impl Trainable for Spike {
+    fn parameters(&self) -> &Parameters {
+        self.inner.parameters()
+    }
+    fn objective(&self, batch: &Batch, context: &StepContext) -> Result<Objective, Error> {
+        let mut objective = self.inner.objective(batch, context)?;
+        if context.step == self.at {
+            let (_, first) = self.parameters().trained().next().unwrap();
+            let spike = (first * 0.0).sum(first.kind()).sqrt();
+            objective.terms.push(Term::weighted("spike", spike, 1.0));
+        }
+        Ok(objective)
+    }
+    fn validate(&self, batch: &Batch, context: &StepContext) -> Result<Vec<(&'static str, f64)>, Error> {
+        self.inner.validate(batch, context)
+    }
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_reaches_no_checkpoint() {
+    let train = loader(200, 50);
+    let sgd = SgdConfig { learning_rate: 1e-4, ..SgdConfig::default() };
+    let clipped = SgdConfig { clip_norm: Some(1.0), ..sgd };
+    let optimizers = [AdamConfig::default().into(), sgd.into(), clipped.into()];
+    // Four steps an epoch. The last of all; before a checkpoint inside an epoch; before a stop; where only the next step's terms show it.
+    for (at, checkpoint_steps, stop) in [(7, 0, 99), (5, 2, 99), (5, 0, 6), (5, 0, 99)] {
+        for optimizer in optimizers {
+            let folder = tempfile::tempdir().unwrap();
+            let store = CheckpointStore::new(folder.path(), RealFileSystem);
+            let config = TrainConfig { optimizer, checkpoint_steps, ..short(2) };
+            let model = Spike { inner: tiny(0), at };
+            let mut steps = 0;
+            let mut listener = |event: &Event| {
+                steps += u32::from(matches!(event, Event::Step { .. }));
+                if steps == stop { Control::Stop } else { Control::Continue }
+            };
+            let trainer = Trainer::new(&model, &train, config, 0).checkpoints(&store, "spike");
+            let error = trainer.listen(&mut listener).run().unwrap_err();
+            let Error::NonFinite { term, step, value } = error else { panic!("{error}") };
+            assert!(term == "gradient" && step == at && !value.is_finite(), "{term} {step} {value}");
+            // The newest checkpoint is whole, and a healthy model goes on from it.
+            let (_, state) = store.latest().unwrap().unwrap();
+            assert_eq!(state.step, 4);
+            let healthy = tiny(0);
+            assert!(Trainer::new(&healthy, &train, config, 0).checkpoints(&store, "spike").run().is_ok());
+            assert!(bits(&healthy).iter().all(|b| f32::from_bits(*b).is_finite()));
+        }
+    }
+    // Without a store, too, such a run has not completed.
+    let model = Spike { inner: tiny(0), at: 3 };
+    let error = Trainer::<_, RealFileSystem>::new(&model, &train, short(1), 0).run().unwrap_err();
+    assert!(matches!(error, Error::NonFinite { step: 3, .. }), "{error}");
+}
+
+/// A parameter outside of the rest, with a term of its own in every third step.
+struct Now {
+    parameters: Parameters,
+    always: Tensor,
+    sometimes: Tensor,
+}
+
+impl Now {
+    fn new() -> Self {
+        let mut parameters = Parameters::new(Noise::new(3), Device::Cpu);
+        let mut root = parameters.root();
+        let always = root.parameter("always", &[3], Init::Normal(1.0)).unwrap();
+        let sometimes = root.parameter("sometimes", &[3], Init::Normal(1.0)).unwrap();
+        Self { parameters, always, sometimes }
+    }
+}
+
+impl Trainable for Now {
+    fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+    fn objective(&self, _: &Batch, context: &StepContext) -> Result<Objective, Error> {
+        let square = |t: &Tensor| (t - 1.0).square().sum(t.kind());
+        let mut terms = vec![Term::weighted("always", square(&self.always), 1.0)];
+        if context.step.is_multiple_of(3) {
+            terms.push(Term::weighted("sometimes", square(&self.sometimes), 1.0));
+        }
+        Ok(Objective { terms })
+    }
+    fn validate(&self, _: &Batch, _: &StepContext) -> Result<Vec<(&'static str, f64)>, Error> {
+        Ok(Vec::new())
+    }
+}
+
+/// Momentum and decay of a parameter rest while its term does, whether the process had a gradient of it before or not.
+#[test]
+fn a_term_that_comes_and_goes_resumes_to_the_same_bits() {
+    let train = loader(100, 50);
+    let sgd = SgdConfig { learning_rate: 1e-2, ..SgdConfig::default() };
+    for optimizer in [AdamConfig { weight_decay: 0.1, ..AdamConfig::default() }.into(), sgd.into()] {
+        let config = TrainConfig { optimizer, ..short(5) };
+        let whole = Now::new();
+        let mut seen = Vec::new();
+        let mut record = |event: &Event| {
+            if matches!(event, Event::Step { .. }) {
+                seen.push(Vec::<f32>::try_from(whole.sometimes.detach()).unwrap());
+            }
+            Control::Continue
+        };
+        Trainer::<_, RealFileSystem>::new(&whole, &train, config, 0).listen(&mut record).run().unwrap();
+        assert!(seen[0] == seen[1] && seen[1] == seen[2] && seen[2] != seen[3] && seen[3] == seen[5]);
+        for stop in 1..10 {
+            let folder = tempfile::tempdir().unwrap();
+            let store = CheckpointStore::new(folder.path(), RealFileSystem);
+            let mut steps = 0;
+            let mut listener = |event: &Event| {
+                steps += u32::from(matches!(event, Event::Step { .. }));
+                if steps == stop { Control::Stop } else { Control::Continue }
+            };
+            let first = Now::new();
+            let trainer = Trainer::new(&first, &train, config, 0).checkpoints(&store, "now");
+            assert!(!trainer.listen(&mut listener).run().unwrap().completed);
+            let second = Now::new();
+            Trainer::new(&second, &train, config, 0).checkpoints(&store, "now").run().unwrap();
+            assert_eq!(bits(&second), bits(&whole), "stopped after {stop}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_is_no_text_is_logged_as_well_as_it_can_be() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let odd = std::path::Path::new(std::ffi::OsStr::from_bytes(b"/tmp/o\xff"));
+    let mut log = LogFile::append(&folder.path().join("log"), "run").unwrap();
+    log.on_event(&Event::Started { step: 0, total_steps: 1, epochs: 1, resumed_from: Some(odd.to_owned()) });
+    log.on_event(&Event::Checkpoint { step: 1, path: odd.to_owned() });
+    let text = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert_eq!(text.matches("/tmp/o\u{fffd}").count(), 2, "{text}");
+}
+
+#[test]
+fn parameters_that_no_memory_holds_are_refused() {
+    let mut parameters = Parameters::new(Noise::new(0), Device::Cpu);
+    for shape in [&[1 << 32, 1 << 32][..], &[i64::MAX], &[1 << 62, 4], &[1 << 31, 1 << 29]] {
+        for init in [Init::Constant(0.0), Init::Normal(1.0), Init::Uniform(1.0)] {
+            let error = parameters.root().parameter("huge", shape, init).unwrap_err();
+            assert!(matches!(&error, Error::Config { setting: "shape", .. }), "{error}");
+        }
+    }
+    assert_eq!(parameters.root().parameter("none", &[0, 5], Init::Normal(1.0)).unwrap().size(), [0, 5]);
 }
 
 #[test]

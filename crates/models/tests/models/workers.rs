@@ -11,7 +11,7 @@ use variata_models::train::{
 };
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, Cost, EntropyConfig, Error,
-    LatentDistance, LowRankDiagonal, Normality, Objective, ObservationConfig, Parameters, Prior,
+    Init, LatentDistance, LowRankDiagonal, Noise, Normality, Objective, ObservationConfig, Parameters, Prior,
     RegularizerConfig, Term,
 };
 
@@ -151,6 +151,37 @@ fn trains_alike<M: Trainable>(name: &str, train: &Loader, tolerance: f64, model:
             }
         }
     }
+}
+
+/// Every row moves the first parameter, the first row of the batch the second.
+struct FirstRow(Parameters, [Tensor; 2]);
+
+impl FirstRow {
+    fn new() -> Self {
+        let mut parameters = Parameters::new(Noise::new(3), Device::Cpu);
+        let made =
+            ["every", "first"].map(|n| parameters.root().parameter(n, &[3], Init::Normal(1.0)).unwrap());
+        Self(parameters, made)
+    }
+}
+
+impl Trainable for FirstRow {
+    fn parameters(&self) -> &Parameters {
+        &self.0
+    }
+    fn objective(&self, batch: &Batch, context: &StepContext) -> Result<Objective, Error> {
+        let [every, first] = self.1.each_ref().map(|t| (t - 1.0).square().sum(t.kind()));
+        let value = if context.first_row == 0 { every + first / batch.len() as f64 } else { every };
+        Ok(Objective { terms: vec![Term::weighted("rows", value, 1.0)] })
+    }
+    fn validate(&self, _: &Batch, _: &StepContext) -> Result<Vec<(&'static str, f64)>, Error> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn a_parameter_that_one_share_alone_moves() {
+    trains_alike("first row", &loader(50, 20), 1e-5, FirstRow::new);
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use ndarray::{Array2, ArrayRef2, s};
 use pulp::{Arch, Simd, WithSimd};
+use variata_distributions::check;
 use variata_distributions::lanes::{Compute, NARROW, STEP, Sample};
 
 use super::panel::{Logits, Tile, finite, mix, scores};
 use super::{GumbelSoftmax, Noise, SoftQuantized};
-use crate::codebook::Codebook;
+use crate::codebook::{Codebook, Metric, check_rows};
 use crate::error::Error;
-use crate::pack::{BLOCK, ROWS, task_rows};
+use crate::pack::{BLOCK, ROWS, lanes, task_rows};
 use crate::search::Blocks;
 
 /// Sums over rows are made in this many parts, which are added in order; fewer for few rows.
@@ -45,9 +46,11 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
     let (rows, depth) = z.dim();
     let count = codebook.count();
     if options.temperature == 0.0 {
+        check::shape("z", z.shape(), &[rows, codebook.dimensions()])?;
+        check_rows("z", z, Metric::SquaredEuclidean)?;
         let mut codes = Array2::<f64>::zeros((count, depth));
-        for (g, &k) in upstream.rows().into_iter().zip(&found.indices) {
-            codebook.check_index("found", 0, k)?;
+        for (row, (g, &k)) in upstream.rows().into_iter().zip(&found.indices).enumerate() {
+            codebook.check_index("found", row, k)?;
             codes.row_mut(k).zip_mut_with(&g, |sum, g| *sum += g.to_f64());
         }
         let z = Array2::from_elem((rows, depth), T::ZERO);
@@ -287,7 +290,7 @@ fn outer<T: Compute, V: Simd, const J: usize>(
     inside: usize,
     codes: &mut [T],
 ) {
-    let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
+    let lanes = lanes::<T, V>();
     let wide = values[0].len();
     for (group, codes) in codes.chunks_exact_mut(J * wide).take(inside.div_ceil(J)).enumerate() {
         for d in (0..wide).step_by(2 * lanes) {

@@ -8,7 +8,7 @@ use super::panel::{Logits, Tile, mix};
 use super::{GumbelSoftmax, Noise, SoftQuantized};
 use crate::codebook::Codebook;
 use crate::error::Error;
-use crate::pack::{BLOCK, ROWS};
+use crate::pack::{BLOCK, ROWS, lanes};
 use crate::search::Blocks;
 
 /// Outputs of a task.
@@ -191,7 +191,7 @@ fn largest<T: Compute, V: Simd>(
     best: &mut [T; ROWS],
     position: &mut [T; ROWS],
 ) {
-    let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
+    let lanes = lanes::<T, V>();
     for first in (0..ROWS).step_by(2 * lanes) {
         let best = T::vectors_mut::<V>(&mut best[first..]);
         let position = T::vectors_mut::<V>(&mut position[first..]);

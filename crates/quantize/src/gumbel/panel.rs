@@ -6,7 +6,7 @@ use variata_distributions::lanes::{Compute, tile};
 
 use super::noise;
 use super::{GumbelSoftmax, Noise};
-use crate::pack::{BLOCK, Mixture, ROWS};
+use crate::pack::{BLOCK, Mixture, ROWS, lanes};
 
 /// A number per row of a panel, for each code of a block.
 pub(crate) type Tile<T> = [[T; ROWS]; BLOCK];
@@ -87,7 +87,7 @@ pub(crate) fn scores<T: Compute, V: Simd, const J: usize>(
     inside: usize,
     out: &mut Tile<T>,
 ) {
-    let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
+    let lanes = lanes::<T, V>();
     let group = panel.len() / ROWS * J;
     let groups = inside.div_ceil(J);
     for first in (0..ROWS).step_by(2 * lanes) {
@@ -110,7 +110,7 @@ pub(crate) fn mix<T: Compute, V: Simd, const J: usize>(
     codes: &[T],
     sums: &mut [[T; ROWS]],
 ) {
-    let lanes = ROWS / T::vectors::<V>(&[T::ZERO; ROWS]).len().max(1);
+    let lanes = lanes::<T, V>();
     let weights = weights.as_flattened();
     let group = weights.len() / ROWS * J;
     for first in (0..ROWS).step_by(2 * lanes) {

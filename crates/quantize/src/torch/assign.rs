@@ -224,7 +224,7 @@ pub fn decode(codes: &Tensor, indices: &Tensor) -> Result<Tensor, Error> {
     let [count, depth] = code_shape(codes)?;
     let indices = integers(indices)?.to_device(codes.device());
     let flat = indices.flatten(0, -1);
-    check_range(&flat, count)?;
+    check_range(&flat, count as usize)?;
     let mut shape = indices.size();
     shape.push(depth);
     Ok(codes.index_select(0, &flat).reshape(shape))

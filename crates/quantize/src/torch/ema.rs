@@ -92,7 +92,7 @@ fn checked(codes: &Tensor, z: &Tensor, indices: &Tensor) -> Result<(Tensor, Tens
     let leading: Vec<usize> = input.leading.iter().map(|&n| n as usize).collect();
     check::shape("indices", &size(&indices), &leading)?;
     let indices = indices.flatten(0, -1);
-    check_range(&indices, input.count)?;
+    check_range(&indices, input.count as usize)?;
     Ok((input.rows, indices))
 }
 

@@ -5,6 +5,7 @@ use variata_distributions::ArgumentError;
 use variata_distributions::torch::support::size;
 use variata_torch_bridge::{Saved, attach_backward, check_floating, no_grad};
 
+use super::{check_range, integers};
 use crate::error::Error;
 use crate::fsq::Fsq;
 
@@ -68,4 +69,40 @@ pub fn fsq(fsq: &Fsq, z: &Tensor) -> Result<FsqQuantized, Error> {
         Ok(vec![Some((slope * (&half / &middle) * upstream).to_kind(kind))])
     })?;
     Ok(FsqQuantized { output, indices })
+}
+
+/// Tensor form of [`Fsq::decode`] for indices `[..]`: the quantised vectors [.., D] of this kind, where the indices live.
+///
+/// # Errors
+/// `indices` is not of an integer kind, or `kind` not a floating-point one; [`Error::Index`] with the first index that names no code.
+///
+/// ```
+/// use variata_quantize::{Fsq, torch};
+/// use variata_torch_bridge::tch::{Kind, Tensor};
+///
+/// let output = torch::fsq_decode(&Fsq::new(vec![8, 5])?, &Tensor::from_slice(&[36i64]), Kind::Float)?;
+/// assert_eq!(Vec::<f32>::try_from(&output.view([2])).unwrap_or_default(), [0.0, 1.0]);
+/// # Ok::<(), variata_quantize::Error>(())
+/// ```
+pub fn fsq_decode(fsq: &Fsq, indices: &Tensor, kind: Kind) -> Result<Tensor, Error> {
+    if !matches!(kind, Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double) {
+        return Err(
+            variata_torch_bridge::Error::Kind { argument: "kind", got: kind, want: Kind::Float }.into()
+        );
+    }
+    let indices = integers(indices)?;
+    check_range(&indices.flatten(0, -1), fsq.count())?;
+    let column = |f: &dyn Fn(usize) -> i64| {
+        Tensor::from_slice(&fsq.levels().iter().map(|&level| f(level)).collect::<Vec<_>>())
+            .to_device(indices.device())
+    };
+    let mut rest = indices.copy();
+    let mut digits = Vec::with_capacity(fsq.dimensions());
+    for &level in fsq.levels() {
+        digits.push(rest.remainder(level as i64));
+        rest = rest.divide_scalar_mode(level as i64, "floor");
+    }
+    let middle = column(&|level| (level / 2) as i64);
+    let code = (Tensor::stack(&digits, -1) - &middle).to_kind(Kind::Double);
+    Ok((code / middle).to_kind(kind))
 }

@@ -6,7 +6,7 @@ use variata_torch_bridge::{Route, Saved, attach_backward, lend_all, no_grad, ten
 use super::assign::{from_indices, nearest_composed};
 use super::ema::of;
 use super::{Input, Native, codebook, reported, rows};
-use crate::codebook::Metric;
+use crate::codebook::{LEAST_SQUARE, Metric};
 use crate::error::Error;
 use crate::quantize::Estimator;
 
@@ -49,11 +49,22 @@ pub fn quantize(
     z: &Tensor,
     estimator: Estimator,
 ) -> Result<Quantized, Error> {
+    stage(codes, metric, z, estimator, false)
+}
+
+/// [`quantize`]; of the `rest` that other codes left, zeros are no error, as [`crate::Residual`] says.
+pub(super) fn stage(
+    codes: &Tensor,
+    metric: Metric,
+    z: &Tensor,
+    estimator: Estimator,
+    rest: bool,
+) -> Result<Quantized, Error> {
     let input = Input::new(codes, z)?;
     let found = match (input.route(), codes.kind()) {
-        (Route::Native, Kind::Float) => native::<f32>(&input, metric)?,
-        (Route::Native, Kind::Double) => native::<f64>(&input, metric)?,
-        _ => composed(&input, metric),
+        (Route::Native, Kind::Float) => native::<f32>(&input, metric, rest)?,
+        (Route::Native, Kind::Double) => native::<f64>(&input, metric, rest)?,
+        _ => composed(&input, metric, rest),
     };
     attached(codes, z, &input, found, estimator)
 }
@@ -69,7 +80,7 @@ pub fn quantize_composed(
     estimator: Estimator,
 ) -> Result<Quantized, Error> {
     let input = Input::new(codes, z)?;
-    attached(codes, z, &input, composed(&input, metric), estimator)
+    attached(codes, z, &input, composed(&input, metric, false), estimator)
 }
 
 /// Gives what was found its gradients.
@@ -114,15 +125,21 @@ fn attached(
 /// Codes [N, D], indices `[N]` and the loss.
 type Found = (Tensor, Tensor, Tensor);
 
-fn native<F: Native>(input: &Input, metric: Metric) -> Result<Found, Error> {
+fn native<F: Native>(input: &Input, metric: Metric, rest: bool) -> Result<Found, Error> {
     let found = lend_all::<F, _, 2>([("codes", &input.codes), ("z", &input.rows)], |[codes, z]| {
-        codebook(&rows("codes", codes)?, metric)?.quantize(&rows("z", z)?)
+        let (codebook, z) = (codebook(&rows("codes", codes)?, metric)?, rows("z", z)?);
+        if rest { codebook.quantize_rest(&z) } else { codebook.quantize(&z) }
     })??;
     Ok((tensor_from_array(found.output)?, from_indices(&found.indices)?, Tensor::from(found.loss)))
 }
 
-fn composed(input: &Input, metric: Metric) -> Found {
-    let indices = nearest_composed(input, metric);
+fn composed(input: &Input, metric: Metric, rest: bool) -> Found {
+    let mut indices = nearest_composed(input, metric);
+    if rest && metric == Metric::Cosine {
+        let nothing = input.rows.to_kind(Kind::Double).square();
+        let nothing = nothing.sum_dim_intlist(-1, false, Kind::Double).lt(LEAST_SQUARE);
+        indices = indices.masked_fill(&nothing, 0);
+    }
     no_grad(|| {
         let output = input.codes.index_select(0, &indices);
         let gap = input.rows.to_kind(Kind::Double) - &output;

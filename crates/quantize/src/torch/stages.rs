@@ -1,10 +1,13 @@
 //! Several codebooks on tensors: side by side, and in stages.
 
+use std::ops::RangeInclusive;
+
 use tch::{Kind, Tensor};
 use variata_distributions::ArgumentError;
 use variata_torch_bridge::{attach_backward, no_grad};
 
-use super::quantize::{Quantized, quantize};
+use super::quantize::{Quantized, quantize, stage};
+use super::{code_shape, decode, integers};
 use crate::codebook::Metric;
 use crate::error::Error;
 use crate::quantize::Estimator;
@@ -50,6 +53,35 @@ pub fn heads(codes: &[Tensor], metric: Metric, z: &Tensor, estimator: Estimator)
     })
 }
 
+/// Tensor form of [`crate::Heads::decode`] for indices [.., H]: the codes side by side [.., H·D]; differentiable in the codes.
+///
+/// # Errors
+/// There are no codes, or `indices` has another last dimension; as [`decode`](super::decode) for each head.
+///
+/// ```
+/// use variata_quantize::torch;
+/// use variata_torch_bridge::tch::Tensor;
+///
+/// let codes = Tensor::from_slice(&[0f32, 4.0]).view([2, 1]);
+/// let output = torch::heads_decode(&[codes.copy(), codes], &Tensor::from_slice(&[1i64, 0]))?;
+/// assert_eq!(Vec::<f32>::try_from(&output).unwrap_or_default(), [4.0, 0.0]);
+/// # Ok::<(), variata_quantize::Error>(())
+/// ```
+pub fn heads_decode(codes: &[Tensor], indices: &Tensor) -> Result<Tensor, Error> {
+    first(codes)?;
+    Ok(Tensor::cat(&decoded(codes, indices, codes.len()..=codes.len())?, -1))
+}
+
+/// The codes of each column of indices.
+fn decoded(codes: &[Tensor], indices: &Tensor, columns: RangeInclusive<usize>) -> Result<Vec<Tensor>, Error> {
+    let got = variata_distributions::torch::support::size(&integers(indices)?);
+    let Some(&last) = got.last().filter(|last| columns.contains(last)) else {
+        let want = format!("[.., {} to {}]", columns.start(), columns.end());
+        return Err(ArgumentError::Shape { argument: "indices", got, want }.into());
+    };
+    codes[..last].iter().zip(0..).map(|(codes, at)| decode(codes, &indices.select(-1, at))).collect()
+}
+
 /// What [`residual`] returns.
 #[derive(Debug)]
 pub struct ResidualQuantized {
@@ -67,7 +99,7 @@ pub struct ResidualQuantized {
 /// stages give fewer.
 ///
 /// # Errors
-/// There are no codes; as [`quantize`].
+/// There are no codes; as [`quantize`], but that a stage under the cosine metric takes its first code where nothing is left.
 ///
 /// ```
 /// use variata_quantize::{Metric, torch};
@@ -84,8 +116,8 @@ pub fn residual(codes: &[Tensor], metric: Metric, z: &Tensor) -> Result<Residual
     let mut rest = z.shallow_clone();
     let mut sum: Option<Tensor> = None;
     let mut parts = Vec::with_capacity(codes.len());
-    for codes in codes {
-        let part = quantize(codes, metric, &rest, Estimator::StraightThrough)?;
+    for (i, codes) in codes.iter().enumerate() {
+        let part = stage(codes, metric, &rest, Estimator::StraightThrough, i > 0)?;
         // Codes reach later stages as constants.
         let chosen = part.output.detach();
         // Not in place: that would change the vectors themselves.
@@ -108,6 +140,37 @@ pub fn residual(codes: &[Tensor], metric: Metric, z: &Tensor) -> Result<Residual
         codebook_losses: all(|p| &p.codebook_loss),
         commitment_losses: all(|p| &p.commitment_loss),
     })
+}
+
+/// Tensor form of [`crate::Residual::decode`] for indices [.., stages]: the sums of codes [.., D] of as many stages as there are
+/// columns, the bits of [`residual`]'s output; differentiable in the codes.
+///
+/// # Errors
+/// There are no codes, or no columns of `indices` or more than these; the dimensions of the codes differ; as
+/// [`decode`](super::decode) for each stage.
+///
+/// ```
+/// use variata_quantize::torch;
+/// use variata_torch_bridge::tch::Tensor;
+///
+/// let coarse = Tensor::from_slice(&[0f32, 8.0]).view([2, 1]);
+/// let fine = Tensor::from_slice(&[-1f32, 0.0, 1.0]).view([3, 1]);
+/// let output = torch::residual_decode(&[coarse, fine], &Tensor::from_slice(&[1i64, 0]))?;
+/// assert_eq!(Vec::<f32>::try_from(&output).unwrap_or_default(), [7.0]);
+/// # Ok::<(), variata_quantize::Error>(())
+/// ```
+pub fn residual_decode(codes: &[Tensor], indices: &Tensor) -> Result<Tensor, Error> {
+    let depth = code_shape(first(codes)?)?[1];
+    for codes in codes {
+        let [count, got] = code_shape(codes)?;
+        variata_distributions::check::shape(
+            "codes",
+            &[count as usize, got as usize],
+            &[count as usize, depth as usize],
+        )?;
+    }
+    let parts = decoded(codes, indices, 1..=codes.len())?;
+    Ok(parts.into_iter().reduce(|sum, part| sum + part).unwrap_or_default())
 }
 
 fn first(codes: &[Tensor]) -> Result<&Tensor, Error> {

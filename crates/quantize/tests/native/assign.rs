@@ -125,6 +125,21 @@ fn of_the_largest_and_the_smallest_numbers() {
     check_nearest(&codebook, &z, &codebook.assign(&z).unwrap());
 }
 
+/// One code far out makes every score of the others doubtful by its own size; theirs is what decides.
+#[test]
+fn beside_a_code_far_out() {
+    for scale in [1e2, 1e4, 1e8] {
+        let (mut codes, z) = (normal(3000, 8, 1), normal(60, 8, 2));
+        codes.row_mut(17).mapv_inplace(|v| v * scale);
+        let codebook = euclidean(single(&codes));
+        check_nearest(&codebook, &single(&z), &codebook.assign(&single(&z)).unwrap());
+        let (top, _) = codebook.top_k(&single(&z), 3).unwrap();
+        assert_eq!(top.column(0), codebook.assign(&single(&z)).unwrap());
+        let codebook = euclidean(codes);
+        check_nearest(&codebook, &z, &codebook.assign(&z).unwrap());
+    }
+}
+
 #[test]
 fn distances_and_the_next_nearest() {
     for metric in METRICS {

@@ -231,3 +231,53 @@ fn the_farthest_rows_are_taken_one_after_the_other() {
     // −19 is far from 0, but not from −20.
     assert_eq!(codebook.codes(), array![[0.0], [-20.0], [18.0]]);
 }
+
+/// Of the codes that are used most the first is split, again and again.
+#[test]
+fn crowded_codes_are_split_in_their_order() {
+    let pairs = |counts: &[u64], dead: &[usize]| {
+        // What a loop over all counts finds for each dead code.
+        let mut counts: Vec<f64> = counts.iter().map(|&n| n as f64).collect();
+        for &k in dead {
+            counts[k] = 0.0;
+        }
+        let mut changed = vec![false; counts.len()];
+        for &to in dead {
+            let from = (1..counts.len()).fold(0, |best, k| if counts[k] > counts[best] { k } else { best });
+            counts[from] *= 0.5;
+            counts[to] = counts[from];
+            (changed[from], changed[to]) = (true, true);
+        }
+        (0..counts.len()).filter(|&k| changed[k]).collect::<Vec<_>>()
+    };
+    let counts = |codes: usize, step: usize| -> Vec<usize> {
+        (0..codes).flat_map(|k| vec![k; if k % step == 0 { 1 + k % 7 } else { 0 }]).collect()
+    };
+    for (codes, step) in [(40, 3), (50, 10), (64, 2), (30, 30)] {
+        let mut used = Usage::new(codes).unwrap();
+        used.add(&Array1::from(counts(codes, step))).unwrap();
+        let mut codebook = euclidean(normal(codes, 2, 1));
+        let none = Array2::<f64>::zeros((0, 2));
+        let split = Revival::Split { spread: 0.01 };
+        let changed = codebook.revive(&used.unused(), split, &none, &used, None, &mut rng(1)).unwrap();
+        assert_eq!(changed, pairs(used.counts(), &used.unused()));
+    }
+}
+
+/// A large codebook most of which is dead: some loops over all codes for each dead one would take minutes.
+#[test]
+fn many_dead_codes_are_revived_in_no_time() {
+    let codes = 1 << 17;
+    let mut used = Usage::new(codes).unwrap();
+    used.add(&Array1::from_iter(0..30_000)).unwrap();
+    let z = normal(8, 1, 2);
+    let start = std::time::Instant::now();
+    let mut codebook = euclidean(normal(codes, 1, 1));
+    let mut ema = Ema::new(&codebook, 0.9, Smoothing::None).unwrap();
+    for revival in [Revival::Split { spread: 0.01 }, Revival::Farthest] {
+        let mut rng = rng(1);
+        let changed = codebook.revive(&used.unused(), revival, &z, &used, Some(&mut ema), &mut rng).unwrap();
+        assert!(changed.len() >= codes - 30_000);
+    }
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+}

@@ -36,6 +36,11 @@ fn codebooks_that_are_none() {
         argument(Codebook::k_means_plus_plus(&none, 2, Metric::SquaredEuclidean, rng)),
         "rows of data"
     );
+    let flat = Array2::<f64>::zeros((5, 0));
+    assert_eq!(
+        argument(Codebook::k_means_plus_plus(&flat, 2, Metric::SquaredEuclidean, rng)),
+        "dimensions of data"
+    );
     assert_eq!(
         argument(Codebook::k_means_plus_plus(&normal(3, 2, 1), 0, Metric::SquaredEuclidean, rng)),
         "codes"
@@ -155,4 +160,25 @@ fn shapes_and_settings_that_do_not_fit() {
     }
     // Nobody has anything to share.
     assert_eq!(revive(&[1], Revival::Split { spread: 0.1 }, &z).unwrap(), [0usize; 0]);
+}
+
+/// At temperature 0 there are no products that would refuse them.
+#[test]
+fn backward_at_temperature_zero_refuses_as_at_any() {
+    let (codebook, z) = (euclidean(normal(5, 3, 1)), normal(4, 3, 2));
+    for temperature in [0.0, 1.0] {
+        let soft = GumbelSoftmax { temperature, hard: false };
+        let found = soft.forward(&codebook, &z, Noise::None).unwrap();
+        let mut bad = z.clone();
+        bad[[2, 1]] = f64::NAN;
+        let error = soft.backward(&codebook, &bad, Noise::None, &found, &z).unwrap_err();
+        assert!(matches!(error, Error::Row { argument: "z", row: 2, .. }), "{error}");
+        let narrow = euclidean(normal(5, 2, 1));
+        assert_eq!(argument(soft.backward(&narrow, &z, Noise::None, &found, &z)), "z");
+    }
+    let soft = GumbelSoftmax { temperature: 0.0, hard: false };
+    let near = array![[0.0], [0.0], [9.0]];
+    let found = soft.forward(&euclidean(array![[0.0], [9.0]]), &near, Noise::None).unwrap();
+    let error = soft.backward(&euclidean(array![[0.0]]), &near, Noise::None, &found, &near).unwrap_err();
+    assert_eq!(error, Error::Index { argument: "found", position: 2, index: 1, codes: 1 });
 }

@@ -156,6 +156,33 @@ fn residual_stages_add_up() {
     assert!((grad.z - want).iter().all(|v: &f64| v.abs() < 1e-14));
 }
 
+/// Under the cosine metric a vector that is its code leaves nothing that has a direction.
+#[test]
+fn stages_for_which_nothing_is_left_take_their_first_code() {
+    let book = |codes| Codebook::new(codes, Metric::Cosine).unwrap();
+    let stages =
+        vec![book(array![[1.0, 0.0], [0.0, 2.0]]), book(array![[0.25, 0.25], [-0.5, 0.0], [0.0, 0.5]])];
+    let residual = Residual::new(stages).unwrap();
+    // In either order of the elements in memory.
+    let z = array![[0.0, 2.0], [0.5, 0.0], [1.0, 0.0]];
+    for z in [z.clone(), z.t().as_standard_layout().into_owned().reversed_axes()] {
+        let quantized = residual.quantize(&z, 2).unwrap();
+        assert_eq!(quantized.indices, array![[1, 0], [0, 1], [0, 0]]);
+        assert_eq!(quantized.output, array![[0.25, 2.25], [0.5, 0.0], [1.25, 0.25]]);
+        assert_eq!(quantized.output, residual.decode(&quantized.indices).unwrap());
+        let gap = (&z - &quantized.output).mapv(|v| v * v).mean().unwrap();
+        assert!((quantized.losses[1] - gap).abs() < 1e-16, "{:?}", quantized.losses);
+        let none = Array2::zeros((3, 2));
+        let upstream = Upstream { output: &*none, codebook: 1.0, commitment: 1.0 };
+        let grad = quantized.backward(&residual, &upstream).unwrap();
+        // 2(0 − e)/ND and what the first stage left.
+        assert!((&grad.z.row(0) + 0.5 / 6.0).iter().all(|v: &f64| v.abs() < 1e-16));
+    }
+    // Vectors themselves have a direction, or are refused.
+    assert!(residual.quantize(&array![[0.0, 0.0]], 2).is_err());
+    assert!(residual.quantize(&array![[0.0, f64::NAN]], 2).is_err());
+}
+
 #[test]
 fn gradients_of_heads_are_those_of_one_mean() {
     let z = normal(30, 6, 1);

@@ -31,7 +31,8 @@ fn what_is_made_of_codebooks_comes_back_too() {
     use crate::support::normal;
     use ndarray::array;
     use variata_quantize::{
-        Clusters, Codebook, GumbelSoftmax, Heads, Metric, Residual, SoftUsage, UsageWindow,
+        Clusters, Codebook, Estimator, GumbelSoftmax, Heads, Metric, Residual, Revival, SoftUsage,
+        UsageWindow,
     };
 
     fn again<V: serde::Serialize + serde::de::DeserializeOwned>(value: &V) -> V {
@@ -71,6 +72,22 @@ fn what_is_made_of_codebooks_comes_back_too() {
         &text.replacen("\"recent\":{\"counts\":[1", "\"recent\":{\"counts\":[9", 1),
         "recent",
     );
+
+    // Counts that stopped at the largest number.
+    let most = format!(r#"{{"counts":[{}]}}"#, u64::MAX);
+    let text = format!(r#"{{"batches":2,"last":[{most},{most}],"recent":{most},"epoch":{most}}}"#);
+    let mut full: UsageWindow = serde_json::from_str(&text).unwrap();
+    for _ in 0..3 {
+        full.push(&array![0, 0]).unwrap();
+    }
+    assert_eq!(full.recent().counts(), [4]);
+
+    for estimator in [Estimator::StraightThrough, Estimator::Rotation] {
+        assert_eq!(again(&estimator), estimator);
+    }
+    for revival in [Revival::Batch, Revival::Farthest, Revival::Split { spread: 0.01 }] {
+        assert_eq!(again(&revival), revival);
+    }
 
     let usage = GumbelSoftmax::default().usage(&books[0], &normal(9, 3, 3)).unwrap();
     assert_eq!(again::<SoftUsage>(&usage), usage);

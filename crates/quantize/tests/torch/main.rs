@@ -289,6 +289,66 @@ fn heads_and_stages_are_those_of_the_arrays() {
 }
 
 #[test]
+fn decoding_gives_what_was_quantised() {
+    let fsq = Fsq::new(vec![8, 5, 2]).unwrap();
+    let found = torch::fsq(&fsq, &leaf(&(numbers(40, 3, 1) * 2.0), Kind::Float).view([2, 20, 3])).unwrap();
+    let output = torch::fsq_decode(&fsq, &found.indices, Kind::Float).unwrap();
+    assert_eq!(output.size(), [2, 20, 3]);
+    assert!(output.equal(&found.output.detach()));
+    assert_eq!(torch::fsq_decode(&fsq, &Tensor::from(3i64), Kind::Half).unwrap().size(), [3]);
+    let refused = torch::fsq_decode(&fsq, &Tensor::from_slice(&[0i64, 80]), Kind::Double).unwrap_err();
+    assert_eq!(refused, Error::Index { argument: "indices", position: 1, index: 80, codes: 80 });
+    assert!(torch::fsq_decode(&fsq, &Tensor::from(-1i64), Kind::Float).is_err());
+    assert!(torch::fsq_decode(&fsq, &Tensor::from(1i64), Kind::Int64).is_err());
+    assert!(torch::fsq_decode(&fsq, &Tensor::from(1f32), Kind::Float).is_err());
+    // 2⁶³ codes: no integer is too large.
+    let most = Fsq::new(vec![2; 63]).unwrap();
+    let last = torch::fsq_decode(&most, &Tensor::from(i64::MAX), Kind::Double).unwrap();
+    assert_eq!(back(&last.view([1, 63])), most.decode::<f64>(&ndarray::arr0(i64::MAX as usize)).unwrap());
+
+    let books = [numbers(7, 3, 1), numbers(5, 3, 2)].map(|codes| leaf(&codes, Kind::Float));
+    let wide = leaf(&numbers(20, 6, 3), Kind::Float).view([4, 5, 6]);
+    let found = torch::heads(&books, EUCLIDEAN, &wide, Estimator::StraightThrough).unwrap();
+    let output = torch::heads_decode(&books, &found.indices).unwrap();
+    assert!(output.equal(&found.output));
+    let slopes = grads(&output.sum(Kind::Double), &[&books[0], &books[1]]);
+    assert_eq!(slopes.iter().map(|slope| slope.sum()).sum::<f64>(), 120.0);
+    let z = leaf(&numbers(20, 3, 4), Kind::Float).view([4, 5, 3]);
+    let found = torch::residual(&books, EUCLIDEAN, &z).unwrap();
+    assert!(torch::residual_decode(&books, &found.indices).unwrap().equal(&found.output));
+    let first = torch::residual_decode(&books, &found.indices.narrow(-1, 0, 1)).unwrap();
+    assert!(first.equal(&torch::residual(&books[..1], EUCLIDEAN, &z).unwrap().output));
+    for bad in [
+        Tensor::from(0i64),
+        Tensor::zeros([4, 3], (Kind::Int64, Device::Cpu)),
+        Tensor::from_slice(&[0f32, 1.0]),
+    ] {
+        assert!(torch::heads_decode(&books, &bad).is_err());
+        assert!(torch::residual_decode(&books, &bad).is_err());
+    }
+    assert!(torch::residual_decode(&books, &Tensor::from_slice(&[0i64, 5])).is_err());
+    assert!(torch::heads_decode(&[], &Tensor::from_slice(&[0i64])).is_err());
+    let other = [books[0].copy(), leaf(&numbers(4, 2, 1), Kind::Float)];
+    assert!(torch::residual_decode(&other, &Tensor::from_slice(&[0i64, 0])).is_err());
+}
+
+/// Under the cosine metric a vector that is its code leaves nothing that has a direction: natively and by tensor operations.
+#[test]
+fn stages_for_which_nothing_is_left_take_their_first_code() {
+    for kind in [Kind::Float, Kind::Double, Kind::BFloat16] {
+        let book = |values: &[f64], rows| Tensor::from_slice(values).view([rows, 2]).to_kind(kind);
+        let books = [book(&[1.0, 0.0, 0.0, 2.0], 2), book(&[0.25, 0.25, -0.5, 0.0, 0.0, 0.5], 3)];
+        let z = book(&[0.0, 2.0, 0.5, 0.0, 1.0, 0.0], 3).set_requires_grad(true);
+        let found = torch::residual(&books, Metric::Cosine, &z).unwrap();
+        assert_eq!(whole(&found.indices), [1, 0, 0, 1, 0, 0], "{kind:?}");
+        let want = ndarray::array![[0.25, 2.25], [0.5, 0.0], [1.25, 0.25]];
+        assert_eq!(back(&found.output), want);
+        assert!((found.commitment_losses.double_value(&[1]) - 0.25 / 6.0).abs() < 1e-16);
+        assert!(grads(&found.commitment_losses.sum(Kind::Double), &[&z])[0].iter().all(|v| v.is_finite()));
+    }
+}
+
+#[test]
 fn no_rows_and_wrong_input() {
     let (c, empty) =
         (leaf(&numbers(4, 2, 1), Kind::Float), Tensor::zeros([0, 2], (Kind::Float, Device::Cpu)));

@@ -10,10 +10,15 @@ use crate::error::Error;
 
 /// Whether [`sum`] has the distance.
 pub(super) fn has_form(discrepancy: &Discrepancy<'_>) -> bool {
-    let distance = discrepancy.distance();
-    discrepancy.weights.is_none()
-        && discrepancy.target.is_none()
-        && !matches!(distance, Distance::Wasserstein { p } if p != 2.0)
+    let has = match discrepancy.distance() {
+        Distance::Wasserstein { p } => p == 2.0,
+        Distance::CramerWold { .. }
+        | Distance::CramerVonMises
+        | Distance::KolmogorovSmirnov
+        | Distance::SmoothKolmogorovSmirnov { .. }
+        | Distance::AndersonDarling => true,
+    };
+    has && discrepancy.weights.is_none() && discrepancy.target.is_none()
 }
 
 /// The distances of the columns of `y` [n, columns] in f64 from N(0, 1), added up.
@@ -22,13 +27,11 @@ pub(super) fn sum(distance: Distance, y: &Tensor) -> Result<Tensor, Error> {
     let size = n as f64;
     let over_points = |t: Tensor| t.mean_dim(Some([0i64].as_slice()), false, Kind::Double);
     let all = |t: Tensor| t.sum(Kind::Double);
-    if let Distance::CramerWold { bandwidth } = distance {
-        return cramer_wold(y, bandwidth.checked(size)?);
-    }
     let sorted = y.sort(0, false).0;
     // k/n as a column.
     let after = (Tensor::arange(n, (Kind::Double, y.device())) + 1.0).unsqueeze(-1) / size;
     Ok(match distance {
+        Distance::CramerWold { bandwidth } => return cramer_wold(y, bandwidth.checked(size)?),
         Distance::CramerVonMises => {
             let gap = ndtr(&sorted)? - (after - 0.5 / size);
             all(over_points(gap.square())) + columns / (12.0 * size * size)
@@ -48,7 +51,8 @@ pub(super) fn sum(distance: Distance, y: &Tensor) -> Result<Tensor, Error> {
             let logs = &c * log_ndtr(&sorted)? + (1.0 - &c) * log_ndtr(&-&sorted)?;
             all(over_points(logs)) * -2.0 - columns
         }
-        _ => {
+        // W₂²: the only one that has a form here.
+        Distance::Wasserstein { .. } => {
             let cells = NormalCells::of(n as usize);
             let means = tensor_from_array(ndarray::Array1::from(cells.means.clone()))?.to_device(y.device());
             all(over_points((sorted - means.unsqueeze(-1)).square())) + columns * cells.within

@@ -196,19 +196,21 @@ struct Both<'a> {
 impl Kernel for Both<'_> {
     fn run<F: Native>(&self, inputs: &[ArrayView2<'_, F>], wanted: &[bool]) -> Found<F> {
         let (x, y) = (&inputs[0], &inputs[1]);
-        let exchanged =
-            TwoSample { x_weights: self.two.y_weights, y_weights: self.two.x_weights, ..*self.two };
-        let in_y = || exchanged.sliced_with_grad(y, x, self.directions);
         match (wanted[0], wanted[1]) {
             (false, false) => Ok((self.two.sliced(x, y, self.directions)?.mean, vec![None, None])),
             (false, true) => {
-                let (value, grad) = in_y()?;
+                let exchanged =
+                    TwoSample { x_weights: self.two.y_weights, y_weights: self.two.x_weights, ..*self.two };
+                let (value, grad) = exchanged.sliced_with_grad(y, x, self.directions)?;
                 Ok((value.mean, vec![None, Some(grad)]))
             }
-            (true, other) => {
+            (true, false) => {
                 let (value, grad) = self.two.sliced_with_grad(x, y, self.directions)?;
-                let other = if other { Some(in_y()?.1) } else { None };
-                Ok((value.mean, vec![Some(grad), other]))
+                Ok((value.mean, vec![Some(grad), None]))
+            }
+            (true, true) => {
+                let (value, grad) = self.two.sliced_with_grads(x, y, self.directions)?;
+                Ok((value.mean, vec![Some(grad.x), Some(grad.y)]))
             }
         }
     }

@@ -345,6 +345,130 @@ proptest! {
     }
 }
 
+/// Points of weight 0 are not there, nor is what rounds away beside the others of much consequence.
+#[test]
+fn weights_that_vanish_are_those_of_no_points() {
+    let (mut x, mut w) = (vec![0.0; 50], vec![1.0; 50]);
+    (x[49], w[49]) = (1e10, 0.0);
+    let (x, y) = (Array1::from(x), array![0.0]);
+    let two = TwoSample::SQUARED.weighted(Some(&w), None);
+    let (value, grad) = two.value_with_grad(&x, &y).unwrap();
+    assert!(value == 0.0 && grad.x.iter().chain(&grad.y).all(|g| *g == 0.0), "{value}");
+    let other = TwoSample::SQUARED.weighted(None, Some(&w));
+    assert_eq!(other.value(&y, &x).unwrap(), 0.0);
+
+    // After the first point the distribution function is 1 as a number.
+    let y = array![0.0, 1.0];
+    for distance in all() {
+        let one = distance.value(&array![0.0]).unwrap();
+        for faint in [1e-17, 1e-310] {
+            for (weights, y) in [([1.0, faint], &y), ([faint, 1.0], &(&y - 1.0))] {
+                let discrepancy = Discrepancy::new(distance).weighted(&weights);
+                let (value, grad): (f64, Array1<f64>) = discrepancy.value_with_grad(y).unwrap();
+                let bound =
+                    if matches!(distance, Distance::SmoothKolmogorovSmirnov { .. }) { 0.1 } else { 1e-13 };
+                assert!((value - one).abs() <= bound, "{distance:?} {weights:?}: {value} {one}");
+                assert!(grad.iter().all(|g| g.is_finite()), "{distance:?} {weights:?}: {grad}");
+            }
+        }
+    }
+}
+
+/// Quantiles of neighbouring numbers, which may come out in the wrong order.
+#[test]
+fn cells_of_a_unit_in_the_last_place_are_cells() {
+    for k in 0..2000 {
+        let first = 2.0 + 1e-3 * f64::from(k);
+        for faint in [2.7e-16, 1e-15] {
+            let weights = [first, faint, 7.0];
+            for p in [1.0, 2.0, 2.5] {
+                let discrepancy = Discrepancy::new(Distance::Wasserstein { p }).weighted(&weights);
+                assert!(discrepancy.value(&array![-1.0, 0.0, 1.0]).unwrap().is_finite());
+            }
+        }
+    }
+}
+
+/// A target that says no more than it has to, and whose quantile of 1 is none.
+#[test]
+fn targets_need_no_more_than_what_is_required() {
+    #[derive(Debug)]
+    struct Exponential;
+    impl Target for Exponential {
+        fn cdf(&self, x: f64) -> f64 {
+            if x > 0.0 { -(-x).exp_m1() } else { 0.0 }
+        }
+        fn pdf(&self, x: f64) -> f64 {
+            if x > 0.0 { (-x).exp() } else { 0.0 }
+        }
+        fn quantile(&self, p: f64) -> f64 {
+            assert!(p > 0.0 && p < 1.0, "{p}");
+            -(-p).ln_1p()
+        }
+    }
+    let y = array![0.1, 0.4, 0.8, 1.1, 2.9];
+    for distance in all() {
+        let value = Discrepancy::new(distance).against(&Exponential).value(&y).unwrap();
+        assert!(value > 0.0 && value < 1.0, "{distance:?}: {value}");
+    }
+}
+
+/// Mardia's statistics do not depend on units.
+#[test]
+fn standardised_moments_have_no_unit() {
+    let x = normal(50, 3, 9);
+    let want = mardia_standardised(&x).unwrap();
+    for scales in [[1.0, 1e-8, 1e8], [1e-40, 1e40, 1.0]] {
+        let got = mardia_standardised(&(&x * &Array1::from(scales.to_vec()))).unwrap();
+        close("kurtosis", got.kurtosis, want.kurtosis, 1e-12);
+        close("skewness", got.skewness, want.skewness, 1e-12);
+    }
+}
+
+/// Points so far apart that their cells are made piece by piece: value and slopes are those of the double sum.
+#[test]
+fn thin_samples_are_made_in_pieces() {
+    // y/√γ is exact.
+    let g = 1.0 / 16384.0;
+    let distance = Distance::CramerWold { bandwidth: Bandwidth::Given(g) };
+    // A chain of points some widths apart, which is one window, pairs, and lone points.
+    let n = 3000;
+    let at = |i: usize| match i % 3 {
+        0 => 0.15 * (i / 3) as f64 - 60.0,
+        1 => 1e5 + 3.0 * (i / 3) as f64,
+        _ => 1e5 + 3.0 * (i / 3) as f64 + 0.005,
+    };
+    let y: Array1<f64> = (0..n).map(at).collect();
+    let normal = |x: f64, v: f64| (-x * x / (2.0 * v)).exp() / (2.0 * std::f64::consts::PI * v).sqrt();
+    let size = n as f64;
+    let mut want = normal(0.0, 2.0 + 2.0 * g);
+    let mut slopes = Array1::zeros(n);
+    for i in 0..n {
+        let (one, wide) = (y[i], 1.0 + 2.0 * g);
+        want -= 2.0 / size * normal(one, wide);
+        slopes[i] += 2.0 / size * normal(one, wide) * one / wide;
+        for &b in &y {
+            let gap = one - b;
+            let term = normal(gap, 2.0 * g) / (size * size);
+            want += term;
+            slopes[i] -= term * gap / g;
+        }
+    }
+    let (value, grad) = distance.value_with_grad(&y).unwrap();
+    close("value", value, want, 1e-12);
+    let largest = slopes.iter().fold(0.0, |m: f64, s: &f64| m.max(s.abs()));
+    for (got, want) in grad.iter().zip(&slopes) {
+        assert!((got - want).abs() < 1e-9 * largest, "{got} {want}");
+    }
+    let turned = y.slice(s![..;-1]).to_owned();
+    close("turned", distance.value(&turned).unwrap(), value, 1e-13);
+    // Against the same law as nodes, which stand for it under a wider smoothing.
+    let wide = Discrepancy::new(Distance::CramerWold { bandwidth: Bandwidth::Given(1.0 / 64.0) });
+    let lone = Array1::from_shape_fn(400, |i| 90.0 * (i as f64 - 200.0));
+    let nodes = wide.against(&StandardNormal).value(&lone).unwrap();
+    close("nodes", nodes, wide.value(&lone).unwrap(), 1e-10);
+}
+
 #[test]
 fn far_outliers_cost_no_memory_and_keep_their_digits() {
     // Clusters far apart do not interact: the double sum in closed form.

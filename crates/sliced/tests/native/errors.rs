@@ -115,10 +115,16 @@ fn samples_that_do_not_fit_each_other() {
     assert_eq!(argument(unbiased.value(&x, &x)), "x");
     assert_eq!(argument(Mmd::new(vec![], Estimator::Biased)), "kernels");
     assert_eq!(argument(Mmd::new(vec![Kernel::Rbf { variance: 0.0 }], Estimator::Biased)), "variance");
-    assert_eq!(argument(Mmd::inverse_multiquadric(0, Estimator::Biased)), "scale");
+    for tiny in [Kernel::Rbf { variance: 1e-310 }, Kernel::InverseMultiquadric { scale: 1e-310 }] {
+        let name = if matches!(tiny, Kernel::Rbf { .. }) { "variance" } else { "scale" };
+        assert_eq!(argument(Mmd::new(vec![tiny], Estimator::Biased)), name);
+    }
+    assert_eq!(argument(Mmd::inverse_multiquadric(0, Estimator::Biased)), "dimensions");
     assert_eq!(argument(mardia(&Array2::<f64>::zeros((0, 3)))), "x");
     assert_eq!(argument(mardia_standardised(&array![[1.0, 2.0], [3.0, 4.0]])), "x");
     assert_eq!(argument(mardia_standardised(&array![[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])), "x");
+    // Rounding of its mean would leave this a variance.
+    assert_eq!(argument(mardia_standardised(&array![[1.0, 0.1], [2.0, 0.1], [4.0, 0.1]])), "x");
 }
 
 #[test]
@@ -130,7 +136,7 @@ fn what_is_not_known_is_said() {
     let weighted = Discrepancy::new(Distance::KolmogorovSmirnov).weighted(&[1.0, 2.0]);
     assert!(matches!(weighted.test(&y), Err(Error::UnknownNull { .. })));
     assert_eq!(argument(Distance::KolmogorovSmirnov.p_value(f64::NAN, 3)), "value");
-    assert_eq!(argument(Distance::KolmogorovSmirnov.p_value(0.5, 0)), "y");
+    assert_eq!(argument(Distance::KolmogorovSmirnov.p_value(0.5, 0)), "n");
 }
 
 #[test]
@@ -151,4 +157,45 @@ fn projections_that_overflow() {
     let two = TwoSample::SQUARED;
     assert_eq!(two.sliced_with_grad(&x, &array![[0.0f32]], &axis), Err(gradient.clone()));
     assert_eq!(two.value_with_grad(&array![3e38f32], &array![0.0f32]), Err(gradient));
+}
+
+/// The largest of all directions overflows where the mean over few does not.
+#[test]
+fn ascents_that_overflow() {
+    let options = MaxSlicedOptions::default();
+    let mut x = Array2::zeros((2, 100));
+    (x[[0, 0]], x[[1, 0]]) = (40.0, -40.0);
+    let overflow = Error::Overflow { quantity: "the Wasserstein distance", element: "f64" };
+    let power = Discrepancy::new(Distance::Wasserstein { p: 200.0 });
+    let candidates = Directions::uniform(options.candidates, 100, options.seed).unwrap();
+    assert!(power.sliced(&x, &candidates).is_ok());
+    assert_eq!(power.max_sliced(&x, &options), Err(overflow.clone()));
+    let (two, none) = (TwoSample::new(200.0).unwrap(), Array2::zeros((1, 100)));
+    assert_eq!(two.max_sliced(&x, &none, &options), Err(overflow));
+    // The value is a number, its slopes are none in f32.
+    let x = array![[1e25f32, 0.0], [-1e25, 0.0]];
+    let gradient = Error::Overflow { quantity: "gradient", element: "f32" };
+    let cube = Discrepancy::new(Distance::Wasserstein { p: 3.0 });
+    assert_eq!(cube.max_sliced(&x, &options), Err(gradient.clone()));
+    let (two, none) = (TwoSample::new(3.0).unwrap(), array![[0.0f32, 0.0]]);
+    assert_eq!(two.max_sliced(&x, &none, &options), Err(gradient));
+    // Nor do squares of large slopes hold an ascent up.
+    let x = array![[1e149, 0.0, 0.0], [-1e149, 0.0, 0.0]];
+    let far = Discrepancy::new(Distance::WASSERSTEIN_2).max_sliced(&x, &options).unwrap();
+    assert!((far.direction[0].abs() - 1.0).abs() < 1e-9, "{}", far.direction);
+}
+
+/// A density, and with it a slope, may be of any size where the value is not.
+#[test]
+fn steep_targets() {
+    let narrow = Affine::new(StandardNormal, 0.0, 1e-40).unwrap();
+    let y = array![0f32, 1e-41];
+    let x = y.clone().insert_axis(ndarray::Axis(1));
+    let axis = Directions::given(&array![[1.0]]).unwrap();
+    let gradient = Error::Overflow { quantity: "gradient", element: "f32" };
+    let discrepancy = Discrepancy::new(Distance::CramerVonMises).against(&narrow);
+    assert!(discrepancy.value(&y).is_ok());
+    assert_eq!(discrepancy.value_with_grad(&y), Err(gradient.clone()));
+    assert_eq!(discrepancy.sliced_with_grad(&x, &axis), Err(gradient.clone()));
+    assert_eq!(discrepancy.max_sliced(&x, &MaxSlicedOptions::default()), Err(gradient));
 }

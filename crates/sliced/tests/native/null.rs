@@ -119,6 +119,37 @@ fn the_limit_of_kolmogorov_and_smirnov_meets_the_sum() {
     assert!((far / 1e-6 - 1.0).abs() < 1e-6, "{far}");
 }
 
+/// The series of Cramér and von Mises needs more terms the larger the statistic, and has no digits for a small p.
+#[test]
+fn strongly_rejected_samples_are_rejected() {
+    let p = |statistic: f64| {
+        let n = 1e12;
+        Distance::CramerVonMises.p_value(statistic / n, n as usize).unwrap()
+    };
+    // Smirnov's integral over its first interval, by the midpoint rule in cos t, which takes both ends' roots away.
+    let rows =
+        [(3.9, 7.851_120_1e-10), (4.1, 2.855_859_7e-10), (8.0, 9.019_756_3e-19), (20.0, 1.097_209_3e-44)];
+    for (statistic, want) in rows {
+        let tolerance = if statistic < 4.0 { 1e-5 } else { 4e-4 };
+        assert!((p(statistic) / want - 1.0).abs() < tolerance, "{statistic}: {}", p(statistic));
+    }
+    let mut last = 1.0;
+    for k in 0..400 {
+        let statistic = 0.05 * 1.1f64.powi(k);
+        let p = p(statistic);
+        assert!(p <= last, "{statistic}: {p} after {last}");
+        last = p;
+    }
+    assert_eq!(last, 0.0);
+    let copies = Array1::from_elem(1_000_000, 10.0);
+    assert_eq!(Discrepancy::new(Distance::CramerVonMises).test(&copies).unwrap().p_value, 0.0);
+    for distance in [Distance::CramerVonMises, Distance::AndersonDarling, Distance::KolmogorovSmirnov] {
+        for n in [1, 100, usize::MAX] {
+            assert!(distance.p_value(1e308, n).unwrap() < 1e-20, "{distance:?} {n}");
+        }
+    }
+}
+
 #[test]
 fn p_values_fall_from_one_to_nothing() {
     for distance in [Distance::KolmogorovSmirnov, Distance::CramerVonMises, Distance::AndersonDarling] {

@@ -115,6 +115,9 @@ fn two_samples_are_differentiable_in_both() {
         for (a, b) in slopes.iter().zip(&grads) {
             assert_close("two samples", a, b, 1e-13);
         }
+        // Both in one pass are the bits of either. `run` scales by 2.
+        let (_, native) = two.sliced_with_grads(&x, &y, &directions).unwrap();
+        assert_eq!((&grads[0], &grads[1]), (&(&native.x * 2.0), &(&native.y * 2.0)));
     }
     // A constant prior sample, and a constant first one.
     let (fixed, two) = (tensor_from_array(y.clone()).unwrap(), TwoSample::SQUARED);
@@ -180,6 +183,13 @@ fn shapes_are_checked_and_values_propagate() {
     assert!(matches!(torch::sliced(&discrepancy, &counts, &directions), Err(Error::Tensor(_))));
     let nan = leaf(&array![[f64::NAN, 0.0]]);
     assert!(torch::sliced(&discrepancy, &nan, &directions).unwrap().double_value(&[]).is_nan());
+    // Where there is no composed form, they are refused; so is an infinity where frequencies have to be chosen.
+    let alone = Discrepancy::new(Distance::CramerVonMises).weighted(&[1.0]);
+    assert!(matches!(torch::sliced(&alone, &nan, &directions), Err(Error::Argument(_))));
+    let far = leaf(&array![[f64::INFINITY, 0.0]]);
+    let cramer_wold = Discrepancy::new(Distance::CRAMER_WOLD);
+    assert!(torch::sliced(&cramer_wold, &nan, &directions).unwrap().double_value(&[]).is_nan());
+    assert!(matches!(torch::sliced(&cramer_wold, &far, &directions), Err(Error::Unsupported { .. })));
     let wrong = Discrepancy::new(Distance::CramerWold { bandwidth: Bandwidth::Given(-1.0) });
     assert!(matches!(
         torch::sliced_composed(&wrong, &leaf(&numbers(3, 2, 1)), &directions),

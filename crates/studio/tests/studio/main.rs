@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod browser;
+mod ends;
 mod faces;
 mod requests;
 mod undo;
@@ -25,7 +26,11 @@ struct Running {
 
 impl Running {
     fn new(sessions: usize) -> Self {
-        let options = Options { address: ([127, 0, 0, 1], 0).into(), sessions, ..Options::default() };
+        Self::with(&Options { sessions, ..Options::default() })
+    }
+
+    fn with(options: &Options) -> Self {
+        let options = Options { address: ([127, 0, 0, 1], 0).into(), ..options.clone() };
         let server = Server::bind(faces::Faces::new(), &options).unwrap();
         let address = server.address();
         let (stop, stopped) = std::sync::mpsc::channel::<()>();

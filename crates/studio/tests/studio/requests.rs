@@ -106,6 +106,36 @@ fn locked_paint_stays_and_cannot_be_painted_over() {
     assert_eq!(report["painted"], json!(0));
 }
 
+/// What is painted over is gone: a link says what there is to see, however it came to be.
+#[test]
+fn paint_under_paint_is_dropped() {
+    let running = Running::new(4);
+    let whole: Vec<usize> = (0..AREA).collect();
+    let paint = |pixels: &[usize], v: f64| json!({ "action": { "do": "paint", "pixels": pixels, "color": [v, v, v] } });
+    let (once, _) = running.begin("");
+    let (want, picture) = running.act(&once["session"], &paint(&whole, 0.5));
+    let (often, _) = running.begin("");
+    let mut before = Vec::new();
+    for v in [0.1, 0.2, 0.3, 0.4, 0.5] {
+        // Also what was locked and is so no more.
+        running.act(&often["session"], &paint(&[7, 8, 9, 500], 1.0 - v));
+        running.act(&often["session"], &json!({ "action": { "do": "lock" } }));
+        before.push(running.act(&often["session"], &json!({ "action": { "do": "unlock" } })));
+        let (report, over) = running.act(&often["session"], &paint(&whole, v));
+        assert_eq!(report["painted"], json!(AREA));
+        if v == 0.5 {
+            assert_eq!((&report["link"], &over), (&want["link"], &picture));
+        }
+    }
+    for (report, shown) in before.iter().rev() {
+        let (undone, again) = running.act(&often["session"], &json!({ "action": { "do": "undo" } }));
+        assert_eq!((&undone["link"], &again), (&report["link"], shown));
+        for _ in 0..3 {
+            running.act(&often["session"], &json!({ "action": { "do": "undo" } }));
+        }
+    }
+}
+
 #[test]
 fn a_link_brings_everything_back_also_in_another_studio() {
     let running = Running::new(4);

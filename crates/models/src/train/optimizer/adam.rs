@@ -5,6 +5,7 @@ use tch::Tensor;
 use variata_torch_bridge::{AdamStep, fused_adam};
 
 use crate::Error;
+use crate::error::check_number;
 
 /// Settings of the optimiser.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -42,20 +43,14 @@ impl Default for AdamConfig {
 
 impl AdamConfig {
     pub(super) fn check(&self) -> Result<(), Error> {
-        let checks = [
-            ("learning_rate", self.learning_rate, self.learning_rate > 0.0, "finite and > 0"),
-            ("beta1", self.beta1, (0.0..1.0).contains(&self.beta1), "in [0, 1)"),
-            ("beta2", self.beta2, (0.0..1.0).contains(&self.beta2), "in [0, 1)"),
-            ("eps", self.eps, self.eps > 0.0, "finite and > 0"),
-            ("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "finite and >= 0"),
-            (
-                "clip_norm",
-                self.clip_norm.unwrap_or(1.0),
-                self.clip_norm.unwrap_or(1.0) > 0.0,
-                "finite and > 0",
-            ),
-        ];
-        super::check_all(&checks)
+        let Self { learning_rate: rate, beta1, beta2, eps, weight_decay: decay, .. } = *self;
+        check_number("learning_rate", rate, rate > 0.0, "finite and > 0")?;
+        check_number("beta1", beta1, (0.0..1.0).contains(&beta1), "in [0, 1)")?;
+        check_number("beta2", beta2, (0.0..1.0).contains(&beta2), "in [0, 1)")?;
+        check_number("eps", eps, eps > 0.0, "finite and > 0")?;
+        check_number("weight_decay", decay, decay >= 0.0, "finite and >= 0")?;
+        let clip = self.clip_norm.unwrap_or(1.0);
+        check_number("clip_norm", clip, clip > 0.0, "finite and > 0")
     }
 
     /// One step by libtorch's fused kernel; `state` holds first moments, second moments and numbers of steps.

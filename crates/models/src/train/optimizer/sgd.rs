@@ -5,6 +5,7 @@ use tch::Tensor;
 use variata_torch_bridge::{SgdStep, fused_sgd};
 
 use crate::Error;
+use crate::error::check_number;
 
 /// Settings of the optimiser; the defaults are those of AugMix's classifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -30,15 +31,13 @@ impl Default for SgdConfig {
 
 impl SgdConfig {
     pub(super) fn check(&self) -> Result<(), Error> {
+        let Self { learning_rate: rate, momentum, weight_decay: decay, .. } = *self;
+        check_number("learning_rate", rate, rate > 0.0, "finite and > 0")?;
+        check_number("momentum", momentum, (0.0..1.0).contains(&momentum), "in [0, 1)")?;
+        check_number("momentum", momentum, momentum > 0.0 || !self.nesterov, "> 0 for Nesterov's")?;
+        check_number("weight_decay", decay, decay >= 0.0, "finite and >= 0")?;
         let clip = self.clip_norm.unwrap_or(1.0);
-        let moves = self.momentum > 0.0 || !self.nesterov;
-        super::check_all(&[
-            ("learning_rate", self.learning_rate, self.learning_rate > 0.0, "finite and > 0"),
-            ("momentum", self.momentum, (0.0..1.0).contains(&self.momentum), "in [0, 1)"),
-            ("momentum", self.momentum, moves, "> 0 for Nesterov's"),
-            ("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "finite and >= 0"),
-            ("clip_norm", clip, clip > 0.0, "finite and > 0"),
-        ])
+        check_number("clip_norm", clip, clip > 0.0, "finite and > 0")
     }
 
     /// One step by libtorch's fused kernel; `state` holds the momenta.
