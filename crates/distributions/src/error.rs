@@ -68,5 +68,5 @@ pub enum Error {
     /// A tensor could not be used.
     #[cfg(feature = "torch")]
     #[error(transparent)]
-    Bridge(#[from] variata_torch_bridge::Error),
+    Tensor(#[from] variata_torch_bridge::Error),
 }

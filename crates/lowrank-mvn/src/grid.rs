@@ -7,7 +7,7 @@ use crate::Error;
 /// The layout of an image for a [`SparsePrecisionNormal`](crate::SparsePrecisionNormal): channel after channel, each row after
 /// row; and which pixels are neighbours, within a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grid {
+pub struct PixelGrid {
     height: usize,
     width: usize,
     channels: usize,
@@ -23,7 +23,7 @@ pub struct Offset {
     pub right: isize,
 }
 
-impl Grid {
+impl PixelGrid {
     /// `height`×`width` pixels of `channels` channels, with neighbourhoods of `neighbourhood`×`neighbourhood` pixels.
     ///
     /// # Errors
@@ -97,14 +97,14 @@ impl Grid {
 
 /// Later neighbours of single pixels.
 pub(crate) struct Later {
-    grid: Grid,
+    grid: PixelGrid,
     offsets: Vec<Offset>,
 }
 
 impl Later {
     /// (number of the offset, pixel) for each later neighbour of pixel i that is in the image.
     pub(crate) fn of(&self, i: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let Grid { height, width, .. } = self.grid;
+        let PixelGrid { height, width, .. } = self.grid;
         let (row, column) = (i / width % height, i % width);
         self.offsets.iter().enumerate().filter_map(move |(o, offset)| {
             let to = column.checked_add_signed(offset.right).filter(|to| *to < width)?;
@@ -114,7 +114,7 @@ impl Later {
 
     /// Largest distance of a neighbour in memory.
     pub(crate) fn reach(&self) -> usize {
-        let Grid { width, reach, .. } = self.grid;
+        let PixelGrid { width, reach, .. } = self.grid;
         reach * width + reach
     }
 }

@@ -37,7 +37,7 @@ pub use diagonal::CovDiag;
 pub use error::Error;
 pub use fit::{FactorAnalysis, FitOptions, OnlinePpca, Pca, fit_factor_analysis, fit_ppca, pca};
 pub use gradient::{LogProbAndEntropy, LowRankMvnGrad, LowRankMvnLogProbGrad};
-pub use grid::{Grid, Offset};
+pub use grid::{Offset, PixelGrid};
 pub use kl::LowRankMvnParameterGrad;
 pub use low_rank_mvn::LowRankMvn;
 pub use path::{lerp, slerp, slerp_grid, slerp_path};

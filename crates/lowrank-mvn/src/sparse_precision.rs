@@ -8,7 +8,7 @@ use variata_distributions::special::HALF_LOG_TWO_PI;
 use variata_distributions::{ArgumentError, Real, check};
 
 use crate::Error;
-use crate::grid::Grid;
+use crate::grid::PixelGrid;
 
 /// A batch of normal distributions N(μ, (L·Lᵀ)⁻¹) of images, L lower triangular with entries between neighbouring pixels only.
 ///
@@ -18,15 +18,15 @@ use crate::grid::Grid;
 /// Source: Dorta et al., "Structured uncertainty prediction networks" (2018), section 3; the baseline of the SOS-VAE paper.
 ///
 /// # Shapes
-/// `loc` and `log_diag` [batch, n], `off_diag` [batch, [offsets](Grid::offsets), n], n = channels·height·width as the [`Grid`]
+/// `loc` and `log_diag` [batch, n], `off_diag` [batch, [offsets](PixelGrid::offsets), n], n = channels·height·width as the [`PixelGrid`]
 /// says. Entries for neighbours outside the image count for nothing, and their gradient is 0. A neighbourhood of 1 is a
 /// diagonal normal.
 ///
 /// ```
 /// use ndarray::{Array2, Array3};
-/// use variata_lowrank_mvn::{Grid, SparsePrecisionNormal};
+/// use variata_lowrank_mvn::{PixelGrid, SparsePrecisionNormal};
 ///
-/// let grid = Grid::new(4, 4, 1, 3)?;
+/// let grid = PixelGrid::new(4, 4, 1, 3)?;
 /// let (zero, off) = (Array2::<f64>::zeros((1, 16)), Array3::from_elem((1, 4, 16), -0.2));
 /// let p = SparsePrecisionNormal::new(grid, zero.clone(), zero.clone(), off)?;
 /// assert!(p.variance()?.iter().all(|v| *v >= 1.0) && p.log_prob(&zero)?[0] < 0.0);
@@ -34,7 +34,7 @@ use crate::grid::Grid;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SparsePrecisionNormal<F: Real = f64> {
-    grid: Grid,
+    grid: PixelGrid,
     loc: Array2<F>,
     log_diag: Array2<F>,
     off_diag: Array3<F>,
@@ -65,7 +65,12 @@ impl<F: Real> SparsePrecisionNormal<F> {
     ///
     /// # Errors
     /// The shapes do not fit, an element is not finite, or `log_diag` exceeds 350.
-    pub fn new(grid: Grid, loc: Array2<F>, log_diag: Array2<F>, off_diag: Array3<F>) -> Result<Self, Error> {
+    pub fn new(
+        grid: PixelGrid,
+        loc: Array2<F>,
+        log_diag: Array2<F>,
+        off_diag: Array3<F>,
+    ) -> Result<Self, Error> {
         let (batch, n) = (loc.nrows(), grid.len());
         check::shape("loc", loc.shape(), &[batch, n])?;
         check::finite("loc", &loc)?;
@@ -92,7 +97,7 @@ impl<F: Real> SparsePrecisionNormal<F> {
     }
 
     /// The image's layout.
-    pub fn grid(&self) -> Grid {
+    pub fn grid(&self) -> PixelGrid {
         self.grid
     }
 
@@ -296,7 +301,7 @@ fn number(quantity: &'static str, batch: usize, value: f64) -> Result<f64, Error
 
 impl Item {
     /// Lᵀ·v: y_i = d_i·v_i + Σ off_i·v_(later neighbour).
-    fn transposed_times(&self, grid: Grid, v: &[f64]) -> Vec<f64> {
+    fn transposed_times(&self, grid: PixelGrid, v: &[f64]) -> Vec<f64> {
         let mut y: Vec<f64> = self.diag.iter().zip(v).map(|(d, v)| d * v).collect();
         for (off, offset) in self.off.iter().zip(grid.offsets()) {
             grid.for_each_run(offset, |from, to, len| {
@@ -308,7 +313,7 @@ impl Item {
     }
 
     /// L·v.
-    fn times(&self, grid: Grid, v: &[f64]) -> Vec<f64> {
+    fn times(&self, grid: PixelGrid, v: &[f64]) -> Vec<f64> {
         let mut y: Vec<f64> = self.diag.iter().zip(v).map(|(d, v)| d * v).collect();
         for (off, offset) in self.off.iter().zip(grid.offsets()) {
             grid.for_each_run(offset, |from, to, len| {
@@ -320,7 +325,7 @@ impl Item {
     }
 
     /// L⁻ᵀ·v, from the last pixel to the first.
-    fn solve_transposed(&self, grid: Grid, mut v: Vec<f64>) -> Vec<f64> {
+    fn solve_transposed(&self, grid: PixelGrid, mut v: Vec<f64>) -> Vec<f64> {
         let later = grid.later();
         for i in (0..v.len()).rev() {
             let known: f64 = later.of(i).map(|(o, j)| self.off[o][i] * v[j]).sum();
@@ -330,7 +335,7 @@ impl Item {
     }
 
     /// L⁻¹·v, from the first pixel to the last.
-    fn solve(&self, grid: Grid, mut v: Vec<f64>) -> Vec<f64> {
+    fn solve(&self, grid: PixelGrid, mut v: Vec<f64>) -> Vec<f64> {
         let later = grid.later();
         for i in 0..v.len() {
             v[i] /= self.diag[i];
@@ -343,7 +348,7 @@ impl Item {
 
     /// Diagonal of (L·Lᵀ)⁻¹ = Z, of which a band is known from the last row up: Z_ij = −(1/L_ii)·Σ_k L_ki·Z_kj for j > i, and
     /// 1/L_ii more of 1/L_ii on the diagonal.
-    fn inverse_diagonal(&self, grid: Grid) -> Vec<f64> {
+    fn inverse_diagonal(&self, grid: PixelGrid) -> Vec<f64> {
         let (n, later) = (self.diag.len(), grid.later());
         let width = later.reach() + 1;
         let mut z = vec![0.0; n * width];

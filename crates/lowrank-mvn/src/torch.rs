@@ -21,7 +21,7 @@ use variata_distributions::torch::support::{signed, size};
 use variata_distributions::{ArgumentError, Error};
 use variata_torch_bridge::check_floating;
 
-pub use condition::Conditioned;
+pub use condition::Posterior;
 pub use native::TensorElement;
 pub use sparse_precision::SparsePrecisionNormal;
 

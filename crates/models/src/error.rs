@@ -106,7 +106,7 @@ pub enum Error {
     },
     /// A tensor could not be lent or differentiated.
     #[error(transparent)]
-    Bridge(#[from] variata_torch_bridge::Error),
+    Tensor(#[from] variata_torch_bridge::Error),
     /// The workers of a training could not speak with each other, or differ.
     #[error("between workers: {0}")]
     Workers(#[source] crate::train::CollectiveError),

@@ -5,7 +5,7 @@ mod model;
 
 use tch::{Kind, Tensor};
 use variata_distributions::torch::{Bernoulli, DiagonalNormal};
-use variata_lowrank_mvn::Grid;
+use variata_lowrank_mvn::PixelGrid;
 use variata_lowrank_mvn::torch::{LowRankMvn, SparsePrecisionNormal};
 
 pub use config::{LowRankDiagonal, ObservationConfig, Scale};
@@ -49,7 +49,7 @@ pub enum Observation {
         /// The factor's other entries, [batch, offsets, n].
         off_diag: Tensor,
         /// Which pixels are neighbours.
-        grid: Grid,
+        grid: PixelGrid,
     },
     /// No density.
     SquaredError {

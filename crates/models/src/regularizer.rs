@@ -4,7 +4,9 @@ use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
-use variata_sliced::{CramerWold, Directions, Discrepancy, Distance, Estimator, Loss, Mmd, TwoSample, torch};
+use variata_sliced::{
+    CramerWold, Directions, Discrepancy, Distance, Loss, Mmd, MmdEstimator, TwoSample, torch,
+};
 
 use crate::error::check_number;
 use crate::{Error, Noise, Purpose, Term};
@@ -266,7 +268,7 @@ impl RegularizerConfig {
             }
             LatentDistance::CramerWold => torch::cramer_wold(&CramerWold::default(), &scaled)?,
             LatentDistance::Mmd => {
-                let mmd = Mmd::inverse_multiquadric(width as usize, Estimator::Biased)?;
+                let mmd = Mmd::inverse_multiquadric(width as usize, MmdEstimator::Biased)?;
                 torch::mmd(&mmd, &scaled, &draws()?)?
             }
         })

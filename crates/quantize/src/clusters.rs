@@ -119,7 +119,7 @@ impl Clusters {
         indices: &ArrayRef1<usize>,
         directions: bool,
     ) -> Result<Self, Error> {
-        let (rows, depth) = (indices.len(), codebook.dimensions());
+        let (rows, depth) = (indices.len(), codebook.dim());
         check::shape("z", z.shape(), &[rows, depth])?;
         for (position, &index) in indices.iter().enumerate() {
             codebook.check_index("indices", position, index)?;

@@ -104,7 +104,7 @@ impl<T: Compute> Codebook<T> {
     }
 
     /// The number of dimensions D.
-    pub fn dimensions(&self) -> usize {
+    pub fn dim(&self) -> usize {
         self.codes.ncols()
     }
 
@@ -129,7 +129,7 @@ impl<T: Compute> Codebook<T> {
     /// [`Error::Index`] if there is no such code; as [`set_codes`](Self::set_codes) for the value.
     pub fn set_code(&mut self, index: usize, code: &ArrayView1<'_, T>) -> Result<(), Error> {
         self.check_index("index", 0, index)?;
-        variata_distributions::check::shape("code", code.shape(), &[self.dimensions()])?;
+        variata_distributions::check::shape("code", code.shape(), &[self.dim()])?;
         check_row("code", index, code, self.metric)?;
         self.codes.row_mut(index).assign(code);
         (self.packed, self.mixture) = (OnceLock::new(), OnceLock::new());
@@ -193,12 +193,12 @@ impl<T: Compute> Codebook<T> {
     /// # Errors
     /// [`Error::Index`] with the first index that is not less than K.
     pub fn decode<D: Dimension>(&self, indices: &ArrayRef<usize, D>) -> Result<Array2<T>, Error> {
-        let mut out = Vec::with_capacity(indices.len() * self.dimensions());
+        let mut out = Vec::with_capacity(indices.len() * self.dim());
         for (position, &index) in indices.iter().enumerate() {
             self.check_index("indices", position, index)?;
             out.extend(self.codes.row(index));
         }
-        let shape = (indices.len(), self.dimensions());
+        let shape = (indices.len(), self.dim());
         Ok(Array2::from_shape_vec(shape, out).unwrap_or_default())
     }
 

@@ -77,7 +77,7 @@ impl Fsq {
     }
 
     /// The number of dimensions D.
-    pub fn dimensions(&self) -> usize {
+    pub fn dim(&self) -> usize {
         self.levels.len()
     }
 

@@ -83,9 +83,9 @@ impl<T: Compute> Heads<T> {
             let want = "[heads], not 0".to_owned();
             return Err(ArgumentError::Shape { argument: "books", got: vec![0], want }.into());
         };
-        let depth = first.dimensions();
+        let depth = first.dim();
         for book in &books {
-            check::shape("books", &[book.dimensions()], &[depth])?;
+            check::shape("books", &[book.dim()], &[depth])?;
         }
         Ok(Self { books })
     }
@@ -101,7 +101,7 @@ impl<T: Compute> Heads<T> {
     }
 
     fn depth(&self) -> usize {
-        self.books.first().map_or(0, Codebook::dimensions)
+        self.books.first().map_or(0, Codebook::dim)
     }
 
     /// The code of each head nearest to its part of each row of `z` [N, H·D].
@@ -157,7 +157,7 @@ impl<T: Compute> HeadsQuantized<T> {
         let (count, depth) = (self.parts.len() as f64, heads.depth());
         check::shape("heads", &[heads.books.len() * depth], &[self.output.ncols()])?;
         for book in &heads.books {
-            check::shape("heads", &[book.dimensions()], &[depth])?;
+            check::shape("heads", &[book.dim()], &[depth])?;
         }
         let mut grad = HeadsGrad { z: Array2::from_elem(z.dim(), T::ZERO), codes: Vec::new() };
         for (h, (part, book)) in self.parts.iter().zip(&heads.books).enumerate() {

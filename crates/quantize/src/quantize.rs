@@ -123,7 +123,7 @@ impl<T: Compute> Codebook<T> {
         &self,
         rest: &ArrayRef2<S>,
     ) -> Result<Quantized<T>, Error> {
-        let fits = self.metric() == Metric::Cosine && rest.ncols() == self.dimensions();
+        let fits = self.metric() == Metric::Cosine && rest.ncols() == self.dim();
         let nothing = |row: &usize| is_nothing(rest.row(*row).iter().map(|v| v.compute().to_f64()));
         let none: Vec<usize> = (0..rest.nrows()).filter(|row| fits && nothing(row)).collect();
         if none.is_empty() {

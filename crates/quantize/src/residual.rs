@@ -83,9 +83,9 @@ impl<T: Compute> Residual<T> {
             let want = "[stages], not 0".to_owned();
             return Err(ArgumentError::Shape { argument: "stages", got: vec![0], want }.into());
         };
-        let depth = first.dimensions();
+        let depth = first.dim();
         for stage in &stages {
-            check::shape("stages", &[stage.dimensions()], &[depth])?;
+            check::shape("stages", &[stage.dim()], &[depth])?;
         }
         Ok(Self { stages })
     }
@@ -138,10 +138,10 @@ impl<T: Compute> Residual<T> {
         let stages = indices.ncols();
         let ok = (1..=self.stages.len()).contains(&stages);
         check::scalar("columns of indices", stages as f64, "from 1 to the number of stages", ok)?;
-        let depth = self.stages.first().map_or(0, Codebook::dimensions);
+        let depth = self.stages.first().map_or(0, Codebook::dim);
         let mut output = Array2::from_elem((indices.nrows(), depth), T::ZERO);
         for (stage, column) in self.stages.iter().zip(indices.axis_iter(Axis(1))) {
-            check::shape("stages", &[stage.dimensions()], &[depth])?;
+            check::shape("stages", &[stage.dim()], &[depth])?;
             output.zip_mut_with(&stage.decode(&column)?, |sum, e| *sum = *sum + *e);
         }
         Ok(output)

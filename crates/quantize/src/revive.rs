@@ -67,7 +67,7 @@ impl<T: Compute> Codebook<T> {
             self.check_index("dead", position, index)?;
         }
         check::shape("usage", &[usage.counts().len()], &[self.count()])?;
-        check::shape("z", z.shape(), &[z.nrows(), self.dimensions()])?;
+        check::shape("z", z.shape(), &[z.nrows(), self.dim()])?;
         check_rows("z", z, self.metric())?;
         if let Some(ema) = &ema {
             check::shape("ema", ema.sums().shape(), self.codes().shape())?;

@@ -59,7 +59,7 @@ impl<'a, S: Sample<Compute = T>, T: Compute> Blocks<'a, S> {
         argument: &'static str,
         z: &'a ArrayRef2<S>,
     ) -> Result<Self, ArgumentError> {
-        let depth = codebook.dimensions();
+        let depth = codebook.dim();
         if z.ncols() != depth {
             let want = format!("[rows, {depth}]");
             return Err(ArgumentError::Shape { argument, got: z.shape().to_vec(), want });
@@ -96,7 +96,7 @@ impl<'a, S: Sample<Compute = T>, T: Compute> Blocks<'a, S> {
                 rows.extend(part.iter().copied());
                 &rows
             };
-            if let Some(row) = refused(rows_here, self.codebook.dimensions(), self.codebook.metric()) {
+            if let Some(row) = refused(rows_here, self.codebook.dim(), self.codebook.metric()) {
                 self.refused.fetch_min(first + row, Ordering::Relaxed);
             } else {
                 f(rows_here, &mut memory, first, output);
@@ -136,7 +136,7 @@ impl<'a, S: Sample<Compute = T>, T: Compute> Blocks<'a, S> {
                 // Codes that occur again were packed once: all are candidates.
                 let codes = candidates.iter().flat_map(|&position| packed.codes_at(position));
                 let mut found: Vec<(f64, usize)> = codes.map(|k| (0.0, k)).collect();
-                let depth = self.codebook.dimensions();
+                let depth = self.codebook.dim();
                 let z = &rows[row * depth..(row + 1) * depth];
                 exact::order(self.codebook.metric(), z, self.codebook.codes(), count, &mut found);
                 let to = row * count..(row + 1) * count;
@@ -172,7 +172,7 @@ pub(crate) fn distances<S: Sample<Compute = T>, T: Compute>(
     found: &[usize],
     out: &mut [f64],
 ) {
-    let (depth, metric) = (codebook.dimensions(), codebook.metric());
+    let (depth, metric) = (codebook.dim(), codebook.metric());
     widest(
         #[inline(always)]
         || {

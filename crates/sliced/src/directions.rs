@@ -160,7 +160,7 @@ impl Directions {
     }
 
     /// Number of dimensions.
-    pub fn dimensions(&self) -> usize {
+    pub fn dim(&self) -> usize {
         self.vectors.ncols()
     }
 

@@ -36,7 +36,7 @@ pub use error::Error;
 pub use loss::Loss;
 pub use mardia::{Mardia, mardia, mardia_standardised};
 pub use max_sliced::{MaxSliced, MaxSlicedOptions};
-pub use mmd::{Estimator, Kernel, Mmd};
+pub use mmd::{Kernel, Mmd, MmdEstimator};
 pub use null::GoodnessOfFit;
 pub use sliced::Sliced;
 pub use target::{Affine, Target};

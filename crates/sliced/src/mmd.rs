@@ -53,7 +53,7 @@ impl Kernel {
 
 /// Which mean over pairs estimates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Estimator {
+pub enum MmdEstimator {
     /// All pairs, a point with itself included: ≥ 0.
     Biased,
     /// No point with itself: unbiased, and negative at times. Needs two points on each side.
@@ -70,9 +70,9 @@ pub enum Estimator {
 ///
 /// ```
 /// use ndarray::array;
-/// use variata_sliced::{Estimator, Kernel, Mmd};
+/// use variata_sliced::{Kernel, Mmd, MmdEstimator};
 ///
-/// let mmd = Mmd::new(vec![Kernel::Rbf { variance: 0.5 }], Estimator::Biased)?;
+/// let mmd = Mmd::new(vec![Kernel::Rbf { variance: 0.5 }], MmdEstimator::Biased)?;
 /// let far = mmd.value(&array![[0.0]], &array![[1.0]])?;
 /// assert!((far - (2.0 - 2.0 * (-1.0f64).exp())).abs() < 1e-15);
 /// # Ok::<(), variata_sliced::Error>(())
@@ -80,7 +80,7 @@ pub enum Estimator {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mmd {
     pub(crate) kernels: Vec<Kernel>,
-    pub(crate) estimator: Estimator,
+    pub(crate) estimator: MmdEstimator,
 }
 
 impl Mmd {
@@ -88,7 +88,7 @@ impl Mmd {
     ///
     /// # Errors
     /// No kernel, or a variance or scale that is not finite and > 0, or subnormal.
-    pub fn new(kernels: Vec<Kernel>, estimator: Estimator) -> Result<Self, Error> {
+    pub fn new(kernels: Vec<Kernel>, estimator: MmdEstimator) -> Result<Self, Error> {
         if kernels.is_empty() {
             return Err(none("kernels", &[0], "[n] with n >= 1"));
         }
@@ -108,7 +108,7 @@ impl Mmd {
     ///
     /// # Errors
     /// `dimensions` is 0.
-    pub fn inverse_multiquadric(dimensions: usize, estimator: Estimator) -> Result<Self, Error> {
+    pub fn inverse_multiquadric(dimensions: usize, estimator: MmdEstimator) -> Result<Self, Error> {
         check::scalar("dimensions", dimensions as f64, "at least 1", dimensions > 0)?;
         let scales = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
         let kernel = |s: f64| Kernel::InverseMultiquadric { scale: 2.0 * dimensions as f64 * s };
@@ -118,7 +118,7 @@ impl Mmd {
     /// MMD² between `x` [n, dimensions] and `y` [m, dimensions].
     ///
     /// # Errors
-    /// A sample is empty, has one point only where [`Estimator::Unbiased`] needs two, or a value that is not finite or above
+    /// A sample is empty, has one point only where [`MmdEstimator::Unbiased`] needs two, or a value that is not finite or above
     /// 1e150; the dimensions differ.
     pub fn value<S: Sample>(&self, x: &ArrayRef2<S>, y: &ArrayRef2<S>) -> Result<f64, Error> {
         Ok(self.evaluate(x, y, [false; 2])?.0)
@@ -170,13 +170,13 @@ impl Mmd {
                 let (n, m) = (own.nrows() as f64, other.nrows() as f64);
                 let (pairs, mut grad) = self.sum(own, own, wanted);
                 value += match self.estimator {
-                    Estimator::Biased => pairs / (n * n),
-                    Estimator::Unbiased if n < 2.0 => {
+                    MmdEstimator::Biased => pairs / (n * n),
+                    MmdEstimator::Unbiased if n < 2.0 => {
                         return Err(none(argument, own.shape(), "[n, d] with n >= 2"));
                     }
-                    Estimator::Unbiased => (pairs - n * at_zero) / (n * (n - 1.0)),
+                    MmdEstimator::Unbiased => (pairs - n * at_zero) / (n * (n - 1.0)),
                 };
-                grad *= 2.0 / (n * if self.estimator == Estimator::Biased { n } else { n - 1.0 });
+                grad *= 2.0 / (n * if self.estimator == MmdEstimator::Biased { n } else { n - 1.0 });
                 // The value of the mixed pairs is needed once, its gradient from either side.
                 let first = argument == "x";
                 if first || wanted {

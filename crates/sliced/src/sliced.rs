@@ -119,7 +119,7 @@ pub(crate) fn checked<S: Sample>(
     x: &ArrayRef2<S>,
     directions: &Directions,
 ) -> Result<Panels<S::Compute>, Error> {
-    let d = directions.dimensions();
+    let d = directions.dim();
     if x.nrows() == 0 || x.ncols() != d || u32::try_from(x.nrows()).is_err() {
         return Err(none(argument, x.shape(), &format!("[n, {d}] with 1 <= n < 2^32")));
     }
@@ -155,7 +155,7 @@ pub(crate) fn blocks<T: Compute, B: Sync, C: Default + Send>(
     kernel: impl Fn(&[T], Option<Gradient<'_, T>>, &mut C, &B, (usize, usize)) -> f64 + Sync + Send,
     mut finish: impl FnMut(B, &[f64], usize),
 ) -> Result<Vec<f64>, Error> {
-    let (n, depth, total) = (panels.rows(), directions.dimensions(), directions.count());
+    let (n, depth, total) = (panels.rows(), directions.dim(), directions.count());
     let rows = directions.vectors().as_slice().unwrap_or_default();
     let held = (held / n).max(8).min(total);
     // Equal blocks.

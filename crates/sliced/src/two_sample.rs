@@ -222,7 +222,7 @@ impl<'a> TwoSample<'a> {
         [in_x, mut in_y]: [Option<&mut [S::Compute]>; 2],
     ) -> Result<Sliced, Error> {
         let (x, y) = (checked("x", x, directions)?, checked("y", y, directions)?);
-        let (n, m, depth) = (x.rows(), y.rows(), directions.dimensions());
+        let (n, m, depth) = (x.rows(), y.rows(), directions.dim());
         let [wx, wy] = self.weights(n, m)?;
         // Point by point, and by loops of vectors.
         let paired = self.p == 2.0 && n == m && wx.is_none() && wy.is_none();

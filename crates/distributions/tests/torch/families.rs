@@ -103,9 +103,9 @@ fn wrong_input<S: TensorStandard>(name: &str) {
         "{name}: {shape}"
     );
     let kind = p.log_prob(&Tensor::zeros([4], cpu(Kind::Int64))).unwrap_err();
-    assert!(matches!(kind, Error::Bridge(Bridge::Floating { argument: "x", .. })), "{name}: {kind}");
+    assert!(matches!(kind, Error::Tensor(Bridge::Floating { argument: "x", .. })), "{name}: {kind}");
     let undefined = p.cdf(&Tensor::new()).unwrap_err();
-    assert!(matches!(undefined, Error::Bridge(Bridge::Undefined { argument: "x" })), "{name}: {undefined}");
+    assert!(matches!(undefined, Error::Tensor(Bridge::Undefined { argument: "x" })), "{name}: {undefined}");
     let unlike =
         LocationScale::<S>::new(Tensor::zeros([4], cpu(Kind::Float)), Tensor::ones([3], cpu(Kind::Float)));
     assert!(matches!(unlike, Err(Error::Argument(ArgumentError::Shape { argument: "scale", .. }))), "{name}");
@@ -312,7 +312,7 @@ fn categorical() {
             assert!((found - p).abs() <= 5.0 * (p * (1.0 - p) / n as f64).sqrt(), "{found} {p}");
         }
     }
-    assert!(matches!(p.log_prob(&leaf(&share)), Err(Error::Bridge(Bridge::Kind { argument: "x", .. }))));
+    assert!(matches!(p.log_prob(&leaf(&share)), Err(Error::Tensor(Bridge::Kind { argument: "x", .. }))));
     assert!(matches!(Categorical::new(Tensor::from(1f64)), Err(Error::Argument(_))));
     assert!(p.sample(&[3]).is_err() && p.log_prob(&Tensor::new()).is_err());
 }

@@ -65,7 +65,7 @@ fn each_has_the_native_value_and_the_derivative_of_a_difference() {
         let want = x.mapv(|x| f64::from(f32::from_f64(on_numbers(f64::from(f32::from_f64(x))))));
         assert_eq!(array(&single), want, "{name} in f32");
         let wrong = on_tensors(&Tensor::from(1i64));
-        assert!(matches!(wrong, Err(Error::Bridge(Bridge::Floating { argument: "x", .. }))), "{name}");
+        assert!(matches!(wrong, Err(Error::Tensor(Bridge::Floating { argument: "x", .. }))), "{name}");
     }
 }
 

@@ -9,7 +9,7 @@ use super::LowRankMvn;
 
 /// A distribution given exact values of some of its entries, see [`LowRankMvn::condition`].
 #[derive(Debug)]
-pub struct Conditioned {
+pub struct Posterior {
     /// The entries without a value (`Int64`), in ascending order.
     pub rest_indices: Tensor,
     /// Their distribution, f64 and of the same rank.
@@ -37,7 +37,7 @@ impl LowRankMvn {
     ///
     /// # Errors
     /// As [`marginal`](Self::marginal); `values` has another shape, is not dense and floating-point, or lies on another device.
-    pub fn condition(&self, indices: &Tensor, values: &Tensor) -> Result<Conditioned, Error> {
+    pub fn condition(&self, indices: &Tensor, values: &Tensor) -> Result<Posterior, Error> {
         let given = self.check_indices(indices)?;
         check_floating(&[("loc", &self.loc), ("values", values)])?;
         same_size("values", values, &[self.batch(), given.len()])?;
@@ -69,6 +69,6 @@ impl LowRankMvn {
         );
         let rest =
             Self::new(loc, factor.matmul(&basis.inverse_root()?), rest.cov_diag.to_kind(Kind::Double))?;
-        Ok(Conditioned { rest_indices, rest, mean })
+        Ok(Posterior { rest_indices, rest, mean })
     }
 }

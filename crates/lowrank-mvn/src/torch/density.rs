@@ -148,7 +148,7 @@ fn given<R>(found: Result<Option<R>, Error>) -> Result<R, Refused> {
         Ok(None) => {
             Err(Refused::Torch { message: "a parameter changed between value and gradient".to_owned() })
         }
-        Err(Error::Bridge(error)) => Err(error),
+        Err(Error::Tensor(error)) => Err(error),
         Err(other) => Err(Refused::Torch { message: other.to_string() }),
     }
 }

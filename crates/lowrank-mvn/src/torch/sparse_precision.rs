@@ -6,7 +6,7 @@ use variata_distributions::torch::support::{same_size, size};
 use variata_distributions::{ArgumentError, Error};
 use variata_torch_bridge::check_floating;
 
-use crate::Grid;
+use crate::PixelGrid;
 
 /// Tensor form of [`crate::SparsePrecisionNormal`], which gives formulas, shapes and draws.
 ///
@@ -14,29 +14,29 @@ use crate::Grid;
 /// It is computed in f64. No value is checked, and a NaN propagates.
 #[derive(Debug)]
 pub struct SparsePrecisionNormal {
-    grid: Grid,
+    grid: PixelGrid,
     loc: Tensor,
     log_diag: Tensor,
     off_diag: Tensor,
 }
 
 impl SparsePrecisionNormal {
-    /// From location and log-diagonal [batch, n] and the factor's other entries [batch, [offsets](Grid::offsets), n].
+    /// From location and log-diagonal [batch, n] and the factor's other entries [batch, [offsets](PixelGrid::offsets), n].
     ///
     /// # Errors
     /// A tensor is not dense and floating-point, the devices differ, or a shape is wrong.
     ///
     /// ```
-    /// use variata_lowrank_mvn::{Grid, torch::SparsePrecisionNormal};
+    /// use variata_lowrank_mvn::{PixelGrid, torch::SparsePrecisionNormal};
     /// use variata_torch_bridge::tch::{Device, Kind, Tensor};
     ///
     /// let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Double, Device::Cpu));
-    /// let p = SparsePrecisionNormal::new(Grid::new(2, 2, 1, 3)?, zeros(&[1, 4]), zeros(&[1, 4]), zeros(&[1, 4, 4]))?;
+    /// let p = SparsePrecisionNormal::new(PixelGrid::new(2, 2, 1, 3)?, zeros(&[1, 4]), zeros(&[1, 4]), zeros(&[1, 4, 4]))?;
     /// let log_prob = p.log_prob(&zeros(&[1, 4]))?.double_value(&[0]);
     /// assert!((log_prob + 2.0 * (2.0 * std::f64::consts::PI).ln()).abs() < 1e-14);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn new(grid: Grid, loc: Tensor, log_diag: Tensor, off_diag: Tensor) -> Result<Self, Error> {
+    pub fn new(grid: PixelGrid, loc: Tensor, log_diag: Tensor, off_diag: Tensor) -> Result<Self, Error> {
         check_floating(&[("loc", &loc), ("log_diag", &log_diag), ("off_diag", &off_diag)])?;
         let found = size(&loc);
         let (batch, n) = match found[..] {

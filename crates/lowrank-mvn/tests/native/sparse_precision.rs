@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use variata_distributions::{DiagonalNormal, MultivariateNormal};
-use variata_lowrank_mvn::{Error, Grid, SparsePrecisionNormal};
+use variata_lowrank_mvn::{Error, PixelGrid, SparsePrecisionNormal};
 
 use crate::support::{assert_close, factor, matrix};
 
-fn normal(grid: Grid, salt: usize) -> SparsePrecisionNormal<f64> {
+fn normal(grid: PixelGrid, salt: usize) -> SparsePrecisionNormal<f64> {
     let n = grid.len();
     let off = factor(2, grid.offsets().len(), n, salt + 2) * 0.4;
     SparsePrecisionNormal::new(grid, matrix(2, n, salt), matrix(2, n, salt + 1) * 0.5, off).unwrap()
@@ -29,7 +29,7 @@ fn all_images_agree_with_the_dense_distribution() {
     for (height, width, channels, k) in
         [(3, 4, 1, 3), (4, 3, 2, 5), (1, 7, 1, 3), (6, 1, 1, 5), (2, 2, 3, 7), (5, 5, 1, 1), (4, 6, 1, 5)]
     {
-        let grid = Grid::new(height, width, channels, k).unwrap();
+        let grid = PixelGrid::new(height, width, channels, k).unwrap();
         let (p, n) = (normal(grid, k), grid.len());
         let (full, x) = (dense(&p), matrix(2, n, 9));
         let name = format!("{height}×{width}×{channels}, k = {k}");
@@ -53,7 +53,7 @@ fn all_images_agree_with_the_dense_distribution() {
 
 #[test]
 fn a_neighbourhood_of_one_is_a_diagonal_normal() {
-    let grid = Grid::new(2, 3, 1, 1).unwrap();
+    let grid = PixelGrid::new(2, 3, 1, 1).unwrap();
     assert!(grid.offsets().is_empty());
     let (loc, log_diag) = (matrix(2, 6, 1), matrix(2, 6, 2));
     let p =
@@ -66,7 +66,7 @@ fn a_neighbourhood_of_one_is_a_diagonal_normal() {
 
 #[test]
 fn gradients_match_differences() {
-    let grid = Grid::new(3, 3, 1, 3).unwrap();
+    let grid = PixelGrid::new(3, 3, 1, 3).unwrap();
     let (loc, log_diag, off) = (matrix(1, 9, 1), matrix(1, 9, 2), factor(1, 4, 9, 3));
     let x = matrix(1, 9, 4);
     let value = |x: &Array2<f64>, loc: &Array2<f64>, log_diag: &Array2<f64>, off: &Array3<f64>| {
@@ -107,7 +107,7 @@ fn gradients_match_differences() {
 /// 1.7·10⁶. A sampler that solves with L instead of Lᵀ fails.
 #[test]
 fn draws_have_the_distance_of_the_distribution() {
-    let grid = Grid::new(3, 4, 1, 3).unwrap();
+    let grid = PixelGrid::new(3, 4, 1, 3).unwrap();
     let (n, draws) = (grid.len(), 4000);
     let repeat = |a: Array2<f64>| Array2::from_shape_fn((draws, a.ncols()), |(_, i)| a[(0, i)]);
     let off = factor(1, 4, n, 3);
@@ -128,10 +128,10 @@ fn draws_have_the_distance_of_the_distribution() {
 
 #[test]
 fn bad_input_is_refused_by_name() {
-    let error = Grid::new(3, 3, 1, 4).unwrap_err().to_string();
+    let error = PixelGrid::new(3, 3, 1, 4).unwrap_err().to_string();
     assert_eq!(error, "`neighbourhood` is 4, must be odd");
-    assert!(Grid::new(usize::MAX, 2, 1, 3).is_err() && Grid::new(2, 2, 1, 0).is_err());
-    let grid = Grid::new(2, 2, 1, 3).unwrap();
+    assert!(PixelGrid::new(usize::MAX, 2, 1, 3).is_err() && PixelGrid::new(2, 2, 1, 0).is_err());
+    let grid = PixelGrid::new(2, 2, 1, 3).unwrap();
     let zero: Array2<f64> = Array2::zeros((1, 4));
     let off = Array3::zeros((1, 4, 4));
     let message = |loc: &Array2<f64>, diag: &Array2<f64>, off: &Array3<f64>| {
@@ -147,7 +147,7 @@ fn bad_input_is_refused_by_name() {
     // Too small a precision for a number.
     let flat = SparsePrecisionNormal::new(grid, zero.clone(), zero.mapv(|_| -800.0), off).unwrap();
     assert_eq!(flat.variance().unwrap_err(), Error::Overflow { quantity: "variance", batch: 0 });
-    let empty = Grid::new(0, 5, 1, 3).unwrap();
+    let empty = PixelGrid::new(0, 5, 1, 3).unwrap();
     assert!(empty.is_empty());
     let p = SparsePrecisionNormal::<f64>::new(
         empty,
@@ -161,7 +161,7 @@ fn bad_input_is_refused_by_name() {
 proptest! {
     #[test]
     fn arbitrary_numbers_never_panic(v in prop::collection::vec(any::<f64>(), 56)) {
-        let grid = Grid::new(2, 4, 1, 3).unwrap();
+        let grid = PixelGrid::new(2, 4, 1, 3).unwrap();
         let rows = |from: usize| Array2::from_shape_vec((1, 8), v[from..from + 8].to_vec()).unwrap();
         let off = Array3::from_shape_vec((1, 4, 8), v[24..56].to_vec()).unwrap();
         if let Ok(p) = SparsePrecisionNormal::new(grid, rows(0), rows(8), off) {

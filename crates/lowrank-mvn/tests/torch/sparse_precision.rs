@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3};
 use variata_lowrank_mvn::torch::SparsePrecisionNormal;
-use variata_lowrank_mvn::{Grid, SparsePrecisionNormal as Native};
+use variata_lowrank_mvn::{PixelGrid, SparsePrecisionNormal as Native};
 use variata_torch_bridge::tch::{Kind, Tensor};
 use variata_torch_bridge::{tensor_from_array, tensor_into_array};
 
@@ -26,7 +26,7 @@ fn values_and_gradients_are_those_of_the_native_home() {
     for (height, width, channels, neighbourhood) in
         [(5, 7, 2, 3), (4, 3, 1, 5), (1, 6, 1, 3), (2, 2, 3, 7), (3, 4, 1, 1)]
     {
-        let grid = Grid::new(height, width, channels, neighbourhood).unwrap();
+        let grid = PixelGrid::new(height, width, channels, neighbourhood).unwrap();
         let (batch, n, offsets) = (3, grid.len(), grid.offsets().len());
         let matrix = |shift: usize, size: f64| {
             Array2::from_shape_fn((batch, n), |(b, i)| size * wave(b * n + i + shift))
@@ -61,7 +61,7 @@ fn values_and_gradients_are_those_of_the_native_home() {
 
 #[test]
 fn shapes_and_kinds_are_checked() {
-    let grid = Grid::new(2, 3, 1, 3).unwrap();
+    let grid = PixelGrid::new(2, 3, 1, 3).unwrap();
     let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, variata_torch_bridge::tch::Device::Cpu));
     let new = |loc: &[i64], diag: &[i64], off: &[i64]| {
         SparsePrecisionNormal::new(grid, zeros(loc), zeros(diag), zeros(off))
@@ -84,7 +84,7 @@ fn shapes_and_kinds_are_checked() {
 #[test]
 fn an_empty_image_has_density_one() {
     let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Double, variata_torch_bridge::tch::Device::Cpu));
-    let grid = Grid::new(0, 5, 1, 3).unwrap();
+    let grid = PixelGrid::new(0, 5, 1, 3).unwrap();
     let offsets = grid.offsets().len() as i64;
     let p =
         SparsePrecisionNormal::new(grid, zeros(&[2, 0]), zeros(&[2, 0]), zeros(&[2, offsets, 0])).unwrap();

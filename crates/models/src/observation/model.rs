@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 use variata_distributions::special::softplus_inv;
-use variata_lowrank_mvn::Grid;
+use variata_lowrank_mvn::PixelGrid;
 
 use super::{LowRankDiagonal, Observation, ObservationConfig, Scale};
 use crate::{Error, ImageShape, Init, Path};
@@ -37,7 +37,7 @@ enum Family {
         rank: i64,
         diagonal: LowRankDiagonal,
     },
-    Sparse(Grid),
+    Sparse(PixelGrid),
 }
 
 /// In (−14, 4).
@@ -63,7 +63,7 @@ impl ObservationModel {
             ObservationConfig::SparsePrecision { neighbourhood } => {
                 let [channels, height, width] = image.dims().map(|n| n as usize);
                 // The neighbourhood has been checked, and is positive.
-                let grid = Grid::new(height, width, channels, neighbourhood.unsigned_abs() as usize);
+                let grid = PixelGrid::new(height, width, channels, neighbourhood.unsigned_abs() as usize);
                 Family::Sparse(grid.map_err(|error| Error::Config {
                     setting: "observation.neighbourhood",
                     value: neighbourhood.to_string(),
@@ -120,7 +120,7 @@ impl ObservationModel {
         Observation::LowRankNormal { mean: mean + MIDDLE, cov_factor, cov_diag }
     }
 
-    fn sparse(&self, mean: &Tensor, spread: &Tensor, grid: Grid) -> Observation {
+    fn sparse(&self, mean: &Tensor, spread: &Tensor, grid: PixelGrid) -> Observation {
         let (batch, n, channels) = (mean.size()[0], self.image.numel(), self.image.channels);
         let offsets = spread.size()[1] / channels - 1;
         let log_diag = bounded(&spread.narrow(1, 0, channels)) * -0.5;

@@ -46,7 +46,7 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
     let (rows, depth) = z.dim();
     let count = codebook.count();
     if options.temperature == 0.0 {
-        check::shape("z", z.shape(), &[rows, codebook.dimensions()])?;
+        check::shape("z", z.shape(), &[rows, codebook.dim()])?;
         check_rows("z", z, Metric::SquaredEuclidean)?;
         let mut codes = Array2::<f64>::zeros((count, depth));
         for (row, (g, &k)) in upstream.rows().into_iter().zip(&found.indices).enumerate() {
@@ -329,7 +329,7 @@ pub(crate) fn visit<S: Sample<Compute = T>, T: Compute>(
     mut f: impl FnMut(usize, usize, T),
 ) {
     let mixture = codebook.mixture();
-    let depth = codebook.dimensions();
+    let depth = codebook.dim();
     let logits = Logits::new(options, mixture, noise);
     let (mut panels, mut norms) = (Vec::new(), Vec::new());
     let mut tile = Box::new([[T::ZERO; ROWS]; BLOCK]);

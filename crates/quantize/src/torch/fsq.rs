@@ -97,7 +97,7 @@ pub fn fsq_decode(fsq: &Fsq, indices: &Tensor, kind: Kind) -> Result<Tensor, Err
             .to_device(indices.device())
     };
     let mut rest = indices.copy();
-    let mut digits = Vec::with_capacity(fsq.dimensions());
+    let mut digits = Vec::with_capacity(fsq.dim());
     for &level in fsq.levels() {
         digits.push(rest.remainder(level as i64));
         rest = rest.divide_scalar_mode(level as i64, "floor");

@@ -66,7 +66,7 @@ fn the_gradient_is_that_of_the_bound() {
 #[test]
 fn indices_of_any_shape_are_decoded_in_their_order() {
     let fsq = Fsq::new(vec![4, 3]).unwrap();
-    assert_eq!(fsq.dimensions(), 2);
+    assert_eq!(fsq.dim(), 2);
     let flat = Array1::from_iter(0..12);
     let square = flat.clone().into_shape_with_order((3, 4)).unwrap();
     assert_eq!(fsq.decode::<f64>(&square).unwrap(), fsq.decode::<f64>(&flat).unwrap());

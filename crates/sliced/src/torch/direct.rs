@@ -8,7 +8,7 @@ use variata_torch_bridge::check_floating;
 use super::{Found, Kernel as OnArrays, Native, copied, matrix, native};
 use crate::direct::{CramerWold, SphereMean};
 use crate::error::Error;
-use crate::mmd::{Estimator, Kernel, Mmd};
+use crate::mmd::{Kernel, Mmd, MmdEstimator};
 
 /// Rows per block of pairs in the composed forms.
 const ROWS: i64 = 512;
@@ -69,11 +69,11 @@ pub fn cramer_wold_composed(distance: &CramerWold, x: &Tensor) -> Result<Tensor,
 /// A tensor is not dense and floating-point, or a shape does not fit; the devices differ; too few points.
 ///
 /// ```
-/// use variata_sliced::{Estimator, Mmd, torch};
+/// use variata_sliced::{Mmd, MmdEstimator, torch};
 /// use variata_torch_bridge::tch::{Device, Kind, Tensor};
 ///
 /// let (x, y) = (Tensor::zeros([3, 2], (Kind::Float, Device::Cpu)), Tensor::zeros([5, 2], (Kind::Float, Device::Cpu)));
-/// let mmd = Mmd::inverse_multiquadric(2, Estimator::Unbiased)?;
+/// let mmd = Mmd::inverse_multiquadric(2, MmdEstimator::Unbiased)?;
 /// assert!(torch::mmd(&mmd, &x, &y)?.double_value(&[]).abs() < 1e-14);
 /// # Ok::<(), variata_sliced::Error>(())
 /// ```
@@ -105,8 +105,8 @@ pub fn mmd_composed(mmd: &Mmd, x: &Tensor, y: &Tensor) -> Result<Tensor, Error> 
     let own = |x: &Tensor| {
         let (n, pairs) = (x.size()[0] as f64, over_pairs(x, x, kernel));
         match mmd.estimator {
-            Estimator::Biased => pairs / (n * n),
-            Estimator::Unbiased => (pairs - n * mmd.kernels.len() as f64) / (n * (n - 1.0)),
+            MmdEstimator::Biased => pairs / (n * n),
+            MmdEstimator::Unbiased => (pairs - n * mmd.kernels.len() as f64) / (n * (n - 1.0)),
         }
     };
     let mixed = over_pairs(&x, &y, kernel) * (2.0 / (x.size()[0] as f64 * y.size()[0] as f64));
@@ -118,7 +118,7 @@ fn checked_pair(mmd: &Mmd, x: &Tensor, y: &Tensor) -> Result<(), Error> {
     let ([n, d], [m, e]) = (matrix("x", x)?, matrix("y", y)?);
     check::shape("y", &[m, e], &[m, d])?;
     for (argument, count) in [("x", n), ("y", m)] {
-        if mmd.estimator == Estimator::Unbiased && count < 2 {
+        if mmd.estimator == MmdEstimator::Unbiased && count < 2 {
             return Err(crate::distance::none(argument, &[count, d], "[n, d] with n >= 2"));
         }
     }

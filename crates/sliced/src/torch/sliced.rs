@@ -155,7 +155,7 @@ fn composed_pair(
 fn checked(x: &Tensor, directions: &Directions) -> Result<[usize; 2], Error> {
     check_floating(&[("x", x)])?;
     let shape = matrix("x", x)?;
-    check::shape("x", &shape, &[shape[0], directions.dimensions()])?;
+    check::shape("x", &shape, &[shape[0], directions.dim()])?;
     Ok(shape)
 }
 
@@ -168,7 +168,7 @@ fn checked_pair(x: &Tensor, y: &Tensor, directions: &Directions) -> Result<bool,
     check_floating(&[("x", x), ("y", y)])?;
     let n = checked(x, directions)?[0];
     let shape = matrix("y", y)?;
-    check::shape("y", &shape, &[shape[0], directions.dimensions()])?;
+    check::shape("y", &shape, &[shape[0], directions.dim()])?;
     Ok(n == shape[0])
 }
 

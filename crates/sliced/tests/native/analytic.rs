@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use variata_distributions::special::{ndtr, ndtri};
 use variata_distributions::{StandardLaplace, StandardNormal};
 use variata_sliced::{
-    Affine, Bandwidth, CramerWold, Directions, Discrepancy, Distance, Estimator, Loss, MaxSlicedOptions, Mmd,
-    Target, TwoSample, mardia, mardia_standardised,
+    Affine, Bandwidth, CramerWold, Directions, Discrepancy, Distance, Loss, MaxSlicedOptions, Mmd,
+    MmdEstimator, Target, TwoSample, mardia, mardia_standardised,
 };
 
 use crate::support::{all, grid, line, normal};
@@ -191,9 +191,9 @@ fn ascent_finds_the_direction_that_tells_two_samples_apart() {
 #[test]
 fn mmd_of_equal_samples_is_nothing_and_is_unbiased_where_it_says() {
     let x = normal(9, 3, 1);
-    let biased = Mmd::inverse_multiquadric(3, Estimator::Biased).unwrap();
+    let biased = Mmd::inverse_multiquadric(3, MmdEstimator::Biased).unwrap();
     assert!(biased.value(&x, &x).unwrap().abs() < 1e-15);
-    let unbiased = Mmd::inverse_multiquadric(3, Estimator::Unbiased).unwrap();
+    let unbiased = Mmd::inverse_multiquadric(3, MmdEstimator::Unbiased).unwrap();
     let values: Vec<f64> = (0..2000)
         .map(|k| unbiased.value(&normal(6, 3, 2 * k + 100), &normal(8, 3, 2 * k + 101)).unwrap())
         .collect();

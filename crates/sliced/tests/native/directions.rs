@@ -60,7 +60,7 @@ fn every_kind_has_norm_one_and_repeats() {
         let kinds = [Directions::uniform, Directions::orthogonal, Directions::quasi_random];
         for kind in kinds {
             let directions = kind(count, dimensions, 9).unwrap();
-            assert_eq!((directions.count(), directions.dimensions()), (count, dimensions));
+            assert_eq!((directions.count(), directions.dim()), (count, dimensions));
             assert_eq!(directions, kind(count, dimensions, 9).unwrap());
             if dimensions > 1 {
                 assert_ne!(directions, kind(count, dimensions, 10).unwrap());

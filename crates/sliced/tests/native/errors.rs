@@ -3,8 +3,8 @@
 use ndarray::{Array1, Array2, array};
 use variata_distributions::{ArgumentError, StandardNormal};
 use variata_sliced::{
-    Affine, Bandwidth, CramerWold, Directions, Discrepancy, Distance, Error, Estimator, Kernel, Loss,
-    MaxSlicedOptions, Mmd, SphereMean, TwoSample, mardia, mardia_standardised,
+    Affine, Bandwidth, CramerWold, Directions, Discrepancy, Distance, Error, Kernel, Loss, MaxSlicedOptions,
+    Mmd, MmdEstimator, SphereMean, TwoSample, mardia, mardia_standardised,
 };
 
 use crate::support::all;
@@ -109,17 +109,17 @@ fn samples_that_do_not_fit_each_other() {
     let (x, y) = (array![[0.0, 1.0]], array![[0.0, 1.0, 2.0]]);
     let directions = Directions::uniform(2, 2, 0).unwrap();
     assert_eq!(argument(TwoSample::SQUARED.sliced(&x, &y, &directions)), "y");
-    let mmd = Mmd::inverse_multiquadric(2, Estimator::Biased).unwrap();
+    let mmd = Mmd::inverse_multiquadric(2, MmdEstimator::Biased).unwrap();
     assert_eq!(argument(mmd.value(&x, &y)), "y");
-    let unbiased = Mmd::inverse_multiquadric(2, Estimator::Unbiased).unwrap();
+    let unbiased = Mmd::inverse_multiquadric(2, MmdEstimator::Unbiased).unwrap();
     assert_eq!(argument(unbiased.value(&x, &x)), "x");
-    assert_eq!(argument(Mmd::new(vec![], Estimator::Biased)), "kernels");
-    assert_eq!(argument(Mmd::new(vec![Kernel::Rbf { variance: 0.0 }], Estimator::Biased)), "variance");
+    assert_eq!(argument(Mmd::new(vec![], MmdEstimator::Biased)), "kernels");
+    assert_eq!(argument(Mmd::new(vec![Kernel::Rbf { variance: 0.0 }], MmdEstimator::Biased)), "variance");
     for tiny in [Kernel::Rbf { variance: 1e-310 }, Kernel::InverseMultiquadric { scale: 1e-310 }] {
         let name = if matches!(tiny, Kernel::Rbf { .. }) { "variance" } else { "scale" };
-        assert_eq!(argument(Mmd::new(vec![tiny], Estimator::Biased)), name);
+        assert_eq!(argument(Mmd::new(vec![tiny], MmdEstimator::Biased)), name);
     }
-    assert_eq!(argument(Mmd::inverse_multiquadric(0, Estimator::Biased)), "dimensions");
+    assert_eq!(argument(Mmd::inverse_multiquadric(0, MmdEstimator::Biased)), "dimensions");
     assert_eq!(argument(mardia(&Array2::<f64>::zeros((0, 3)))), "x");
     assert_eq!(argument(mardia_standardised(&array![[1.0, 2.0], [3.0, 4.0]])), "x");
     assert_eq!(argument(mardia_standardised(&array![[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])), "x");

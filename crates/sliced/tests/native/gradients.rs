@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, Axis, array};
 use variata_distributions::{StandardGumbel, StandardLaplace, StandardLogistic, StandardNormal};
 use variata_sliced::{
-    Affine, CramerWold, Directions, Discrepancy, Distance, Estimator, Kernel, Mmd, SphereMean, Target,
+    Affine, CramerWold, Directions, Discrepancy, Distance, Kernel, Mmd, MmdEstimator, SphereMean, Target,
     TwoSample,
 };
 use variata_testkit::finite_difference::assert_gradient;
@@ -168,7 +168,7 @@ fn of_two_samples_sliced_and_direct() {
             1e-9,
         );
     }
-    for estimator in [Estimator::Biased, Estimator::Unbiased] {
+    for estimator in [MmdEstimator::Biased, MmdEstimator::Unbiased] {
         let kernels = vec![Kernel::Rbf { variance: 0.7 }, Kernel::InverseMultiquadric { scale: 2.0 }];
         let mmd = Mmd::new(kernels, estimator).unwrap();
         let both = ndarray::concatenate![Axis(0), x, y];

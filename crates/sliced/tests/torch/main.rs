@@ -5,8 +5,8 @@
 use ndarray::{Array2, Ix2, array};
 use variata_distributions::{ArgumentError, StandardLaplace};
 use variata_sliced::{
-    Bandwidth, CramerWold, Directions, Discrepancy, Distance, Error, Estimator, Mmd, SphereMean, TwoSample,
-    torch,
+    Bandwidth, CramerWold, Directions, Discrepancy, Distance, Error, Mmd, MmdEstimator, SphereMean,
+    TwoSample, torch,
 };
 use variata_torch_bridge::tch::{Kind, Tensor};
 use variata_torch_bridge::{tensor_from_array, tensor_into_array};
@@ -149,7 +149,7 @@ fn direct_distances_agree_in_both_homes() {
     assert_close("Cramér–Wold", &slopes[0], &grads[0], 1e-12);
     let (exact, _) = run(|t| torch::cramer_wold(&CramerWold::default(), &t[0]), &[leaf(&x)]);
     assert_eq!(exact, CramerWold::default().value(&x).unwrap());
-    for estimator in [Estimator::Biased, Estimator::Unbiased] {
+    for estimator in [MmdEstimator::Biased, MmdEstimator::Unbiased] {
         let mmd = Mmd::inverse_multiquadric(3, estimator).unwrap();
         let inputs = [leaf(&x), leaf(&y)];
         let (routed, grads) = run(|t| torch::mmd(&mmd, &t[0], &t[1]), &inputs);

@@ -56,7 +56,7 @@ impl Statistics {
 
     /// On average over samples of `n` draws of N(0, I): skewness and kurtosis by their formulas, the distance by simulation.
     fn expected(n: usize, directions: &Directions) -> Result<Self> {
-        let d = directions.dimensions();
+        let d = directions.dim();
         let mut w2 = 0.0;
         for k in 0..DRAWS {
             let rows = Noise::new(0).normal_rows(Purpose::Report, LEVEL + k, 0..n as u64, d);
