@@ -25,7 +25,7 @@ impl<C: Default + DeserializeOwned + Serialize> Preset<C> {
     ///
     /// # Errors
     /// There is no such preset or file, or it has a key that does not exist or a value of the wrong type; the message
-    /// names the line, or the path of a key that the `kind` of its table does not have.
+    /// names the line.
     pub fn load(name: &str, embedded: PresetSource) -> Result<Self> {
         if let Some((name, text)) = embedded.iter().find(|(n, _)| *n == name) {
             let config = over_defaults(text).with_context(|| format!("embedded preset `{name}`"))?;
@@ -54,38 +54,12 @@ impl<C: Serialize> Preset<C> {
 
 fn over_defaults<C: Default + DeserializeOwned + Serialize>(text: &str) -> Result<C> {
     let mut all = Table::try_from(C::default()).context("default settings as TOML")?;
-    let given: Table = text.parse()?;
-    merge(&mut all, given.clone());
-    let config: C = all.try_into().map_err(|error| match toml::from_str::<C>(text) {
+    merge(&mut all, text.parse()?);
+    all.try_into().map_err(|error| match toml::from_str::<C>(text) {
         // Read alone, the text has lines to name; what it lacks there, the defaults have.
-        Err(named) if !named.message().starts_with("missing field") => anyhow::Error::from(named),
+        Err(named) if !named.message().starts_with("missing field") => named.into(),
         _ => error.into(),
-    })?;
-    // A kind without settings of its own takes any key: serde reads no further than the kind.
-    let taken = Table::try_from(&config).context("settings as TOML")?;
-    if let Some(path) = not_taken(&given, &taken) {
-        bail!("`{path}` is no setting of the kind of its table, must be left out");
-    }
-    Ok(config)
-}
-
-/// The path of the first key of `given` that is not in `taken`.
-fn not_taken(given: &Table, taken: &Table) -> Option<String> {
-    given.iter().find_map(|(key, value)| match taken.get(key) {
-        None => Some(key.clone()),
-        Some(found) => not_taken_value(value, found).map(|rest| format!("{key}.{rest}")),
     })
-}
-
-fn not_taken_value(given: &Value, taken: &Value) -> Option<String> {
-    match (given, taken) {
-        (Value::Table(given), Value::Table(taken)) => not_taken(given, taken),
-        (Value::Array(given), Value::Array(taken)) => {
-            let mut pairs = given.iter().zip(taken).enumerate();
-            pairs.find_map(|(k, (given, taken))| Some(format!("{k}.{}", not_taken_value(given, taken)?)))
-        }
-        _ => None,
-    }
 }
 
 /// Entries of `changes` take the place of those of `all`; tables are merged.
@@ -100,54 +74,6 @@ fn merge(all: &mut Table, changes: Table) {
             (_, change) => {
                 all.insert(key, change);
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde::Deserialize;
-
-    use super::*;
-
-    #[derive(Debug, Default, Serialize, Deserialize)]
-    #[serde(default, deny_unknown_fields)]
-    struct Settings {
-        inner: Inner,
-        list: Vec<Kind>,
-    }
-
-    #[derive(Debug, Default, Serialize, Deserialize)]
-    #[serde(default, deny_unknown_fields)]
-    struct Inner {
-        kind_of: Kind,
-        number: Option<u64>,
-    }
-
-    /// Whose first kind takes any key, for all that is denied.
-    #[derive(Debug, Default, Serialize, Deserialize)]
-    #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-    enum Kind {
-        #[default]
-        Plain,
-        Weighed {
-            weight: f64,
-        },
-    }
-
-    #[test]
-    fn a_key_that_no_setting_takes_is_named_with_its_path() {
-        for (text, path) in [
-            ("[inner.kind_of]\nkind = \"plain\"\nweight = 2.0", "`inner.kind_of.weight`"),
-            ("[inner.kind_of]\nweight = 2.0", "`inner.kind_of.weight`"),
-            ("list = [{ kind = \"plain\" }, { kind = \"plain\", more = 1 }]", "`list.1.more`"),
-        ] {
-            let error = format!("{:#}", over_defaults::<Settings>(text).unwrap_err());
-            assert!(error.contains(path), "{text}: {error}");
-        }
-        let all = "list = [{ kind = \"plain\" }]\n[inner]\nnumber = 3\nkind_of = { kind = \"weighed\", weight = 2.0 }";
-        for text in ["", all] {
-            over_defaults::<Settings>(text).unwrap();
         }
     }
 }

@@ -3,8 +3,8 @@
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use variata_datasets::SplitOptions;
-use variata_models::Architecture;
 use variata_models::train::{OptimizerConfig, Schedule, TrainConfig};
+use variata_models::{Architecture, Error};
 
 /// Optimiser and schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -34,12 +34,15 @@ impl Training {
     /// # Errors
     /// A setting is outside its range; the message names it.
     pub(crate) fn check(&self, table: &str) -> Result<()> {
-        match self.schedule {
-            Schedule::Cosine { final_factor, .. } if !(0.0..=1.0).contains(&final_factor) => {
-                bail!("`{table}.schedule.final_factor` is {final_factor}, must be in [0, 1]")
+        for (part, found) in [("optimizer", self.optimizer.check()), ("schedule", self.schedule.check())] {
+            match found {
+                Err(Error::Config { setting, value, must }) => {
+                    bail!("`{table}.{part}.{setting}` is {value}, must be {must}")
+                }
+                other => other?,
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// A training run of `steps` on epochs of `per_epoch` batches, in whole epochs.

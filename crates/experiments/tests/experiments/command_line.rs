@@ -93,7 +93,7 @@ fn a_wrong_setting_is_named_with_its_limit() {
 
 /// Also by `preset`, which prints settings to be used.
 #[test]
-fn a_learning_rate_that_would_not_end_in_its_range_is_refused_before_data_are_read() {
+fn a_learning_rate_outside_its_range_is_refused_before_data_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let preset = folder.path().join("p.toml");
     let name = preset.to_string_lossy().into_owned();
@@ -107,6 +107,8 @@ fn a_learning_rate_that_would_not_end_in_its_range_is_refused_before_data_are_re
             }
         }
     }
+    std::fs::write(&preset, "[training.optimizer]\nlearning_rate = -1.0").unwrap();
+    fails_with(&variata(&["preset", "vae", &name]), "`training.optimizer.learning_rate` is -1, must be");
     std::fs::write(&preset, "[direct.schedule]\nkind = \"cosine\"\nfinal_factor = 2.0").unwrap();
     fails_with(&variata(&["preset", "sos-vae", &name]), "`direct.schedule.final_factor`");
     std::fs::write(&preset, "[training.schedule]\nkind = \"cosine\"\nfinal_factor = 1.0").unwrap();

@@ -58,7 +58,11 @@ impl OptimizerConfig {
         }
     }
 
-    fn check(&self) -> Result<(), Error> {
+    /// Refuses settings that [`Optimizer::new`] would refuse.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the setting that is outside its range.
+    pub fn check(&self) -> Result<(), Error> {
         match self {
             Self::Adam(config) => config.check(),
             Self::Sgd(config) => config.check(),

@@ -25,12 +25,16 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// Refuses settings that a training would refuse.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the setting that is outside its range.
+    pub fn check(&self) -> Result<(), Error> {
         match *self {
             Self::Constant => Ok(()),
             Self::Cosine { final_factor: f, .. } => {
                 // Below 0 the last steps would climb.
-                check_number("schedule.final_factor", f, (0.0..=1.0).contains(&f), "in [0, 1]")
+                check_number("final_factor", f, (0.0..=1.0).contains(&f), "in [0, 1]")
             }
         }
     }

@@ -131,7 +131,7 @@ fn a_schedule_that_would_climb_is_refused() {
     let before = bits(&model);
     for final_factor in [-1.0, -1e-9, 1.0 + 1e-9, f64::NAN, f64::INFINITY] {
         let error = run(final_factor).unwrap_err();
-        assert!(matches!(&error, Error::Config { setting: "schedule.final_factor", .. }), "{error}");
+        assert!(matches!(&error, Error::Config { setting: "final_factor", .. }), "{error}");
     }
     assert_eq!(bits(&model), before);
     assert!(run(0.0).is_ok() && run(1.0).is_ok());

@@ -27,27 +27,27 @@ pub(super) fn sum(distance: Distance, y: &Tensor) -> Result<Tensor, Error> {
     let size = n as f64;
     let over_points = |t: Tensor| t.mean_dim(Some([0i64].as_slice()), false, Kind::Double);
     let all = |t: Tensor| t.sum(Kind::Double);
-    let sorted = y.sort(0, false).0;
+    let sorted = || y.sort(0, false).0;
     // k/n as a column.
-    let after = (Tensor::arange(n, (Kind::Double, y.device())) + 1.0).unsqueeze(-1) / size;
+    let after = || (Tensor::arange(n, (Kind::Double, y.device())) + 1.0).unsqueeze(-1) / size;
     Ok(match distance {
         Distance::CramerWold { bandwidth } => return cramer_wold(y, bandwidth.checked(size)?),
         Distance::CramerVonMises => {
-            let gap = ndtr(&sorted)? - (after - 0.5 / size);
+            let gap = ndtr(&sorted())? - (after() - 0.5 / size);
             all(over_points(gap.square())) + columns / (12.0 * size * size)
         }
         Distance::KolmogorovSmirnov => {
-            let z = ndtr(&sorted)?;
+            let (z, after) = (ndtr(&sorted())?, after());
             all((&after - &z).maximum(&(z - (&after - 1.0 / size))).amax([0i64].as_slice(), false))
         }
         Distance::SmoothKolmogorovSmirnov { temperature } => {
-            let z = ndtr(&sorted)?;
+            let (z, after) = (ndtr(&sorted())?, after());
             let gaps = Tensor::cat(&[&after - &z, z - (&after - 1.0 / size)], 0);
             all((gaps / temperature).logsumexp([0i64].as_slice(), false) * temperature)
         }
         Distance::AndersonDarling => {
             // The coefficient 2 c and 2 (1 − c) of the logarithms at each sorted point.
-            let c = &after - 0.5 / size;
+            let (sorted, c) = (sorted(), after() - 0.5 / size);
             let logs = &c * log_ndtr(&sorted)? + (1.0 - &c) * log_ndtr(&-&sorted)?;
             all(over_points(logs)) * -2.0 - columns
         }
@@ -55,7 +55,7 @@ pub(super) fn sum(distance: Distance, y: &Tensor) -> Result<Tensor, Error> {
         Distance::Wasserstein { .. } => {
             let cells = NormalCells::of(n as usize);
             let means = tensor_from_array(ndarray::Array1::from(cells.means.clone()))?.to_device(y.device());
-            all(over_points((sorted - means.unsqueeze(-1)).square())) + columns * cells.within
+            all(over_points((sorted() - means.unsqueeze(-1)).square())) + columns * cells.within
         }
     })
 }
