@@ -15,6 +15,7 @@ mod loss;
 mod mardia;
 mod max_sliced;
 mod mmd;
+mod network;
 mod null;
 mod order;
 mod pairs;

@@ -1,10 +1,11 @@
-//! Sorting: by radix on a linear map of the values to integers.
+//! Sorting: by radix on a linear map of the values to integers, or, of several short columns at once, by a network.
 //!
-//! The map keeps their order but for ties, so that two passes over a few more bits than the number of values has put nearly all
-//! in place; the rest is put in order by the values themselves, each moving a place or two.
+//! The map keeps their order but for ties, so that a few more bits than the number of values has put nearly all in place; the rest
+//! is put in order by the values themselves, each moving a place or two.
 
-use variata_distributions::lanes::{Compute, ROUND, widest};
+use variata_distributions::lanes::{Compute, ROUND, STEP, step, widest};
 
+use crate::network::Network;
 use crate::vectors::range;
 
 /// Below this length a comparison sort of packed words is faster than the tables of a radix sort.
@@ -14,9 +15,17 @@ const SMALL_BITS: u32 = 30;
 /// Moves per value after which the map is taken to have failed: most values share an integer.
 const MOVES: usize = 8;
 
+/// Up to this length several columns are sorted sooner by a network, which gains by longer vectors.
+pub(crate) fn short() -> usize {
+    if step() == STEP { 1024 } else { 256 }
+}
+
 /// Memory of a sort, kept between sorts.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
+    network: Network,
+    /// The column of the network that is to be sorted next.
+    ahead: Option<usize>,
     integers: Vec<u32>,
     short: Vec<u32>,
     long: Vec<u64>,
@@ -24,6 +33,26 @@ pub(crate) struct Order {
 }
 
 impl Order {
+    /// Gets up to [`COLUMNS`](crate::network::COLUMNS) columns of one length, at most [`short`], ready to be sorted.
+    pub(crate) fn prepare<'a, T: Compute>(&mut self, columns: impl Iterator<Item = &'a [T]>) {
+        for (k, y) in columns.enumerate() {
+            if k == 0 {
+                self.network.clear(y.len());
+                self.integers.resize(y.len(), 0);
+            }
+            // A word is an integer and a position, so that ties keep their order.
+            let places = y.len().next_power_of_two().ilog2();
+            map(y, u32::BITS - places, &mut self.integers);
+            self.network.set(k, (0..).zip(&self.integers).map(|(i, &q)| q << places | i));
+        }
+        self.network.sort();
+    }
+
+    /// Says that the next column to be sorted is the one that was `column`-th when they were prepared, if it was one of them.
+    pub(crate) fn next_is(&mut self, column: Option<usize>) {
+        self.ahead = column;
+    }
+
     /// The positions of the values in ascending order, ties by position, and the values in that order. −0 counts as +0. At most
     /// 2³² values, all finite and none above 1e150 in size.
     pub(crate) fn sort<T: Compute>(&mut self, y: &[T], places: &mut Vec<u32>, sorted: &mut Vec<f64>) {
@@ -31,7 +60,10 @@ impl Order {
         self.integers.resize(n, 0);
         places.resize(n, 0);
         sorted.resize(n, 0.0);
-        if n < SMALL {
+        if let Some(column) = self.ahead.take() {
+            let mask = n.next_power_of_two() as u32 - 1;
+            places.iter_mut().zip(self.network.column(column)).for_each(|(to, word)| *to = word & mask);
+        } else if n < SMALL {
             map(y, SMALL_BITS, &mut self.integers);
             self.long.clear();
             self.long.extend((0u64..).zip(&self.integers).map(|(i, &q)| u64::from(q) << 32 | i));
@@ -41,15 +73,14 @@ impl Order {
             // Two digits, that have six bits more than the number of values.
             let digit = (3 + n.ilog2() / 2).min(12);
             map(y, 2 * digit, &mut self.integers);
-            let Self { integers, short, long, counts } = self;
+            let Self { integers, short, long, counts, .. } = self;
             if n <= 1 << (u32::BITS - digit) {
                 radix(integers, digit, short, counts, places);
             } else {
                 radix(integers, digit, long, counts, places);
             }
         }
-        gather(y, places, sorted);
-        finish(y, places, sorted);
+        settle(y, places, sorted);
     }
 }
 
@@ -144,18 +175,15 @@ fn radix<W: Word>(
     }
 }
 
-fn gather<T: Compute>(y: &[T], places: &[u32], sorted: &mut [f64]) {
-    for (to, &place) in sorted.iter_mut().zip(places) {
-        *to = y[place as usize].to_f64();
-    }
-}
-
-/// Moves what shares an integer to where its value belongs, past larger values only, so that ties stay in their order.
-fn finish<T: Compute>(y: &[T], places: &mut [u32], sorted: &mut [f64]) {
-    let mut moves = 0;
-    for i in 1..sorted.len() {
-        let (value, place) = (sorted[i], places[i]);
-        if sorted[i - 1] <= value {
+/// The values at `places`. What shares an integer moves to where its value belongs, past larger values only, so that ties stay
+/// in their order.
+fn settle<T: Compute>(y: &[T], places: &mut [u32], sorted: &mut [f64]) {
+    let (mut last, mut moves) = (f64::NEG_INFINITY, 0);
+    for i in 0..sorted.len() {
+        let place = places[i];
+        let value = y[place as usize].to_f64();
+        if last <= value {
+            (sorted[i], last) = (value, value);
             continue;
         }
         let mut at = i;
@@ -167,9 +195,10 @@ fn finish<T: Compute>(y: &[T], places: &mut [u32], sorted: &mut [f64]) {
         moves += i - at;
         if moves > MOVES * sorted.len() {
             // One far out squeezes all others into few integers.
-            let value = |&place: &u32| y[place as usize].to_f64() + 0.0;
-            places.sort_unstable_by(|a, b| value(a).total_cmp(&value(b)).then(a.cmp(b)));
-            return gather(y, places, sorted);
+            let value = |place: u32| y[place as usize].to_f64() + 0.0;
+            places.sort_unstable_by(|&a, &b| value(a).total_cmp(&value(b)).then(a.cmp(&b)));
+            sorted.iter_mut().zip(places).for_each(|(to, place)| *to = y[*place as usize].to_f64());
+            return;
         }
     }
 }
@@ -184,12 +213,25 @@ mod tests {
         let (mut places, mut sorted) = (Vec::new(), Vec::new());
         Order::default().sort(y, &mut places, &mut sorted);
         assert_eq!(places.iter().map(|&i| i as usize).collect::<Vec<_>>(), want);
-        assert!(sorted.iter().zip(want).all(|(got, i)| got.to_bits() == y[i].to_f64().to_bits()));
+        assert!(sorted.iter().zip(&want).all(|(got, &i)| got.to_bits() == y[i].to_f64().to_bits()));
+        if y.len() > 1024 {
+            return;
+        }
+        // Beside others by the network, where it is sorted last and first.
+        let reversed: Vec<T> = y.iter().rev().copied().collect();
+        let mut order = Order::default();
+        order.prepare([y, &reversed, y].into_iter());
+        for column in [2, 0] {
+            order.next_is(Some(column));
+            order.sort(y, &mut places, &mut sorted);
+            assert!(places.iter().zip(&want).all(|(&got, &i)| got as usize == i));
+            assert!(sorted.iter().zip(&want).all(|(got, &i)| got.to_bits() == y[i].to_f64().to_bits()));
+        }
     }
 
     #[test]
     fn order_is_that_of_a_stable_comparison_sort() {
-        for n in [0, 1, 2, SMALL - 1, SMALL, 400, 5000] {
+        for n in [0, 1, 2, SMALL - 1, SMALL, 400, 1024, 5000] {
             let spread = |scale: f64| -> Vec<f64> {
                 (0..n).map(|i| scale * ((i * 7919 % 10007) as f64 / 5000.0 - 1.0)).collect()
             };

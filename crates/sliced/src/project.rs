@@ -11,8 +11,8 @@ use ndarray::{ArrayRef2, s};
 use pulp::{Arch, Simd, WithSimd};
 use variata_distributions::parallel::for_each;
 
-use crate::distance::LARGEST;
-use variata_distributions::lanes::{Compute, NARROW, STEP, Sample, step, tile, transpose};
+use crate::vectors::fine;
+use variata_distributions::lanes::{Compute, NARROW, STEP, Sample, step, tile, transpose, widest};
 
 /// Rows of a panel: two vectors of the widest f32.
 const ROWS: usize = 32;
@@ -22,7 +22,7 @@ const DEPTH: usize = 128;
 const TASK: usize = 32;
 /// About how many tasks a loop has, where there is enough to do.
 const SPLIT: usize = 8;
-/// Groups that directions are handed out in.
+/// Groups, at most, that directions are handed out in.
 const GROUPS: usize = 16;
 /// A sample [n, d] in panels: [panel][dimension][row], padded with zeros.
 #[derive(Debug)]
@@ -39,24 +39,24 @@ impl<T: Compute> Panels<T> {
         let mut data = vec![T::ZERO; rows.div_ceil(ROWS) * ROWS * depth];
         let each = rows.div_ceil(ROWS).div_ceil(SPLIT).clamp(1, TASK);
         let panels: Vec<_> = data.chunks_mut((ROWS * depth * each).max(1)).enumerate().collect();
-        let fine = AtomicBool::new(true);
+        let all_fine = AtomicBool::new(true);
         for_each(panels, |(task, panels)| {
             let mut buffer = vec![T::ZERO; if x.is_standard_layout() { 0 } else { ROWS * depth }];
             for (k, panel) in panels.chunks_mut((ROWS * depth).max(1)).enumerate() {
                 let first = (task * each + k) * ROWS;
                 let part = x.slice(s![first..rows.min(first + ROWS), ..]);
-                let ok = if let Some(part) = part.as_slice() {
-                    pack(part, depth, |v: S| v.compute(), panel)
+                if let Some(part) = part.as_slice() {
+                    pack(part, depth, |v: S| v.compute(), panel);
                 } else {
                     buffer.iter_mut().zip(&part).for_each(|(to, v)| *to = v.compute());
-                    pack(&buffer[..part.len()], depth, |v: T| v, panel)
-                };
-                if !ok {
-                    fine.store(false, Ordering::Relaxed);
+                    pack(&buffer[..part.len()], depth, |v: T| v, panel);
+                }
+                if !fine(panel) {
+                    all_fine.store(false, Ordering::Relaxed);
                 }
             }
         });
-        if !fine.into_inner() {
+        if !all_fine.into_inner() {
             return None;
         }
         Some(Self { rows, depth, data })
@@ -111,10 +111,12 @@ fn parts_of(blocks: usize) -> usize {
     SPLIT.div_ceil(blocks.max(1))
 }
 
-/// Row-major rows into a panel; whether all values are fine.
-fn pack<S: Copy, T: Compute>(rows: &[S], depth: usize, compute: impl Fn(S) -> T, panel: &mut [T]) -> bool {
-    transpose::<S, T, ROWS>(rows, depth, |_, v| compute(v), panel);
-    rows.iter().fold(true, |fine, &v| fine & (compute(v).to_f64().abs() <= LARGEST))
+/// Row-major rows into a panel.
+fn pack<S: Copy, T: Compute>(rows: &[S], depth: usize, compute: impl Fn(S) -> T, panel: &mut [T]) {
+    widest(
+        #[inline(always)]
+        || transpose::<S, T, ROWS>(rows, depth, |_, v| compute(v), panel),
+    );
 }
 
 /// Directions in groups of `step` at most, [group][dimension][direction], the last group padded with zeros.
@@ -388,21 +390,23 @@ pub(crate) fn joined<'t, T: Compute>(
     &memory[..rows]
 }
 
-/// What `f` gives for every item, in order; scratch memory comes from the pool and returns to it.
-pub(crate) fn per_direction<I: Send, R: Send, C: Default + Send>(
+/// What `f` gives for groups of items, about as many as `least` at least, in order: `f` gets scratch memory, which comes from the pool and returns
+/// to it, which item is the group's first, and its items.
+pub(crate) fn per_group<I: Send, R: Send, C: Default + Send>(
     items: &mut [I],
+    least: usize,
     pool: &Mutex<Vec<C>>,
-    f: impl Fn(&mut C, usize, &mut I) -> R + Sync + Send,
+    f: impl Fn(&mut C, usize, &mut [I]) -> Vec<R> + Sync + Send,
 ) -> Vec<R> {
-    let group = items.len().div_ceil(GROUPS).max(1);
-    let mut found: Vec<Option<R>> = items.iter().map(|_| None).collect();
-    let tasks: Vec<_> = items.chunks_mut(group).zip(found.chunks_mut(group)).enumerate().collect();
+    let groups = items.len().div_ceil(least).clamp(1, GROUPS);
+    let size = items.len().div_ceil(groups).max(1);
+    let mut found: Vec<Vec<R>> = Vec::new();
+    found.resize_with(items.len().div_ceil(size), Vec::new);
+    let tasks: Vec<_> = items.chunks_mut(size).zip(&mut found).enumerate().collect();
     let open = || pool.lock().unwrap_or_else(PoisonError::into_inner);
     for_each(tasks, |(g, (items, found))| {
         let mut memory = open().pop().unwrap_or_default();
-        for (k, (item, found)) in items.iter_mut().zip(found).enumerate() {
-            *found = Some(f(&mut memory, g * group + k, item));
-        }
+        *found = f(&mut memory, g * size, items);
         open().push(memory);
     });
     found.into_iter().flatten().collect()

@@ -4,14 +4,17 @@ use std::sync::Mutex;
 
 use ndarray::{Array1, Array2, ArrayRef2};
 use variata_distributions::Real;
-use variata_distributions::lanes::{keep_together, widest};
+use variata_distributions::lanes::keep_together;
 use variata_distributions::parallel::within;
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
-use crate::distance::{Discrepancy, LARGEST, none, not_too_steep, sizes};
+use crate::distance::{Discrepancy, Prepared, none, not_too_steep, sizes};
 use crate::error::Error;
-use crate::project::{Packed, Panels, add_adjoint, columns, joined, padded, per_direction, replace};
+use crate::network::COLUMNS;
+use crate::order::short;
+use crate::project::{Packed, Panels, add_adjoint, columns, joined, padded, per_group, replace};
+use crate::vectors::fine;
 use variata_distributions::lanes::{Compute, Sample};
 
 /// Elements of f64 in 15 MiB, twice which is the most that an allocator can be told to keep.
@@ -86,7 +89,8 @@ impl Discrepancy<'_> {
         directions: &Directions,
         wanted: bool,
     ) -> Result<(Sliced, Vec<S::Compute>), Error> {
-        within(|| self.evaluate_within(x, directions, wanted))
+        let nanoseconds = projected(x.nrows(), directions, self.nanoseconds());
+        within(nanoseconds, || self.evaluate_within(x, directions, wanted))
     }
 
     fn evaluate_within<S: Sample>(
@@ -96,14 +100,10 @@ impl Discrepancy<'_> {
         wanted: bool,
     ) -> Result<(Sliced, Vec<S::Compute>), Error> {
         let panels = checked("x", x, directions)?;
-        let prepared = self.prepare(panels.rows())?;
+        let mut prepared = self.prepare(panels.rows())?;
         let mut grad = vec![S::Compute::ZERO; if wanted { x.len() } else { 0 }];
-        let kernel =
-            |y: &[S::Compute], gradient: Option<Gradient<'_, _>>, memory: &mut Scratch, (): &(), _| {
-                prepared.run(y, gradient, memory)
-            };
         let grads = wanted.then_some(&mut grad[..]);
-        let values = blocks(&panels, directions, HELD, grads, |_, _| (), kernel, |(), _, _| ())?;
+        let values = blocks(&panels, directions, HELD, grads, &mut prepared)?;
         let sliced = Sliced::new(directions, values);
         if !sliced.mean.is_finite() {
             return Err(Error::Overflow { quantity: self.distance().name(), element: "f64" });
@@ -111,6 +111,40 @@ impl Discrepancy<'_> {
         not_too_steep(self.steepness(sliced.mean), &grad)?;
         Ok((sliced, grad))
     }
+}
+
+impl<T: Compute> Kernel<T> for Prepared<'_> {
+    type Memory = Scratch;
+    type Shared = ();
+
+    fn share(&self, _: &[f64], _: usize) {}
+
+    fn sorts(&self) -> bool {
+        Prepared::sorts(self)
+    }
+
+    fn sort_ahead(&self, columns: &[&[T]], memory: &mut Scratch, (): &(), _: Place) {
+        memory.order.prepare(columns.iter().copied());
+    }
+
+    fn run(
+        &self,
+        y: &[T],
+        gradient: Option<Gradient<'_, T>>,
+        memory: &mut Scratch,
+        (): &(),
+        place: Place,
+    ) -> f64 {
+        memory.order.next_is(place.ahead);
+        Prepared::run(self, y, gradient, memory)
+    }
+
+    fn finish(&mut self, (): (), _: &[f64], _: usize) {}
+}
+
+/// About how many nanoseconds a thread takes for so many points on all directions, given what a point takes on one.
+pub(crate) fn projected(points: usize, directions: &Directions, each: f64) -> f64 {
+    points as f64 * directions.count() as f64 * (each + directions.dim() as f64 / 16.0)
 }
 
 /// The sample in panels, after the checks.
@@ -135,25 +169,54 @@ pub(crate) fn checked<S: Sample>(
 /// A projected sample, the slopes of its points, and what the kernel keeps.
 type Memory<T, C> = (Vec<T>, Vec<T>, C);
 
-/// Whether all values are finite and of a size whose square is.
-pub(crate) fn fine<T: Compute>(y: &[T]) -> bool {
-    widest(
-        #[inline(always)]
-        || y.iter().fold(true, |fine, v| fine & (v.to_f64().abs() <= LARGEST)),
-    )
+/// Where a column belongs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// Which of the block's directions it is along, or the first of several.
+    pub direction: usize,
+    /// How many the block has.
+    pub count: usize,
+    /// Which it was of those that were sorted ahead.
+    pub ahead: Option<usize>,
+}
+
+/// What is done with the projections.
+pub(crate) trait Kernel<T: Compute>: Sync {
+    /// Kept between directions.
+    type Memory: Default + Send;
+    /// What the directions of a block share.
+    type Shared: Sync;
+
+    fn share(&self, block: &[f64], count: usize) -> Self::Shared;
+
+    /// Whether it sorts the columns.
+    fn sorts(&self) -> bool;
+
+    /// Sorts columns along successive directions together, as far as that goes.
+    fn sort_ahead(&self, columns: &[&[T]], memory: &mut Self::Memory, shared: &Self::Shared, place: Place);
+
+    /// The value of one column, and its slopes.
+    fn run(
+        &self,
+        y: &[T],
+        gradient: Option<Gradient<'_, T>>,
+        memory: &mut Self::Memory,
+        shared: &Self::Shared,
+        place: Place,
+    ) -> f64;
+
+    /// Takes back what a block has shared.
+    fn finish(&mut self, shared: Self::Shared, block: &[f64], count: usize);
 }
 
 /// The kernel's value along each direction, and, when asked for, the gradient of their mean added to `grad`. About `held`
-/// projections are made at a time; `prepare` makes what the directions of a block share, and `finish` takes it back; the kernel is also
-/// told how many they are and which it is.
-pub(crate) fn blocks<T: Compute, B: Sync, C: Default + Send>(
+/// projections are made at a time.
+pub(crate) fn blocks<T: Compute, K: Kernel<T>>(
     panels: &Panels<T>,
     directions: &Directions,
     held: usize,
     mut grad: Option<&mut [T]>,
-    prepare: impl Fn(&[f64], usize) -> B,
-    kernel: impl Fn(&[T], Option<Gradient<'_, T>>, &mut C, &B, (usize, usize)) -> f64 + Sync + Send,
-    mut finish: impl FnMut(B, &[f64], usize),
+    kernel: &mut K,
 ) -> Result<Vec<f64>, Error> {
     let (n, depth, total) = (panels.rows(), directions.dim(), directions.count());
     let rows = directions.vectors().as_slice().unwrap_or_default();
@@ -163,28 +226,48 @@ pub(crate) fn blocks<T: Compute, B: Sync, C: Default + Send>(
     let mut projections = vec![T::ZERO; panels.padded_rows() * held];
     let mut values = Vec::with_capacity(total);
     let (scale, pool) = (1.0 / total as f64, Mutex::default());
+    let ahead = kernel.sorts() && n <= short();
     for block in rows.chunks(held * depth) {
         let count = block.len() / depth;
         let projections = &mut projections[..panels.padded_rows() * count];
         panels.project(&Packed::new(block, depth), projections);
-        let shared = prepare(block, count);
+        let shared = kernel.share(block, count);
         let wanted = grad.is_some();
         let mut columns = columns(projections, count);
-        let found =
-            per_direction(&mut columns, &pool, |(y, slopes, memory): &mut Memory<T, C>, j, column| {
-                let y = joined(column.iter().map(|part| &**part), n, y);
-                // Infinite or NaN where the sum overflowed.
-                if !fine(y) {
-                    return f64::NAN;
+        let task =
+            |(y, slopes, memory): &mut Memory<T, K::Memory>, first: usize, columns: &mut [Vec<&mut [T]>]| {
+                let mut values = Vec::with_capacity(columns.len());
+                for (k, columns) in columns.chunks_mut(COLUMNS).enumerate() {
+                    let first = first + k * COLUMNS;
+                    if ahead {
+                        // Columns so short have one part.
+                        let columns: Vec<&[T]> = columns.iter().map(|parts| &parts[0][..n]).collect();
+                        kernel.sort_ahead(
+                            &columns,
+                            memory,
+                            &shared,
+                            Place { direction: first, count, ahead: None },
+                        );
+                    }
+                    for (k, column) in columns.iter_mut().enumerate() {
+                        let y = joined(column.iter().map(|part| &**part), n, y);
+                        let place = Place { direction: first + k, count, ahead: ahead.then_some(k) };
+                        // Infinite or NaN where the sum overflowed.
+                        if !fine(y) {
+                            values.push(f64::NAN);
+                        } else if wanted {
+                            slopes.resize(n, T::ZERO);
+                            let gradient = Gradient { out: slopes, scale };
+                            values.push(kernel.run(y, Some(gradient), memory, &shared, place));
+                            replace(column, slopes);
+                        } else {
+                            values.push(kernel.run(y, None, memory, &shared, place));
+                        }
+                    }
                 }
-                if !wanted {
-                    return kernel(y, None, memory, &shared, (count, j));
-                }
-                slopes.resize(n, T::ZERO);
-                let value = kernel(y, Some(Gradient { out: slopes, scale }), memory, &shared, (count, j));
-                replace(column, slopes);
-                value
-            });
+                values
+            };
+        let found = per_group(&mut columns, if ahead { COLUMNS } else { 1 }, &pool, task);
         if found.iter().any(|value| value.is_nan()) {
             return Err(Error::Overflow { quantity: "projection", element: T::NAME });
         }
@@ -193,7 +276,7 @@ pub(crate) fn blocks<T: Compute, B: Sync, C: Default + Send>(
             let (width, theta) = padded(block, depth);
             add_adjoint(projections, count, &theta, depth, width, grad);
         }
-        finish(shared, block, count);
+        kernel.finish(shared, block, count);
     }
     Ok(values)
 }

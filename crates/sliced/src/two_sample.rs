@@ -7,12 +7,14 @@ use variata_distributions::{Real, check};
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
-use crate::distance::{none, normalised, not_too_steep, sizes, steepness};
+use crate::distance::{SORTED, none, normalised, not_too_steep, sizes, steepness};
 use crate::error::Error;
-use crate::project::{Packed, add_adjoint, columns, joined, padded, parts, replace};
-use crate::sliced::{HELD_OF_TWO, Sliced, blocks, checked, fine};
+use crate::order::short;
+use crate::project::{Packed, Panels, add_adjoint, columns, joined, padded, parts, replace};
+use crate::sliced::{HELD_OF_TWO, Kernel, Place, Sliced, blocks, checked, projected};
+use crate::vectors::fine;
 use crate::wasserstein::{Sorted, between, squared};
-use variata_distributions::lanes::Sample;
+use variata_distributions::lanes::{Compute, Sample};
 use variata_distributions::parallel::within;
 
 const NAME: &str = "the Wasserstein distance";
@@ -46,13 +48,6 @@ pub struct TwoSampleGrad<G> {
     pub x: G,
     /// In the second.
     pub y: G,
-}
-
-/// What the directions of a block share of the second sample.
-struct Others<T> {
-    projections: Vec<T>,
-    /// The slopes of its points along each direction, where they are wanted.
-    slopes: Vec<Mutex<Vec<T>>>,
 }
 
 /// A sorted sample with its weights.
@@ -156,7 +151,7 @@ impl<'a> TwoSample<'a> {
         y: &ArrayRef2<S>,
         directions: &Directions,
     ) -> Result<Sliced, Error> {
-        within(|| self.slices(x, y, directions, [None, None]))
+        self.within(x, y, directions, || self.slices(x, y, directions, [None, None]))
     }
 
     /// The same with the gradient of the mean in `x`. For that in `y` exchange the samples, for both see
@@ -171,7 +166,8 @@ impl<'a> TwoSample<'a> {
         directions: &Directions,
     ) -> Result<(Sliced, Array2<S::Compute>), Error> {
         let mut grad = vec![S::Compute::ZERO; x.len()];
-        let sliced = within(|| self.slices(x, y, directions, [Some(&mut grad), None]))?;
+        let sliced =
+            self.within(x, y, directions, || self.slices(x, y, directions, [Some(&mut grad), None]))?;
         Ok((sliced.clone(), self.shaped("x", x, grad, &sliced)?))
     }
 
@@ -196,10 +192,23 @@ impl<'a> TwoSample<'a> {
         directions: &Directions,
     ) -> Result<(Sliced, TwoSampleGrad<Array2<S::Compute>>), Error> {
         let (mut in_x, mut in_y) = (vec![S::Compute::ZERO; x.len()], vec![S::Compute::ZERO; y.len()]);
-        let sliced = within(|| self.slices(x, y, directions, [Some(&mut in_x), Some(&mut in_y)]))?;
+        let sliced = self
+            .within(x, y, directions, || self.slices(x, y, directions, [Some(&mut in_x), Some(&mut in_y)]))?;
         let grad =
             TwoSampleGrad { x: self.shaped("x", x, in_x, &sliced)?, y: self.shaped("y", y, in_y, &sliced)? };
         Ok((sliced, grad))
+    }
+
+    /// Runs `f` on one thread or on all.
+    fn within<S, T: Send>(
+        &self,
+        x: &ArrayRef2<S>,
+        y: &ArrayRef2<S>,
+        directions: &Directions,
+        f: impl FnOnce() -> T + Send,
+    ) -> T {
+        let each = if self.p == 2.0 { SORTED } else { 30.0 };
+        within(projected(x.nrows() + y.nrows(), directions, each), f)
     }
 
     /// A gradient, checked.
@@ -219,83 +228,135 @@ impl<'a> TwoSample<'a> {
         x: &ArrayRef2<S>,
         y: &ArrayRef2<S>,
         directions: &Directions,
-        [in_x, mut in_y]: [Option<&mut [S::Compute]>; 2],
+        [in_x, in_y]: [Option<&mut [S::Compute]>; 2],
     ) -> Result<Sliced, Error> {
         let (x, y) = (checked("x", x, directions)?, checked("y", y, directions)?);
-        let (n, m, depth) = (x.rows(), y.rows(), directions.dim());
-        let [wx, wy] = self.weights(n, m)?;
-        // Point by point, and by loops of vectors.
-        let paired = self.p == 2.0 && n == m && wx.is_none() && wy.is_none();
-        let both = in_y.is_some();
-        let prepare = |block: &[f64], count: usize| {
-            let mut projections = vec![S::Compute::ZERO; y.padded_rows() * count];
-            y.project(&Packed::new(block, depth), &mut projections);
-            Others {
-                projections,
-                slopes: (0..if both { count } else { 0 }).map(|_| Mutex::default()).collect(),
-            }
-        };
-        let kernel = |left: &[S::Compute],
-                      mut gradient: Option<Gradient<'_, S::Compute>>,
-                      (other, slopes, [first, second]): &mut (Vec<S::Compute>, Vec<f64>, [Scratch; 2]),
-                      others: &Others<S::Compute>,
-                      (count, j): (usize, usize)| {
-            let other = joined(parts(&others.projections, count, j), m, other);
-            if !fine(other) {
-                return f64::NAN;
-            }
-            first.sort(left);
-            second.sort(other);
-            // Of this direction alone, so that nobody waits.
-            let mut turned =
-                others.slopes.get(j).map(|slopes| slopes.lock().unwrap_or_else(PoisonError::into_inner));
-            let scale = gradient.as_ref().map_or(0.0, |gradient| gradient.scale);
-            let mut turned = turned.as_deref_mut().map(|out| {
-                out.resize(m, S::Compute::ZERO);
-                Gradient { out, scale }
-            });
-            if paired {
-                let value = squared(first, &second.sorted, gradient);
-                if let Some(turned) = &mut turned {
-                    // The differences are left there.
-                    turned.scatter(&second.places, &first.sorted, -2.0 / n as f64);
-                }
-                return value;
-            }
-            let other = if turned.is_some() { m } else { 0 };
-            slopes.clear();
-            slopes.resize(n + other, 0.0);
-            let (in_x, in_y) = slopes.split_at_mut(n);
-            let (first, second) = (side(first, wx.as_deref()), side(second, wy.as_deref()));
-            let value = if turned.is_some() {
-                between(&first, &second, self.p, |i, j, slope| {
-                    in_x[i] += slope;
-                    in_y[j] -= slope;
-                })
-            } else {
-                between(&first, &second, self.p, |i, _, slope| in_x[i] += slope)
-            };
-            if let Some(gradient) = &mut gradient {
-                gradient.set_all(in_x);
-            }
-            if let Some(turned) = &mut turned {
-                turned.set_all(in_y);
-            }
-            value
-        };
-        let finish = |Others { mut projections, slopes }: Others<S::Compute>, block: &[f64], count: usize| {
-            let Some(grad) = &mut in_y else { return };
-            for (column, slopes) in columns(&mut projections, count).iter_mut().zip(slopes) {
-                replace(column, &slopes.into_inner().unwrap_or_else(PoisonError::into_inner));
-            }
-            let (width, theta) = padded(block, depth);
-            add_adjoint(&projections, count, &theta, depth, width, grad);
-        };
-        let values = blocks(&x, directions, HELD_OF_TWO, in_x, prepare, kernel, finish)?;
+        let [wx, wy] = self.weights(x.rows(), y.rows())?;
+        let mut pairs = Pairs { p: self.p, y: &y, depth: directions.dim(), wx, wy, in_y };
+        let values = blocks(&x, directions, HELD_OF_TWO, in_x, &mut pairs)?;
         let sliced = Sliced::new(directions, values);
         if sliced.mean.is_finite() {
             return Ok(sliced);
         }
         Err(Error::Overflow { quantity: NAME, element: "f64" })
+    }
+}
+
+/// The projections of the first sample against those of the second.
+struct Pairs<'a, T> {
+    p: f64,
+    y: &'a Panels<T>,
+    depth: usize,
+    wx: Option<Vec<f64>>,
+    wy: Option<Vec<f64>>,
+    /// Where the gradient in the second sample goes, if it is wanted.
+    in_y: Option<&'a mut [T]>,
+}
+
+/// What the directions of a block share of the second sample.
+struct Others<T> {
+    projections: Vec<T>,
+    /// The slopes of its points along each direction, where they are wanted.
+    slopes: Vec<Mutex<Vec<T>>>,
+}
+
+/// A column of the second sample, slopes, and either sample sorted.
+#[derive(Debug, Default)]
+struct Both<T> {
+    other: Vec<T>,
+    slopes: Vec<f64>,
+    sides: [Scratch; 2],
+}
+
+impl<T: Compute> Kernel<T> for Pairs<'_, T> {
+    type Memory = Both<T>;
+    type Shared = Others<T>;
+
+    fn share(&self, block: &[f64], count: usize) -> Others<T> {
+        let mut projections = vec![T::ZERO; self.y.padded_rows() * count];
+        self.y.project(&Packed::new(block, self.depth), &mut projections);
+        let wanted = if self.in_y.is_some() { count } else { 0 };
+        Others { projections, slopes: (0..wanted).map(|_| Mutex::default()).collect() }
+    }
+
+    fn sorts(&self) -> bool {
+        true
+    }
+
+    fn sort_ahead(&self, columns: &[&[T]], memory: &mut Both<T>, others: &Others<T>, place: Place) {
+        memory.sides[0].order.prepare(columns.iter().copied());
+        let m = self.y.rows();
+        if m <= short() {
+            let others = (place.direction..place.direction + columns.len())
+                .filter_map(|j| parts(&others.projections, place.count, j).next());
+            memory.sides[1].order.prepare(others.map(|part| &part[..m]));
+        }
+    }
+
+    fn run(
+        &self,
+        left: &[T],
+        mut gradient: Option<Gradient<'_, T>>,
+        Both { other, slopes, sides: [first, second] }: &mut Both<T>,
+        others: &Others<T>,
+        place: Place,
+    ) -> f64 {
+        let (n, m) = (left.len(), self.y.rows());
+        let other = joined(parts(&others.projections, place.count, place.direction), m, other);
+        if !fine(other) {
+            return f64::NAN;
+        }
+        first.order.next_is(place.ahead);
+        first.sort(left);
+        second.order.next_is(place.ahead.filter(|_| m <= short()));
+        second.sort(other);
+        // Of this direction alone, so that nobody waits.
+        let mut turned = others
+            .slopes
+            .get(place.direction)
+            .map(|slopes| slopes.lock().unwrap_or_else(PoisonError::into_inner));
+        let scale = gradient.as_ref().map_or(0.0, |gradient| gradient.scale);
+        let mut turned = turned.as_deref_mut().map(|out| {
+            out.resize(m, T::ZERO);
+            Gradient { out, scale }
+        });
+        // Point by point, by loops of vectors.
+        if self.p == 2.0 && n == m && self.wx.is_none() && self.wy.is_none() {
+            let value = squared(first, &second.sorted, gradient);
+            if let Some(turned) = &mut turned {
+                // The differences are left there.
+                turned.scatter(&second.places, &first.sorted, -2.0 / n as f64);
+            }
+            return value;
+        }
+        let other = if turned.is_some() { m } else { 0 };
+        slopes.clear();
+        slopes.resize(n + other, 0.0);
+        let (in_x, in_y) = slopes.split_at_mut(n);
+        let (first, second) = (side(first, self.wx.as_deref()), side(second, self.wy.as_deref()));
+        let value = if turned.is_some() {
+            between(&first, &second, self.p, |i, j, slope| {
+                in_x[i] += slope;
+                in_y[j] -= slope;
+            })
+        } else {
+            between(&first, &second, self.p, |i, _, slope| in_x[i] += slope)
+        };
+        if let Some(gradient) = &mut gradient {
+            gradient.set_all(in_x);
+        }
+        if let Some(turned) = &mut turned {
+            turned.set_all(in_y);
+        }
+        value
+    }
+
+    fn finish(&mut self, Others { mut projections, slopes }: Others<T>, block: &[f64], count: usize) {
+        let Some(grad) = &mut self.in_y else { return };
+        for (column, slopes) in columns(&mut projections, count).iter_mut().zip(slopes) {
+            replace(column, &slopes.into_inner().unwrap_or_else(PoisonError::into_inner));
+        }
+        let (width, theta) = padded(block, self.depth);
+        add_adjoint(&projections, count, &theta, self.depth, width, grad);
     }
 }

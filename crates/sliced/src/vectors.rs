@@ -2,6 +2,8 @@
 
 use variata_distributions::lanes::{Compute, widest};
 
+use crate::distance::LARGEST;
+
 /// Partial sums, or extremes, per loop.
 pub(crate) const LANES: usize = 16;
 
@@ -30,6 +32,14 @@ pub(crate) fn range<T: Compute>(y: &[T]) -> (f64, f64) {
     );
     let low = low.iter().fold(f64::INFINITY, |a, v| a.min(v.to_f64()));
     (low, high.iter().fold(f64::NEG_INFINITY, |a, v| a.max(v.to_f64())))
+}
+
+/// Whether all values are finite and of a size whose square is.
+pub(crate) fn fine<T: Compute>(y: &[T]) -> bool {
+    widest(
+        #[inline(always)]
+        || y.iter().fold(true, |fine, v| fine & (v.to_f64().abs() <= LARGEST)),
+    )
 }
 
 /// Σ vₖ².
