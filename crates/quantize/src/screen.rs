@@ -17,6 +17,12 @@ use crate::pack::{Packed, ROWS};
 const FEWEST: usize = 64;
 /// Bytes of rounded codes that are used for all panels of a task before the next.
 const CODES: usize = 1 << 17;
+/// Codes from which on their sections are told apart: of fewer, f32 looks at all as soon as f64 at those of some sections.
+const MANY: usize = 2048;
+/// About how many sections such codes are in.
+const SECTIONS: usize = 128;
+/// Codes are settled one by one where fewer than one of so many sections may hold the nearest.
+const FEW: usize = 8;
 
 /// Codes as pairs of bf16.
 #[derive(Debug, Clone)]
@@ -27,6 +33,9 @@ pub(crate) struct Screen {
     data: Vec<u32>,
     bias: Vec<f32>,
     numbers: Vec<f32>,
+    count: usize,
+    /// Groups of codes in a section, where sections are told apart.
+    section: Option<usize>,
     /// Largest norm of a packed code, and of what rounding took from one.
     reach: f64,
     lost: f64,
@@ -41,13 +50,16 @@ pub(crate) struct Found {
     /// The three smallest scores of each row, and the positions of two.
     scores: [Vec<f32>; 3],
     positions: [Vec<f32>; 2],
+    /// [section][row], the smallest score there.
+    smallest: Vec<f32>,
 }
 
-/// What a look says of a row: the position of the nearest code, or two of which one is it.
-#[derive(Debug, Clone, Copy)]
+/// What a look says of a row: the position of the nearest code, or two or some of which one is it.
+#[derive(Debug, Clone)]
 pub(crate) enum Verdict {
     One(usize),
     Two([usize; 2]),
+    Few(Vec<usize>),
     Open,
 }
 
@@ -130,7 +142,8 @@ impl Screen {
         }
         let singles = |values: &[T]| values.iter().map(|v| v.to_f64() as f32).collect();
         let (bias, numbers) = (singles(&packed.bias), singles(&packed.numbers));
-        Some(Self { pairs, data, bias, numbers, reach, lost: largest.sqrt() })
+        let section = (count >= MANY).then(|| packed.bias.len().div_ceil(STEP * SECTIONS));
+        Some(Self { pairs, data, bias, numbers, count, section, reach, lost: largest.sqrt() })
     }
 
     /// What is known of row `row`, whose norm is `norm`; `doubt` is how far two scores may be apart while round-off in f32 decides.
@@ -146,8 +159,18 @@ impl Screen {
         } else if third - best > doubt {
             Verdict::Two([first, other])
         } else {
-            Verdict::Open
+            self.few(found, row, best + doubt).map_or(Verdict::Open, Verdict::Few)
         }
+    }
+
+    /// The codes of the sections in which a score of row `row` may be the smallest, unless they are many: at most `limit`.
+    fn few(&self, found: &Found, row: usize, limit: f64) -> Option<Vec<usize>> {
+        let codes = self.section? * STEP;
+        let smallest = found.smallest.chunks_exact(found.lost.len()).map(|of| f64::from(of[row]));
+        let open = smallest.enumerate().filter(|(_, smallest)| !(*smallest > limit)).map(|(k, _)| k);
+        let open: Vec<usize> = open.collect();
+        let positions = |k| k * codes..self.count.min((k + 1) * codes);
+        (FEW * open.len() * codes <= self.count).then(|| open.into_iter().flat_map(positions).collect())
     }
 
     /// Finds the smallest scores of each row of panels [panel][dimension][row].
@@ -186,10 +209,19 @@ impl Screen {
             values.clear();
             values.resize(rows, start);
         }
+        found
+            .smallest
+            .resize(self.section.map_or(0, |size| self.bias.len().div_ceil(STEP * size)) * rows, 0.0);
         #[cfg(target_arch = "x86_64")]
         {
             // SAFETY: a `Screen` is made where the instructions were detected.
-            unsafe { self.smallest(found) };
+            unsafe {
+                if let Some(section) = self.section {
+                    self.smallest::<true>(section, found);
+                } else {
+                    self.smallest::<false>(1, found);
+                }
+            };
         }
     }
 
@@ -197,7 +229,7 @@ impl Screen {
     /// The processor has AVX-512 F and BF16.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bf16")]
-    unsafe fn smallest(&self, found: &mut Found) {
+    unsafe fn smallest<const SECTIONED: bool>(&self, section: usize, found: &mut Found) {
         use std::arch::x86_64::{
             __m512bh, __m512i, _CMP_LT_OQ, _mm512_cmp_ps_mask, _mm512_dpbf16_ps, _mm512_loadu_ps,
             _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_max_ps, _mm512_min_ps, _mm512_set1_epi32,
@@ -207,7 +239,9 @@ impl Screen {
         let halves = |v: __m512i| unsafe { std::mem::transmute::<__m512i, __m512bh>(v) };
         let Self { pairs, data, bias, numbers, .. } = self;
         let group = STEP * pairs;
-        let block = (CODES / size_of::<u32>() / group).max(1);
+        // Whole sections.
+        let block = (CODES / size_of::<u32>() / group / section).max(1) * section;
+        let padded = found.lost.len();
         for (n, data) in data.chunks(block * group).enumerate() {
             let at = n * block * STEP..;
             let columns =
@@ -220,7 +254,9 @@ impl Screen {
                 // SAFETY: here and below, 16 of 32 numbers, from 0 or 16 on.
                 let load = |from: &[f32]| [0, 16].map(|v| unsafe { _mm512_loadu_ps(from.as_ptr().add(v)) });
                 let [mut b, mut s, mut t, mut i, mut o] = here.each_ref().map(|of| load(of));
-                for (codes, (bias, numbers)) in data.chunks_exact(group).zip(columns.clone()) {
+                let mut least = [_mm512_set1_ps(f32::INFINITY); 2];
+                for (k, (codes, (bias, numbers))) in data.chunks_exact(group).zip(columns.clone()).enumerate()
+                {
                     let mut scores = bias.map(|bias| [_mm512_set1_ps(bias); 2]);
                     for (rows, codes) in panel.as_chunks::<ROWS>().0.iter().zip(codes.as_chunks::<STEP>().0) {
                         // SAFETY: as above.
@@ -243,6 +279,18 @@ impl Screen {
                             t[v] = _mm512_min_ps(t[v], _mm512_max_ps(scores[v], s[v]));
                             s[v] = _mm512_min_ps(s[v], _mm512_max_ps(scores[v], b[v]));
                             b[v] = _mm512_min_ps(scores[v], b[v]);
+                            if SECTIONED {
+                                least[v] = _mm512_min_ps(scores[v], least[v]);
+                            }
+                        }
+                    }
+                    if SECTIONED && ((k + 1) % section == 0 || (k + 1) * group == data.len()) {
+                        let at = (n * block + k) / section * padded + p * ROWS;
+                        let to = &mut found.smallest[at..at + ROWS];
+                        for (v, least) in least.iter_mut().enumerate() {
+                            // SAFETY: as above.
+                            unsafe { _mm512_storeu_ps(to.as_mut_ptr().add(16 * v), *least) };
+                            *least = _mm512_set1_ps(f32::INFINITY);
                         }
                     }
                 }
@@ -259,7 +307,12 @@ impl Screen {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array2;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
+    use crate::codebook::Metric;
 
     #[test]
     fn rounding_is_to_nearest_even_and_flushes() {
@@ -278,6 +331,29 @@ mod tests {
         }
         let value = 1.2345678f32;
         assert!(lost(value, round(value)).abs() <= value / 256.0);
+    }
+
+    /// Three codes that bf16 cannot tell apart are looked at with those beside them, not with all.
+    #[test]
+    fn rows_between_codes_are_settled_among_few() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut codes = Array2::from_shape_simple_fn((3000, 40), || rng.random_range(-1.0f32..1.0));
+        let middle = codes.row(1500).to_owned();
+        for (k, shift) in [(100, -1e-5), (2999, 1e-5)] {
+            codes.row_mut(k).assign(&(&middle + shift));
+        }
+        let packed = Packed::new(&codes, Metric::SquaredEuclidean, true);
+        let Some(screen) = &packed.screen else { return };
+        let (mut panels, mut squares, mut found) = (Vec::new(), Vec::new(), Found::default());
+        packed.rows(codes.row(1500).as_slice().unwrap(), &mut panels, &mut squares);
+        screen.look(&panels, 40, &mut found);
+        let norm = f64::from(squares[0]).sqrt();
+        let Verdict::Few(few) = screen.verdict(&found, 0, norm, packed.doubt(norm)) else {
+            panic!("not settled among few")
+        };
+        assert!(few.len() <= 3000 / FEW && few.is_sorted());
+        let ids: Vec<usize> = few.iter().map(|&position| packed.ids[position]).collect();
+        assert!([100, 1500, 2999].iter().all(|k| ids.contains(k)), "{ids:?}");
     }
 
     #[test]

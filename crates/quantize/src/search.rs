@@ -210,10 +210,12 @@ fn nearest<S: Sample<Compute = T>, T: Compute>(
                 match screen.verdict(found, row, norm, packed.doubt(norm)) {
                     Verdict::One(position) => memory.indices[row] = packed.ids[position],
                     Verdict::Two(positions) => {
-                        let mut two = positions.map(|position| (0.0, packed.ids[position]));
                         let z = &rows[row * depth..(row + 1) * depth];
-                        exact::order(codebook.metric(), z, codebook.codes(), 1, &mut two);
-                        memory.indices[row] = two[0].1;
+                        memory.indices[row] = settle(codebook, z, &positions);
+                    }
+                    Verdict::Few(positions) => {
+                        let z = &rows[row * depth..(row + 1) * depth];
+                        memory.indices[row] = settle(codebook, z, &positions);
                     }
                     Verdict::Open => open.push(row),
                 }
@@ -242,11 +244,7 @@ fn nearest<S: Sample<Compute = T>, T: Compute>(
         packed.rows(&vectors, &mut memory.panels, &mut memory.norms);
         let candidates = candidates(packed, &memory.panels, &memory.norms, 1);
         for ((&row, z), candidates) in left.iter().zip(vectors.chunks_exact(depth)).zip(candidates) {
-            let mut found: Vec<_> = candidates.iter().map(|&position| (0.0, packed.ids[position])).collect();
-            exact::order(codebook.metric(), z, codebook.codes(), 1, &mut found);
-            if let Some(&(_, k)) = found.first() {
-                memory.indices[row] = k;
-            }
+            memory.indices[row] = settle(codebook, z, &candidates);
         }
     }
 }
@@ -254,6 +252,14 @@ fn nearest<S: Sample<Compute = T>, T: Compute>(
 /// The vectors of some rows, one after the other.
 fn at_rows<S: Copy>(rows: &[S], depth: usize, at: &[usize]) -> Vec<S> {
     at.iter().flat_map(|&row| &rows[row * depth..(row + 1) * depth]).copied().collect()
+}
+
+/// The nearest of the codes at these positions.
+fn settle<S: Sample<Compute = T>, T: Compute>(codebook: &Codebook<T>, z: &[S], positions: &[usize]) -> usize {
+    let mut found: Vec<_> =
+        positions.iter().map(|&position| (0.0, codebook.packed().ids[position])).collect();
+    exact::order(codebook.metric(), z, codebook.codes(), 1, &mut found);
+    found.first().map_or(0, |&(_, k)| k)
 }
 
 /// The smallest score, the second smallest and the position of the smallest, of all rows in the panels.
@@ -360,7 +366,9 @@ mod tests {
     #[test]
     fn a_first_look_changes_nothing() {
         for metric in [Metric::SquaredEuclidean, Metric::Cosine] {
-            for (count, depth) in [(64, 1), (64, 2), (77, 3), (300, 16), (513, 33), (1000, 64), (130, 255)] {
+            for (count, depth) in
+                [(64, 1), (64, 2), (77, 3), (300, 16), (513, 33), (1000, 64), (130, 255), (2100, 40)]
+            {
                 let codes = numbers(count, depth, 1);
                 let rows = numbers(257, depth, 2);
                 let mut cases = vec![(codes.clone(), rows.clone())];
