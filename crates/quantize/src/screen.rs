@@ -19,6 +19,8 @@ const FEWEST: usize = 64;
 const CODES: usize = 1 << 17;
 /// Codes from which on their sections are told apart: of fewer, f32 looks at all as soon as f64 at those of some sections.
 const MANY: usize = 2048;
+/// Pairs of dimensions from which on that costs little beside the products.
+const DEEP: usize = 32;
 /// About how many sections such codes are in.
 const SECTIONS: usize = 128;
 /// Codes are settled one by one where fewer than one of so many sections may hold the nearest.
@@ -142,7 +144,7 @@ impl Screen {
         }
         let singles = |values: &[T]| values.iter().map(|v| v.to_f64() as f32).collect();
         let (bias, numbers) = (singles(&packed.bias), singles(&packed.numbers));
-        let section = (count >= MANY).then(|| packed.bias.len().div_ceil(STEP * SECTIONS));
+        let section = (count >= MANY && pairs >= DEEP).then(|| packed.bias.len().div_ceil(STEP * SECTIONS));
         Some(Self { pairs, data, bias, numbers, count, section, reach, lost: largest.sqrt() })
     }
 
@@ -337,7 +339,7 @@ mod tests {
     #[test]
     fn rows_between_codes_are_settled_among_few() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut codes = Array2::from_shape_simple_fn((3000, 40), || rng.random_range(-1.0f32..1.0));
+        let mut codes = Array2::from_shape_simple_fn((3000, 64), || rng.random_range(-1.0f32..1.0));
         let middle = codes.row(1500).to_owned();
         for (k, shift) in [(100, -1e-5), (2999, 1e-5)] {
             codes.row_mut(k).assign(&(&middle + shift));
@@ -346,7 +348,7 @@ mod tests {
         let Some(screen) = &packed.screen else { return };
         let (mut panels, mut squares, mut found) = (Vec::new(), Vec::new(), Found::default());
         packed.rows(codes.row(1500).as_slice().unwrap(), &mut panels, &mut squares);
-        screen.look(&panels, 40, &mut found);
+        screen.look(&panels, 64, &mut found);
         let norm = f64::from(squares[0]).sqrt();
         let Verdict::Few(few) = screen.verdict(&found, 0, norm, packed.doubt(norm)) else {
             panic!("not settled among few")

@@ -367,7 +367,7 @@ mod tests {
     fn a_first_look_changes_nothing() {
         for metric in [Metric::SquaredEuclidean, Metric::Cosine] {
             for (count, depth) in
-                [(64, 1), (64, 2), (77, 3), (300, 16), (513, 33), (1000, 64), (130, 255), (2100, 40)]
+                [(64, 1), (64, 2), (77, 3), (300, 16), (513, 33), (1000, 64), (130, 255), (2100, 70)]
             {
                 let codes = numbers(count, depth, 1);
                 let rows = numbers(257, depth, 2);
