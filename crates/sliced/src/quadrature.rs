@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 /// Nodes of the Gauss–Legendre rule.
-const N: usize = 16;
+pub(crate) const N: usize = 16;
 
 /// Nodes and weights on [−1, 1]: Newton's iteration on the Legendre polynomial.
 static RULE: LazyLock<[(f64, f64); N]> = LazyLock::new(|| {

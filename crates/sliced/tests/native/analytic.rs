@@ -469,6 +469,44 @@ fn thin_samples_are_made_in_pieces() {
     close("nodes", nodes, wide.value(&lone).unwrap(), 1e-10);
 }
 
+#[derive(Debug)]
+struct Cauchy;
+
+impl Target for Cauchy {
+    fn cdf(&self, x: f64) -> f64 {
+        0.5 + x.atan() / std::f64::consts::PI
+    }
+    fn pdf(&self, x: f64) -> f64 {
+        1.0 / (std::f64::consts::PI * (1.0 + x * x))
+    }
+    fn quantile(&self, p: f64) -> f64 {
+        assert!(p > 0.0 && p < 1.0, "{p} is not in the domain");
+        -1.0 / (std::f64::consts::PI * p).tan()
+    }
+    fn upper_quantile(&self, p: f64) -> f64 {
+        -self.quantile(p)
+    }
+}
+
+/// A law that enters as nodes is resolved under narrow smoothing, too.
+#[test]
+fn nodes_stand_for_a_law_at_any_bandwidth() {
+    let y = Array1::from_shape_fn(60, |i| 0.1 * (i as f64 - 25.0) + 0.01 * (i * i % 7) as f64);
+    for bandwidth in [1.0, 1e-2, 1e-4, 1e-6] {
+        let distance = Discrepancy::new(Distance::CramerWold { bandwidth: Bandwidth::Given(bandwidth) });
+        let (want, want_grad) = distance.value_with_grad(&y).unwrap();
+        let (got, grad) = distance.against(&StandardNormal).value_with_grad(&y).unwrap();
+        close("nodes", got, want, 1e-12);
+        let largest = want_grad.iter().fold(0.0f64, |m, g| m.max(g.abs()));
+        for (got, want) in grad.iter().zip(&want_grad) {
+            assert!((got - want).abs() < 1e-8 * largest, "{bandwidth}: {got} {want}");
+        }
+    }
+    // Heavy tails, which have no end, are resolved as far as memory goes.
+    let value = Discrepancy::new(Distance::CRAMER_WOLD).against(&Cauchy).value(&y).unwrap();
+    assert!(value > 0.0 && value < 1.0, "{value}");
+}
+
 #[test]
 fn far_outliers_cost_no_memory_and_keep_their_digits() {
     // Clusters far apart do not interact: the double sum in closed form.
