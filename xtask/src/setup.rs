@@ -28,6 +28,9 @@ pub(crate) use own::libraries;
 /// Name of the file that a complete folder has; its text is the requirements it was made from.
 const MARKER: &str = "variata-complete";
 
+/// What NVIDIA's driver makes.
+const NVIDIA: &str = "/dev/nvidiactl";
+
 /// Makes all that builds of the whole workspace need available.
 pub(crate) fn workspace(cuda: bool) -> Result<()> {
     ensure(cuda)?;
@@ -51,6 +54,11 @@ pub(crate) fn ensure(cuda: bool) -> Result<()> {
     let richer = if cuda { None } else { platform.pins(true) };
     let setup = Setup { root, cache: places::cache()?, pins, richer, pip_env: Vec::new() };
     eprintln!("{}", setup.run()?);
+    if setup.leaves_idle(Path::new(NVIDIA)) {
+        eprintln!(
+            "   an NVIDIA GPU is here, which stays idle: `cargo xtask setup --cuda` fetches what it needs"
+        );
+    }
     Ok(())
 }
 
@@ -196,6 +204,13 @@ impl Setup {
             }
         }
         Ok(())
+    }
+
+    /// Whether a GPU, whose driver makes the file `driver`, has no use for what is linked.
+    fn leaves_idle(&self, driver: &Path) -> bool {
+        let Some(richer) = &self.richer else { return false };
+        let linked = fs::read_link(self.root.join(self.pins.kit.link()));
+        driver.exists() && linked.is_ok_and(|folder| folder != self.cache.join(richer.folder()))
     }
 
     /// Points the workspace's link at `folder` in one step: a build never sees it missing.

@@ -167,6 +167,21 @@ fn a_complete_run_links_and_a_second_does_nothing() {
 }
 
 #[test]
+fn a_gpu_that_stays_idle_is_noticed() {
+    let Some(place) = place() else { return };
+    let mut setup = place.setup(VERSION);
+    setup.run().unwrap();
+    let driver = place.0.join("driver");
+    assert!(!setup.leaves_idle(&driver), "no half for GPUs was left out");
+    setup.richer = Some(Pins { flavour: "cuda", ..read_setup(&place.0).pins });
+    assert!(!setup.leaves_idle(&driver), "no GPU");
+    fs::write(&driver, "").unwrap();
+    assert!(setup.leaves_idle(&driver));
+    setup.link(&setup.cache.join(setup.richer.as_ref().unwrap().folder())).unwrap();
+    assert!(!setup.leaves_idle(&driver), "the richer kit is linked");
+}
+
+#[test]
 fn an_mpi_lies_as_it_would_be_installed_beside_libtorch() {
     use std::os::unix::fs::PermissionsExt;
 
