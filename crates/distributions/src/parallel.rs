@@ -12,8 +12,8 @@ pub fn collect<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T
 }
 
 /// Runs `f`, which takes so many nanoseconds on one thread, where its loops are done soonest. A caller outside of the pool hands it
-/// over once, and not each loop anew, which takes as long as thousands of numbers; or runs it alone, where threads that have to be woken
-/// would cost more than they save.
+/// over once, and not each loop anew, which takes as long as thousands of numbers; or runs it alone, with all loops that it calls, where
+/// threads that have to be woken would cost more than they save.
 pub fn within<T: Send>(nanoseconds: f64, f: impl FnOnce() -> T + Send) -> T {
     #[cfg(feature = "rayon")]
     return pool::within(nanoseconds, f);
@@ -22,6 +22,15 @@ pub fn within<T: Send>(nanoseconds: f64, f: impl FnOnce() -> T + Send) -> T {
         let _ = nanoseconds;
         f()
     }
+}
+
+/// How many threads a loop of this thread is run by.
+pub fn count() -> usize {
+    #[cfg(feature = "rayon")]
+    if !pool::alone() {
+        return rayon::current_num_threads();
+    }
+    1
 }
 
 /// Runs `task` on every item, in parallel when there is more than one and the feature `rayon` is on.
@@ -94,17 +103,11 @@ mod tests {
         assert_eq!(within(100.0, || within(1e9, threads)), caller);
         if cfg!(feature = "rayon") {
             // With one thread nothing is ever saved.
-            let elsewhere = within(1e9, threads);
-            assert!(elsewhere != caller || std::thread::available_parallelism().is_ok_and(|n| n.get() == 1));
+            assert_eq!(within(1e9, threads) == caller, count() == 1);
+            assert_eq!(within(100.0, count), 1);
         }
         // Loops of a caller that has panicked are not its own for ever.
-        let panics = std::panic::catch_unwind(|| {
-            within(100.0, || {
-                if !threads().is_empty() {
-                    panic!("on purpose")
-                }
-            })
-        });
+        let panics = std::panic::catch_unwind(|| within(100.0, || assert_eq!(threads(), [])));
         assert!(panics.is_err());
         #[cfg(feature = "rayon")]
         assert!(!pool::alone());

@@ -162,15 +162,30 @@ pub(crate) fn order<S: Sample<Compute = T>, T: Compute>(
     found: &mut [(f64, usize)],
 ) {
     let row = |k: usize| codes.row(k).to_slice().unwrap_or_default();
-    for (distance, k) in found.iter_mut() {
-        *distance = distance_dispatched(metric, z, row(*k));
-    }
-    found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    widest(
+        #[inline(always)]
+        || found.iter_mut().for_each(|(to, k)| *to = distance(metric, z, row(*k))),
+    );
     let unit = 2.0 * f64::EPSILON * (z.len() + 8) as f64;
     let doubt = |d: f64| match metric {
         Metric::SquaredEuclidean => unit * d,
         Metric::Cosine => unit * (d + d.sqrt()) + f64::EPSILON * f64::EPSILON,
     };
+    let by_distance = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+    let mut found = found;
+    if (1..found.len()).contains(&count) {
+        // Those that are surely farther than the last stay behind in any order.
+        let (_, &mut (last, _), _) = found.select_nth_unstable_by(count - 1, by_distance);
+        let mut near = count;
+        for at in count..found.len() {
+            if !(found[at].0 - last > doubt(found[at].0)) {
+                found.swap(at, near);
+                near += 1;
+            }
+        }
+        found = &mut found[..near];
+    }
+    found.sort_unstable_by(by_distance);
     let mut first = 0;
     while first < count.min(found.len()) {
         let tied = found[first..].windows(2).take_while(|w| !(w[1].0 - w[0].0 > doubt(w[1].0))).count() + 1;

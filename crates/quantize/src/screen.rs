@@ -17,14 +17,14 @@ use crate::pack::{Packed, ROWS};
 const FEWEST: usize = 64;
 /// Bytes of rounded codes that are used for all panels of a task before the next.
 const CODES: usize = 1 << 17;
-/// Codes from which on their sections are told apart: of fewer, f32 looks at all as soon as f64 at those of some sections.
+/// Codes from which on their sections are told apart: fewer are all looked at in f32 as soon as some of them one by one in f64.
 const MANY: usize = 2048;
 /// Pairs of dimensions from which on that costs little beside the products.
 const DEEP: usize = 32;
 /// About how many sections such codes are in.
-const SECTIONS: usize = 128;
-/// Codes are settled one by one where fewer than one of so many sections may hold the nearest.
-const FEW: usize = 8;
+const SECTIONS: usize = 512;
+/// One of so many codes, at most, are looked at one by one, which takes about as long as all of them in f32.
+const FEW: usize = 48;
 
 /// Codes as pairs of bf16.
 #[derive(Debug, Clone)]

@@ -390,8 +390,8 @@ pub(crate) fn joined<'t, T: Compute>(
     &memory[..rows]
 }
 
-/// What `f` gives for groups of items, about as many as `least` at least, in order: `f` gets scratch memory, which comes from the pool and returns
-/// to it, which item is the group's first, and its items.
+/// What `f` gives for the items, in order, in groups that begin at `least` items: `f` gets scratch memory, which comes from the pool and returns to it,
+/// which item is the group's first, and its items.
 pub(crate) fn per_group<I: Send, R: Send, C: Default + Send>(
     items: &mut [I],
     least: usize,

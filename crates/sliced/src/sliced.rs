@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use ndarray::{Array1, Array2, ArrayRef2};
 use variata_distributions::Real;
 use variata_distributions::lanes::keep_together;
-use variata_distributions::parallel::within;
+use variata_distributions::parallel::{self, within};
 
 use crate::column::{Gradient, Scratch};
 use crate::directions::Directions;
@@ -226,7 +226,6 @@ pub(crate) fn blocks<T: Compute, K: Kernel<T>>(
     let mut projections = vec![T::ZERO; panels.padded_rows() * held];
     let mut values = Vec::with_capacity(total);
     let (scale, pool) = (1.0 / total as f64, Mutex::default());
-    let ahead = kernel.sorts() && n <= short();
     for block in rows.chunks(held * depth) {
         let count = block.len() / depth;
         let projections = &mut projections[..panels.padded_rows() * count];
@@ -234,6 +233,9 @@ pub(crate) fn blocks<T: Compute, K: Kernel<T>>(
         let shared = kernel.share(block, count);
         let wanted = grad.is_some();
         let mut columns = columns(projections, count);
+        // The threads have groups enough, and the network columns.
+        let least = count.div_ceil(2 * parallel::count()).min(COLUMNS);
+        let ahead = kernel.sorts() && n <= short() && 2 * least > COLUMNS;
         let task =
             |(y, slopes, memory): &mut Memory<T, K::Memory>, first: usize, columns: &mut [Vec<&mut [T]>]| {
                 let mut values = Vec::with_capacity(columns.len());
@@ -267,7 +269,7 @@ pub(crate) fn blocks<T: Compute, K: Kernel<T>>(
                 }
                 values
             };
-        let found = per_group(&mut columns, if ahead { COLUMNS } else { 1 }, &pool, task);
+        let found = per_group(&mut columns, if ahead { least } else { 1 }, &pool, task);
         if found.iter().any(|value| value.is_nan()) {
             return Err(Error::Overflow { quantity: "projection", element: T::NAME });
         }

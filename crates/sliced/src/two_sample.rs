@@ -207,7 +207,7 @@ impl<'a> TwoSample<'a> {
         directions: &Directions,
         f: impl FnOnce() -> T + Send,
     ) -> T {
-        let each = if self.p == 2.0 { SORTED } else { 30.0 };
+        let each = if self.p == 2.0 { SORTED } else { 40.0 };
         within(projected(x.nrows() + y.nrows(), directions, each), f)
     }
 
