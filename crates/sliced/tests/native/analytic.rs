@@ -1,6 +1,6 @@
 //! Identities, limits and invariances.
 
-use ndarray::{Array1, Array2, Axis, array, s};
+use ndarray::{Array1, Axis, array, s};
 use proptest::prelude::*;
 use variata_distributions::special::{ndtr, ndtri};
 use variata_distributions::{StandardLaplace, StandardNormal};
@@ -9,11 +9,7 @@ use variata_sliced::{
     MmdEstimator, Target, TwoSample, mardia, mardia_standardised,
 };
 
-use crate::support::{all, grid, line, normal};
-
-fn close(name: &str, got: f64, want: f64, relative: f64) {
-    assert!((got - want).abs() <= relative * want.abs(), "{name}: {got} against {want}");
-}
+use crate::support::{all, close, grid, line, normal};
 
 #[test]
 fn squared_distance_of_a_normal_law_is_that_of_its_moments() {
@@ -47,19 +43,6 @@ fn all_fall_at_their_rates() {
         let at = |n: usize| (0..20).map(|k| distance.value(&line(n, 50 + k)).unwrap()).sum::<f64>() / 20.0;
         assert!(at(6400) < 0.6 * at(400), "{distance:?}");
     }
-}
-
-#[test]
-fn fixed_bandwidth_cramer_wold_has_its_known_mean() {
-    // E d² = (N(0; 0, 2γ) − N(0; 0, 2 + 2γ))/n for draws of the target.
-    let (gamma, n, rounds) = (0.3, 200, 2000);
-    let distance = Distance::CramerWold { bandwidth: Bandwidth::Given(gamma) };
-    let values: Vec<f64> = (0..rounds).map(|k| distance.value(&line(n, 77 + k)).unwrap()).collect();
-    let mean = values.iter().sum::<f64>() / rounds as f64;
-    let peak = |variance: f64| 1.0 / (2.0 * std::f64::consts::PI * variance).sqrt();
-    let want = (peak(2.0 * gamma) - peak(2.0 + 2.0 * gamma)) / n as f64;
-    let spread = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>().sqrt() / rounds as f64;
-    assert!((mean - want).abs() < 6.0 * spread, "{mean} {want} {spread}");
 }
 
 #[test]
@@ -423,106 +406,4 @@ fn standardised_moments_have_no_unit() {
         close("kurtosis", got.kurtosis, want.kurtosis, 1e-12);
         close("skewness", got.skewness, want.skewness, 1e-12);
     }
-}
-
-/// Points so far apart that their cells are made piece by piece: value and slopes are those of the double sum.
-#[test]
-fn thin_samples_are_made_in_pieces() {
-    // y/√γ is exact.
-    let g = 1.0 / 16384.0;
-    let distance = Distance::CramerWold { bandwidth: Bandwidth::Given(g) };
-    // A chain of points some widths apart, which is one window, pairs, and lone points.
-    let n = 3000;
-    let at = |i: usize| match i % 3 {
-        0 => 0.15 * (i / 3) as f64 - 60.0,
-        1 => 1e5 + 3.0 * (i / 3) as f64,
-        _ => 1e5 + 3.0 * (i / 3) as f64 + 0.005,
-    };
-    let y: Array1<f64> = (0..n).map(at).collect();
-    let normal = |x: f64, v: f64| (-x * x / (2.0 * v)).exp() / (2.0 * std::f64::consts::PI * v).sqrt();
-    let size = n as f64;
-    let mut want = normal(0.0, 2.0 + 2.0 * g);
-    let mut slopes = Array1::zeros(n);
-    for i in 0..n {
-        let (one, wide) = (y[i], 1.0 + 2.0 * g);
-        want -= 2.0 / size * normal(one, wide);
-        slopes[i] += 2.0 / size * normal(one, wide) * one / wide;
-        for &b in &y {
-            let gap = one - b;
-            let term = normal(gap, 2.0 * g) / (size * size);
-            want += term;
-            slopes[i] -= term * gap / g;
-        }
-    }
-    let (value, grad) = distance.value_with_grad(&y).unwrap();
-    close("value", value, want, 1e-12);
-    let largest = slopes.iter().fold(0.0, |m: f64, s: &f64| m.max(s.abs()));
-    for (got, want) in grad.iter().zip(&slopes) {
-        assert!((got - want).abs() < 1e-9 * largest, "{got} {want}");
-    }
-    let turned = y.slice(s![..;-1]).to_owned();
-    close("turned", distance.value(&turned).unwrap(), value, 1e-13);
-    // Against the same law as nodes, which stand for it under a wider smoothing.
-    let wide = Discrepancy::new(Distance::CramerWold { bandwidth: Bandwidth::Given(1.0 / 64.0) });
-    let lone = Array1::from_shape_fn(400, |i| 90.0 * (i as f64 - 200.0));
-    let nodes = wide.against(&StandardNormal).value(&lone).unwrap();
-    close("nodes", nodes, wide.value(&lone).unwrap(), 1e-10);
-}
-
-#[derive(Debug)]
-struct Cauchy;
-
-impl Target for Cauchy {
-    fn cdf(&self, x: f64) -> f64 {
-        0.5 + x.atan() / std::f64::consts::PI
-    }
-    fn pdf(&self, x: f64) -> f64 {
-        1.0 / (std::f64::consts::PI * (1.0 + x * x))
-    }
-    fn quantile(&self, p: f64) -> f64 {
-        assert!(p > 0.0 && p < 1.0, "{p} is not in the domain");
-        -1.0 / (std::f64::consts::PI * p).tan()
-    }
-    fn upper_quantile(&self, p: f64) -> f64 {
-        -self.quantile(p)
-    }
-}
-
-/// A law that enters as nodes is resolved under narrow smoothing, too.
-#[test]
-fn nodes_stand_for_a_law_at_any_bandwidth() {
-    let y = Array1::from_shape_fn(60, |i| 0.1 * (i as f64 - 25.0) + 0.01 * (i * i % 7) as f64);
-    for bandwidth in [1.0, 1e-2, 1e-4, 1e-6] {
-        let distance = Discrepancy::new(Distance::CramerWold { bandwidth: Bandwidth::Given(bandwidth) });
-        let (want, want_grad) = distance.value_with_grad(&y).unwrap();
-        let (got, grad) = distance.against(&StandardNormal).value_with_grad(&y).unwrap();
-        close("nodes", got, want, 1e-12);
-        let largest = want_grad.iter().fold(0.0f64, |m, g| m.max(g.abs()));
-        for (got, want) in grad.iter().zip(&want_grad) {
-            assert!((got - want).abs() < 1e-8 * largest, "{bandwidth}: {got} {want}");
-        }
-    }
-    // Heavy tails, which have no end, are resolved as far as memory goes.
-    let value = Discrepancy::new(Distance::CRAMER_WOLD).against(&Cauchy).value(&y).unwrap();
-    assert!(value > 0.0 && value < 1.0, "{value}");
-}
-
-#[test]
-fn far_outliers_cost_no_memory_and_keep_their_digits() {
-    // Clusters far apart do not interact: the double sum in closed form.
-    let bandwidth = Bandwidth::Given(0.1);
-    let distance = Distance::CramerWold { bandwidth };
-    let y = array![1e6, -3e8, 40.0, 0.0, 1e6 + 0.2, -1e140];
-    let g: f64 = 0.1;
-    let normal = |x: f64, v: f64| (-x * x / (2.0 * v)).exp() / (2.0 * std::f64::consts::PI * v).sqrt();
-    let mut want = normal(0.0, 2.0 + 2.0 * g);
-    for &a in &y {
-        want -= 2.0 / 6.0 * normal(a, 1.0 + 2.0 * g);
-        for &b in &y {
-            want += normal(a - b, 2.0 * g) / 36.0;
-        }
-    }
-    close("clusters", distance.value(&y).unwrap(), want, 1e-9);
-    let wide = Array2::from_shape_vec((6, 1), y.to_vec()).unwrap();
-    close("direct", CramerWold { bandwidth, ..CramerWold::default() }.value(&wide).unwrap(), want, 1e-9);
 }

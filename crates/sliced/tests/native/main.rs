@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod analytic;
+mod cramer_wold;
 mod directions;
 mod errata;
 mod errors;

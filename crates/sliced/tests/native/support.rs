@@ -40,3 +40,7 @@ pub(crate) fn grid(n: usize) -> Array1<f64> {
     let half = |k: usize| ndtri((k as f64 + 0.5) / n as f64);
     (0..n).map(|k| if 2 * k + 1 > n { -half(n - 1 - k) } else { half(k) }).collect()
 }
+
+pub(crate) fn close(name: &str, got: f64, want: f64, relative: f64) {
+    assert!((got - want).abs() <= relative * want.abs(), "{name}: {got} against {want}");
+}
