@@ -11,6 +11,8 @@ use crate::pack::power_of_two;
 
 /// Sums side by side.
 const LANES: usize = 8;
+/// More codes than this are not sorted before the nearest are picked.
+const MANY: usize = 16;
 
 /// Σ f(zᵢ, eᵢ) in eight sums, which the compiler puts into vectors.
 #[inline(always)]
@@ -164,7 +166,11 @@ pub(crate) fn order<S: Sample<Compute = T>, T: Compute>(
     let row = |k: usize| codes.row(k).to_slice().unwrap_or_default();
     widest(
         #[inline(always)]
-        || found.iter_mut().for_each(|(to, k)| *to = distance(metric, z, row(*k))),
+        || {
+            for (to, k) in found.iter_mut() {
+                *to = distance(metric, z, row(*k));
+            }
+        },
     );
     let unit = 2.0 * f64::EPSILON * (z.len() + 8) as f64;
     let doubt = |d: f64| match metric {
@@ -173,7 +179,7 @@ pub(crate) fn order<S: Sample<Compute = T>, T: Compute>(
     };
     let by_distance = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
     let mut found = found;
-    if (1..found.len()).contains(&count) {
+    if found.len() > MANY && (1..found.len()).contains(&count) {
         // Those that are surely farther than the last stay behind in any order.
         let (_, &mut (last, _), _) = found.select_nth_unstable_by(count - 1, by_distance);
         let mut near = count;
