@@ -200,7 +200,7 @@ fn nearest<S: Sample<Compute = T>, T: Compute>(
         return;
     }
     packed.rows(rows, &mut memory.panels, &mut memory.norms);
-    let mut open: Vec<usize> = Vec::new();
+    let (mut open, mut near): (Vec<usize>, Vec<_>) = (Vec::new(), Vec::new());
     match packed.screen.as_ref().filter(|_| record.pays()) {
         Some(screen) => {
             let found = &mut memory.screened;
@@ -211,11 +211,11 @@ fn nearest<S: Sample<Compute = T>, T: Compute>(
                     Verdict::One(position) => memory.indices[row] = packed.ids[position],
                     Verdict::Two(positions) => {
                         let z = &rows[row * depth..(row + 1) * depth];
-                        memory.indices[row] = settle(codebook, z, &positions);
+                        memory.indices[row] = settle(codebook, z, &positions, &mut near);
                     }
                     Verdict::Few(positions) => {
                         let z = &rows[row * depth..(row + 1) * depth];
-                        memory.indices[row] = settle(codebook, z, &positions);
+                        memory.indices[row] = settle(codebook, z, &positions, &mut near);
                     }
                     Verdict::Open => open.push(row),
                 }
@@ -244,7 +244,7 @@ fn nearest<S: Sample<Compute = T>, T: Compute>(
         packed.rows(&vectors, &mut memory.panels, &mut memory.norms);
         let candidates = candidates(packed, &memory.panels, &memory.norms, 1);
         for ((&row, z), candidates) in left.iter().zip(vectors.chunks_exact(depth)).zip(candidates) {
-            memory.indices[row] = settle(codebook, z, &candidates);
+            memory.indices[row] = settle(codebook, z, &candidates, &mut near);
         }
     }
 }
@@ -254,11 +254,16 @@ fn at_rows<S: Copy>(rows: &[S], depth: usize, at: &[usize]) -> Vec<S> {
     at.iter().flat_map(|&row| &rows[row * depth..(row + 1) * depth]).copied().collect()
 }
 
-/// The nearest of the codes at these positions.
-fn settle<S: Sample<Compute = T>, T: Compute>(codebook: &Codebook<T>, z: &[S], positions: &[usize]) -> usize {
-    let mut found: Vec<_> =
-        positions.iter().map(|&position| (0.0, codebook.packed().ids[position])).collect();
-    exact::order(codebook.metric(), z, codebook.codes(), 1, &mut found);
+/// The nearest of the codes at these positions; `found` is memory.
+fn settle<S: Sample<Compute = T>, T: Compute>(
+    codebook: &Codebook<T>,
+    z: &[S],
+    positions: &[usize],
+    found: &mut Vec<(f64, usize)>,
+) -> usize {
+    found.clear();
+    found.extend(positions.iter().map(|&position| (0.0, codebook.packed().ids[position])));
+    exact::order(codebook.metric(), z, codebook.codes(), 1, found);
     found.first().map_or(0, |&(_, k)| k)
 }
 

@@ -6,6 +6,7 @@
 //! about the cell's centre, the moments make r on the grid of centres by the Taylor series of the Gaussian, and the
 //! derivative comes back from r as one polynomial per cell: O(n) with a small constant, no sort, no pairs.
 
+mod nodes;
 mod pieces;
 
 use std::sync::{LazyLock, OnceLock};
@@ -15,6 +16,8 @@ use variata_distributions::special::norm_pdf;
 use crate::column::{Gradient, Scratch};
 use crate::vectors::{range, squares};
 use variata_distributions::lanes::{Compute, ROUND, widest};
+
+pub(crate) use nodes::nodes;
 
 /// Windows that begin within this many steps may meet the target: 1e8 in bandwidth leaves it a few hundred thousand.
 const MEETS_TARGET: f64 = 1e9;

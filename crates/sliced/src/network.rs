@@ -136,7 +136,7 @@ fn merge<V: Simd, const P: usize>(simd: V, block: &mut [[V::u32s; P]], half: usi
 
 /// Comparisons over distances of an `M`-th of the rows times M/2, M/4, …, 1; M is 8, 4 or 2.
 #[inline(always)]
-#[allow(clippy::needless_range_loop, reason = "the vector is of several rows")]
+#[expect(clippy::needless_range_loop, reason = "the vector is of several rows")]
 fn butterflies<V: Simd, const P: usize, const M: usize>(simd: V, rows: &mut [[V::u32s; P]]) {
     let step = rows.len() / M;
     for first in 0..step {

@@ -48,7 +48,8 @@ impl Discrepancy<'_> {
     /// The distance of the sample `x` [n, dimensions], averaged over directions.
     ///
     /// Memory: a copy of `x`, and blocks of at most 2²² projections (8n, where that is more); Cramér–Wold of points that are thinly spread
-    /// over more than 4096 cells of 0.4 smoothing widths needs up to 70 numbers of f64 a point and thread beside that.
+    /// over more than 4096 cells of 0.4 smoothing widths needs up to 70 numbers of f64 a point and thread beside that, and to a law other
+    /// than N(0, 1) up to 2 MiB.
     ///
     /// # Errors
     /// As [`value`](Self::value) for `x`; the dimensions of `x` and of the directions differ; a projection overflows.
@@ -233,8 +234,9 @@ pub(crate) fn blocks<T: Compute, K: Kernel<T>>(
         let shared = kernel.share(block, count);
         let wanted = grad.is_some();
         let mut columns = columns(projections, count);
-        // The threads have groups enough, and the network columns.
-        let least = count.div_ceil(2 * parallel::count()).min(COLUMNS);
+        // Several threads have groups enough, and the network columns.
+        let groups = if parallel::count() == 1 { 1 } else { 2 * parallel::count() };
+        let least = count.div_ceil(groups).min(COLUMNS);
         let ahead = kernel.sorts() && n <= short() && 2 * least > COLUMNS;
         let task =
             |(y, slopes, memory): &mut Memory<T, K::Memory>, first: usize, columns: &mut [Vec<&mut [T]>]| {
