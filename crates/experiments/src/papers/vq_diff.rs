@@ -24,6 +24,7 @@ pub const PAPER: &str = "vq-diff";
 
 const PRESETS: PresetSource = &[
     ("quick", include_str!("../../presets/vq-diff/quick.toml")),
+    ("long", include_str!("../../presets/vq-diff/long.toml")),
     ("full", include_str!("../../presets/vq-diff/full.toml")),
     ("published", include_str!("../../presets/vq-diff/published.toml")),
 ];

@@ -145,7 +145,7 @@ fn folders_that_give_too_little_are_refused_with_what_they_gave() {
 
 #[test]
 fn presets_are_valid_and_wrong_settings_are_named() {
-    for name in ["quick", "full", "published"] {
+    for name in ["quick", "long", "full", "published"] {
         let preset = preset(name).unwrap();
         preset.config.check().unwrap();
         let again: VqDiffConfig = toml::from_str(&preset.to_toml().unwrap()).unwrap();

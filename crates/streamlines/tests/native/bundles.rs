@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use variata_streamlines::{GroupOptions, Phantom, Streamlines, Tract, bundle_adjacency};
+use ndarray::Axis;
+use variata_streamlines::{
+    GroupOptions, Normalization, Phantom, Streamlines, Tract, bundle_adjacency, ungroup,
+};
 
 fn phantom() -> Phantom {
     Phantom { streamlines: 120, ..Phantom::default() }
@@ -33,7 +36,7 @@ fn values_are_stable() {
     assert_eq!((line.len(), bits), (PINNED.0, PINNED.1.to_vec()), "{:?}", line.points().row(0));
 }
 
-const PINNED: (usize, [u32; 3]) = (132, [1107701586, 3250442379, 1114297726]);
+const PINNED: (usize, [u32; 3]) = (132, [1106371685, 3250392163, 1114758551]);
 
 #[test]
 fn left_and_right_are_in_their_halves() {
@@ -94,6 +97,23 @@ fn subjects_differ_less_than_tracts() {
             }
         }
     }
+}
+
+#[test]
+fn parts_of_a_bundle_are_as_alike_as_in_the_papers_data() {
+    // There 0.8125 and 0.844 for parts of 64 streamlines of two bundles, at 0.05 in normalised coordinates.
+    let cohort = Phantom { streamlines: 256, ..Phantom::default() };
+    let groups = cohort.groups(0..24, &Tract::PAPER, GroupOptions::default()).unwrap();
+    let data = groups.data();
+    let unit = Normalization::fit(&data).unwrap().scale();
+    let part = |i: usize| ungroup(&data.index_axis(Axis(0), i)).unwrap().resample(20).unwrap();
+    let (classes, subjects) = (groups.classes(), groups.subjects());
+    let scores: Vec<f64> = (1..classes.len())
+        .filter(|&i| (classes[i], subjects[i]) == (classes[i - 1], subjects[i - 1]))
+        .map(|i| bundle_adjacency(&part(i - 1), &part(i), 0.05 / unit).unwrap())
+        .collect();
+    let mean = scores.iter().sum::<f64>() / scores.len() as f64;
+    assert!(scores.len() > 100 && (0.81..=0.86).contains(&mean), "{mean} of {}", scores.len());
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::VqDiffConfig;
 use super::config::{NormalizeBy, SplitBy};
 use crate::run_data::RunData;
 use crate::session::Parts;
+use crate::subset::mixed;
 
 /// Name of the made-up bundles.
 pub(super) const PHANTOM: &str = "phantom";
@@ -182,15 +183,23 @@ impl Bundles {
         usize::from(self.data.labels()[index])
     }
 
-    /// At most so many of each tract, in order.
+    /// At most so many of each tract, chosen by chance, the same each time; in order.
     pub(super) fn some(&self, part: &[usize], per_tract: usize) -> Vec<usize> {
         let mut taken = vec![0; self.tracts.len()];
-        let few = |&&i: &&usize| {
+        let mut some = mixed(part, self.data.labels());
+        some.retain(|&i| {
             let n = &mut taken[self.tract(i)];
             *n += 1;
             *n <= per_tract
-        };
-        part.iter().filter(few).copied().collect()
+        });
+        some.sort_unstable();
+        some
+    }
+
+    /// The test datum of the same tract that follows.
+    pub(super) fn next(&self, index: usize) -> Option<usize> {
+        let after = |&i: &usize| i > index && self.tract(i) == self.tract(index);
+        self.test.iter().copied().filter(after).min()
     }
 
     /// The streamlines of a datum, normalised.

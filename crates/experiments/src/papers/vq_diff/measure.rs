@@ -225,13 +225,11 @@ impl Shared {
         let scores = Scores::new(config, 0);
         let tracts = data.tracts.len();
         let (mut same, mut other) = (vec![Vec::new(); tracts], vec![Vec::new(); tracts]);
-        for k in 0..tracts {
-            let of_tract: Vec<usize> = scored.iter().copied().filter(|&i| data.tract(i) == k).collect();
-            for two in of_tract.windows(2) {
-                let alike = data.subjects[two[0]] == data.subjects[two[1]];
-                let score = scores.of(&data.lines(two[0])?, &data.lines(two[1])?)?;
-                if alike { same[k].push(score) } else { other[k].push(score) }
-            }
+        for &i in &scored {
+            let Some(next) = data.next(i) else { continue };
+            let score = scores.of(&data.lines(i)?, &data.lines(next)?)?;
+            let of = if data.subjects[i] == data.subjects[next] { &mut same } else { &mut other };
+            of[data.tract(i)].push(score);
         }
         // Of all subjects: the nearest of others are asked for.
         let mut mapped = subset::mixed(&data.test, data.data.labels());
@@ -241,14 +239,14 @@ impl Shared {
         let rows = Array2::from_shape_vec((mapped.len(), rows.len() / mapped.len().max(1)), rows)?;
         let purity = Self::purity_of(data, &mapped, &squared_distances(&rows), m.neighbours);
         let tract = perturbed_tract(data);
-        let of_tract = data.test.iter().copied().filter(|&i| data.tract(i) == tract);
+        let of_tract: Vec<usize> = data.test.iter().copied().filter(|&i| data.tract(i) == tract).collect();
         Ok(Self {
             scored,
             same,
             other,
             purity,
             shown: shown(data),
-            perturbed: of_tract.take(m.perturbed).collect(),
+            perturbed: data.some(&of_tract, m.perturbed),
             mapped,
         })
     }
