@@ -5,7 +5,7 @@
 
 use ndarray::{Array, ArrayD, ArrayViewD, CowArray, Dimension, IntoDimension, IxDyn};
 
-use crate::memory::keep_together;
+use crate::memory::{in_large_pages, keep_together};
 use crate::parallel::for_each;
 use crate::{ArgumentError, Error, Real};
 
@@ -121,6 +121,9 @@ fn fill<F: Real, const IN: usize, const OUT: usize>(
     let inputs = inputs.map(|input| repeating(input, shape));
     keep_together::<F>(OUT, len);
     let mut outputs: [Vec<F>; OUT] = std::array::from_fn(|_| vec![F::ZERO; len]);
+    for output in &mut outputs {
+        in_large_pages(output);
+    }
     let mut chunks: Vec<(usize, [&mut [F]; OUT])> = Vec::with_capacity(len.div_ceil(CHUNK));
     let mut iterators = outputs.each_mut().map(|output| output.chunks_mut(CHUNK));
     for start in (0..len).step_by(CHUNK) {

@@ -26,7 +26,7 @@ pub mod kl;
 /// What vectorised loops of the other crates of this workspace need; no promise is made to others.
 #[doc(hidden)]
 pub mod lanes {
-    pub use crate::memory::keep_together;
+    pub use crate::memory::{in_large_pages, keep_together};
     pub use crate::sample::{Compute, Sample};
     pub use crate::simd::functions::{
         Comparison, ROUND, coarse_tail_and_density, compare, exp, upper_tail_and_density,

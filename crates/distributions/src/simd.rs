@@ -16,7 +16,7 @@ pub(crate) mod lane;
 
 use ndarray::{Array1, Array2};
 
-use crate::memory::keep_together;
+use crate::memory::{in_large_pages, keep_together};
 use crate::parallel::for_each;
 use crate::{ArgumentError, Real, check};
 
@@ -107,7 +107,10 @@ pub(crate) fn allocate<F: Real, const OUT: usize>(
     let mut sums = vec![0.0; rows];
     keep_together::<F>(OUT, rows * n);
     let mut partials: [Vec<F>; OUT] = std::array::from_fn(|_| Vec::with_capacity(rows * n));
-    let spare = partials.each_mut().map(|p| &mut p.spare_capacity_mut()[..rows * n]);
+    let mut spare = partials.each_mut().map(|p| &mut p.spare_capacity_mut()[..rows * n]);
+    for memory in &mut spare {
+        in_large_pages(memory);
+    }
     let filled = fill(Outputs { sums: &mut sums, partials: spare });
     for partial in &mut partials {
         // SAFETY: `filled` proves that `sum_rows` wrote each of the rows·n elements, for which there is capacity.

@@ -5,6 +5,7 @@ use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
+use variata_distributions::lanes::in_large_pages;
 use variata_distributions::parallel::for_each;
 use variata_distributions::{Real, check};
 
@@ -74,6 +75,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         check::shape("noise_diag", noise_diag.shape(), self.loc.shape())?;
         check::finite("noise_diag", noise_diag)?;
         let mut images = Array3::from_elem((batch, samples, self.dim()), F::ZERO);
+        in_large_pages(images.as_slice_mut().unwrap_or_default());
         for (k, mut to) in images.axis_iter_mut(Axis(1)).enumerate() {
             to.assign(&self.rsample(&noise_factor.index_axis(Axis(1), k), noise_diag)?);
         }
@@ -88,6 +90,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// `samples` draws of each distribution, [samples, batch, n].
     pub fn sample_n(&self, samples: usize, rng: &mut impl Rng) -> Array3<F> {
         let mut draws = Array3::from_elem((samples, self.batch(), self.dim()), F::ZERO);
+        in_large_pages(draws.as_slice_mut().unwrap_or_default());
         draws.axis_iter_mut(Axis(0)).for_each(|mut to| to.assign(&self.sample(rng)));
         draws
     }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use variata_distributions::Real;
-use variata_distributions::lanes::Lane;
+use variata_distributions::lanes::{Lane, in_large_pages};
 use variata_distributions::linalg::{dot, factored_inverse, solve_lower, solve_lower_transposed};
 use variata_distributions::parallel::{collect, for_each};
 
@@ -109,11 +109,10 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     pub(crate) fn like_factor(&self) -> Array3<F> {
         let (batch, n, r) = self.cov_factor.dim();
         let strides = self.cov_factor.strides();
-        if n > 1 && r > 1 && strides[1].abs() < strides[2].abs() {
-            let turned = Array3::from_elem((batch, r, n), F::ZERO);
-            return turned.permuted_axes([0, 2, 1]);
-        }
-        Array3::from_elem((batch, n, r), F::ZERO)
+        let turned = n > 1 && r > 1 && strides[1].abs() < strides[2].abs();
+        let mut like = Array3::from_elem(if turned { (batch, r, n) } else { (batch, n, r) }, F::ZERO);
+        in_large_pages(like.as_slice_mut().unwrap_or_default());
+        if turned { like.permuted_axes([0, 2, 1]) } else { like }
     }
 }
 

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array3, ArrayRef1, ArrayRef2, ArrayRef3, ArrayView2, Axis, CowArray, Ix3};
 
 use super::{checked_weights, jensen_shannon, jensen_shannon_probabilities, jensen_shannon_with_grad};
-use crate::memory::keep_together;
+use crate::memory::{in_large_pages, keep_together};
 use crate::parallel::{collect, for_each};
 use crate::simd::lane::{fused, widest};
 use crate::simd::{compare, exp_fused, ln_fused, not_row_major, reduce};
@@ -80,6 +80,7 @@ pub fn jensen_shannon_batch_with_grad<F: Real>(
     let mut values = Array1::zeros(logits.len_of(Axis(1)));
     keep_together::<F>(1, logits.len());
     let mut grad = Array3::from_elem(logits.raw_dim(), F::ZERO);
+    in_large_pages(grad.as_slice_mut().unwrap_or_default());
     run(logits, weights, values.as_slice_mut().unwrap_or_default(), grad.as_slice_mut())?;
     Ok((values, grad))
 }
