@@ -24,6 +24,7 @@ pub const DATA: &str = "digits:16";
 
 const PRESETS: PresetSource = &[
     ("quick", include_str!("../../presets/fourier-aug/quick.toml")),
+    ("long", include_str!("../../presets/fourier-aug/long.toml")),
     ("full", include_str!("../../presets/fourier-aug/full.toml")),
 ];
 

@@ -29,6 +29,7 @@ pub const DATA: &str = "faces";
 
 const PRESETS: PresetSource = &[
     ("quick", include_str!("../../presets/sos-vae/quick.toml")),
+    ("long", include_str!("../../presets/sos-vae/long.toml")),
     ("full", include_str!("../../presets/sos-vae/full.toml")),
 ];
 

@@ -92,7 +92,7 @@ fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
 
 #[test]
 fn presets_are_valid_and_wrong_settings_are_named() {
-    for name in ["quick", "full"] {
+    for name in ["quick", "long", "full"] {
         let preset = preset(name).unwrap();
         preset.config.check().unwrap();
         let again: FourierAugConfig = toml::from_str(&preset.to_toml().unwrap()).unwrap();

@@ -3,8 +3,8 @@
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use variata_models::{
-    Architecture, AutoencoderConfig, BottleneckConfig, Cost, KlConfig, ObservationConfig, Prior,
-    RegularizerConfig,
+    Architecture, AutoencoderConfig, BottleneckConfig, ComputeConfig, Cost, KlConfig, ObservationConfig,
+    Prior, RegularizerConfig,
 };
 
 use super::models::{Method, Variant};
@@ -32,6 +32,8 @@ pub struct SlicedConfig {
     pub searched: Vec<Method>,
     /// Networks; three layers of 200, as in the paper for MNIST.
     pub architecture: Architecture,
+    /// How the networks compute.
+    pub compute: ComputeConfig,
     /// Optimiser of the autoencoders.
     pub training: Training,
     /// Batches and splits.
@@ -74,6 +76,7 @@ impl Default for SlicedConfig {
             weights: vec![0.1, 1.0, 10.0, 100.0, 1000.0],
             searched: vec![Method::Scfwae, Method::Scwae, Method::Scvmae],
             architecture: Architecture::Mlp { hidden: vec![200; 3] },
+            compute: ComputeConfig::default(),
             training: Training::default(),
             data: DataConfig { batch_size: 128, ..DataConfig::default() },
             classifier: ClassifierSettings::default(),
@@ -133,6 +136,7 @@ impl SlicedConfig {
             observation: ObservationConfig::SquaredError,
             kl: KlConfig { weight: 0.0, ..KlConfig::default() },
             regularizer: self.regularizer(variant),
+            compute: self.compute,
             ..AutoencoderConfig::default()
         }
     }

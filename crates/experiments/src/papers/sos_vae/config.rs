@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
-use variata_models::{Architecture, BottleneckConfig, Error, ImageShape};
+use variata_models::{Architecture, BottleneckConfig, ComputeConfig, Error, ImageShape};
 
 use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts, check_distinct};
 
@@ -38,6 +38,8 @@ pub struct SosVaeConfig {
     pub direct_steps: u64,
     /// Networks of the autoencoders.
     pub architecture: Architecture,
+    /// How the networks compute.
+    pub compute: ComputeConfig,
     /// What happens between the networks; a Gaussian with bounded log-variances.
     pub bottleneck: BottleneckConfig,
     /// Optimiser of the autoencoders.
@@ -119,6 +121,7 @@ impl Default for SosVaeConfig {
             other_ranks: vec![1, 5, 10],
             direct_steps: 1500,
             architecture: Architecture::Conv { channels: vec![32, 64, 128], hidden: vec![256] },
+            compute: ComputeConfig::default(),
             bottleneck: BottleneckConfig::default(),
             training: Training::default(),
             direct: Training::default(),

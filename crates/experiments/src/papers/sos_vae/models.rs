@@ -167,6 +167,7 @@ fn settings(config: &SosVaeConfig, variant: Variant) -> AutoencoderConfig {
         kl: KlConfig::held(held(config.kl_target)),
         entropy: Some(entropy),
         pretrain_steps: config.pretrain_steps,
+        compute: config.compute,
         ..AutoencoderConfig::default()
     }
 }

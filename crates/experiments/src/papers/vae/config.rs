@@ -2,7 +2,9 @@
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
-use variata_models::{Architecture, AutoencoderConfig, BottleneckConfig, KlConfig, ObservationConfig};
+use variata_models::{
+    Architecture, AutoencoderConfig, BottleneckConfig, ComputeConfig, KlConfig, ObservationConfig,
+};
 
 use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts};
 
@@ -22,6 +24,8 @@ pub struct VaeConfig {
     pub kl_warmup_steps: u64,
     /// Networks of the autoencoders.
     pub architecture: Architecture,
+    /// How the networks compute.
+    pub compute: ComputeConfig,
     /// What the decoder's output says about a pixel; Bernoulli.
     pub observation: ObservationConfig,
     /// Optimiser of the autoencoders.
@@ -63,6 +67,7 @@ impl Default for VaeConfig {
             beta: 2.0,
             kl_warmup_steps: 200,
             architecture: Architecture::default(),
+            compute: ComputeConfig::default(),
             observation: ObservationConfig::default(),
             training: Training::default(),
             data: DataConfig::default(),
@@ -105,6 +110,7 @@ impl VaeConfig {
             conditional: false,
             distortion_weight: 1.0,
             kl: KlConfig { weight: 1.0, warmup_steps: self.kl_warmup_steps, constraint: None },
+            compute: self.compute,
             ..AutoencoderConfig::default()
         };
         match variant {

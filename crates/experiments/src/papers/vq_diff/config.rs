@@ -28,6 +28,8 @@ pub struct VqDiffConfig {
     pub annealed_over: f64,
     /// Encoder and decoder of all models.
     pub networks: StridedConfig,
+    /// How the networks compute.
+    pub compute: ComputeConfig,
     /// Bottleneck of the VAE.
     pub vae: GaussianMapConfig,
     /// Bottleneck of VQ-VAE.
@@ -149,6 +151,7 @@ impl Default for VqDiffConfig {
             annealed_to: 0.1,
             annealed_over: 0.8,
             networks: StridedConfig::default(),
+            compute: ComputeConfig::default(),
             vae: GaussianMapConfig::default(),
             vq: VqConfig::default(),
             ema: EmaConfig::default(),
@@ -256,7 +259,7 @@ impl VqDiffConfig {
             networks: self.networks,
             bottleneck,
             noise_in_evaluation: self.noise_in_evaluation,
-            compute: ComputeConfig::default(),
+            compute: self.compute,
         }
     }
 }
