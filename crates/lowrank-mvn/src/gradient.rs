@@ -12,7 +12,7 @@ use crate::{Error, LowRankMvn};
 
 /// Partial derivatives of a number per item in the parameters of a [`LowRankMvn`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct LowRankMvnGrad<F> {
+pub struct LowRankMvnEntropyGrad<F> {
     /// In the factor, [batch, n, r], in the memory layout of the factor.
     pub cov_factor: Array3<F>,
     /// In the diagonal, [batch, n]: one per entry, also where a number or a vector was given. Sum over what was repeated.
@@ -28,7 +28,7 @@ pub struct LowRankMvnLogProbGrad<F> {
     pub loc: Array2<F>,
     /// In the factor, [batch, n, r], in the memory layout of the factor.
     pub cov_factor: Array3<F>,
-    /// In the diagonal, [batch, n]; see [`LowRankMvnGrad::cov_diag`].
+    /// In the diagonal, [batch, n]; see [`LowRankMvnEntropyGrad::cov_diag`].
     pub cov_diag: Array2<F>,
 }
 
@@ -42,10 +42,10 @@ pub struct LogProbAndEntropy<F> {
     /// Entropy of each item, `[batch]`.
     pub entropy: Array1<f64>,
     /// Its partial derivatives.
-    pub entropy_grad: LowRankMvnGrad<F>,
+    pub entropy_grad: LowRankMvnEntropyGrad<F>,
 }
 
-impl<F: Real> LowRankMvnGrad<F> {
+impl<F: Real> LowRankMvnEntropyGrad<F> {
     /// Zeros for the parameters of `p`: memory for the `_into` forms.
     pub fn zeros<S: Storage>(p: &LowRankMvn<'_, F, S>) -> Self {
         Self { cov_factor: p.like_factor(), cov_diag: Array2::from_elem(p.loc.raw_dim(), F::ZERO) }
@@ -65,7 +65,7 @@ impl<F: Real> LowRankMvnGrad<F> {
 impl<F: Real> LowRankMvnLogProbGrad<F> {
     /// Zeros for a point and the parameters of `p`: memory for the `_into` forms.
     pub fn zeros<S: Storage>(p: &LowRankMvn<'_, F, S>) -> Self {
-        let LowRankMvnGrad { cov_factor, cov_diag } = LowRankMvnGrad::zeros(p);
+        let LowRankMvnEntropyGrad { cov_factor, cov_diag } = LowRankMvnEntropyGrad::zeros(p);
         Self { x: cov_diag.clone(), loc: cov_diag.clone(), cov_factor, cov_diag }
     }
 
@@ -97,7 +97,7 @@ impl<F: Real> LogProbAndEntropy<F> {
             log_prob: Array1::zeros(p.batch()),
             log_prob_grad: LowRankMvnLogProbGrad::zeros(p),
             entropy: Array1::zeros(p.batch()),
-            entropy_grad: LowRankMvnGrad::zeros(p),
+            entropy_grad: LowRankMvnEntropyGrad::zeros(p),
         }
     }
 }
@@ -143,7 +143,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     ///
     /// # Errors
     /// As [`entropy`](Self::entropy).
-    pub fn entropy_with_grad(&self) -> Result<(Array1<f64>, LowRankMvnGrad<F>), Error> {
+    pub fn entropy_with_grad(&self) -> Result<(Array1<f64>, LowRankMvnEntropyGrad<F>), Error> {
         let found = self.factorise(None)?;
         let grad = self.entropy_gradient_from(&found, &self.everywhere(ENTROPY));
         Ok((self.entropies(&found), grad))
@@ -228,8 +228,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         &self,
         found: &[(Factorised, Solution)],
         parts: &[Parts],
-    ) -> LowRankMvnGrad<F> {
-        let mut grad = LowRankMvnGrad::zeros(self);
+    ) -> LowRankMvnEntropyGrad<F> {
+        let mut grad = LowRankMvnEntropyGrad::zeros(self);
         self.slopes(None, found, None, vec![grad.target(parts)]);
         grad
     }
@@ -245,7 +245,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         x: &ArrayRef2<F>,
         parts: &[Parts],
         grad: &mut LowRankMvnLogProbGrad<F>,
-        entropy: Option<&mut LowRankMvnGrad<F>>,
+        entropy: Option<&mut LowRankMvnEntropyGrad<F>>,
     ) -> Result<Evaluated, Error> {
         self.check_point(x)?;
         grad.check(self.cov_factor.dim())?;
@@ -271,7 +271,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         found: &[(Factorised, Solution)],
         parts: &[Parts],
         grad: &mut LowRankMvnLogProbGrad<F>,
-        entropy: Option<&mut LowRankMvnGrad<F>>,
+        entropy: Option<&mut LowRankMvnEntropyGrad<F>>,
     ) -> Vec<f64> {
         let LowRankMvnLogProbGrad { loc, cov_factor, cov_diag, .. } = grad;
         let mut targets = vec![Target { parts, cov_factor, cov_diag }];

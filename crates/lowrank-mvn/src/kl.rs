@@ -15,7 +15,7 @@ use crate::{Error, LowRankMvn};
 
 /// Partial derivatives of a number per item in all parameters of a [`LowRankMvn`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct LowRankMvnParameterGrad<F> {
+pub struct LowRankMvnGrad<F> {
     /// In the location, [batch, n].
     pub loc: Array2<F>,
     /// In the factor, [batch, n, r].
@@ -38,7 +38,7 @@ type Refused = variata_distributions::Error;
 /// see 2·∂Σ·P and the diagonals the diagonal.
 impl<F: Real, S: Storage, T: Storage> KlDivergence<LowRankMvn<'_, F, T>> for LowRankMvn<'_, F, S> {
     type Value = Array1<f64>;
-    type Grad = KlGrad<LowRankMvnParameterGrad<F>, LowRankMvnParameterGrad<F>>;
+    type Grad = KlGrad<LowRankMvnGrad<F>, LowRankMvnGrad<F>>;
 
     fn kl(&self, q: &LowRankMvn<'_, F, T>) -> Result<Self::Value, Refused> {
         Ok(kl_of(self, q, false)?.0)
@@ -54,7 +54,7 @@ impl<F: Real, S: Storage, T: Storage> KlDivergence<LowRankMvn<'_, F, T>> for Low
 /// One divergence per item, as between two low-rank normals of which the second has no columns.
 impl<F: Real + Storage, S: Storage> KlDivergence<DiagonalNormal<F>> for LowRankMvn<'_, F, S> {
     type Value = Array1<f64>;
-    type Grad = KlGrad<LowRankMvnParameterGrad<F>, DiagonalNormalGrad<F>>;
+    type Grad = KlGrad<LowRankMvnGrad<F>, DiagonalNormalGrad<F>>;
 
     fn kl(&self, q: &DiagonalNormal<F>) -> Result<Self::Value, Refused> {
         Ok(kl_of(&self.promoted(), &from_diagonal(q)?, false)?.0)
@@ -63,8 +63,7 @@ impl<F: Real + Storage, S: Storage> KlDivergence<DiagonalNormal<F>> for LowRankM
     fn kl_with_grad(&self, q: &DiagonalNormal<F>) -> Result<(Self::Value, Self::Grad), Refused> {
         let (value, sides) = kl_of(&self.promoted(), &from_diagonal(q)?, true)?;
         let p = side_of(sides.iter().map(|sides| &sides.p), self.loc.dim(), self.rank());
-        let grad: LowRankMvnParameterGrad<f64> =
-            side_of(sides.iter().map(|sides| &sides.q), self.loc.dim(), 0);
+        let grad: LowRankMvnGrad<f64> = side_of(sides.iter().map(|sides| &sides.q), self.loc.dim(), 0);
         Ok((value, KlGrad { p, q: on_spread(q, &grad) }))
     }
 }
@@ -72,7 +71,7 @@ impl<F: Real + Storage, S: Storage> KlDivergence<DiagonalNormal<F>> for LowRankM
 /// One divergence per item, as between two low-rank normals of which the first has no columns.
 impl<F: Real + Storage, S: Storage> KlDivergence<LowRankMvn<'_, F, S>> for DiagonalNormal<F> {
     type Value = Array1<f64>;
-    type Grad = KlGrad<DiagonalNormalGrad<F>, LowRankMvnParameterGrad<F>>;
+    type Grad = KlGrad<DiagonalNormalGrad<F>, LowRankMvnGrad<F>>;
 
     fn kl(&self, q: &LowRankMvn<'_, F, S>) -> Result<Self::Value, Refused> {
         Ok(kl_of(&from_diagonal(self)?, &q.promoted(), false)?.0)
@@ -80,7 +79,7 @@ impl<F: Real + Storage, S: Storage> KlDivergence<LowRankMvn<'_, F, S>> for Diago
 
     fn kl_with_grad(&self, q: &LowRankMvn<'_, F, S>) -> Result<(Self::Value, Self::Grad), Refused> {
         let (value, sides) = kl_of(&from_diagonal(self)?, &q.promoted(), true)?;
-        let grad: LowRankMvnParameterGrad<f64> = side_of(sides.iter().map(|sides| &sides.p), q.loc.dim(), 0);
+        let grad: LowRankMvnGrad<f64> = side_of(sides.iter().map(|sides| &sides.p), q.loc.dim(), 0);
         let q = side_of(sides.iter().map(|sides| &sides.q), q.loc.dim(), q.rank());
         Ok((value, KlGrad { p: on_spread(self, &grad), q }))
     }
@@ -89,7 +88,7 @@ impl<F: Real + Storage, S: Storage> KlDivergence<LowRankMvn<'_, F, S>> for Diago
 /// One divergence per item from N(0, I).
 impl<F: Real + Storage, S: Storage> KlDivergence<StandardMultivariateNormal> for LowRankMvn<'_, F, S> {
     type Value = Array1<f64>;
-    type Grad = LowRankMvnParameterGrad<F>;
+    type Grad = LowRankMvnGrad<F>;
 
     fn kl(&self, _: &StandardMultivariateNormal) -> Result<Self::Value, Refused> {
         Ok(kl_of(self, &self.standard()?, false)?.0)
@@ -104,7 +103,7 @@ impl<F: Real + Storage, S: Storage> KlDivergence<StandardMultivariateNormal> for
 /// One divergence per item. The dense side costs O(n³).
 impl<F: Real, S: Storage> KlDivergence<MultivariateNormal<F>> for LowRankMvn<'_, F, S> {
     type Value = Array1<f64>;
-    type Grad = KlGrad<LowRankMvnParameterGrad<F>, MultivariateNormalGrad<F>>;
+    type Grad = KlGrad<LowRankMvnGrad<F>, MultivariateNormalGrad<F>>;
 
     fn kl(&self, q: &MultivariateNormal<F>) -> Result<Self::Value, Refused> {
         check::shape("q", q.loc().shape(), self.loc.shape())?;
@@ -132,7 +131,7 @@ impl<F: Real, S: Storage> KlDivergence<MultivariateNormal<F>> for LowRankMvn<'_,
 /// One divergence per item. The dense side costs O(n³).
 impl<F: Real, S: Storage> KlDivergence<LowRankMvn<'_, F, S>> for MultivariateNormal<F> {
     type Value = Array1<f64>;
-    type Grad = KlGrad<MultivariateNormalGrad<F>, LowRankMvnParameterGrad<F>>;
+    type Grad = KlGrad<MultivariateNormalGrad<F>, LowRankMvnGrad<F>>;
 
     fn kl(&self, q: &LowRankMvn<'_, F, S>) -> Result<Self::Value, Refused> {
         check::shape("q", q.loc.shape(), self.loc().shape())?;
@@ -213,7 +212,7 @@ fn stacked<F: Real>(
     shape: (usize, usize),
     rank_p: usize,
     rank_q: usize,
-) -> (LowRankMvnParameterGrad<F>, LowRankMvnParameterGrad<F>) {
+) -> (LowRankMvnGrad<F>, LowRankMvnGrad<F>) {
     (
         side_of(sides.iter().map(|sides| &sides.p), shape, rank_p),
         side_of(sides.iter().map(|sides| &sides.q), shape, rank_q),
@@ -224,8 +223,8 @@ fn side_of<'s, F: Real>(
     sides: impl Iterator<Item = &'s Side>,
     (batch, n): (usize, usize),
     r: usize,
-) -> LowRankMvnParameterGrad<F> {
-    let mut grad = LowRankMvnParameterGrad {
+) -> LowRankMvnGrad<F> {
+    let mut grad = LowRankMvnGrad {
         loc: Array2::from_elem((batch, n), F::ZERO),
         cov_factor: Array3::from_elem((batch, n, r), F::ZERO),
         cov_diag: Array2::from_elem((batch, n), F::ZERO),
@@ -286,7 +285,7 @@ fn deviations<F: Real>(p: &DiagonalNormal<F>) -> Array2<f64> {
 }
 
 /// From partials in σ² to those in the spread as it was given.
-fn on_spread<F: Real>(p: &DiagonalNormal<F>, grad: &LowRankMvnParameterGrad<f64>) -> DiagonalNormalGrad<F> {
+fn on_spread<F: Real>(p: &DiagonalNormal<F>, grad: &LowRankMvnGrad<f64>) -> DiagonalNormalGrad<F> {
     let sigma = deviations(p);
     let spread = |at: (usize, usize)| {
         let (slope, sigma) = (grad.cov_diag[at], sigma[at]);

@@ -42,7 +42,7 @@ pub struct SparsePrecisionNormal<F: Real = f64> {
 
 /// Partial derivatives of a number per item in the parameters of a [`SparsePrecisionNormal`].
 #[derive(Debug, Clone, PartialEq)]
-pub struct SparsePrecisionGrad<F> {
+pub struct SparsePrecisionNormalLogProbGrad<F> {
     /// In the point, [batch, n].
     pub x: Array2<F>,
     /// In the location, [batch, n].
@@ -154,7 +154,7 @@ impl<F: Real> SparsePrecisionNormal<F> {
     pub fn log_prob_with_grad(
         &self,
         x: &ArrayRef2<F>,
-    ) -> Result<(Array1<f64>, SparsePrecisionGrad<F>), Error> {
+    ) -> Result<(Array1<f64>, SparsePrecisionNormalLogProbGrad<F>), Error> {
         let value = self.log_prob(x)?;
         let found = collect(self.batch(), |b| {
             let (item, gap) = (self.item(b), self.gap(b, x));
@@ -171,7 +171,7 @@ impl<F: Real> SparsePrecisionNormal<F> {
         });
         let shape = self.loc.raw_dim();
         let slope = |sign: f64| Array2::from_shape_fn(shape, |(b, i)| F::from_f64(sign * found[b].0[i]));
-        let grad = SparsePrecisionGrad {
+        let grad = SparsePrecisionNormalLogProbGrad {
             x: slope(-1.0),
             loc: slope(1.0),
             log_diag: Array2::from_shape_fn(shape, |(b, i)| F::from_f64(found[b].1[i])),

@@ -178,7 +178,10 @@ fn the_published_choices_run_too() {
         .replace("steps = 12", "steps = 6\nnoise_in_evaluation = true")
         .replace("code = 8", "code = 8\nskip = \"activated\"")
         .replace("[ema]", "[ema]\nrule = \"published\"")
-        .replace("[data]", "[compute]\nchannels_last = true\n[data]\nsplit = \"chunks\"\nnormalize = \"all\"");
+        .replace(
+            "[data]",
+            "[compute]\nchannels_last = true\n[data]\nsplit = \"chunks\"\nnormalize = \"all\"",
+        );
     let output = of_paper("vq-diff", folder.path(), &settings, 2, &[]).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let html = fs::read_to_string(folder.path().join(RUN).join("report.html")).unwrap();

@@ -13,7 +13,7 @@ use super::native::{Kernel, Native, TensorElement, in_place};
 use crate::density::Evaluated;
 use crate::factorisation::{Factorised, Solution};
 use crate::slopes::{LOG_PROB, MAHALANOBIS, Parts};
-use crate::{LowRankMvnGrad, LowRankMvnLogProbGrad};
+use crate::{LowRankMvnEntropyGrad, LowRankMvnLogProbGrad};
 
 /// Which numbers of an item.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +113,7 @@ struct EntropySlopes<'e> {
 
 impl Kernel<[Tensor; 2]> for EntropySlopes<'_> {
     fn run<F: TensorElement>(self, p: &Native<'_, F>, _: ArrayView2<'_, F>) -> Result<[Tensor; 2], Error> {
-        let LowRankMvnGrad { cov_factor, cov_diag } = p.entropy_gradient_from(self.found, &self.parts);
+        let LowRankMvnEntropyGrad { cov_factor, cov_diag } = p.entropy_gradient_from(self.found, &self.parts);
         Ok([in_place(cov_factor)?, tensor_from_array(cov_diag)?])
     }
 }

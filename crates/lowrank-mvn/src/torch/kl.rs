@@ -11,7 +11,7 @@ use variata_torch_bridge::{Route, attach_gradient, check_floating, lend_all, rou
 use super::LowRankMvn;
 use super::basis::squares;
 use super::native::{TensorElement, in_place, kept, parameters};
-use crate::LowRankMvnParameterGrad;
+use crate::LowRankMvnGrad;
 
 /// One divergence per item → `[batch]`, f64; formulas at the native implementations. Composed, an absolute error of some
 /// 10⁻¹⁵ times the sum of the terms r and log |I + PᵀD⁻¹P| remains; the covariances' part is never below 0.
@@ -137,7 +137,7 @@ fn composed(p: &LowRankMvn, q: &LowRankMvn) -> Result<Tensor, Error> {
 }
 
 fn native<F: TensorElement>(p: &LowRankMvn, q: &LowRankMvn) -> Result<Tensor, Error> {
-    type Found<F> = (Array1<f64>, Option<KlGrad<LowRankMvnParameterGrad<F>, LowRankMvnParameterGrad<F>>>);
+    type Found<F> = (Array1<f64>, Option<KlGrad<LowRankMvnGrad<F>, LowRankMvnGrad<F>>>);
     let (spread_p, spread_q) = (p.spread(), q.spread());
     let inputs = [&p.loc, &p.cov_factor, &spread_p, &q.loc, &q.cov_factor, &spread_q];
     let with_grad = wanted(&inputs);
@@ -156,7 +156,7 @@ fn native<F: TensorElement>(p: &LowRankMvn, q: &LowRankMvn) -> Result<Tensor, Er
     let value = tensor_from_array(value)?;
     let Some(KlGrad { p, q }) = grad else { return Ok(value) };
     let mut grads = Vec::with_capacity(inputs.len());
-    for LowRankMvnParameterGrad { loc, cov_factor, cov_diag } in [p, q] {
+    for LowRankMvnGrad { loc, cov_factor, cov_diag } in [p, q] {
         grads.extend([tensor_from_array(loc)?, in_place(cov_factor)?, tensor_from_array(cov_diag)?]);
     }
     let parts: Vec<(&Tensor, Tensor)> = inputs.into_iter().zip(grads).collect();

@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, Array3};
 use proptest::prelude::*;
 use variata_distributions::kl::{KlGrad, StandardMultivariateNormal};
 use variata_distributions::{DiagonalNormal, KlDivergence, MultivariateNormal};
-use variata_lowrank_mvn::{LowRankMvn, LowRankMvnParameterGrad};
+use variata_lowrank_mvn::{LowRankMvn, LowRankMvnGrad};
 
 use crate::support::{assert_close, dense, factor, matrix, variances};
 
@@ -98,7 +98,7 @@ fn slope(f: impl Fn(f64) -> f64) -> f64 {
 fn check(
     name: &str,
     p: &LowRankMvn<'_, f64>,
-    grad: &LowRankMvnParameterGrad<f64>,
+    grad: &LowRankMvnGrad<f64>,
     kl: impl Fn(&LowRankMvn<'_, f64>) -> Array1<f64>,
 ) {
     let diag = &p.variance() - &p.cov_factor().map(|v| v * v).sum_axis(ndarray::Axis(2));
