@@ -5,8 +5,9 @@
 //! decides. Where tensor operations are at least as fast there is only one form, and its page says so.
 //!
 //! Shapes, devices and kinds are checked, and errors name the argument; values are not, because looking at them would
-//! stall a GPU: what the native home refuses (NaN, a scale that is not > 0) propagates here. Draws come from libtorch's
-//! generator of the device.
+//! stall a GPU: what the native home refuses (NaN, a scale that is not > 0) propagates here. Only a full covariance or precision is
+//! refused where it is not positive definite, for which its factorisation is waited for. Draws come from libtorch's generator of the
+//! device.
 //!
 //! ```
 //! use variata_distributions::torch::DiagonalNormal;

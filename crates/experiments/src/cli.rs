@@ -84,7 +84,7 @@ struct Reproduce {
     /// quick, full, another of the paper's presets, or a .toml file.
     #[arg(long, default_value = "quick")]
     preset: String,
-    /// auto, cpu or cuda.
+    /// auto, cpu, cuda, or a GPU by its number: cuda:1.
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
     /// The first seed; the preset says how many follow.

@@ -97,7 +97,7 @@ impl<'a> Features<'a> {
             let chunk = |start: i64| {
                 let part = images.narrow(0, start, CHUNK.min(images.size()[0] - start));
                 matrix(&match self {
-                    Self::Classifier(c) => c.features(&part)?,
+                    Self::Classifier(c) => c.features(&part.to_device(c.device()))?,
                     Self::Extractor(e) => e.features(&part)?,
                 })
             };

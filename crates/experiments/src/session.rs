@@ -192,8 +192,10 @@ impl<D: RunData> Session<D> {
         // Only for speed: it may say no.
         let _ = variata_torch_bridge::keep_freed_memory();
         let device = match options.device.resolve()? {
-            // Workers on one machine share its GPUs.
-            Device::Cuda(_) => Device::Cuda(options.workers.place % Cuda::device_count().max(1) as usize),
+            // Workers on one machine share its GPUs, unless one of them is named.
+            Device::Cuda(_) if !matches!(options.device, DeviceChoice::CudaDevice(_)) => {
+                Device::Cuda(options.workers.place % Cuda::device_count().max(1) as usize)
+            }
             other => other,
         };
         let name = options.data.as_deref().unwrap_or(default_data);
@@ -328,6 +330,8 @@ impl<D: RunData> Session<D> {
             machine: Machine::detect(),
             device: match self.device {
                 Device::Cpu => "cpu".to_owned(),
+                // Of which number is no setting: shares of a run may be trained on several.
+                Device::Cuda(_) => "cuda".to_owned(),
                 other => format!("{other:?}").to_lowercase(),
             },
             libtorch: Some(variata_torch_bridge::libtorch_version().to_owned()),

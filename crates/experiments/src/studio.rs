@@ -29,7 +29,7 @@ pub(crate) struct StudioArgs {
     /// Address to listen on. Anything but a loopback address lets others in.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
-    /// auto, cpu or cuda.
+    /// auto, cpu, cuda, or a GPU by its number: cuda:1.
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
     /// Seed of codes and samples.

@@ -193,13 +193,15 @@ impl Classifier {
                 must: "1 or 3, to be traced".into(),
             });
         }
-        // The module shares its constants with the model that is traced, and cannot be read where they ask for gradients.
-        let frozen = Self::new(&self.config, self.image, self.classes, 0, self.device())?;
+        // The module shares its constants with the model that is traced, and cannot be read where they ask for gradients. It must not
+        // hold this device, which conversions would record: it is for any.
+        let config = ClassifierConfig { compute: ComputeConfig::default(), ..self.config.clone() };
+        let frozen = Self::new(&config, self.image, self.classes, 0, Device::Cpu)?;
         for ((_, to), (_, from)) in frozen.parameters.iter().zip(self.parameters.iter()) {
             let mut to = to.set_requires_grad(false);
             to.f_copy_(&from.detach()).map_err(variata_torch_bridge::Error::from)?;
         }
-        let example = Tensor::zeros([2, 3, height, width], (Kind::Float, self.device()));
+        let example = Tensor::zeros([2, 3, height, width], (Kind::Float, Device::Cpu));
         let mut result = Err(Error::Condition("the trace did not run"));
         let mut run = |inputs: &[Tensor]| {
             let x = &inputs[0];

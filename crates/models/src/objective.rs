@@ -1,6 +1,6 @@
 //! What a training step minimises, term by term.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::train::Constraint;
 
@@ -48,12 +48,14 @@ impl Objective {
 
     /// The values of all terms in one transfer from the device.
     pub fn values(&self) -> Vec<f64> {
-        if self.terms.is_empty() {
+        // Constants may lie on the CPU beside terms on a GPU, and are not joined to them there.
+        let devices = || self.terms.iter().map(|t| t.value.device());
+        let Some(device) = devices().find(|&d| d != Device::Cpu).or_else(|| devices().next()) else {
             return Vec::new();
-        }
-        let scalars: Vec<Tensor> =
-            self.terms.iter().map(|t| t.value.detach().to_kind(Kind::Double).reshape([1])).collect();
-        let all = Tensor::cat(&scalars, 0).to_device(tch::Device::Cpu);
+        };
+        let scalar = |t: &Term| t.value.detach().to_device(device).to_kind(Kind::Double).reshape([1]);
+        let scalars: Vec<Tensor> = self.terms.iter().map(scalar).collect();
+        let all = Tensor::cat(&scalars, 0).to_device(Device::Cpu);
         (0..all.size()[0]).map(|i| all.double_value(&[i])).collect()
     }
 }

@@ -101,7 +101,7 @@ pub struct Manifest {
     pub data: DataSource,
     /// The machine.
     pub machine: Machine,
-    /// Where tensors lived, as in "cpu" or "cuda:0 (NVIDIA H200)".
+    /// Where tensors lived, as in "cpu" or "cuda".
     pub device: String,
     /// Version of libtorch, where it was used.
     pub libtorch: Option<String>,

@@ -3,6 +3,7 @@
 // message that `vb_take_error` hands over.
 
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -227,6 +228,17 @@ int vb_set_autocast(int8_t device, int* enabled, int8_t* dtype, int entering) {
 // How often the tensor's memory was written in place; -1 for tensors that do not count (inference mode).
 int64_t vb_version(at::Tensor* t) {
   return guarded([&] { return static_cast<int64_t>(t->is_inference() ? -1 : t->_version()); }, int64_t{-1});
+}
+
+// For convolutions and products of f32 on CUDA, in the whole process.
+int vb_allow_tf32(int allowed) {
+  return guarded(
+      [&] {
+        at::globalContext().setAllowTF32CuDNN(allowed != 0);
+        at::globalContext().setAllowTF32CuBLAS(allowed != 0);
+        return 0;
+      },
+      1);
 }
 
 // The version that the headers belong to.

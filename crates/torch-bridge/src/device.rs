@@ -17,8 +17,10 @@ pub enum DeviceChoice {
     Auto,
     /// The CPU.
     Cpu,
-    /// CUDA or an error.
+    /// The first CUDA device or an error.
     Cuda,
+    /// The CUDA device of that number or an error.
+    CudaDevice(usize),
 }
 
 impl FromStr for DeviceChoice {
@@ -29,7 +31,11 @@ impl FromStr for DeviceChoice {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda),
-            other => Err(format!("device `{other}` is not one of auto, cpu, cuda")),
+            other => {
+                other.strip_prefix("cuda:").and_then(|n| n.parse().ok().map(Self::CudaDevice)).ok_or_else(
+                    || format!("device `{other}` is not one of auto, cpu, cuda, cuda:0, cuda:1, ..."),
+                )
+            }
         }
     }
 }
@@ -37,11 +43,12 @@ impl FromStr for DeviceChoice {
 impl fmt::Display for DeviceChoice {
     /// As [`FromStr`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-        })
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda => f.write_str("cuda"),
+            Self::CudaDevice(number) => write!(f, "cuda:{number}"),
+        }
     }
 }
 
@@ -49,7 +56,7 @@ impl DeviceChoice {
     /// The device to use; loads libtorch's CUDA half first when it may be needed.
     ///
     /// # Errors
-    /// [`Error::Cuda`] when CUDA was asked for by name and does not work.
+    /// [`Error::Cuda`] when CUDA was asked for by name and does not work, or has no device of that number.
     ///
     /// # Examples
     /// ```
@@ -60,8 +67,12 @@ impl DeviceChoice {
     pub fn resolve(self) -> Result<Device, Error> {
         match (self, if self == Self::Cpu { None } else { cuda_problem() }) {
             (Self::Cpu, _) | (Self::Auto, Some(_)) => Ok(Device::Cpu),
-            (Self::Cuda, Some(reason)) => Err(Error::Cuda { reason }),
+            (Self::Cuda | Self::CudaDevice(_), Some(reason)) => Err(Error::Cuda { reason }),
             (Self::Auto | Self::Cuda, None) => Ok(Device::Cuda(0)),
+            (Self::CudaDevice(number), None) => match Cuda::device_count() {
+                count if number < count.max(0) as usize => Ok(Device::Cuda(number)),
+                count => Err(Error::Cuda { reason: format!("there is no device {number}, only {count}") }),
+            },
         }
     }
 }
@@ -83,13 +94,30 @@ pub fn cuda_problem() -> Option<String> {
 }
 
 /// Loads libtorch_cuda into the process, once. Call it before anything asks libtorch about CUDA: libtorch caches the
-/// answer of the first question, and "no" then stays "no".
+/// answer of the first question, and "no" then stays "no". Convolutions of f32 are then done in f32, see [`allow_tf32`].
 ///
 /// # Errors
 /// [`Error::Cuda`] with the loader's message.
 pub fn load_cuda() -> Result<(), Error> {
     static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
-    LOADED.get_or_init(open).clone().map_err(|reason| Error::Cuda { reason })
+    LOADED
+        .get_or_init(|| {
+            open()?;
+            allow_tf32(false).map_err(|error| error.to_string())
+        })
+        .clone()
+        .map_err(|reason| Error::Cuda { reason })
+}
+
+/// Whether convolutions and matrix products of f32 on a GPU may round their operands to TF32, 10 bits, which is some times as fast. In
+/// the whole process, from the next operation on; nothing changes on the CPU. libtorch allows it to convolutions, [`load_cuda`] to none.
+///
+/// # Errors
+/// libtorch refuses the setting.
+pub fn allow_tf32(allowed: bool) -> Result<(), Error> {
+    // SAFETY: a flag of libtorch's global context.
+    let failed = unsafe { ffi::vb_allow_tf32(allowed.into()) };
+    if failed == 0 { Ok(()) } else { Err(ffi::last_error()) }
 }
 
 #[cfg(target_os = "linux")]

@@ -62,6 +62,7 @@ unsafe extern "C" {
     ) -> *mut C_tensor;
     pub(crate) fn vb_channels_last(tensor: *const C_tensor) -> *mut C_tensor;
     pub(crate) fn vb_set_autocast(device: i8, enabled: *mut c_int, dtype: *mut i8, entering: c_int) -> c_int;
+    pub(crate) fn vb_allow_tf32(allowed: c_int) -> c_int;
     pub(crate) fn vb_version_text() -> *const c_char;
     pub(crate) fn vb_version(tensor: *const C_tensor) -> i64;
     pub(crate) fn vb_has_plain_storage(tensor: *const C_tensor) -> c_int;

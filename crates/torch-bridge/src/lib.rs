@@ -14,7 +14,7 @@ mod threads;
 mod variables;
 mod view;
 
-pub use device::{DeviceChoice, cuda_problem, libtorch_version, load_cuda};
+pub use device::{DeviceChoice, allow_tf32, cuda_problem, libtorch_version, load_cuda};
 pub use error::Error;
 pub use grad_mode::{grad_is_enabled, no_grad, with_grad};
 pub use gradient::{attach_backward, attach_gradient};

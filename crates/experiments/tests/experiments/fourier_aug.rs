@@ -11,7 +11,7 @@ use crate::{
     fails_with, killed_resumes_to_the_same_bytes, of_paper, settings_are_refused, stderr, writes_every_part,
 };
 
-const TINY: &str = r#"
+pub(crate) const TINY: &str = r#"
 seeds = 1
 steps = 30
 augmentations = ["Base", "AugSV", "AugSVC", "AugSVF"]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod command_line;
+mod cuda;
 mod faults;
 mod fourier_aug;
 mod presets;
@@ -58,11 +59,22 @@ fn command(out: &Path, settings: &str, threads: usize, more: &[&str]) -> Command
 }
 
 fn of_paper(paper: &str, out: &Path, settings: &str, threads: usize, more: &[&str]) -> Command {
+    on_device("cpu", paper, out, settings, threads, more)
+}
+
+fn on_device(
+    device: &str,
+    paper: &str,
+    out: &Path,
+    settings: &str,
+    threads: usize,
+    more: &[&str],
+) -> Command {
     let preset = out.join("tiny.toml");
     std::fs::create_dir_all(out).unwrap();
     std::fs::write(&preset, settings).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_variata"));
-    command.args(["reproduce", paper, "--device", "cpu", "--threads"]).arg(threads.to_string());
+    command.args(["reproduce", paper, "--device", device, "--threads"]).arg(threads.to_string());
     command.arg("--preset").arg(preset).arg("--out").arg(out.join("runs")).args(more);
     command
 }

@@ -10,7 +10,7 @@ use crate::{
     killed_resumes_to_the_same_bytes, of_paper, settings_are_refused, stderr, variata, writes_every_part,
 };
 
-const TINY: &str = r#"
+pub(crate) const TINY: &str = r#"
 seeds = 1
 steps = 12
 pretrain_steps = 4

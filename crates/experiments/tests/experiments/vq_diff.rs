@@ -9,7 +9,7 @@ use variata_streamlines::{Phantom, Tract, Tractogram};
 
 use crate::{killed_resumes_to_the_same_bytes, of_paper, settings_are_refused, stderr, writes_every_part};
 
-const TINY: &str = r#"
+pub(crate) const TINY: &str = r#"
 steps = 12
 
 [networks]

@@ -381,11 +381,15 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             workers: self.workers.clone(),
             ..StepContext::new(step, step, self.noise)
         };
-        let objective = guard(step, || self.model.objective(batch, &context))?;
+        // A GPU reports the faults of its kernels where it is waited for.
+        let (objective, mut values) = guard(step, || {
+            let objective = self.model.objective(batch, &context)?;
+            let values = objective.values();
+            Ok((objective, values))
+        })?;
         // A mean over rows is the sum of what the shares give to it, a term of the whole batch is the same everywhere.
         let part = batch.len() as f64 / batch.whole_len as f64;
         let share = |term: &Term| if term.whole { 1.0 / self.workers.size() as f64 } else { part };
-        let mut values = objective.values();
         for (value, term) in values.iter_mut().zip(&objective.terms) {
             *value *= share(term);
         }
@@ -401,13 +405,12 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         let loss = weights.iter().zip(&terms).map(|(w, (_, v))| w * v).sum::<f64>();
         let factor = self.config.schedule.factor(step, total);
         let own: Vec<f64> = objective.terms.iter().zip(&weights).map(|(t, w)| w * share(t)).collect();
-        optimizer.zero_grad();
-        if let Some(sum) = objective.loss(&own) {
-            guard(step, || {
-                sum.f_backward().map_err(variata_torch_bridge::Error::from)?;
-                optimizer.step_with(factor, &self.workers)
-            })?;
-        }
+        guard(step, || {
+            optimizer.zero_grad();
+            let Some(sum) = objective.loss(&own) else { return Ok(()) };
+            sum.f_backward().map_err(variata_torch_bridge::Error::from)?;
+            optimizer.step_with(factor, &self.workers)
+        })?;
         let weight = batch.whole_len as f64;
         state.means.add("loss", loss, weight);
         for (term, (name, value)) in objective.terms.iter().zip(&terms) {

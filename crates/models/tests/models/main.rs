@@ -8,6 +8,7 @@ mod composition;
 mod compute;
 mod constraints;
 mod crash;
+mod devices;
 mod errata;
 mod kill;
 mod maps;

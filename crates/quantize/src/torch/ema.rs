@@ -150,7 +150,7 @@ impl Ema {
     /// Averages that agree with the codes [K, D].
     ///
     /// # Errors
-    /// As [`crate::Ema::new`], and for codes that are not dense and floating-point.
+    /// As [`crate::Ema::new`], and for codes that are not dense and floating-point. Waits for the device, to look at the codes.
     pub fn new(codes: &Tensor, metric: Metric, decay: f64, smoothing: Smoothing) -> Result<Self, Error> {
         check_floating(&[("codes", codes)])?;
         let [count, _] = code_shape(codes)?;
@@ -168,7 +168,7 @@ impl Ema {
     /// Averages that were saved.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and if a shape is not that of the codes.
+    /// As [`new`](Self::new), and if a shape is not that of the codes. Waits for the device, to look at what was saved.
     pub fn from_averages(
         codes: &Tensor,
         metric: Metric,

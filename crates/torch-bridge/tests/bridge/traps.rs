@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use variata_torch_bridge::tch::{Device, Kind, Tensor, nn};
 use variata_torch_bridge::{
-    DeviceChoice, Error, check_floating, configure_threads, cuda_problem, grad_is_enabled, lend, no_grad,
-    ordered_variables, tensor_into_array, with_grad,
+    DeviceChoice, Error, allow_tf32, check_floating, configure_threads, cuda_problem, grad_is_enabled, lend,
+    no_grad, ordered_variables, tensor_into_array, with_grad,
 };
 
 #[test]
@@ -42,7 +42,15 @@ fn a_machine_without_a_gpu_says_so() {
         }
         None => assert_eq!(DeviceChoice::Auto.resolve(), Ok(Device::Cuda(0))),
     }
-    assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda));
+    assert!(matches!(DeviceChoice::CudaDevice(999).resolve(), Err(Error::Cuda { .. })));
+    for (text, choice) in [("cuda", DeviceChoice::Cuda), ("cuda:3", DeviceChoice::CudaDevice(3))] {
+        assert_eq!(text.parse(), Ok(choice));
+        assert_eq!(choice.to_string(), text);
+    }
+    for text in ["cuda:", "cuda:x", "cuda:-1"] {
+        assert!(text.parse::<DeviceChoice>().unwrap_err().contains(text));
+    }
+    assert_eq!((allow_tf32(true), allow_tf32(false)), (Ok(()), Ok(())));
     assert!("tpu".parse::<DeviceChoice>().unwrap_err().contains("tpu"));
 }
 
