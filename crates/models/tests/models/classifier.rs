@@ -206,9 +206,14 @@ fn traced_features_need_no_model() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("features.pt");
     let grey = small(&ClassifierConfig { shift: 0.5, scale: 0.5, ..wide(10, 1) });
-    let colour = Classifier::new(&wide(10, 1), CIFAR, 10, 0, Device::Cpu).unwrap();
-    for (model, size) in [(&grey, 8), (&colour, 32)] {
-        model.trace_features().unwrap().save(&path).unwrap();
+    let of = |compute| {
+        Classifier::new(&ClassifierConfig { compute, ..wide(10, 1) }, CIFAR, 10, 0, Device::Cpu).unwrap()
+    };
+    let colour = of(ComputeConfig::default());
+    // What such a model computes on a device is not in the file: it holds the same network in f32.
+    let rounded = of(ComputeConfig { channels_last: true, bf16: true });
+    for (model, traced, size) in [(&grey, &grey, 8), (&colour, &colour, 32), (&colour, &rounded, 32)] {
+        traced.trace_features().unwrap().save(&path).unwrap();
         let module = CModule::load(&path).unwrap();
         for n in [1, 7] {
             let x = Tensor::rand([n, 3, size, size], (Kind::Float, Device::Cpu));
