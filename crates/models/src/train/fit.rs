@@ -382,11 +382,8 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             ..StepContext::new(step, step, self.noise)
         };
         // A GPU reports the faults of its kernels where it is waited for.
-        let (objective, mut values) = guard(step, || {
-            let objective = self.model.objective(batch, &context)?;
-            let values = objective.values();
-            Ok((objective, values))
-        })?;
+        let made = || self.model.objective(batch, &context).map(|objective| (objective.values(), objective));
+        let (mut values, objective) = guard(step, made)?;
         // A mean over rows is the sum of what the shares give to it, a term of the whole batch is the same everywhere.
         let part = batch.len() as f64 / batch.whole_len as f64;
         let share = |term: &Term| if term.whole { 1.0 / self.workers.size() as f64 } else { part };
