@@ -117,7 +117,7 @@ const COMMANDS: &[Spec] = &[
                   \n  vae|sos-vae|sliced|vq-diff|fourier-aug  the paper; all where none is named\
                   \n  --data NAME               data set; one that needs no download unless given\
                   \n  --preset quick|full       minutes on two cores, or the paper's setting\
-                  \n  --device auto|cpu|cuda    where to compute\
+                  \n  --device auto|cpu|cuda|cuda:N    where to compute\
                   \n  --seed N, --out FOLDER, --resume\n\
                   \n  --workers N               N processes train each model together\n\
                   \nThe complete list: cargo xtask reproduce <paper> --help",

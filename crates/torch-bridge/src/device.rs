@@ -31,11 +31,12 @@ impl FromStr for DeviceChoice {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda),
-            other => {
-                other.strip_prefix("cuda:").and_then(|n| n.parse().ok().map(Self::CudaDevice)).ok_or_else(
-                    || format!("device `{other}` is not one of auto, cpu, cuda, cuda:0, cuda:1, ..."),
-                )
-            }
+            other => other
+                .strip_prefix("cuda:")
+                .and_then(|n| n.parse().ok().filter(|k: &usize| k.to_string() == n).map(Self::CudaDevice))
+                .ok_or_else(|| {
+                    format!("device `{other}` is not one of auto, cpu, cuda, cuda:0, cuda:1, ...")
+                }),
         }
     }
 }
@@ -94,7 +95,8 @@ pub fn cuda_problem() -> Option<String> {
 }
 
 /// Loads libtorch_cuda into the process, once. Call it before anything asks libtorch about CUDA: libtorch caches the
-/// answer of the first question, and "no" then stays "no". Convolutions of f32 are then done in f32, see [`allow_tf32`].
+/// answer of the first question, and "no" then stays "no", and starts the threads of backward passes at the first one. Convolutions of f32 are
+/// done in f32 from then on, see [`allow_tf32`].
 ///
 /// # Errors
 /// [`Error::Cuda`] with the loader's message.
@@ -109,8 +111,9 @@ pub fn load_cuda() -> Result<(), Error> {
         .map_err(|reason| Error::Cuda { reason })
 }
 
-/// Whether convolutions and matrix products of f32 on a GPU may round their operands to TF32, 10 bits, which is some times as fast. In
-/// the whole process, from the next operation on; nothing changes on the CPU. libtorch allows it to convolutions, [`load_cuda`] to none.
+/// Whether convolutions and matrix products of f32 on a GPU may round their operands to TF32, 10 bits, which is several times as fast.
+/// In the whole process, from the next operation on; nothing changes on the CPU. libtorch's default allows it for convolutions;
+/// [`load_cuda`] turns it off the first time, so call this after it, or after [`DeviceChoice::resolve`].
 ///
 /// # Errors
 /// libtorch refuses the setting.

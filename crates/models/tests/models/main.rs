@@ -8,7 +8,6 @@ mod composition;
 mod compute;
 mod constraints;
 mod crash;
-mod devices;
 mod errata;
 mod kill;
 mod maps;

@@ -15,7 +15,7 @@ use variata_models::{
 };
 
 const BUNDLE: ImageShape = ImageShape { channels: 3, height: 64, width: 64 };
-pub(crate) const SMALL: ImageShape = ImageShape { channels: 3, height: 16, width: 16 };
+const SMALL: ImageShape = ImageShape { channels: 3, height: 16, width: 16 };
 
 pub(crate) fn bottlenecks() -> [MapBottleneckConfig; 6] {
     let (vq, ema) =

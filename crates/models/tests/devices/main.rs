@@ -1,14 +1,20 @@
 //! Values and gradients of the crates' tensor homes, and a training step of each kind of model, on a GPU where there is one, against
-//! the CPU in f64. Without one the same is done on the CPU in f32.
+//! the CPU. Without one the homes are compared in f32 with f64, and the steps run twice. A binary of its own, because libtorch must have
+//! loaded its CUDA half before the first backward pass of a process.
 
-use variata_datasets::{Loader, Position};
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::sync::{Arc, OnceLock};
+
+use ndarray::Array4;
+use variata_datasets::{ArrayDataset, ImageDataset, Loader, LoaderOptions, Position, digits};
 use variata_distributions::torch::{Bernoulli, Categorical, DiagonalNormal, jensen_shannon_batch};
 use variata_lowrank_mvn::torch::LowRankMvn;
 use variata_models::nn::StridedConfig;
 use variata_models::tch::{Device, Kind, Tensor};
 use variata_models::train::{StepContext, Trainable};
 use variata_models::{
-    Autoencoder, AutoencoderConfig, EmaConfig, GaussianMapConfig, GumbelConfig, LatentDistance,
+    Autoencoder, AutoencoderConfig, EmaConfig, GaussianMapConfig, GumbelConfig, ImageShape, LatentDistance,
     LowRankDiagonal, MapAutoencoder, MapBottleneckConfig, MapConfig, Noise, Normality, ObservationConfig,
     RegularizerConfig, VqConfig,
 };
@@ -16,11 +22,13 @@ use variata_quantize::{Estimator, GumbelSoftmax, Metric, torch as quantizers};
 use variata_sliced::{Directions, Discrepancy, Distance, Mmd, MmdEstimator, TwoSample, torch as sliced};
 use variata_torch_bridge::cuda_problem;
 
-use crate::{DIGIT, loader, maps};
+const DIGIT: ImageShape = ImageShape { channels: 1, height: 8, width: 8 };
+const MAP: ImageShape = ImageShape { channels: 3, height: 16, width: 16 };
 
-/// The GPU, or the CPU without one.
+/// The GPU, or the CPU without one. To be asked for before anything else.
 fn device() -> Device {
-    if cuda_problem().is_none() { Device::Cuda(0) } else { Device::Cpu }
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    *DEVICE.get_or_init(|| if cuda_problem().is_none() { Device::Cuda(0) } else { Device::Cpu })
 }
 
 /// Reproducible numbers in (−1, 1), f64, on the CPU.
@@ -44,8 +52,9 @@ fn run(f: &dyn Fn(&[Tensor]) -> Tensor, inputs: &[Tensor], device: Device, kind:
 
 /// `f` of f32 on the other device against f64 on the CPU: within 10⁻⁴ of the largest number of each tensor.
 fn agrees(name: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Tensor) {
+    let other = device();
     let want = run(&f, inputs, Device::Cpu, Kind::Double);
-    let got = run(&f, inputs, device(), Kind::Float);
+    let got = run(&f, inputs, other, Kind::Float);
     for (k, (got, want)) in got.iter().zip(&want).enumerate() {
         assert_eq!(got.size(), want.size(), "{name}, {k}");
         let error = (got - want).abs().max().double_value(&[]);
@@ -141,6 +150,11 @@ fn quantisers_agree_on_both_devices() {
     assert_eq!(nearest(device()), nearest(Device::Cpu));
 }
 
+/// One batch of all.
+fn whole(batch_size: usize) -> LoaderOptions {
+    LoaderOptions { batch_size, seed: 3, ..LoaderOptions::default() }
+}
+
 /// Terms of a step, and the gradient of their sum in every parameter.
 fn step(model: &dyn Trainable, data: &Loader) -> (Vec<f64>, Vec<Tensor>) {
     let batch = data.epoch(Position::default()).unwrap().next().unwrap().unwrap();
@@ -152,7 +166,9 @@ fn step(model: &dyn Trainable, data: &Loader) -> (Vec<f64>, Vec<Tensor>) {
 
 /// Bounds for f32 in another order of additions through some ten layers.
 fn trains_alike(name: &str, data: &Loader, make: impl Fn(Device) -> Box<dyn Trainable>) {
-    let ((want, slopes), (got, found)) = (step(&*make(Device::Cpu), data), step(&*make(device()), data));
+    let other = device();
+    let ((want, slopes), (got, found)) = (step(&*make(Device::Cpu), data), step(&*make(other), data));
+    assert_eq!(got.len(), want.len(), "{name}");
     for (got, want) in got.iter().zip(&want) {
         assert!((got - want).abs() <= 1e-4 * (1.0 + want.abs()), "{name}: {got} {want}");
     }
@@ -169,21 +185,24 @@ fn models_train_alike_on_both_devices() {
         ObservationConfig::LowRankNormal { rank: 2, diagonal: LowRankDiagonal::Fixed { value: 1e-2 } };
     let observations =
         [ObservationConfig::default(), low_rank, ObservationConfig::SparsePrecision { neighbourhood: 3 }];
-    let digits = loader(16, 16);
+    let digits =
+        Loader::new(Arc::new(digits()) as Arc<ImageDataset>, (0..16).collect::<Vec<_>>(), whole(16)).unwrap();
     for observation in observations {
         trains_alike(&format!("{observation:?}"), &digits, |device| {
-            let config = AutoencoderConfig { observation, conditional: true, ..crate::tiny_config() };
+            let config = AutoencoderConfig { observation, conditional: true, ..AutoencoderConfig::default() };
             Box::new(Autoencoder::new(&config, DIGIT, 10, 1, device).unwrap())
         });
     }
     let distance = LatentDistance::Sliced { normality: Normality::CramerWold, directions: 8 };
     trains_alike("SCWAE", &digits, |device| {
         let regularizer = Some(RegularizerConfig::new(distance));
-        let config = AutoencoderConfig { regularizer, ..crate::tiny_config() };
+        let config = AutoencoderConfig { regularizer, ..AutoencoderConfig::default() };
         Box::new(Autoencoder::new(&config, DIGIT, 0, 1, device).unwrap())
     });
     let networks = StridedConfig { channels: 8, residual_channels: 4, code: 6, ..StridedConfig::default() };
-    let maps = maps::loader(4, 4);
+    let values = Array4::from_shape_fn((4, 3, 16, 16), |(i, c, y, x)| (i * 300 + c * 70 + y * 5 + x) as f32);
+    let waves = ArrayDataset::new("waves", values.mapv(f32::sin), vec![0; 4]).unwrap();
+    let maps = Loader::new(Arc::new(waves), (0..4).collect::<Vec<_>>(), whole(4)).unwrap();
     for bottleneck in [
         MapBottleneckConfig::Deterministic,
         MapBottleneckConfig::Gaussian(GaussianMapConfig::default()),
@@ -193,7 +212,7 @@ fn models_train_alike_on_both_devices() {
     ] {
         trains_alike(&format!("{bottleneck:?}"), &maps, |device| {
             let config = MapConfig { networks, bottleneck, ..MapConfig::default() };
-            Box::new(MapAutoencoder::new(&config, maps::SMALL, 1, device).unwrap())
+            Box::new(MapAutoencoder::new(&config, MAP, 1, device).unwrap())
         });
     }
 }
