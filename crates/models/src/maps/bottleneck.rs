@@ -197,8 +197,7 @@ impl GumbelCodes {
         };
         let found = quantizers::gumbel_softmax(&options, &self.codes, vectors, noise)?;
         // No gradient: the paper's reason for leaving the term out.
-        let terms =
-            vec![Term::weighted("kl", Tensor::from(self.divergence).to_device(vectors.device()), 0.0)];
+        let terms = vec![Term::weighted("kl", Tensor::from(self.divergence), 0.0)];
         Ok(chosen(&found.output, found.indices, terms))
     }
 }
