@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use toml::{Table, Value};
+use serde::{Deserialize, Serialize};
+use toml::{Spanned, Table, Value};
 
 /// Settings of a paper's experiment, by name or from a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,24 +21,17 @@ pub type PresetSource = &'static [(&'static str, &'static str)];
 
 impl<C: Default + DeserializeOwned + Serialize> Preset<C> {
     /// The embedded preset `name`, or the file of that path when it ends in `.toml`. What it leaves out, in tables too, is as in
-    /// `C::default()`, but for a table whose `kind` it changes: that starts from the defaults of its kind.
+    /// the preset that its key `extends` names (a relative path is looked up beside the file), or else as in `C::default()`, but
+    /// for a table whose `kind` it changes: that starts from the defaults of its kind.
     ///
     /// # Errors
-    /// There is no such preset or file, or it has a key that does not exist or a value of the wrong type; the message
-    /// names the line.
+    /// There is no such preset or file, it extends itself, or it has a key that does not exist or a value of the wrong type; the
+    /// message names the line.
     pub fn load(name: &str, embedded: PresetSource) -> Result<Self> {
-        if let Some((name, text)) = embedded.iter().find(|(n, _)| *n == name) {
-            let config = over_defaults(text).with_context(|| format!("embedded preset `{name}`"))?;
-            return Ok(Self { name: (*name).to_owned(), config });
-        }
-        if Path::new(name).extension().is_none_or(|e| e != "toml") {
-            let names: Vec<&str> = embedded.iter().map(|(n, _)| *n).collect();
-            bail!("preset `{name}` is not one of {}, nor a .toml file", names.join(", "));
-        }
-        let text = std::fs::read_to_string(name).with_context(|| format!("cannot read the preset {name}"))?;
-        let config = over_defaults(&text).with_context(|| format!("preset {name}"))?;
-        let stem = Path::new(name).file_stem().map(|s| s.to_string_lossy().into_owned());
-        Ok(Self { name: stem.unwrap_or_else(|| "custom".to_owned()), config })
+        let mut all = Table::try_from(C::default()).context("default settings as TOML")?;
+        let config = apply(&mut all, name, embedded, &mut Vec::new())?;
+        let stem = is_file(name).then(|| Path::new(name).file_stem()).flatten();
+        Ok(Self { name: stem.map_or_else(|| name.to_owned(), |s| s.to_string_lossy().into_owned()), config })
     }
 }
 
@@ -52,11 +45,65 @@ impl<C: Serialize> Preset<C> {
     }
 }
 
-fn over_defaults<C: Default + DeserializeOwned + Serialize>(text: &str) -> Result<C> {
-    let mut all = Table::try_from(C::default()).context("default settings as TOML")?;
-    merge(&mut all, text.parse()?);
-    all.try_into().map_err(|error| match toml::from_str::<C>(text) {
-        // Read alone, the text has lines to name; what it lacks there, the defaults have.
+fn is_file(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|ending| ending == "toml")
+}
+
+/// The preset `name` over the settings `all`, those that it extends before it. `above` are the presets that extend it.
+fn apply<C: DeserializeOwned>(
+    all: &mut Table,
+    name: &str,
+    embedded: PresetSource,
+    above: &mut Vec<String>,
+) -> Result<C> {
+    // However its path is spelled, a file is known by its real one.
+    let real = if is_file(name) { std::fs::canonicalize(name).ok() } else { None };
+    let known = real.map_or_else(|| name.to_owned(), |path| path.to_string_lossy().into_owned());
+    if above.contains(&known) {
+        bail!("a preset extends itself: {} → {known}", above.join(" → "));
+    }
+    above.push(known);
+    let (text, what) = match embedded.iter().find(|(n, _)| *n == name) {
+        Some((_, text)) => ((*text).to_owned(), format!("embedded preset `{name}`")),
+        None if is_file(name) => {
+            let text = std::fs::read_to_string(name);
+            (text.with_context(|| format!("cannot read the preset {name}"))?, format!("preset {name}"))
+        }
+        None => {
+            let names: Vec<&str> = embedded.iter().map(|(n, _)| *n).collect();
+            bail!("preset `{name}` is not one of {}, nor a .toml file", names.join(", "));
+        }
+    };
+    let (text, base) = without_base(text).with_context(|| what.clone())?;
+    if let Some(mut base) = base {
+        if is_file(&base) {
+            base = Path::new(name).with_file_name(base).to_string_lossy().into_owned();
+        }
+        apply::<C>(all, &base, embedded, above).with_context(|| format!("{what} extends `{base}`"))?;
+    }
+    over(all, &text).context(what)
+}
+
+/// The text with blanks for its key `extends`, so that the lines of what is left keep their numbers, and the key's value.
+fn without_base(mut text: String) -> Result<(String, Option<String>)> {
+    #[derive(Deserialize)]
+    struct Head {
+        extends: Option<Spanned<String>>,
+    }
+    let Some(base) = toml::from_str::<Head>(&text)?.extends else { return Ok((text, None)) };
+    // A key outside of all tables begins its line.
+    let start = text[..base.span().start].rfind('\n').map_or(0, |at| at + 1);
+    let blanks: String =
+        text[start..base.span().end].chars().map(|c| if c == '\n' { c } else { ' ' }).collect();
+    text.replace_range(start..base.span().end, &blanks);
+    Ok((text, Some(base.into_inner())))
+}
+
+/// Sets in `all` what the text sets.
+fn over<C: DeserializeOwned>(all: &mut Table, text: &str) -> Result<C> {
+    merge(all, text.parse()?);
+    all.clone().try_into().map_err(|error| match toml::from_str::<C>(text) {
+        // Read alone, the text has lines to name; what it lacks there, those before it have.
         Err(named) if !named.message().starts_with("missing field") => named.into(),
         _ => error.into(),
     })

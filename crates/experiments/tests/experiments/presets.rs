@@ -77,6 +77,55 @@ fn a_file_changes_what_it_names_and_nothing_else() {
     }
 }
 
+#[test]
+fn a_preset_has_what_it_does_not_set_from_the_one_that_it_extends() {
+    let quick = fourier_aug::preset("quick").unwrap().config;
+    let long = fourier_aug::preset("long").unwrap();
+    let want = fourier_aug::FourierAugConfig { steps: 3000, ..quick.clone() };
+    assert_eq!((long.name.as_str(), &long.config), ("long", &want));
+
+    let folder = tempfile::tempdir().unwrap();
+    let load = |file: &str, text: &str| {
+        let path = folder.path().join(file);
+        fs::write(&path, text).unwrap();
+        fourier_aug::preset(path.to_str().unwrap())
+    };
+    // An embedded preset, then a file beside the file; what the nearest sets holds.
+    let first =
+        load("first.toml", "# ours\nextends = \"quick\" # of the paper\nseeds = 2\n[measure]\nbin = 10");
+    let mut want = fourier_aug::FourierAugConfig { seeds: 2, ..quick };
+    want.measure.bin = 10;
+    assert_eq!(first.unwrap().config, want);
+    let second =
+        load("second.toml", "extends = './first.toml'\nsteps = 7\n[measure]\nattacked = 30").unwrap();
+    want.steps = 7;
+    want.measure.attacked = 30;
+    assert_eq!((second.name.as_str(), second.config), ("second", want));
+    // The settings of a run name no other preset.
+    assert!(!fourier_aug::preset("long").unwrap().to_toml().unwrap().contains("extends"));
+
+    // What is wrong is named, with the line in its own file.
+    for (text, names) in [
+        ("extends = \"quick\"\nseeds = 1\nstep = 3", ["mine.toml", "line 3"]),
+        ("extends = \"first.toml\"\nsteps = \"many\"", ["mine.toml", "line 2"]),
+        ("extends = \"slow\"", ["mine.toml", "`slow` is not one of quick"]),
+        ("extends = \"absent.toml\"", ["mine.toml", "absent.toml"]),
+        ("extends = 3", ["mine.toml", "line 1"]),
+        ("[measure]\nextends = \"quick\"", ["mine.toml", "line 2"]),
+        ("extends = \"mine.toml\"", ["mine.toml", "extends itself"]),
+    ] {
+        let error = format!("{:#}", load("mine.toml", text).unwrap_err());
+        assert!(names.iter().all(|name| error.contains(name)), "{text}: {error}");
+    }
+    load("wrong.toml", "\n\nstep = 3").unwrap_err();
+    let error = format!("{:#}", load("mine.toml", "extends = \"wrong.toml\"").unwrap_err());
+    assert!(error.contains("wrong.toml") && error.contains("line 3"), "{error}");
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    load("one.toml", "extends = \"sub/../two.toml\"").unwrap_err();
+    let error = format!("{:#}", load("two.toml", "extends = \"sub/../one.toml\"").unwrap_err());
+    assert!(error.contains("extends itself"), "{error}");
+}
+
 /// `[cost]` of a kind that is the default too: its keys are merged, and would be dropped.
 #[test]
 fn a_key_that_its_kind_does_not_have_is_refused_in_every_table() {
