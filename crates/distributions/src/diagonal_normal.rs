@@ -5,7 +5,7 @@ use rand::Rng;
 
 use crate::elementwise::shaped;
 use crate::parallel::collect;
-use crate::simd::{self, Filled, Kernel, Outputs, take};
+use crate::simd::{self, Filled, Kernel, Outputs, exp_fused, take};
 use crate::special::HALF_LOG_TWO_PI;
 use crate::{Error, Real, check, noise};
 
@@ -313,8 +313,8 @@ pub(crate) struct DensityFromScale;
 
 impl<const OUT: usize> Kernel<3, OUT> for DensityFromScale {
     #[inline(always)]
-    fn term([x, loc, sigma]: [f64; 3]) -> (f64, [f64; OUT]) {
-        let against_one = simd::compare(sigma, 1.0);
+    fn term<const FUSED: bool>([x, loc, sigma]: [f64; 3]) -> (f64, [f64; OUT]) {
+        let against_one = simd::compare::<FUSED>(sigma, 1.0);
         let over = against_one.over_a;
         let z = (x - loc) * over;
         let log_sigma = against_one.excess + against_one.log1pmx;
@@ -340,8 +340,8 @@ pub(crate) struct DensityFromLogVariance;
 
 impl<const OUT: usize> Kernel<3, OUT> for DensityFromLogVariance {
     #[inline(always)]
-    fn term([x, loc, s]: [f64; 3]) -> (f64, [f64; OUT]) {
-        let root = simd::exp(-0.5 * s);
+    fn term<const FUSED: bool>([x, loc, s]: [f64; 3]) -> (f64, [f64; OUT]) {
+        let root = exp_fused::<FUSED>(-0.5 * s);
         let z = (x - loc) * root;
         let slope = z * root;
         (-0.5 * z * z - 0.5 * s - HALF_LOG_TWO_PI, take([-slope, slope, 0.5 * ((z - 1.0) * (z + 1.0))]))

@@ -106,7 +106,7 @@ fn normal_terms(
                 // The tail of the near end, and the coin's side that it belongs to.
                 let near = if x < 0.0 { c } else { 1.0 - c };
                 let other = 1.0 - near;
-                let (a, b) = (compare(tail, near), compare(1.0 - tail, other));
+                let (a, b) = (compare::<false>(tail, near), compare::<false>(1.0 - tail, other));
                 *kl = -(near * a.log1pmx + other * b.log1pmx);
                 let gap = (tail - near) * density / (tail * (1.0 - tail));
                 *slope = if x < 0.0 { gap } else { -gap };
@@ -128,7 +128,7 @@ fn normal_terms(
 fn target_term(target: &dyn Target, x: f64, c: f64) -> (f64, f64) {
     let (z, rest) = (target.cdf(x), target.sf(x));
     if z > SMALL && rest > SMALL && c > SMALL && c < 1.0 {
-        let kl = -(c * compare(z, c).log1pmx + (1.0 - c) * compare(rest, 1.0 - c).log1pmx);
+        let kl = -(c * compare::<false>(z, c).log1pmx + (1.0 - c) * compare::<false>(rest, 1.0 - c).log1pmx);
         return (kl, (z - c) * target.pdf(x) / (z * rest));
     }
     // Far out, where tail and density are 0 as numbers, their logarithms are not.

@@ -343,7 +343,7 @@ fn one<F: Real, const BLOCK: usize, const FUSED: bool>(
         value += w[i] * work.kl[i];
     }
     if !(value >= FAR) {
-        return near::<F, BLOCK>(w, work, grads);
+        return near::<F, BLOCK, FUSED>(w, work, grads);
     }
     for (i, grad) in grads.iter_mut().enumerate() {
         let (w, shift) = (w[i], work.normaliser[i] + work.kl[i]);
@@ -375,7 +375,7 @@ fn divergence<F: Real>(row: &[F], p: &[f64], normaliser: f64, log_m: &[f64]) -> 
 /// Value and gradients from the probabilities and their mixture, each term by the ratio of both: for views that are close.
 /// NaN where a ratio, which weights may let grow to their reciprocal, is so large that the terms cancel.
 #[inline(always)]
-fn near<F: Real, const BLOCK: usize>(w: &[f64], work: &mut Work, grads: &mut [&mut [F]]) -> f64 {
+fn near<F: Real, const BLOCK: usize, const FUSED: bool>(w: &[f64], work: &mut Work, grads: &mut [&mut [F]]) -> f64 {
     let width = work.m.len();
     let mut largest = [0.0; BLOCK];
     for (i, &w) in w.iter().enumerate() {
@@ -385,7 +385,7 @@ fn near<F: Real, const BLOCK: usize>(w: &[f64], work: &mut Work, grads: &mut [&m
         for ((p, m), log) in blocks.zip(work.log.as_chunks_mut::<BLOCK>().0) {
             let mut terms = [0.0; BLOCK];
             for j in 0..BLOCK {
-                let found = compare(p[j], m[j]);
+                let found = compare::<FUSED>(p[j], m[j]);
                 let r = found.excess;
                 terms[j] = m[j] * ((1.0 + r) * found.log1pmx + r * r);
                 log[j] = r + found.log1pmx;

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2};
 use super::{KlDivergence, KlGrad, log_ratio};
 use crate::diagonal_normal::over_sigma;
 use crate::elementwise::shaped;
-use crate::simd::{self, Comparison, Filled, Kernel, Outputs, take};
+use crate::simd::{self, Comparison, Filled, Kernel, Outputs, exp_fused, expm1_expm1mx, mul_add, take};
 use crate::special::expm1mx;
 use crate::{DiagonalNormal, DiagonalNormalGrad, Error, Real, SpreadKind, check};
 
@@ -120,12 +120,13 @@ pub(crate) struct FromScales;
 
 impl<const OUT: usize> Kernel<4, OUT> for FromScales {
     #[inline(always)]
-    fn term([mp, sp, mq, sq]: [f64; 4]) -> (f64, [f64; OUT]) {
-        let Comparison { excess: t, log1pmx, over_a, over_b } = simd::compare(sp, sq);
+    fn term<const FUSED: bool>([mp, sp, mq, sq]: [f64; 4]) -> (f64, [f64; OUT]) {
+        let Comparison { excess: t, log1pmx, over_a, over_b } = simd::compare::<FUSED>(sp, sq);
         let delta = (mp - mq) * over_b;
-        let term = 0.5 * (t * t + delta * delta) - log1pmx;
+        let squares = delta * delta;
+        let term = mul_add::<FUSED>(0.5, mul_add::<FUSED>(t, t, squares), -log1pmx);
         let (slope, excess) = (delta * over_b, t * (t + 2.0));
-        (term, take([slope, excess * over_a, -slope, -(excess + delta * delta) * over_b]))
+        (term, take([slope, excess * over_a, -slope, -(excess + squares) * over_b]))
     }
 
     #[inline(always)]
@@ -148,9 +149,9 @@ pub(crate) struct FromLogVariances;
 
 impl<const OUT: usize> Kernel<4, OUT> for FromLogVariances {
     #[inline(always)]
-    fn term([mp, lp, mq, lq]: [f64; 4]) -> (f64, [f64; OUT]) {
-        let (excess, rest) = simd::expm1_expm1mx(lp - lq);
-        let precision = simd::exp(-lq);
+    fn term<const FUSED: bool>([mp, lp, mq, lq]: [f64; 4]) -> (f64, [f64; OUT]) {
+        let (excess, rest) = expm1_expm1mx::<FUSED>(lp - lq);
+        let precision = exp_fused::<FUSED>(-lq);
         let delta = mp - mq;
         let slope = delta * precision;
         let squares = delta * slope;
@@ -176,13 +177,15 @@ pub(crate) struct Mixed<const SCALE_P: bool>;
 
 impl<const SCALE_P: bool, const OUT: usize> Kernel<4, OUT> for Mixed<SCALE_P> {
     #[inline(always)]
-    fn term([mp, p, mq, q]: [f64; 4]) -> (f64, [f64; OUT]) {
-        let (sp, sq) = if SCALE_P { (p, simd::exp(0.5 * q)) } else { (simd::exp(0.5 * p), q) };
-        let Comparison { excess: t, log1pmx, over_a, over_b } = simd::compare(sp, sq);
+    fn term<const FUSED: bool>([mp, p, mq, q]: [f64; 4]) -> (f64, [f64; OUT]) {
+        let (sp, sq) =
+            if SCALE_P { (p, exp_fused::<FUSED>(0.5 * q)) } else { (exp_fused::<FUSED>(0.5 * p), q) };
+        let Comparison { excess: t, log1pmx, over_a, over_b } = simd::compare::<FUSED>(sp, sq);
         let delta = (mp - mq) * over_b;
-        let term = 0.5 * (t * t + delta * delta) - log1pmx;
+        let squares = delta * delta;
+        let term = mul_add::<FUSED>(0.5, mul_add::<FUSED>(t, t, squares), -log1pmx);
         let (slope, excess) = (delta * over_b, t * (t + 2.0));
-        let both = excess + delta * delta;
+        let both = excess + squares;
         let (dp, dq) = if SCALE_P { (excess * over_a, -0.5 * both) } else { (0.5 * excess, -both * over_b) };
         (term, take([slope, dp, -slope, dq]))
     }

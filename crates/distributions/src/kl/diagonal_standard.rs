@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayRef2};
 
 use super::KlDivergence;
 use crate::elementwise::shaped;
-use crate::simd::{self, Comparison, Filled, Kernel, Outputs, take};
+use crate::simd::{self, Comparison, Filled, Kernel, Outputs, expm1_expm1mx, mul_add, take};
 use crate::special::expm1mx;
 use crate::{DiagonalNormal, DiagonalNormalGrad, Error, Real, SpreadKind, check};
 
@@ -159,9 +159,9 @@ pub(crate) struct StandardFromLogVariance;
 
 impl<const OUT: usize> Kernel<2, OUT> for StandardFromLogVariance {
     #[inline(always)]
-    fn term([mu, s]: [f64; 2]) -> (f64, [f64; OUT]) {
-        let (excess, rest) = simd::expm1_expm1mx(s);
-        (0.5 * (rest + mu * mu), take([mu, 0.5 * excess]))
+    fn term<const FUSED: bool>([mu, s]: [f64; 2]) -> (f64, [f64; OUT]) {
+        let (excess, rest) = expm1_expm1mx::<FUSED>(s);
+        (0.5 * mul_add::<FUSED>(mu, mu, rest), take([mu, 0.5 * excess]))
     }
 
     #[inline(always)]
@@ -179,9 +179,9 @@ pub(crate) struct StandardFromScale;
 
 impl<const OUT: usize> Kernel<2, OUT> for StandardFromScale {
     #[inline(always)]
-    fn term([mu, sigma]: [f64; 2]) -> (f64, [f64; OUT]) {
-        let Comparison { excess: t, log1pmx, over_a, .. } = simd::compare(sigma, 1.0);
-        (0.5 * (t * t + mu * mu) - log1pmx, take([mu, t * (t + 2.0) * over_a]))
+    fn term<const FUSED: bool>([mu, sigma]: [f64; 2]) -> (f64, [f64; OUT]) {
+        let Comparison { excess: t, log1pmx, over_a, .. } = simd::compare::<FUSED>(sigma, 1.0);
+        (mul_add::<FUSED>(0.5, mul_add::<FUSED>(t, t, mu * mu), -log1pmx), take([mu, t * (t + 2.0) * over_a]))
     }
 
     #[inline(always)]
