@@ -22,7 +22,7 @@ pub type PresetSource = &'static [(&'static str, &'static str)];
 impl<C: Default + DeserializeOwned + Serialize> Preset<C> {
     /// The embedded preset `name`, or the file of that path when it ends in `.toml`. What it leaves out, in tables too, is as in
     /// the preset that its key `extends` names (a relative path is looked up beside the file), or else as in `C::default()`, but
-    /// for a table whose `kind` it changes: that starts from the defaults of its kind.
+    /// for a table whose `kind` it changes: that has the defaults of its kind, where there are any, and else all of its settings to give.
     ///
     /// # Errors
     /// There is no such preset or file, it extends itself, or it has a key that does not exist or a value of the wrong type; the

@@ -151,11 +151,20 @@ impl Session {
     /// Splits the data and makes loaders; the split depends on the seed in `split`, the order of batches on `seed`.
     ///
     /// # Errors
-    /// A fraction or the batch size is outside its domain, or nothing is left to test on.
+    /// A fraction or the batch size is outside its domain, or fewer than two images are left to test or to validate on.
     pub fn parts(&self, split: &SplitOptions, batch_size: usize, seed: u64) -> Result<Parts> {
         let splits = Splits::new(&self.data, split)?;
-        if splits.test.is_empty() {
-            bail!("`data.test` is {}: no image is left to test on", split.test);
+        // Distances between sets of images need a variance.
+        for (name, share, part, purpose) in [
+            ("data.test", split.test, &splits.test, "test"),
+            ("data.validation", split.validation, &splits.validation, "validate"),
+        ] {
+            if part.len() < 2 {
+                bail!(
+                    "`{name}` is {share}: {} of the images to {purpose} on, at least 2 are needed",
+                    part.len()
+                );
+            }
         }
         let options = LoaderOptions { batch_size, seed, ..LoaderOptions::default() };
         let train = Loader::new(self.data.clone(), splits.train, options.clone())?;

@@ -35,12 +35,7 @@ impl Training {
     /// A setting is outside its range; the message names it.
     pub(crate) fn check(&self, table: &str) -> Result<()> {
         for (part, found) in [("optimizer", self.optimizer.check()), ("schedule", self.schedule.check())] {
-            match found {
-                Err(Error::Config { setting, value, must }) => {
-                    bail!("`{table}.{part}.{setting}` is {value}, must be {must}")
-                }
-                other => other?,
-            }
+            in_table(&format!("{table}.{part}"), found)?;
         }
         Ok(())
     }
@@ -109,6 +104,20 @@ impl Default for ClassifierSettings {
     }
 }
 
+/// What a part of a model refuses, under the name that the setting has in a preset, where `table` holds the part.
+///
+/// # Errors
+/// That.
+pub(crate) fn in_table(table: &str, found: std::result::Result<(), Error>) -> Result<()> {
+    match found {
+        Err(Error::Config { setting, value, must }) => {
+            let setting = setting.strip_prefix("bottleneck.").unwrap_or(setting);
+            bail!("`{table}.{setting}` is {value}, must be {must}")
+        }
+        other => Ok(other?),
+    }
+}
+
 /// Refuses a list that has something twice.
 ///
 /// # Errors
@@ -122,6 +131,19 @@ pub(crate) fn check_distinct<T: PartialEq, N: std::fmt::Display>(
         Some(twice) => bail!("`{list}` has {} twice, must be different", name(&items[twice])),
         None => Ok(()),
     }
+}
+
+/// Refuses a number that is not finite or not what it must be: name, value, whether it is, what it must be besides finite.
+///
+/// # Errors
+/// One is; the message names it.
+pub(crate) fn check_numbers(numbers: &[(&str, f64, bool, &str)]) -> Result<()> {
+    for (name, value, ok, must) in numbers {
+        if !(*ok && value.is_finite()) {
+            bail!("`{name}` is {value}, must be {must}");
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a count outside its range: name, value, lowest, highest.

@@ -89,6 +89,8 @@ pub(crate) fn collect(out: &Path, run: &Path, name: &str, identity: &str) -> Res
     let shards = out.join(SHARDS);
     let mut shards =
         RealFileSystem.list(&shards).with_context(|| format!("cannot list {}", shards.display()))?;
+    // What else lies there, such as the output of a job, is none.
+    shards.retain(|shard| shard.is_dir());
     // The same one each time, where two have it.
     shards.sort();
     let mut stale = None;

@@ -306,6 +306,13 @@ impl AutoencoderConfig {
         {
             constraint.check()?;
         }
+        if self.kl.constraint.is_some() && matches!(self.bottleneck, BottleneckConfig::Deterministic) {
+            return Err(Error::config(
+                "kl.constraint",
+                "given",
+                "left out for a code without a distribution",
+            ));
+        }
         if let Some(regularizer) = &self.regularizer {
             regularizer.check()?;
         }

@@ -64,6 +64,9 @@ fn a_wrong_setting_is_named_with_its_limit() {
         ("[architecture]\nkind = \"conv\"\nchannels = [8, 8, 8, 8]\nhidden = 8", "channels"),
         ("[measure]\nimages = 1", "images"),
         ("[data]\ntest = 0.0", "data.test"),
+        ("[data]\ntest = 0.0006", "`data.test` is 0.0006: 1 of the images"),
+        ("[data]\nvalidation = 0.0", "`data.validation` is 0: 0 of the images"),
+        ("beta = -1.0", "`beta`"),
         ("[classifier.architecture]\nkind = \"conv\"\nchannels = [8, 8, 8, 8]\nhidden = 8", "channels"),
     ];
     for (i, (text, name)) in cases.into_iter().enumerate() {

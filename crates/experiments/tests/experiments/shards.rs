@@ -18,6 +18,8 @@ fn shares_give_the_whole(paper: &str, settings: &str, missing: &str, shares: [&s
         succeeds(&output);
         assert!(output.stdout.is_empty(), "a share has no report");
     }
+    // The output of a job, say, in the folder of the shares.
+    std::fs::write(got.path().join("runs/shards/0.out"), "").unwrap();
     fails_with(&run(got.path(), &["--merge"]), "not trained to the end");
     let place = format!("runs/{paper}/tiny-0");
     assert!(!got.path().join(&place).join("report.html").exists());

@@ -94,8 +94,8 @@ fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
 }
 
 /// Bundles of made-up subjects as files.
-fn files(folder: &Path, subjects: u64) {
-    let phantom = Phantom { streamlines: 140, ..Phantom::default() };
+fn files(folder: &Path, subjects: u64, streamlines: usize) {
+    let phantom = Phantom { streamlines, ..Phantom::default() };
     for subject in 0..subjects {
         for (tract, ending) in [(Tract::Mcp, "trk"), (Tract::PytL, "tck"), (Tract::IfofR, "trk.gz")] {
             let lines = phantom.bundle(subject, tract).unwrap();
@@ -110,7 +110,7 @@ fn a_folder_of_files_runs_and_what_cannot_be_read_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("bundles");
     fs::create_dir(&data).unwrap();
-    files(&data, 4);
+    files(&data, 4, 140);
     fs::write(data.join("sub-1000__MCP.trk"), b"TRACK and no more").unwrap();
     fs::write(data.join("sub-1001__XX.trk"), b"").unwrap();
     let name = data.to_string_lossy().into_owned();
@@ -129,8 +129,9 @@ fn folders_that_give_too_little_are_refused_with_what_they_gave() {
     let data = folder.path().join("bundles");
     fs::create_dir(&data).unwrap();
     let name = data.to_string_lossy().into_owned();
+    let settings = TINY.replace(", \"IFOF_R\"]", "]");
     let refused = |wanted: &str| {
-        let output = of_paper("vq-diff", folder.path(), TINY, 1, &["--data", &name]).output().unwrap();
+        let output = of_paper("vq-diff", folder.path(), &settings, 1, &["--data", &name]).output().unwrap();
         let message = stderr(&output);
         assert!(!output.status.success() && message.contains(wanted), "{wanted}: {message}");
         assert!(!message.contains("panicked"), "{message}");
@@ -139,8 +140,11 @@ fn folders_that_give_too_little_are_refused_with_what_they_gave() {
     fs::write(data.join("sub-1__MCP.trk"), b"broken").unwrap();
     refused("1 unreadable");
     fs::remove_file(data.join("sub-1__MCP.trk")).unwrap();
-    files(&data, 2);
+    files(&data, 2, 96);
     refused("2 subjects, must have at least 3");
+    // One datum of each tract.
+    files(&data, 3, 96);
+    refused("`data.test` is 0.2: 2 data are left to test on");
 }
 
 #[test]
@@ -164,8 +168,11 @@ fn presets_are_valid_and_wrong_settings_are_named() {
             ("[data]\ntracts = [\"MCP\", \"XX\"]\nsubjects = 3\nstreamlines = 128", "XX"),
             ("[data]\nvalidation = 0.6\ntest = 0.5", "data.test"),
             ("[measure]\nthreshold = -1.0", "measure.threshold"),
-            ("[data]\nsubjects = 3\nstreamlines = 128\n[diff]\ntemperature = -1.0", "bottleneck.temperature"),
-            ("[data]\nsubjects = 3\nstreamlines = 128\n[vq]\ncodes = 0", "bottleneck.codes"),
+            ("annealed_to = 20.0", "at most `diff.temperature`, 10"),
+            ("[diff]\ntemperature = -1.0", "`diff.temperature`"),
+            ("[diff]\nscale = 0.05", "`diff.scale`"),
+            ("[ema]\nrule = \"published\"\nsmoothing = 0.0", "`ema.smoothing`"),
+            ("[vq]\ncodes = 0", "`vq.codes`"),
             ("[diff]\nheat = 1.0", "heat"),
         ],
     );

@@ -3,7 +3,6 @@
 use rand::Rng;
 use tch::{Kind, Tensor};
 use variata_distributions::torch::DiagonalNormal;
-use variata_distributions::{Gumbel, KlDivergence, Normal};
 use variata_quantize::torch::{self as quantizers, Quantized};
 use variata_quantize::{Estimator, GumbelSoftmax, Metric, Schedule};
 
@@ -175,10 +174,8 @@ impl GumbelCodes {
             Some(a) => Schedule::exponential(first, a.to, (first / a.to).ln() / a.steps as f64)?,
             None => Schedule::constant(first)?,
         };
-        let gumbel = Gumbel::<f64>::scalar(0.0, config.scale)?;
-        let divergence = Normal::<f64>::scalar(0.0, config.deviation)?.kl(&gumbel)?.sum();
         let temperature = path.state("temperature", &temperature)?;
-        Ok(Self { codes, temperature, schedule, hard: config.hard, divergence })
+        Ok(Self { codes, temperature, schedule, hard: config.hard, divergence: config.divergence()? })
     }
 
     fn mix(&self, vectors: &Tensor, draw: Option<&MapDraw>) -> Result<MapCode, Error> {

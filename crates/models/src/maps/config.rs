@@ -1,6 +1,7 @@
 //! What a model with a map of vectors is made of.
 
 use serde::{Deserialize, Serialize};
+use variata_distributions::{Gumbel, KlDivergence, Normal};
 
 use crate::error::check_number as number;
 use crate::nn::StridedConfig;
@@ -141,6 +142,14 @@ impl Default for GumbelConfig {
     }
 }
 
+impl GumbelConfig {
+    /// KL(N(0, deviation²) ‖ Gumbel(0, scale)), in nats: erratum 001-4 of the paper.
+    pub(super) fn divergence(&self) -> Result<f64, Error> {
+        let gumbel = Gumbel::<f64>::scalar(0.0, self.scale)?;
+        Ok(Normal::<f64>::scalar(0.0, self.deviation)?.kl(&gumbel)?.sum())
+    }
+}
+
 /// An autoencoder with a map of vectors, put together from parts.
 ///
 /// ```
@@ -178,7 +187,18 @@ fn positive(setting: &'static str, value: f64) -> Result<(), Error> {
 }
 
 impl MapBottleneckConfig {
-    fn check(&self) -> Result<(), Error> {
+    /// Refuses settings with which no model can be made or trained.
+    ///
+    /// # Errors
+    /// One is outside of its range.
+    ///
+    /// ```
+    /// use variata_models::{GumbelConfig, MapBottleneckConfig};
+    ///
+    /// let narrow = GumbelConfig { scale: 0.01, ..GumbelConfig::default() };
+    /// assert!(MapBottleneckConfig::GumbelSoftmax(narrow).check().is_err());
+    /// ```
+    pub fn check(&self) -> Result<(), Error> {
         match self {
             Self::Deterministic => Ok(()),
             Self::Gaussian(c) => {
@@ -198,6 +218,9 @@ impl MapBottleneckConfig {
                 positive("bottleneck.deviation", c.deviation)?;
                 number("bottleneck.decay", c.decay, (0.0..1.0).contains(&c.decay), "in [0, 1)")?;
                 weight("bottleneck.smoothing", c.smoothing)?;
+                let divides = c.smoothing > 0.0 || c.rule == EmaRule::Agreeing;
+                let must = "finite and > 0 with the published rule, which divides by sizes that start at 0";
+                number("bottleneck.smoothing", c.smoothing, divides, must)?;
                 weight("bottleneck.commitment_weight", c.commitment_weight)?;
                 let alone = c.revive_after == 0 || c.rule == EmaRule::Agreeing;
                 number("bottleneck.revive_after", c.revive_after as f64, alone, "0 with the published rule")
@@ -207,6 +230,8 @@ impl MapBottleneckConfig {
                 positive("bottleneck.deviation", c.deviation)?;
                 weight("bottleneck.temperature", c.temperature)?;
                 positive("bottleneck.scale", c.scale)?;
+                let must = "so large beside the deviation that the divergence is finite";
+                number("bottleneck.scale", c.scale, c.divergence()?.is_finite(), must)?;
                 let Some(anneal) = c.anneal else { return Ok(()) };
                 let to = anneal.to;
                 let must = "above 0 and at most the temperature";

@@ -31,8 +31,9 @@ impl BatchNorm {
 
     pub(super) fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Tensor {
         let (scale, shift) = (Some(&self.scale), Some(&self.shift));
+        // libtorch divides by n − 1 for the running variance, and would leave NaN there for one value a channel.
         if let Pass::Training(workers) = pass
-            && !workers.is_alone()
+            && (!workers.is_alone() || x.numel() as i64 == x.size()[1])
         {
             // As libtorch's own operators do, and as they are caught by the trainer.
             return self.together(x, workers).unwrap_or_else(|error| panic!("{error}"));

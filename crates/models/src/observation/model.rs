@@ -94,7 +94,10 @@ impl ObservationModel {
             Family::Bernoulli => Observation::Bernoulli { logits: mean },
             Family::SquaredError => Observation::SquaredError { mean: mean.sigmoid() },
             Family::Known(log_variance) => normal(&|mean| mean.full_like(*log_variance)),
-            Family::Shared(raw) => normal(&|mean| bounded(raw).view([1, 1, 1, 1]).expand_as(mean)),
+            Family::Shared(raw) => {
+                let raw = if frozen { raw.detach() } else { raw.shallow_clone() };
+                normal(&|mean| bounded(&raw).view([1, 1, 1, 1]).expand_as(mean))
+            }
             Family::Predicted => normal(&|_| bounded(&spread)),
             Family::LowRank { rank, diagonal } => self.low_rank(&mean, &spread, *rank, *diagonal),
             Family::Sparse(grid) => self.sparse(&mean, &spread, *grid),

@@ -202,7 +202,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             step: 0,
             epoch: 0,
             batch: 0,
-            completed: false,
+            completed: self.config.epochs == 0,
             threads,
             workers: self.workers.size(),
             means: Means::default(),
@@ -303,7 +303,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
                 go_on = self.workers.all(go_on)?;
             }
         }
-        if !state.completed && self.config.epochs > 0 {
+        if !state.completed {
             self.refuse_nonfinite(&optimizer, state.step)?;
             self.save(&optimizer, &state, true)?;
         }

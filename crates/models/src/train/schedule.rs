@@ -13,7 +13,7 @@ pub enum Schedule {
     #[default]
     #[serde(deserialize_with = "crate::config::nothing_else")]
     Constant,
-    /// Linear rise, then half a cosine down to a final factor at the last step.
+    /// Linear rise, then half a cosine down to a final factor, which the step after the last would have.
     Cosine {
         /// Steps of the rise.
         #[serde(default)]

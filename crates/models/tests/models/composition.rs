@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use variata_models::tch::{Device, Kind, Tensor};
-use variata_models::train::{Schedule, Trainable};
+use variata_models::train::{Constraint, Schedule, Trainable};
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, Condition, Cost, Error, ImageShape,
     KlConfig, LatentDistance, LowRankDiagonal, MapBottleneckConfig, Noise, ObservationConfig, Purpose, Scale,
@@ -131,7 +131,15 @@ fn the_importance_weighted_bound_lies_above_the_elbo() {
 
 #[test]
 fn settings_outside_their_domain_are_named() {
-    let cases: [(AutoencoderConfig, &str); 9] = [
+    let cases: [(AutoencoderConfig, &str); 10] = [
+        (
+            AutoencoderConfig {
+                bottleneck: BottleneckConfig::Deterministic,
+                kl: KlConfig::held(Constraint::at(3.0)),
+                ..tiny_config()
+            },
+            "kl.constraint",
+        ),
         (AutoencoderConfig { latent: 0, ..tiny_config() }, "latent"),
         (
             AutoencoderConfig { architecture: Architecture::Mlp { hidden: vec![0] }, ..tiny_config() },

@@ -306,6 +306,12 @@ fn wrong_settings_and_shapes_are_named() {
             "bottleneck.revive_after",
         ),
         (
+            MapBottleneckConfig::Ema(EmaConfig { rule: EmaRule::Published, smoothing: 0.0, ..ema }),
+            "bottleneck.smoothing",
+        ),
+        // e^(σ²/2β²) = e^800.
+        (MapBottleneckConfig::GumbelSoftmax(GumbelConfig { scale: 0.05, ..gumbel }), "bottleneck.scale"),
+        (
             MapBottleneckConfig::GumbelSoftmax(GumbelConfig { temperature: -1.0, ..gumbel }),
             "bottleneck.temperature",
         ),

@@ -146,6 +146,26 @@ fn pretraining_reaches_nothing_but_the_mean() {
 }
 
 #[test]
+fn pretraining_does_not_reach_a_shared_scale() {
+    let train = loader(16, 16);
+    let batch = train.epoch(variata_datasets::Position::default()).unwrap().next().unwrap().unwrap();
+    for (step, frozen) in [(4, true), (5, false)] {
+        let config = AutoencoderConfig {
+            observation: ObservationConfig::Normal { scale: Scale::Shared },
+            pretrain_steps: 5,
+            ..tiny_config()
+        };
+        let model = Autoencoder::new(&config, DIGIT, 10, 0, Device::Cpu).unwrap();
+        let context = StepContext::new(step, 0, Noise::new(0));
+        model.objective(&batch, &context).unwrap().loss(&[1.0, 0.0]).unwrap().backward();
+        let scale = model.parameters().iter().find(|(name, _)| name.ends_with("raw_log_variance")).unwrap().1;
+        let slope = scale.grad();
+        let still = !slope.defined() || slope.double_value(&[0]) == 0.0;
+        assert_eq!(still, frozen, "step {step}");
+    }
+}
+
+#[test]
 fn a_factor_starts_at_nothing_and_the_entropy_at_its_floor() {
     let seen = model(LOW_RANK, 0).decode(&codes(2), None).unwrap();
     for entropy in numbers(&seen.entropy().unwrap()) {

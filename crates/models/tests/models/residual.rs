@@ -83,6 +83,19 @@ fn statistics_move_in_training_alone() {
     assert!(apart.double_value(&[]) < 5e-3, "{apart}");
 }
 
+/// One image whose last maps are one pixel: a variance over one value.
+#[test]
+fn statistics_of_one_value_stay_finite() {
+    let mut parameters = Parameters::new(Noise::new(0), Device::Cpu);
+    let image = ImageShape { height: 2, width: 2, ..DIGIT };
+    let encoder = Encoder::new(&mut parameters.root(), &residual(&[3, 4]), image, 0).unwrap();
+    let x = Tensor::from_slice(&[0.1f32, 0.9, 0.4, 0.2]).view([1, 1, 2, 2]);
+    let seen = encoder.forward(&x, None, Pass::Training(&Workers::alone()));
+    for (name, tensor) in parameters.iter().chain([("features", &seen)]) {
+        assert!(tensor.sum(Kind::Double).double_value(&[]).is_finite(), "{name}");
+    }
+}
+
 #[test]
 fn a_residual_model_learns_and_validation_changes_nothing() {
     let config = AutoencoderConfig { architecture: residual(&[4, 8]), ..tiny_config() };

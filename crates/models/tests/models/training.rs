@@ -91,6 +91,15 @@ fn schedules_and_weights_have_their_values() {
 }
 
 #[test]
+fn no_epochs_are_a_run_that_is_done() {
+    let train = loader(20, 10);
+    let model = tiny(0);
+    let before = bits(&model);
+    let outcome = Trainer::<_, RealFileSystem>::new(&model, &train, short(0), 0).run().unwrap();
+    assert_eq!((outcome.completed, outcome.step, bits(&model)), (true, 0, before));
+}
+
+#[test]
 fn wrong_optimiser_settings_are_named() {
     let (model, train) = (tiny(0), loader(50, 50));
     for (name, optimizer) in [

@@ -192,7 +192,7 @@ fn train_variant(
         name: &variant.name(),
         seed,
         config: config.training.run(config.steps, parts.train.batches_per_epoch()),
-        settings: format!("{settings:?} {:?} {:?} {judged}", config.data, config.measure),
+        settings: format!("{settings:?} {:?} {:?} {:?} {judged}", config.prior, config.data, config.measure),
         keep_best: None,
     };
     let outcome = if variant.compared {

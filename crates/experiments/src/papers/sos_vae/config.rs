@@ -4,7 +4,9 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use variata_models::{Architecture, BottleneckConfig, ComputeConfig, Error, ImageShape};
 
-use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts, check_distinct};
+use crate::settings::{
+    ClassifierSettings, DataConfig, Training, check_counts, check_distinct, check_numbers,
+};
 
 /// Everything that a preset may set. The paper's values, where it gives them, are those of the preset `full`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -151,6 +153,18 @@ impl SosVaeConfig {
             ("measure.bound_images", m.bound_images as u64, 2, 1_000_000),
             ("measure.edited", m.edited as u64, 1, 1_000_000),
         ])?;
+        check_numbers(&[
+            ("epsilon", self.epsilon, self.epsilon > 0.0, "finite and > 0"),
+            ("kl_target", self.kl_target, true, "finite"),
+            ("entropy_per_rank", self.entropy_per_rank, true, "finite"),
+            ("multiplier_rate", self.multiplier_rate, self.multiplier_rate >= 0.0, "finite and >= 0"),
+            ("damping", self.damping, self.damping >= 0.0, "finite and >= 0"),
+        ])?;
+        if matches!(self.bottleneck, BottleneckConfig::Deterministic) {
+            bail!(
+                "`bottleneck` is deterministic, must have a distribution: the bounds and `kl_target` need one"
+            );
+        }
         if !(self.rank >= 1 && self.other_ranks.iter().all(|&r| r >= 1)) {
             bail!("`rank` is {}, `other_ranks` {:?}, must be at least 1", self.rank, self.other_ranks);
         }

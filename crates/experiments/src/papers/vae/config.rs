@@ -6,9 +6,9 @@ use variata_models::{
     Architecture, AutoencoderConfig, BottleneckConfig, ComputeConfig, KlConfig, ObservationConfig,
 };
 
-use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts};
+use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts, check_numbers};
 
-/// Everything that a preset may set. The tutorial gives no settings at all (facts §0): these are ours.
+/// Everything that a preset may set. The tutorial gives no settings at all: these are ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct VaeConfig {
@@ -93,6 +93,7 @@ impl VaeConfig {
             ("steps", self.steps, 1, 1_000_000_000),
             ("classifier.steps", self.classifier.steps, 1, 1_000_000_000),
         ])?;
+        check_numbers(&[("beta", self.beta, self.beta >= 0.0, "finite and >= 0")])?;
         if matches!(self.observation, ObservationConfig::SquaredError) {
             bail!("`observation` is squared_error, must be a density: the bounds need one");
         }

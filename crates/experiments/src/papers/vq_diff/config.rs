@@ -10,7 +10,7 @@ use variata_models::{
 use variata_streamlines::Tract;
 
 use super::models::Method;
-use crate::settings::{Training, check_counts, check_distinct};
+use crate::settings::{Training, check_counts, check_distinct, check_numbers, in_table};
 
 /// Everything that a preset may set. Defaults are the paper's, or those of its authors' code, but for the slips of that code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -214,7 +214,7 @@ impl VqDiffConfig {
             ("measure.tsne_steps", m.tsne_steps as u64, 1, 100_000),
             ("measure.neighbours", m.neighbours as u64, 1, 1000),
         ])?;
-        let numbers = [
+        check_numbers(&[
             ("annealed_to", self.annealed_to, self.annealed_to > 0.0, "finite and > 0"),
             (
                 "annealed_over",
@@ -231,11 +231,18 @@ impl VqDiffConfig {
                 d.test > 0.0 && d.test + d.validation < 1.0,
                 "in (0, 1), and less than 1 with the validation",
             ),
-        ];
-        for (name, value, ok, must) in numbers {
-            if !(ok && value.is_finite()) {
-                bail!("`{name}` is {value}, must be {must}");
-            }
+        ])?;
+        for (table, bottleneck) in [
+            ("vae", MapBottleneckConfig::Gaussian(self.vae)),
+            ("vq", MapBottleneckConfig::Vq(self.vq)),
+            ("ema", MapBottleneckConfig::Ema(self.ema)),
+            ("diff", MapBottleneckConfig::GumbelSoftmax(self.diff)),
+        ] {
+            in_table(table, bottleneck.check())?;
+        }
+        let (from, to) = (self.diff.temperature, self.annealed_to);
+        if to > from {
+            bail!("`annealed_to` is {to}, must be at most `diff.temperature`, {from}, from which it falls");
         }
         self.training.check("training")?;
         check_distinct("data.tracts", &d.tracts, Clone::clone)
@@ -251,7 +258,7 @@ impl VqDiffConfig {
             Method::VqDiff => MapBottleneckConfig::GumbelSoftmax(self.diff),
             Method::Annealed => {
                 let steps = ((steps as f64 * self.annealed_over) as u64).max(1);
-                let anneal = Some(Anneal { to: self.annealed_to.min(self.diff.temperature), steps });
+                let anneal = Some(Anneal { to: self.annealed_to, steps });
                 MapBottleneckConfig::GumbelSoftmax(GumbelConfig { anneal, ..self.diff })
             }
         };

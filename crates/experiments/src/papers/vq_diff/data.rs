@@ -142,6 +142,13 @@ fn divide(name: &str, found: String, groups: &Groups<f32>, config: &VqDiffConfig
             parts.map(|part| all.iter().copied().filter(|&i| part.contains(&subjects[i])).collect())
         }
     };
+    if test.len() < 3 {
+        bail!(
+            "`data.test` is {}: {} data are left to test on, at least 3 are needed",
+            config.data.test,
+            test.len()
+        );
+    }
     let train = balanced(&train, classes, config.data.split_seed);
     let fitted = match config.data.normalize {
         NormalizeBy::Training => groups.select(&train)?,
