@@ -31,7 +31,7 @@ pub struct Error {
 }
 
 /// Writes a file: temporary file in the same folder → `write` → sync → rename → sync of the folder. Where that fails before the
-/// rename, a file of that name stays as it was, and nothing else is left.
+/// rename, a file of that name stays as it was, and nothing else is left; one that is replaced hands its permissions on.
 ///
 /// # Errors
 /// `path` has no name, `write` fails, or the system refuses something.
@@ -50,6 +50,13 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> 
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut temporary = builder.tempfile_in(folder).map_err(refused("create"))?;
+    // One that was kept from others, say, stays so.
+    if let Ok(before) = std::fs::metadata(path) {
+        temporary
+            .as_file()
+            .set_permissions(before.permissions())
+            .map_err(refused("set the permissions of"))?;
+    }
     write(temporary.as_file_mut()).map_err(refused("write"))?;
     temporary.as_file().sync_all().map_err(refused("flush"))?;
     temporary.persist(path).map_err(|error| refused("rename into place")(error.error))?;

@@ -54,4 +54,9 @@ fn others_may_read_it_as_the_umask_says() {
     fs::write(&plain, b"").unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&path), mode(&plain));
+    // What its owner has said since holds.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    replace(&path, |file| file.write_all(b"secret")).unwrap();
+    assert_eq!(mode(&path) & 0o777, 0o600);
+    assert_eq!(fs::read(&path).unwrap(), b"secret");
 }

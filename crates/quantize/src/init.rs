@@ -8,7 +8,7 @@ use variata_distributions::lanes::{Compute, Sample};
 use variata_distributions::parallel::collect;
 
 use crate::clusters::Clusters;
-use crate::codebook::{Codebook, Metric, check_rows};
+use crate::codebook::{Codebook, Metric, check_rows, has_direction};
 use crate::error::Error;
 use crate::exact;
 use crate::quantize::mean;
@@ -164,9 +164,11 @@ impl<T: Compute> Codebook<T> {
             for ((mut code, sums), &size) in
                 next.rows_mut().into_iter().zip(clusters.sums().rows()).zip(clusters.sizes())
             {
-                // Under the cosine metric length is free, and a mean of directions may be 0.
-                if size > 0.0 && (metric == Metric::SquaredEuclidean || sums.iter().any(|v| *v != 0.0)) {
-                    code.zip_mut_with(&sums, |e, s| *e = T::from_f64(s / size));
+                // Under the cosine metric length is free, and a mean of directions may be 0, or round to it.
+                let centre = sums.mapv(|s| T::from_f64(s / size));
+                let direction = || has_direction(centre.iter().map(|v| v.to_f64()));
+                if size > 0.0 && (metric == Metric::SquaredEuclidean || direction()) {
+                    code.assign(&centre);
                 }
             }
             codebook.set_codes(next)?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::resample::arc_length;
-use crate::{Error, Format, GroupOptions, Groups, ReadOptions, Streamlines, Tractogram};
+use crate::{Coordinate, Error, Format, GroupOptions, Groups, ReadOptions, Streamlines, Tractogram};
 
 /// Folders inside folders are followed this far; TractoInferno needs three.
 const DEEPEST: usize = 8;
@@ -71,7 +71,7 @@ pub struct FolderSummary {
     pub kept: usize,
     /// Streamlines that were left out because they are short.
     pub short: usize,
-    /// Streamlines that were left out because a coordinate is not finite.
+    /// Streamlines that were left out because a coordinate is not finite, or beyond 10¹⁸, where squares are not.
     pub non_finite: usize,
 }
 
@@ -249,7 +249,8 @@ impl Folder {
 fn sifted(lines: &Streamlines<f32>, options: FolderOptions, summary: &mut FolderSummary) -> Streamlines<f32> {
     let mut kept = Streamlines::new();
     for line in lines.slices() {
-        if !line.as_flattened().iter().all(|x| x.is_finite()) {
+        // Also false for a NaN. What is larger, lengths and sizes could not hold.
+        if !line.as_flattened().iter().all(|x| f64::from(x.abs()) <= f32::LARGEST) {
             summary.non_finite += 1;
         } else if line.len() < options.min_points.max(2) || arc_length(line) <= options.min_length {
             summary.short += 1;

@@ -1,7 +1,7 @@
 //! Standard Gumbel noise that is a function of where it is used: backward draws what forward drew, in any order of blocks.
 //!
 //! The words are Threefry-2x32 with 13 rounds (Salmon et al. 2011) of the seed as key and (row, pair of codes) as counter. A word gives
-//! a side and 31 bits of v in (0, ½); where few of the 31 bits are left, v gets 32 more, so that both tails go on to 2⁻⁶⁵.
+//! a side and 31 bits of v in (0, ½); where few of the 31 bits are left, v gets 32 more, so that both tails go on to 2⁻⁶⁴.
 
 use ndarray::{Array2, s};
 use variata_distributions::lanes::{Compute, widest};
@@ -118,7 +118,7 @@ pub(crate) fn pair<T: Compute>(seed: u64, first: u64, pair: u32) -> [[T; ROWS]; 
 /// Standard Gumbel noise [rows, codes] of a seed: what [`Noise::Seeded`](super::Noise::Seeded) adds, for rows from `first_row` on.
 ///
 /// Every element is a function of seed, row (below 2³⁹; from there on rows repeat) and code; its law is Gumbel(0, 1), of location 0 and mean 0.5772 [errata 001-2], with tails to
-/// e^−45, finite for every seed. f32 noise is the f64 noise rounded, but for the last bits of its uniform number.
+/// e^−44, finite for every seed. f32 noise is the f64 noise rounded, but for the last bits of its uniform number.
 ///
 /// ```
 /// use variata_quantize::gumbel_noise;

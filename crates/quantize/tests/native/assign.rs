@@ -219,6 +219,10 @@ fn k_means_never_gets_worse() {
         assert!(objectives.windows(2).all(|w| w[1] <= w[0] * (1.0 + 1e-13)), "{objectives:?}");
         assert!(objectives[15] < 0.9 * objectives[0]);
     }
+    // Opposite directions: their sum is so short that half of it is 0, and the code stays.
+    let opposite = array![[1.0f32, 0.0], [-1.0, 1.4e-45]];
+    let fitted = Codebook::k_means(&opposite, 1, 2, Metric::Cosine, &mut rng(1)).unwrap();
+    assert_eq!(fitted.codebook.codes()[[0, 0]].abs(), 1.0);
     // Separated clouds: k-means++ finds each.
     let centres = array![[0.0, 0.0], [100.0, 0.0], [0.0, 100.0], [100.0, 100.0]];
     let (above, below) = (&centres + 1.0, &centres - 1.0);

@@ -82,7 +82,7 @@ impl TckHeader {
     ///
     /// # Errors
     /// [`Error::Name`] for a key that is empty, one of the writer's own, or has a colon or a line's end in it or space
-    /// around it, and for a value with a line's end in it or space around it.
+    /// around it, for a value with a line's end in it or space around it, and for more than 1 MiB of all of them.
     pub fn new<K: Into<String>, V: Into<String>>(
         datatype: TckDatatype,
         fields: impl IntoIterator<Item = (K, V)>,
@@ -100,7 +100,12 @@ impl TckHeader {
                 return Err(Error::Name { name: value.clone(), must });
             }
         }
-        Ok(Self { datatype, fields, original: None })
+        let header = Self { datatype, fields, original: None };
+        if header.bytes(u64::MAX).len() > LONGEST {
+            let must = "must be short enough, together, for a header of at most 1 MiB";
+            return Err(Error::Name { name: "fields".to_owned(), must });
+        }
+        Ok(header)
     }
 
     /// The number type of the points.

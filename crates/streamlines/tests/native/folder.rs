@@ -49,6 +49,7 @@ fn what_is_left_out_is_counted() {
     few.push(&array![[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]).unwrap(); // 1 mm
     few.push(&array![[0.0, 0.0, 0.0], [f32::NAN, 0.0, 0.0], [9.0, 0.0, 0.0]]).unwrap();
     few.push(&array![[0.0, 0.0, 0.0], [f32::INFINITY, f32::INFINITY, f32::INFINITY]]).unwrap();
+    few.push(&array![[0.0, 0.0, 0.0], [0.0, 1e30, 0.0]]).unwrap(); // squares are infinite
     Tractogram::new(few).write_to("memory", &mut content, Format::Trk).unwrap();
     fs::write(dir.path().join("sub-1__AF_L.trk"), &content).unwrap();
     fs::write(dir.path().join("sub-2__AF_L.trk"), &content[..1301]).unwrap();
@@ -57,7 +58,7 @@ fn what_is_left_out_is_counted() {
     for (min_length, kept, short) in [(0.0, 4, 2), (1.0, 3, 3), (1e9, 0, 6)] {
         let options = FolderOptions { min_length, ..FolderOptions::default() };
         let (_, summary) = folder.load(options);
-        assert_eq!((summary.kept, summary.short, summary.non_finite), (kept, short, 2), "{min_length}");
+        assert_eq!((summary.kept, summary.short, summary.non_finite), (kept, short, 3), "{min_length}");
         assert_eq!((summary.files, summary.unreadable.len()), (1, 2));
         assert!(matches!(summary.unreadable[0].1, Error::Truncated { .. }), "{summary}");
         assert!(matches!(summary.unreadable[1].1, Error::Header { field: "END", .. }), "{summary}");

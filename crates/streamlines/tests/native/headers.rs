@@ -166,6 +166,15 @@ fn new_headers_take_only_what_can_be_written() {
         let made = TckHeader::new(TckDatatype::Float32Le, [(key, value)]);
         assert!(matches!(made, Err(Error::Name { .. })), "{key:?} {value:?}");
     }
+    // As much as a reader takes, and a byte more.
+    let history = |bytes: usize| [("history", "x".repeat(bytes))];
+    let rest =
+        "mrtrix tracks\ncount: 18446744073709551615\ndatatype: Float32LE\nhistory: \nfile: . 1048576\nEND\n"
+            .len();
+    let fits = (1 << 20) - rest;
+    assert!(TckHeader::new(TckDatatype::Float32Le, history(fits)).is_ok());
+    let made = TckHeader::new(TckDatatype::Float32Le, history(fits + 1));
+    assert!(matches!(made, Err(Error::Name { .. })));
     let mut header = TrkHeader::default();
     let eye = header.affine();
     let mut flat = eye;
