@@ -67,7 +67,7 @@ pub trait Operation: Debug + Send + Sync {
 /// | `Solarize` | threshold 256 − ⌊25.6u⌋ |
 /// | `Color`, `Contrast`, `Brightness`, `Sharpness` | factor 0.18u + 0.1, which weakens as long as u < 5 |
 ///
-/// Source: Hendrycks et al., "AugMix" (2020), code; facts of paper fourier-aug, section 3.1.
+/// Source: Hendrycks et al., "AugMix" (2020), code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Primitive {
     /// [`Image::rotate`].

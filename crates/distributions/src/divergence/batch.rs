@@ -375,7 +375,11 @@ fn divergence<F: Real>(row: &[F], p: &[f64], normaliser: f64, log_m: &[f64]) -> 
 /// Value and gradients from the probabilities and their mixture, each term by the ratio of both: for views that are close.
 /// NaN where a ratio, which weights may let grow to their reciprocal, is so large that the terms cancel.
 #[inline(always)]
-fn near<F: Real, const BLOCK: usize, const FUSED: bool>(w: &[f64], work: &mut Work, grads: &mut [&mut [F]]) -> f64 {
+fn near<F: Real, const BLOCK: usize, const FUSED: bool>(
+    w: &[f64],
+    work: &mut Work,
+    grads: &mut [&mut [F]],
+) -> f64 {
     let width = work.m.len();
     let mut largest = [0.0; BLOCK];
     for (i, &w) in w.iter().enumerate() {

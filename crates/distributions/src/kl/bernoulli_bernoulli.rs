@@ -9,7 +9,7 @@ use crate::{Bernoulli, Error, LogitsGrad, Real, elementwise};
 /// ```text
 /// softplus(b) − softplus(a) − π·d = π·(eᵈ − 1 − d) + log1pmx(π·(eᵈ − 1)),   π = σ(a),  d = b − a
 /// ```
-/// for logits a of p and b of q, on the side where π ≤ ½ (a and b change sign together). Derived in docs/src/theory/distributions.md: the
+/// for logits a of p and b of q, on the side where π ≤ ½ (a and b change sign together). Derived in docs/src/theory/kl.md: the
 /// Bregman divergence of softplus.
 ///
 /// Infinite logits are sure outcomes: equal ones give 0, and q sure of what p is not gives +∞.

@@ -25,7 +25,7 @@ pub struct UniformCategories;
 /// Σₖ pₖ (e^(dₖ) − 1 − dₖ),   dₖ = log qₖ − log pₖ
 /// ```
 /// which is Σ p log(p/q), because Σ p(eᵈ − 1) = Σ q − Σ p = 0; every term is ≥ 0. A class with pₖ = 0 contributes qₖ,
-/// the limit of its term. Derived in docs/src/theory/distributions.md.
+/// the limit of its term. Derived in docs/src/theory/kl.md.
 ///
 /// The d's are taken from the differences of the logits, so that nearly equal rows keep their digits. +∞ where q excludes
 /// a class that p allows.

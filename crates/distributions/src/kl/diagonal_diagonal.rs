@@ -14,7 +14,7 @@ use crate::{DiagonalNormal, DiagonalNormalGrad, Error, Real, SpreadKind, check};
 /// ```text
 /// ½ Σᵢ [eˡ − 1 − l + δ²],   l = log(σ²_p/σ²_q),  δ = (μ_p − μ_q)/σ_q
 /// ```
-/// Derived in docs/src/theory/distributions.md. With t = σ_p/σ_q − 1 the bracket is also t² − 2(log(1 + t) − t) + δ²,
+/// Derived in docs/src/theory/kl.md. With t = σ_p/σ_q − 1 the bracket is also t² − 2(log(1 + t) − t) + δ²,
 /// which needs no logarithm of a standard deviation.
 impl<F: Real> KlDivergence<DiagonalNormal<F>> for DiagonalNormal<F> {
     type Value = Array1<f64>;

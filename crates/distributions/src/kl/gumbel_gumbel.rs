@@ -35,7 +35,7 @@ pub(crate) const ZETA_MINUS_ONE: [f64; 18] = [
 /// (eʷ − 1 − w) + h(r),   w = log Γ(1 + r) − δ,  h(r) = log Γ(r) + γ(r − 1)
 /// r = β_p/β_q,  δ = (μ_p − μ_q)/β_q
 /// ```
-/// Both terms are convex with minimum 0. Derived in docs/src/theory/distributions.md.
+/// Both terms are convex with minimum 0. Derived in docs/src/theory/kl.md.
 impl<F: Real> KlDivergence<Gumbel<F>> for Gumbel<F> {
     type Value = ArrayD<F>;
     type Grad = KlGrad<LocationScaleGrad<F>, LocationScaleGrad<F>>;

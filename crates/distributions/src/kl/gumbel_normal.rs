@@ -14,7 +14,7 @@ const VARIANCE: f64 = PI * PI / 6.0;
 /// ```text
 /// log(σ/β) + ½ log 2π − γ − 1 + ½ [π²/6·(β/σ)² + ((m + γβ − μ)/σ)²]
 /// ```
-/// for p = Gumbel(m, β) and q = N(μ, σ²). Derived in docs/src/theory/distributions.md from entropy, mean and variance of p.
+/// for p = Gumbel(m, β) and q = N(μ, σ²). Derived in docs/src/theory/kl.md from entropy, mean and variance of p.
 impl<F: Real> KlDivergence<Normal<F>> for Gumbel<F> {
     type Value = ArrayD<F>;
     type Grad = KlGrad<LocationScaleGrad<F>, LocationScaleGrad<F>>;

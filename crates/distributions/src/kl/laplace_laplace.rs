@@ -9,7 +9,7 @@ use crate::{Error, Laplace, LocationScaleGrad, Real};
 /// ```text
 /// (r − 1 − log r) + r·(e⁻ᵃ − 1 + a),   r = b_p/b_q,  a = |μ_p − μ_q|/b_p
 /// ```
-/// Derived in docs/src/theory/distributions.md. Where the locations are equal, the derivative in them is 0.
+/// Derived in docs/src/theory/kl.md. Where the locations are equal, the derivative in them is 0.
 impl<F: Real> KlDivergence<Laplace<F>> for Laplace<F> {
     type Value = ArrayD<F>;
     type Grad = KlGrad<LocationScaleGrad<F>, LocationScaleGrad<F>>;

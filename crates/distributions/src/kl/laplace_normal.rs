@@ -11,7 +11,7 @@ use crate::{Error, Laplace, LocationScaleGrad, Normal, Real};
 /// ```text
 /// log(σ/(2b)) + ½ log 2π − 1 + (b/σ)² + ½ ((m − μ)/σ)²
 /// ```
-/// for p = Laplace(m, b) and q = N(μ, σ²). Derived in docs/src/theory/distributions.md from entropy, mean and variance of p.
+/// for p = Laplace(m, b) and q = N(μ, σ²). Derived in docs/src/theory/kl.md from entropy, mean and variance of p.
 impl<F: Real> KlDivergence<Normal<F>> for Laplace<F> {
     type Value = ArrayD<F>;
     type Grad = KlGrad<LocationScaleGrad<F>, LocationScaleGrad<F>>;

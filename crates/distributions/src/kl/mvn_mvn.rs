@@ -15,7 +15,7 @@ use crate::{Error, MultivariateNormal, MultivariateNormalGrad, Real, check};
 /// E = L_q⁻¹(L_p − L_q),   w = L_q⁻¹(μ_p − μ_q)
 /// ½ [Σᵢⱼ Eᵢⱼ² + ‖w‖²] + Σᵢ −(log(1 + Eᵢᵢ) − Eᵢᵢ)
 /// ```
-/// Derived in docs/src/theory/distributions.md from ½[log|Σ_q|/|Σ_p| − n + tr(Σ_q⁻¹Σ_p) + ‖w‖²], whose printed form in
+/// Derived in docs/src/theory/kl.md from ½[log|Σ_q|/|Σ_p| − n + tr(Σ_q⁻¹Σ_p) + ‖w‖²], whose printed form in
 /// the tutorial is wrong (erratum 000-1). I + E is triangular, so every term is ≥ 0.
 impl<F: Real> KlDivergence<MultivariateNormal<F>> for MultivariateNormal<F> {
     type Value = Array1<f64>;

@@ -10,7 +10,7 @@ use crate::{Error, Laplace, LocationScaleGrad, Normal, Real};
 /// ```text
 /// log(2b/σ) − ½ log 2πe + E|X − m|/b,   E|X − m| = 2σφ(δ) + (μ − m)·erf(δ/√2),  δ = (μ − m)/σ
 /// ```
-/// for p = N(μ, σ²) and q = Laplace(m, b). Derived in docs/src/theory/distributions.md: mean of a folded normal.
+/// for p = N(μ, σ²) and q = Laplace(m, b). Derived in docs/src/theory/kl.md: mean of a folded normal.
 impl<F: Real> KlDivergence<Laplace<F>> for Normal<F> {
     type Value = ArrayD<F>;
     type Grad = KlGrad<LocationScaleGrad<F>, LocationScaleGrad<F>>;

@@ -9,7 +9,7 @@ use crate::{Error, LocationScaleGrad, Normal, Real};
 /// ```text
 /// ½ [eˡ − 1 − l + δ²],   l = 2 log(σ_p/σ_q),  δ = (μ_p − μ_q)/σ_q
 /// ```
-/// Derived in docs/src/theory/distributions.md.
+/// Derived in docs/src/theory/kl.md.
 impl<F: Real> KlDivergence<Normal<F>> for Normal<F> {
     type Value = ArrayD<F>;
     type Grad = KlGrad<LocationScaleGrad<F>, LocationScaleGrad<F>>;

@@ -10,7 +10,7 @@ use crate::{Error, Laplace, LocationScaleGrad, Real, Uniform, UniformGrad};
 /// log(2b/w) + E|X − m|/b,   w = high − low
 /// E|X − m| = |c − m| for m outside [low, high],  ((m − low)² + (high − m)²)/(2w) inside;  c the centre
 /// ```
-/// for p = U[low, high] and q = Laplace(m, b). Derived in docs/src/theory/distributions.md.
+/// for p = U[low, high] and q = Laplace(m, b). Derived in docs/src/theory/kl.md.
 impl<F: Real> KlDivergence<Laplace<F>> for Uniform<F> {
     type Value = ArrayD<F>;
     type Grad = KlGrad<UniformGrad<F>, LocationScaleGrad<F>>;

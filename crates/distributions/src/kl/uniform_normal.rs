@@ -10,7 +10,7 @@ use crate::{Error, LocationScaleGrad, Normal, Real, Uniform, UniformGrad};
 /// ```text
 /// log(σ/w) + ½ log 2π + (w/σ)²/24 + ½ ((c − μ)/σ)²,   w = high − low,  c = (low + high)/2
 /// ```
-/// for p = U[low, high] and q = N(μ, σ²). Derived in docs/src/theory/distributions.md from entropy, mean and variance of p.
+/// for p = U[low, high] and q = N(μ, σ²). Derived in docs/src/theory/kl.md from entropy, mean and variance of p.
 impl<F: Real> KlDivergence<Normal<F>> for Uniform<F> {
     type Value = ArrayD<F>;
     type Grad = KlGrad<UniformGrad<F>, LocationScaleGrad<F>>;

@@ -25,7 +25,7 @@ pub fn log1mexp(x: f64) -> f64 {
 /// ```text
 /// s = x/(2 + x):   −s·x + 2s³(1/3 + s²/5 + s⁴/7 + …)
 /// ```
-/// Derived in docs/src/theory/distributions.md: log1p(x) = 2 artanh s.
+/// Derived in docs/src/theory/special-functions.md: log1p(x) = 2 artanh s.
 ///
 /// # Numerics
 /// ≤ 4 ulp; 0 only at 0 (or where x² underflows). −∞ at −1, NaN below, −∞ at +∞.

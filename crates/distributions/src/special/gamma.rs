@@ -68,7 +68,7 @@ pub fn lgamma(x: f64) -> f64 {
 /// x ≥ 10       log x − 1/(2x) − Σ B₂ₖ/(2k x²ᵏ)
 /// x < 0        ψ(1 − x) − π/tan(πf), f = x less the nearest integer, exactly
 /// ```
-/// Derived in docs/src/theory/distributions.md.
+/// Derived in docs/src/theory/special-functions.md.
 ///
 /// # Numerics
 /// ≤ 4 ulp for x > 0, also next to the zero 1.4616… where other implementations lose thousands. For x < 0 the error is

@@ -116,7 +116,7 @@ pub fn sf(x: f64) -> f64 {
 /// log Φ(x) = log1p(−Φ(−x))                  x > 1
 ///          = −x²/2 + log S(−x)              x < −1,  S(y) = Φ(−y)·e^(y²/2)
 /// ```
-/// Derived in docs/src/theory/distributions.md. # Numerics: ≤ 4 ulp down to x = −1e150; −∞ where x² overflows.
+/// Derived in docs/src/theory/special-functions.md. # Numerics: ≤ 4 ulp down to x = −1e150; −∞ where x² overflows.
 ///
 /// ```
 /// use variata_distributions::special::log_ndtr;
@@ -149,7 +149,7 @@ pub fn log_sf(x: f64) -> f64 {
 /// ```text
 /// φ(x)/Φ(x) = 1/(√(2π)·S(−x)),   → −x as x → −∞
 /// ```
-/// Derived in docs/src/theory/distributions.md. # Numerics: ≤ 4 ulp; no 0/0, finite for every finite x.
+/// Derived in docs/src/theory/special-functions.md. # Numerics: ≤ 4 ulp; no 0/0, finite for every finite x.
 ///
 /// ```
 /// use variata_distributions::special::log_ndtr_grad;

@@ -28,7 +28,7 @@ pub fn softplus(x: f64) -> f64 {
 /// ```text
 /// y + log(−expm1(−y));   log1p(2·expm1(y − log 2)) where that crosses 0
 /// ```
-/// Derived in docs/src/theory/distributions.md. # Numerics: ≤ 4 ulp, also near its zero log 2. −∞ at 0, NaN below.
+/// Derived in docs/src/theory/special-functions.md. # Numerics: ≤ 4 ulp, also near its zero log 2. −∞ at 0, NaN below.
 ///
 /// ```
 /// use variata_distributions::special::softplus_inv;
@@ -77,7 +77,7 @@ pub fn log_sigmoid(x: f64) -> f64 {
 /// log1p((2p − 1)/(1 − p))    ¼ ≤ p ≤ ¾, where the result crosses 0
 /// log p − log1p(−p)          otherwise
 /// ```
-/// Derived in docs/src/theory/distributions.md. # Numerics: ≤ 4 ulp. ∓∞ at 0 and 1, NaN outside.
+/// Derived in docs/src/theory/special-functions.md. # Numerics: ≤ 4 ulp. ∓∞ at 0 and 1, NaN outside.
 ///
 /// ```
 /// use variata_distributions::special::logit;

@@ -94,7 +94,7 @@ fn distinct_waves_are_orthogonal_and_counted() {
     }
 }
 
-/// Values of the authors' code at a cell of its map, which counts from the centre and adds its phase: facts, section 5.
+/// Values of the authors' code at a cell of its map, which counts from the centre and adds its phase.
 #[test]
 fn the_authors_waves() {
     let grid = Grid::new(32, 32).unwrap();
