@@ -7,8 +7,20 @@ use ndarray::Array2;
 
 /// Gives each thread of rayon's pool a core of its own, where there are as many. Some virtual machines keep threads that sleep now and then
 /// together on one processor, for milliseconds, in some processes and not in others.
+///
+/// The cores are those that the variable `VARIATA_BENCH_CORES` names (`0,1`), or else those of this thread: where libtorch is linked and
+/// `OMP_PROC_BIND` is set, OpenMP has bound it to one before `main`.
+///
+/// # Panics
+/// The variable is no list of numbers.
 pub fn bind() {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    let cores = match std::env::var("VARIATA_BENCH_CORES") {
+        Ok(list) => {
+            let core = |id: &str| given(id.parse().map(|id| core_affinity::CoreId { id }));
+            list.split(',').map(core).collect()
+        }
+        Err(_) => core_affinity::get_core_ids().unwrap_or_default(),
+    };
     let start = move |thread: usize| {
         if let Some(core) = cores.get(thread) {
             core_affinity::set_for_current(*core);

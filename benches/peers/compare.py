@@ -26,8 +26,11 @@ CRITERION = ["--warm-up-time", "1", "--measurement-time", "2", "--sample-size", 
 def environment():
     """Two threads for everybody, whatever library the threads belong to."""
     counts = {name: str(THREADS) for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    # Each on a core of its own, as ours are. A pool of compiling processes would run beside the measurements.
-    return {**os.environ, **counts, "OMP_PROC_BIND": "true", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    # Each on a core of its own, as ours are, which OpenMP would hide from them. A pool of compiling processes would run beside the
+    # measurements.
+    cores = ",".join(str(core) for core in sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else None
+    bound = {"OMP_PROC_BIND": "true"} | ({"VARIATA_BENCH_CORES": cores} if cores else {})
+    return {**os.environ, **counts, **bound, "TORCHINDUCTOR_COMPILE_THREADS": "1"}
 
 
 def measure_ours(crate, features, row, criterion_home):
@@ -158,9 +161,23 @@ def write(arguments, rows, peers, times, versions, rounds):
         f"median of {rounds} interleaved rounds.\n\n{table(results, peers)}\n"
     )
     name = arguments.crate if arguments.rows is None else f"{arguments.crate}-{slug(arguments.rows)}"
-    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-    (folder / f"{name}.md").write_text(text)
+    # Of a day the run with most rounds counts: what fewer rounds have found lies beside it until they are as many.
+    kept = folder / f"{name}.json"
+    if kept.exists() and json.loads(kept.read_text())["rounds"] > rounds:
+        name += "-fewer-rounds"
+    else:
+        for ending in ("json", "md"):
+            (folder / f"{name}-fewer-rounds.{ending}").unlink(missing_ok=True)
+    replace(folder / f"{name}.json", json.dumps(result, indent=1) + "\n")
+    replace(folder / f"{name}.md", text)
     return text, f"{folder.relative_to(ROOT)}/{name}"
+
+
+def replace(path, text):
+    """Writes a file that is there whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    partial.replace(path)
 
 
 def slug(text):
@@ -187,7 +204,8 @@ def main():
     for worker in [*workers.values(), machine]:
         worker.ask("ready")
     versions = machine.ask("versions")
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    # Cargo takes a relative folder from where it is called; the bench itself runs elsewhere.
+    target = (ROOT / os.environ.get("CARGO_TARGET_DIR", "target")).resolve()
     # A folder of its own: criterion would compare with, and overwrite, what `cargo bench` left.
     criterion_home = target / "criterion-peers"
 

@@ -10,6 +10,8 @@ import statistics
 import sys
 import time
 
+# Before torch: its OpenMP binds this thread to one core, on which NumPy's threads would then lie, too.
+import numpy  # noqa: F401
 import torch
 
 

@@ -48,7 +48,7 @@ pub(crate) fn run(krate: Option<&str>, peers: bool, rounds: u32, rows: Option<&s
         bail!("no peers for `{}`: benches/peers has no such file", krate.unwrap_or("any bench"));
     }
     let folder = places::root().join("benches/peers");
-    let python = venv::ensure("peers-python", &folder.join("requirements.txt"))?;
+    let (python, _lock) = venv::ensure("peers-python", &folder.join("requirements.txt"))?;
     for name in chosen {
         // Built before the first measurement, so that no round competes with the compiler.
         let build =

@@ -15,7 +15,8 @@ pub(crate) fn run(check: bool, krate: Option<&str>) -> Result<()> {
     if let Some(name) = krate.filter(|name| !crates.iter().any(|known| known == name)) {
         bail!("no crate `{name}`; there are {}", crates.join(", "));
     }
-    let python = venv::ensure("golden-python", &places::root().join("xtask/golden-requirements.txt"))?;
+    let (python, _lock) =
+        venv::ensure("golden-python", &places::root().join("xtask/golden-requirements.txt"))?;
     let target = metadata::folders()?.target.join("golden");
     let mut differing = Vec::new();
     let mut tables = 0;

@@ -16,7 +16,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::lock::Lock;
 use crate::pins::{Kit, Pins, Platform};
@@ -70,6 +70,17 @@ pub(crate) fn ensure_mpi() -> Result<()> {
         return Ok(());
     }
     let root = places::root();
+    // The wheel's compiler wrapper says its own path without quotes, and what reads it splits at spaces.
+    if root.to_string_lossy().contains(|c: char| c.is_whitespace() || "'\"\\".contains(c)) {
+        bail!(
+            "MPI cannot be bound in {}: move the checkout to a path without spaces and quotes, or name an MPI of yours by MPICC",
+            root.display()
+        );
+    }
+    let link = root.join(".mpi");
+    if link.is_dir() && !link.is_symlink() {
+        bail!("{} is a folder: an MPI of yours is named by MPICC; move the folder away", link.display());
+    }
     let pins = Platform::current().ok_or(SetupError::Platform)?.mpi();
     let setup = Setup { root, cache: places::cache()?, pins, richer: None, pip_env: Vec::new() };
     eprintln!("{}", setup.run()?);

@@ -12,10 +12,11 @@ use crate::{places, process, setup};
 /// File that a complete environment has; its text is what the environment was made from.
 const MARKER: &str = "variata-complete";
 
-/// Makes the environment unless it is there already, and returns its Python.
+/// Makes the environment unless it is there already, and returns its Python, with what keeps a checkout of other requirements from making it
+/// anew meanwhile.
 ///
 /// Without dependencies: the requirements file names every package, so that torch comes without its CUDA set.
-pub(crate) fn ensure(name: &str, requirements: &Path) -> Result<PathBuf> {
+pub(crate) fn ensure(name: &str, requirements: &Path) -> Result<(PathBuf, Lock)> {
     let text = fs::read_to_string(requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;
     let python = setup::python()?;
@@ -23,11 +24,11 @@ pub(crate) fn ensure(name: &str, requirements: &Path) -> Result<PathBuf> {
     let recipe = format!("{}\n{text}", version.trim());
 
     let cache = places::cache()?;
-    let _lock = Lock::take(&cache.join(format!("{name}.lock")))?;
+    let lock = Lock::take(&cache.join(format!("{name}.lock")))?;
     let folder = cache.join(name);
     let inside = folder.join("bin/python");
     if fs::read_to_string(folder.join(MARKER)).is_ok_and(|made| made == recipe) && inside.exists() {
-        return Ok(inside);
+        return Ok((inside, lock));
     }
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
@@ -42,5 +43,5 @@ pub(crate) fn ensure(name: &str, requirements: &Path) -> Result<PathBuf> {
     install.arg("--requirement").arg(requirements);
     process::run(install)?;
     fs::write(folder.join(MARKER), recipe)?;
-    Ok(inside)
+    Ok((inside, lock))
 }

@@ -317,7 +317,7 @@ impl<const OUT: usize> Kernel<3, OUT> for DensityFromScale {
         let against_one = simd::compare::<FUSED>(sigma, 1.0);
         let over = against_one.over_a;
         let z = (x - loc) * over;
-        let log_sigma = against_one.excess + against_one.log1pmx;
+        let log_sigma = against_one.log;
         let slope = z * over;
         (-0.5 * z * z - log_sigma - HALF_LOG_TWO_PI, take([-slope, slope, (z - 1.0) * (z + 1.0) * over]))
     }

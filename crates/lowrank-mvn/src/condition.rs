@@ -115,7 +115,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             .into_iter()
             .map(|row| indices.iter().zip(row).map(|(&i, v)| Observation::exact(i, v.to_f64())).collect())
             .collect();
-        self.posterior(&each, "values")
+        self.posterior(&each, "values", indices.len())
     }
 
     /// The distribution given observations that differ from item to item in number, place and noise; one list per item.
@@ -128,17 +128,18 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// As [`condition`](Self::condition), or a noise is < 0, or there is another number of lists than of items.
     pub fn condition_each(&self, observations: &[Vec<Observation>]) -> Result<Posterior<'_, F, S>, Error> {
         check::shape("observations", &[observations.len()], &[self.batch()])?;
-        self.posterior(observations, "observations.value")
+        self.posterior(observations, "observations.value", 0)
     }
 
-    /// The same; `argument` is the caller's name of the values.
+    /// The same; `argument` is the caller's name of the values, of which each item has `per_item` in one array.
     fn posterior(
         &self,
         observations: &[Vec<Observation>],
         argument: &'static str,
+        per_item: usize,
     ) -> Result<Posterior<'_, F, S>, Error> {
         let found = collect(self.batch(), |b| {
-            let observed = self.observed(b, self.merged(b, &observations[b], argument)?);
+            let observed = self.observed(b, self.merged(b, &observations[b], (argument, b * per_item))?);
             let item = observed.item(b);
             if item.n() <= 2 * item.r() {
                 return observed.by_reflections(b);
@@ -158,12 +159,13 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         Observed { observations, source, factor, variances, gaps, zeros }
     }
 
-    /// Observations of item b that can be used; `argument` is the caller's name of their values.
+    /// Observations of item b that can be used; `argument` and `first` are the caller's name of their values and the index of the
+    /// first there.
     fn check_observations(
         &self,
         b: usize,
         observations: &[Observation],
-        argument: &'static str,
+        (argument, first): (&'static str, usize),
     ) -> Result<(), Error> {
         let refused = |argument, at, value, must| -> Result<(), Error> {
             Err(ArgumentError::Value { argument, index: Some(at), value, must }.into())
@@ -174,7 +176,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
                 return refused("observations.index", at, o.index as f64, "below n");
             }
             if !o.value.is_finite() {
-                return refused(argument, at, o.value, "finite");
+                return refused(argument, first + at, o.value, "finite");
             }
             if !(o.noise >= 0.0 && o.noise.is_finite()) {
                 return refused("observations.noise", at, o.noise, "finite and >= 0");
@@ -183,7 +185,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             let gap = o.value - self.loc[(b, o.index)].to_f64();
             if !(F::from_f64(o.value).to_f64().is_finite() && gap.is_finite()) {
                 let must = "finite as an element, and as a difference from the location";
-                return refused(argument, at, o.value, must);
+                return refused(argument, first + at, o.value, must);
             }
             let variance = diag.at(o.index) + o.noise;
             if !variance.is_finite() {
@@ -197,14 +199,14 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         Ok(())
     }
 
-    /// One observation per entry, in the order of the entries; `argument` is the caller's name of the values.
+    /// One observation per entry, in the order of the entries; `named` as in [`check_observations`](Self::check_observations).
     pub(crate) fn merged(
         &self,
         b: usize,
         observations: &[Observation],
-        argument: &'static str,
+        named: (&'static str, usize),
     ) -> Result<Vec<Observation>, Error> {
-        self.check_observations(b, observations, argument)?;
+        self.check_observations(b, observations, named)?;
         let mut entries = observations.to_vec();
         // Stable: of one entry, in the order given.
         entries.sort_by_key(|o| o.index);

@@ -55,9 +55,9 @@ impl From<Error> for variata_distributions::Error {
                 ArgumentError::Value { argument: quantity, index: None, value: f64::INFINITY, must: "finite" }
                     .into()
             }
-            Error::ConflictingEdit { index, second, .. } => ArgumentError::Value {
+            Error::ConflictingEdit { second, .. } => ArgumentError::Value {
                 argument: "values",
-                index: Some(index),
+                index: None,
                 value: second,
                 must: "the same where an entry is given twice",
             }

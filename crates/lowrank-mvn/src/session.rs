@@ -94,7 +94,7 @@ impl<'p, F: Real, S: Storage> EditSession<'p, F, S> {
     /// # Errors
     /// As [`LowRankMvn::condition_each`]; the session is then as it was.
     pub fn paint(&mut self, stroke: &[Observation]) -> Result<(), Error> {
-        let stroke = self.p.merged(0, stroke, "observations.value")?;
+        let stroke = self.p.merged(0, stroke, ("observations.value", 0))?;
         if stroke.is_empty() {
             return Ok(());
         }

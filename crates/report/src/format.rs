@@ -62,8 +62,12 @@ impl Spread {
     pub fn of(values: &[f64]) -> Self {
         let count = values.len();
         let n = count as f64;
-        // Divided before they are added, so that large values do not overflow.
-        let mean = if count == 0 { f64::NAN } else { values.iter().map(|v| v / n).sum() };
+        // Divided before they are added, so that large values do not overflow; equal values are their mean, to the bit.
+        let mean = match values {
+            [] => f64::NAN,
+            [first, rest @ ..] if rest.iter().all(|v| v == first) => *first,
+            _ => values.iter().map(|v| v / n).sum(),
+        };
         let sd = if count < 2 {
             f64::NAN
         } else {

@@ -108,7 +108,11 @@ pub(crate) fn steps<'a>(
     places.iter().enumerate().map(move |(k, &place)| {
         let place = place as usize;
         let step = match weights {
-            None => Step { before: k as f64 * each, after: (k + 1) as f64 * each, weight: each },
+            None => {
+                // n·(1/n) need not be 1, and what lies at the end of the line is taken differently.
+                let after = if k + 1 == n { 1.0 } else { (k + 1) as f64 * each };
+                Step { before: k as f64 * each, after, weight: each }
+            }
             Some(weights) => {
                 let (weight, before) = (weights[place], if k > last { 1.0 } else { sum + rest });
                 let next = sum + weight;

@@ -40,8 +40,9 @@ impl Loss {
     pub fn apply(self, distance: f64) -> (f64, f64) {
         match self {
             Self::Weight(lambda) => (lambda * distance, lambda),
-            Self::Log if distance > f64::MIN_POSITIVE => (libm::log(distance), 1.0 / distance),
-            Self::Log => (libm::log(f64::MIN_POSITIVE), 0.0),
+            Self::Log if distance <= f64::MIN_POSITIVE => (libm::log(f64::MIN_POSITIVE), 0.0),
+            // NaN as well: a distance that broke is no small one.
+            Self::Log => (libm::log(distance), 1.0 / distance),
         }
     }
 }

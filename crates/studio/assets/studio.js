@@ -30,24 +30,38 @@ async function post(path, body) {
   return [report, new Uint8ClampedArray(bytes.slice(4 + length))];
 }
 
-function begin() {
-  return post("api/sessions", { link: location.hash.slice(1), view: page.view }).then(([report, pixels]) => {
-    page.session = report.session;
-    page.shape = report.shape;
-    const [, height, width] = report.shape;
-    for (const canvas of [image, cursor]) [canvas.width, canvas.height] = [width, height];
-    page.at = [Math.floor(height / 2), Math.floor(width / 2)];
-    $("description").textContent = report.description;
-    components(report.spectrum);
-    show(report, pixels);
-  });
+function begin(report) {
+  page.session = report.session;
+  page.shape = report.shape;
+  const [, height, width] = report.shape;
+  for (const canvas of [image, cursor]) [canvas.width, canvas.height] = [width, height];
+  page.at = [Math.floor(height / 2), Math.floor(width / 2)];
+  $("description").textContent = report.description;
+  components(report.spectrum);
+}
+
+/* The link in the address bar, at most twice a second: browsers refuse more than some ten changes a second, by an exception or without a word. */
+let [addressed, later] = [0, 0];
+function address() {
+  clearTimeout(later);
+  const wait = addressed + 500 - Date.now();
+  if (wait > 0) {
+    later = setTimeout(address, wait);
+    return;
+  }
+  addressed = Date.now();
+  try {
+    history.replaceState(null, "", "#" + page.report.link);
+  } catch {
+    // The image is what matters; the next answer tries again.
+  }
 }
 
 function show(report, pixels) {
   page.report = report;
   const [, height, width] = page.shape;
   image.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
-  history.replaceState(null, "", "#" + report.link);
+  address();
   const { noise } = report;
   const what = { mean: "mean", sample: `sample ${noise.number}`, path: "between samples" }[noise.kind];
   const paint = report.painted ? `, ${report.painted} pixels painted${report.locked ? `, ${report.locked} locked` : ""}` : "";
@@ -72,7 +86,14 @@ function show(report, pixels) {
   }
 }
 
+/* Whether the step of the gesture in progress is over: what follows of it is a step of its own. */
+let over = false;
+/* Grows with each other link; answers to what was asked before are not shown. */
+let turn = 0;
+
 function send(action, more = false) {
+  if (over) more = false;
+  over = action?.do === "undo" || action?.do === "redo";
   const before = waiting[waiting.length - 1];
   const same = action && before?.action && before.more && more && before.action.do === action.do;
   if (same && action.do === "paint" && String(before.action.color) === String(action.color)) {
@@ -90,14 +111,23 @@ function send(action, more = false) {
 async function next() {
   if (busy || !waiting.length) return;
   busy = true;
-  const { action, more } = waiting.shift();
+  const asked = turn;
+  const { link, action, more } = waiting.shift();
   try {
-    const [report, pixels] = await post(`api/sessions/${page.session}`, { action, more, view: page.view });
-    fail("");
-    show(report, pixels);
+    const fresh = link !== undefined;
+    const [path, body] = fresh ? ["", { link }] : [`/${page.session}`, { action, more }];
+    const [report, pixels] = await post("api/sessions" + path, { ...body, view: page.view });
+    if (asked === turn) {
+      fail("");
+      if (fresh) begin(report);
+      show(report, pixels);
+    }
   } catch (error) {
-    waiting.length = 0;
-    fail(error.status ? error.message : "the studio does not answer; is it still running?");
+    if (asked === turn) {
+      waiting.length = 0;
+      over = true;
+      fail(error.status ? error.message : `the studio does not answer; is it still running? (${error.message})`);
+    }
   }
   busy = false;
   next();
@@ -266,7 +296,7 @@ const commands = {
   "view-uncertainty": () => view("uncertainty"),
   "view-difference": () => view("difference"),
   copy: () =>
-    navigator.clipboard.writeText(location.href).then(
+    navigator.clipboard.writeText(location.href.split("#")[0] + "#" + page.report.link).then(
       () => ($("status").textContent = "The link is copied."),
       () => fail("the browser does not let the page copy; the link is in the address bar"),
     ),
@@ -289,9 +319,10 @@ document.addEventListener("keydown", (event) => {
 window.addEventListener("hashchange", () => page.report && location.hash.slice(1) !== page.report.link && restart());
 
 function restart() {
-  begin().then(
-    () => fail(""),
-    (error) => fail(error.status ? error.message : "the studio does not answer; is it still running?"),
-  );
+  clearTimeout(later);
+  turn += 1;
+  waiting.length = 0;
+  waiting.push({ link: location.hash.slice(1) });
+  next();
 }
 restart();

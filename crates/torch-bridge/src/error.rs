@@ -105,7 +105,7 @@ pub enum Error {
         asked: usize,
     },
     /// A thread pool was already started with another size.
-    #[error("the {pool} thread pool already runs {got} threads, asked for {want}")]
+    #[error("the {pool} thread pool has {got} threads, asked for {want}")]
     Threads {
         /// Which pool.
         pool: &'static str,

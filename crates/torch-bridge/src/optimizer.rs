@@ -85,8 +85,9 @@ fn check_steps(params: &[Tensor], steps: &[Tensor]) -> Result<(), Error> {
     let argument = "steps";
     per_parameter(params.len(), argument, steps)?;
     for (step, param) in steps.iter().zip(params) {
-        if step.kind() != Kind::Float {
-            return Err(Error::Kind { argument, got: step.kind(), want: Kind::Float });
+        let got = step.f_kind()?;
+        if got != Kind::Float {
+            return Err(Error::Kind { argument, got, want: Kind::Float });
         }
         if step.numel() != 1 {
             return Err(Error::Shape { argument, got: step.size(), want: "one element".to_owned() });
@@ -184,8 +185,9 @@ fn check_like(params: &[Tensor], argument: &'static str, list: &[Tensor]) -> Res
             let want = format!("{:?}", param.size());
             return Err(Error::Shape { argument, got: tensor.size(), want });
         }
-        if tensor.kind() != param.kind() {
-            return Err(Error::Kind { argument, got: tensor.kind(), want: param.kind() });
+        let (got, want) = (tensor.f_kind()?, param.f_kind()?);
+        if got != want {
+            return Err(Error::Kind { argument, got, want });
         }
         if tensor.device() != param.device() {
             return Err(Error::Devices { argument, got: tensor.device(), want: param.device() });

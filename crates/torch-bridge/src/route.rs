@@ -34,11 +34,11 @@ pub fn route(differentiable: &[&Tensor], constant: &[&Tensor]) -> Route {
     if !first.defined() {
         return Route::Composed;
     }
-    let kind = first.kind();
+    let Ok(kind) = first.f_kind() else { return Route::Composed };
     let plain = all.all(|t| {
         t.defined()
             && t.device() == Device::Cpu
-            && t.kind() == kind
+            && t.f_kind().is_ok_and(|own| own == kind)
             // SAFETY: the pointer is that of a live tensor.
             && unsafe { ffi::vb_has_plain_storage(t.as_ptr()) } != 0
     });
@@ -69,8 +69,9 @@ pub fn check_floating(tensors: &[(&'static str, &Tensor)]) -> Result<(), Error> 
         if unsafe { ffi::vb_is_dense(t.as_ptr()) } == 0 {
             return Err(Error::Layout { argument });
         }
-        if !matches!(t.kind(), Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double) {
-            return Err(Error::Floating { argument, got: t.kind() });
+        let got = t.f_kind()?;
+        if !matches!(got, Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double) {
+            return Err(Error::Floating { argument, got });
         }
         let want = *device.get_or_insert(t.device());
         if t.device() != want {

@@ -27,7 +27,8 @@ pub fn configure_threads(n: usize) -> Result<Threads, Error> {
     let n = if n == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { n };
     let count = i32::try_from(n).ok().filter(|_| n <= LARGEST).ok_or(Error::TooManyThreads { asked: n })?;
     tch::set_num_threads(count);
-    // Fails when the pool already runs, which is fine if it has the size.
+    // Fails when the pool already runs, which is fine if it has the size; where the system refuses so many threads, the message below
+    // tells how many there are.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
     let rayon = rayon::current_num_threads();
     if rayon == n {

@@ -191,6 +191,23 @@ fn equality_is_zero_exactly_at_every_magnitude() {
     }
 }
 
+/// log σ is not what is left of σ − 1 once most of it is taken off.
+#[test]
+fn densities_of_any_scale_keep_its_logarithm() {
+    for exponent in [-160, -100, -49, -20, -3, 0, 3, 8, 15, 20, 49, 60, 150] {
+        let sigma = 1.7 * 10f64.powi(exponent);
+        let p = DiagonalNormal::new(array![[0.25]], array![[sigma]]).unwrap();
+        let want = -sigma.ln() - 0.5 * std::f64::consts::TAU.ln();
+        let (value, _) = p.log_prob_with_grad(&array![[0.25]]).unwrap();
+        assert!(
+            (value[0] - want).abs() <= 4.0 * f64::EPSILON * (1.0 + want.abs()),
+            "{sigma}: {} {want}",
+            value[0]
+        );
+        assert_eq!(p.log_prob(&array![[0.25]]).unwrap(), value);
+    }
+}
+
 #[test]
 fn single_precision_is_the_rounded_double() {
     for n in SIZES {

@@ -57,14 +57,14 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     for result in &results {
         result.record(&mut metrics);
     }
-    let claims = claims::claims(&results, &config.searched);
+    let claims = claims::claims(&results, &config.searched, config.cost);
     let report = Report {
         title: "Sliced generative models".to_owned(),
         subtitle: format!("{} · preset {} · seeds: {}", session.data.name(), preset.name, seeds.len()),
         paper: "Sliced generative models (Knop, Mazur, Tabor, Podolak, Spurek)".to_owned(),
         summary: figures::summary(&results, &claims, config),
         lead: Some(figures::lead(&results[0])?),
-        sections: figures::sections(&results, config)?,
+        sections: figures::sections(&results, config, session.classes())?,
         claims,
         manifest,
     };

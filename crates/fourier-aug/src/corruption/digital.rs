@@ -48,11 +48,9 @@ pub(super) fn elastic(image: &Planes, level: usize, rng: &mut impl Rng) -> Plane
     let from = [(cy + third, cx + third), (cy - third, cx + third), (cy - third, cx - third)];
     let mut moved = |v: f64| v + affine * side * rng.random_range(-1.0..1.0);
     let to = from.map(|(y, x)| (moved(y), moved(x)));
-    let moved = match affine_map(to, from) {
-        Some(map) => warped(image, &map),
-        // Three points on a line: images of one or two pixels, and draws that do not happen on others.
-        None => image.clone(),
-    };
+    // The three points are one in images of one or two pixels; draws that put them on a line do not happen in others.
+    let map = if third > 0.0 { affine_map(to, from) } else { None };
+    let moved = map.map_or_else(|| image.clone(), |map| warped(image, &map));
     let mut field = || {
         let noise = Planes::plane(image.height, image.width, || rng.random_range(-1.0..1.0));
         if smooth == 0.0 {

@@ -117,6 +117,13 @@ fn every_corruption_changes_images_of_every_size_more_and_more() {
     }
 }
 
+/// Their three points for a map are one.
+#[test]
+fn images_of_two_rows_are_not_made_one_colour() {
+    let images = Array4::from_shape_fn((1, 2, 32, 3), |(_, y, x, c)| (y * 90 + x * 4 + c * 10) as u8);
+    assert_eq!(corrupt(&images, Corruption::ElasticTransform, 1, 0, 0).unwrap(), images);
+}
+
 #[test]
 fn images_have_their_own_streams_whatever_the_batch_and_the_axes() {
     let one = image(16, 16);

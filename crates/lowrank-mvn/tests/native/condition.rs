@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, Array3, Axis, array, s};
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use variata_distributions::MultivariateNormal;
+use variata_distributions::{ArgumentError, MultivariateNormal};
 use variata_lowrank_mvn::{EditSession, Error, LowRankMvn, Observation};
 
 use crate::support::{assert_close, dense, factor, matrix, solve, variances, wave};
@@ -39,6 +39,16 @@ fn some(n: usize, m: usize) -> Vec<usize> {
     let coprime = |step: usize| (2..=n).all(|d| !(n.is_multiple_of(d) && step.is_multiple_of(d)));
     let step = (7..7 + n).find(|&step| coprime(step)).unwrap();
     (0..m).map(|k| (k * step + 2) % n).collect()
+}
+
+/// A value whose difference from the location no f64 holds, by its place among all values.
+#[test]
+fn a_value_that_is_refused_is_named_by_its_place() {
+    let loc = array![[0.0], [-1.7e308]];
+    let p = LowRankMvn::<f64>::new(loc, Array3::zeros((2, 1, 0)), 1.0).unwrap();
+    let error = p.condition(&[0], &array![[0.0], [1.7e308]]).unwrap_err();
+    let Error::Argument(ArgumentError::Value { argument, index, .. }) = error else { panic!("{error}") };
+    assert_eq!((argument, index), ("values", Some(1)));
 }
 
 #[test]

@@ -76,6 +76,22 @@ fn wasserstein_to_a_law_is_the_limit_of_that_to_its_quantiles() {
     }
 }
 
+/// 49·(1/49) is less than 1 in f64, and the last cell reaches to the end of the line all the same.
+#[test]
+fn the_last_cell_of_any_size_of_sample_is_whole() {
+    for n in [48usize, 49, 50, 98, 103, 107] {
+        let y: Array1<f64> = (0..n).map(|k| StandardLaplace.quantile((k as f64 + 0.5) / n as f64)).collect();
+        for p in [1.0, 2.0, 3.0] {
+            let law = Discrepancy::new(Distance::Wasserstein { p }).against(&StandardLaplace);
+            let (equal, grad) = law.value_with_grad(&y).unwrap();
+            let weights = vec![1.0; n];
+            let (same, slopes) = law.weighted(&weights).value_with_grad(&y).unwrap();
+            close(&format!("n = {n}, p = {p}"), equal, same, 1e-9);
+            close(&format!("slope, n = {n}, p = {p}"), grad[n - 1], slopes[n - 1], 1e-9);
+        }
+    }
+}
+
 /// 1/n is rounded, and a sample that nearly is a grid would feel that in every step.
 #[test]
 fn steps_of_large_samples_are_where_they_belong() {
@@ -217,6 +233,8 @@ fn losses_of_the_paper() {
     for tiny in [0.0, f64::MIN_POSITIVE, -1e-17] {
         assert_eq!(Loss::Log.apply(tiny), (f64::MIN_POSITIVE.ln(), 0.0));
     }
+    let (value, slope) = Loss::Log.apply(f64::NAN);
+    assert!(value.is_nan() && slope.is_nan());
 }
 
 /// Five times what two values may differ by: each is within 1e-12, or 1e-10 where it is by quadrature.

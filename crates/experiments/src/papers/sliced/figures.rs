@@ -74,7 +74,7 @@ pub(super) fn summary(results: &[SeedResult], claims: &[Claim], config: &SlicedC
     )
 }
 
-pub(super) fn sections(results: &[SeedResult], config: &SlicedConfig) -> Result<Vec<Section>> {
+pub(super) fn sections(results: &[SeedResult], config: &SlicedConfig, classes: i64) -> Result<Vec<Section>> {
     let mut sections = vec![numbers(results, config)?, training(results, config)?];
     if config.cost == Cost::Log {
         sections.push(levels(results)?);
@@ -82,7 +82,7 @@ pub(super) fn sections(results: &[SeedResult], config: &SlicedConfig) -> Result<
     if !config.searched.is_empty() && !config.weights.is_empty() {
         sections.push(search(results, config)?);
     }
-    sections.extend([gradients(results)?, pictures(&results[0])?, histograms(&results[0])]);
+    sections.extend([gradients(results)?, pictures(&results[0], classes)?, histograms(&results[0])]);
     Ok(sections)
 }
 
@@ -148,7 +148,10 @@ fn numbers(results: &[SeedResult], config: &SlicedConfig) -> Result<Section> {
             kurtosis_deviation(first.images, config.latent),
             first.distance,
         ))
-        .formula("loss = ‖x − x̂‖² + log d(codes, prior)")
+        .formula(match config.cost {
+            Cost::Log => "loss = ‖x − x̂‖² + log d(codes, prior)",
+            Cost::Weight { .. } => "loss = ‖x − x̂‖² + λ d(codes, prior)",
+        })
         .formula("d = mean over directions v of d₁(v·z, N(0, 1))")
         .table(table)
         .table(paper))
@@ -256,7 +259,10 @@ fn search(results: &[SeedResult], config: &SlicedConfig) -> Result<Section> {
     });
     let mut table = Table::new(
         "search",
-        "Weights beside the logarithm, test set.",
+        match config.cost {
+            Cost::Log => "Weights beside the logarithm, test set.",
+            Cost::Weight { .. } => "Weights beside that of the compared models, test set.",
+        },
         vec![
             Column::text("model"),
             Column::text("cost"),
@@ -318,7 +324,9 @@ fn gradients(results: &[SeedResult]) -> Result<Section> {
         .table(table))
 }
 
-fn pictures(result: &SeedResult) -> Result<Section> {
+fn pictures(result: &SeedResult, classes: i64) -> Result<Section> {
+    // Of data of one class any two images.
+    let classes = if classes > 1 { " of different classes" } else { "" };
     let of = |method: Method| Some((method, result.get(method).pictures.as_ref()?));
     let shown: Vec<(Method, &Pictures)> = Method::ALL.into_iter().filter_map(of).collect();
     let columns = result.originals.dim().0;
@@ -346,7 +354,7 @@ fn pictures(result: &SeedResult) -> Result<Section> {
             draw("samples", format!("{title}: draws of the prior, decoded."), &p.samples, SHOWN)?,
             draw(
                 "interpolation",
-                format!("{title}: {ROWS} straight lines between the codes of two test images of different classes."),
+                format!("{title}: {ROWS} straight lines between the codes of two test images{classes}."),
                 &p.interpolations,
                 LINE,
             )?,

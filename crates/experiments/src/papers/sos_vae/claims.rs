@@ -40,14 +40,14 @@ pub(super) fn claims(results: &[SeedResult], config: &SosVaeConfig) -> Vec<Claim
             "Table 1 (CelebA, UKBB), section 4.1",
         )
         .tested_by(
-            format!("{distance} of samples over that of means: that of the β-VAE over that of SOS-VAE"),
-            "ratio of ratios",
+            format!("{distance}: samples over means of the β-VAE, or means over samples of SOS-VAE, whichever is less"),
+            "lesser ratio",
         )
         .judge(
             Criterion::Above(1.0),
             &by_seed(results, |r| {
                 let cost = |v| r.get(v).frechet[1] / r.get(v).frechet[0];
-                cost(Variant::Beta) / cost(Variant::Sos)
+                cost(Variant::Beta).min(1.0 / cost(Variant::Sos))
             }),
         ),
         Claim::new(

@@ -135,7 +135,7 @@ fn reconstruction(
     };
     let (id, columns) = titles("table-1", "parts", false);
     let caption = format!(
-        "BUAN score of original and reconstruction, mean ± standard deviation over {} test data. Last column: the score of two different originals, {}.",
+        "BUAN score of original and reconstruction, mean ± standard deviation over the test data of a tract and the seeds; {} test data in all. Last column: the score of two different originals, {}.",
         shared.scored.len(),
         config.data.split.parts(),
     );
