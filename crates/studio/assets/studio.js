@@ -40,16 +40,19 @@ function begin(report) {
   components(report.spectrum);
 }
 
-/* The link in the address bar, at most twice a second: browsers refuse more than some ten changes a second, by an exception or without a word. */
-let [addressed, later] = [0, 0];
+/* The link in the address bar: at once, but on average twice a second. Browsers refuse more than 100 changes in 30 s, by an exception or without
+   a word, and a drag would make as many in two. */
+const BUDGET = 20;
+let [budget, counted, later] = [BUDGET, Date.now(), 0];
 function address() {
   clearTimeout(later);
-  const wait = addressed + 500 - Date.now();
-  if (wait > 0) {
-    later = setTimeout(address, wait);
+  const now = Date.now();
+  [budget, counted] = [Math.min(BUDGET, budget + (now - counted) / 500), now];
+  if (budget < 1) {
+    later = setTimeout(address, 500);
     return;
   }
-  addressed = Date.now();
+  budget -= 1;
   try {
     history.replaceState(null, "", "#" + page.report.link);
   } catch {

@@ -192,7 +192,8 @@ fn a_person_samples_slides_paints_undoes_and_comes_back() {
         assert!(status.contains("ms on the server") && status.contains("pixels painted"), "{status}");
         screenshot(&client, "studio-stroke.png").await;
 
-        // The link of this moment, in a tab of its own.
+        // The link of this moment, in a tab of its own. The address bar may follow half a second later.
+        until(&client, "location.hash.slice(1) === page.report.link").await;
         let link = client.current_url().await.unwrap();
         let first = client.window().await.unwrap();
         let second = client.new_window(true).await.unwrap().handle;
