@@ -90,8 +90,7 @@ def make(row, peer):
         return p.log_prob(x), p.entropy()
 
     if what == "sample":
-        # Ours is made outside as well: a draw needs no factorisation, which torch's constructor makes.
-        return None if peer == "torch.compile" else distribution(loc, factor, diag).rsample
+        return None if peer == "torch.compile" else lambda: distribution(loc, factor, diag).rsample()
 
     if what == "log_prob":
         function = torch.compile(density) if peer == "torch.compile" else density
