@@ -5,7 +5,7 @@ use rand::Rng;
 
 use crate::elementwise::shaped;
 use crate::parallel::collect;
-use crate::simd::{self, Filled, Kernel, Outputs, exp_fused, take};
+use crate::simd::{self, Filled, Kernel, Outputs, exp_fused, ln_fused, take};
 use crate::special::HALF_LOG_TWO_PI;
 use crate::{Error, Real, check, noise};
 
@@ -314,12 +314,13 @@ pub(crate) struct DensityFromScale;
 impl<const OUT: usize> Kernel<3, OUT> for DensityFromScale {
     #[inline(always)]
     fn term<const FUSED: bool>([x, loc, sigma]: [f64; 3]) -> (f64, [f64; OUT]) {
-        let against_one = simd::compare::<FUSED>(sigma, 1.0);
-        let over = against_one.over_a;
+        let over = 1.0 / sigma;
         let z = (x - loc) * over;
-        let log_sigma = against_one.log;
         let slope = z * over;
-        (-0.5 * z * z - log_sigma - HALF_LOG_TWO_PI, take([-slope, slope, (z - 1.0) * (z + 1.0) * over]))
+        (
+            -0.5 * z * z - ln_fused::<FUSED>(sigma) - HALF_LOG_TWO_PI,
+            take([-slope, slope, (z - 1.0) * (z + 1.0) * over]),
+        )
     }
 
     #[inline(always)]

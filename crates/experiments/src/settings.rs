@@ -111,6 +111,7 @@ impl Default for ClassifierSettings {
 pub(crate) fn in_table(table: &str, found: std::result::Result<(), Error>) -> Result<()> {
     match found {
         Err(Error::Config { setting, value, must }) => {
+            // The part's place in its model is the table's in the preset.
             let setting = setting.strip_prefix("bottleneck.").unwrap_or(setting);
             bail!("`{table}.{setting}` is {value}, must be {must}")
         }

@@ -121,7 +121,7 @@ pub(crate) struct FromScales;
 impl<const OUT: usize> Kernel<4, OUT> for FromScales {
     #[inline(always)]
     fn term<const FUSED: bool>([mp, sp, mq, sq]: [f64; 4]) -> (f64, [f64; OUT]) {
-        let Comparison { excess: t, log1pmx, over_a, over_b, .. } = simd::compare::<FUSED>(sp, sq);
+        let Comparison { excess: t, log1pmx, over_a, over_b } = simd::compare::<FUSED>(sp, sq);
         let delta = (mp - mq) * over_b;
         let squares = delta * delta;
         let term = mul_add::<FUSED>(0.5, mul_add::<FUSED>(t, t, squares), -log1pmx);
@@ -180,7 +180,7 @@ impl<const SCALE_P: bool, const OUT: usize> Kernel<4, OUT> for Mixed<SCALE_P> {
     fn term<const FUSED: bool>([mp, p, mq, q]: [f64; 4]) -> (f64, [f64; OUT]) {
         let (sp, sq) =
             if SCALE_P { (p, exp_fused::<FUSED>(0.5 * q)) } else { (exp_fused::<FUSED>(0.5 * p), q) };
-        let Comparison { excess: t, log1pmx, over_a, over_b, .. } = simd::compare::<FUSED>(sp, sq);
+        let Comparison { excess: t, log1pmx, over_a, over_b } = simd::compare::<FUSED>(sp, sq);
         let delta = (mp - mq) * over_b;
         let squares = delta * delta;
         let term = mul_add::<FUSED>(0.5, mul_add::<FUSED>(t, t, squares), -log1pmx);
