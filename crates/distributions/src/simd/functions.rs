@@ -222,7 +222,7 @@ pub(crate) fn ln_single(x: f32) -> f32 {
 pub struct Comparison {
     /// a/b − 1.
     pub excess: f64,
-    /// log(a/b) − (a/b − 1); the logarithm itself is [`ln_fused`]'s, because this and the excess cancel where a/b is large.
+    /// log(a/b) − (a/b − 1); the logarithm itself is `ln_fused`'s, because this and the excess cancel where a/b is large.
     pub log1pmx: f64,
     /// 1/a.
     pub over_a: f64,
