@@ -29,9 +29,9 @@ pub mod lanes {
     pub use crate::memory::{in_large_pages, keep_together};
     pub use crate::sample::{Compute, Sample};
     pub use crate::simd::functions::{
-        Comparison, ROUND, coarse_tail_and_density, compare, exp, upper_tail_and_density,
+        Comparison, ROUND, coarse_tail_and_density, compare, exp, mul_add, upper_tail_and_density,
     };
-    pub use crate::simd::lane::{Lane, NARROW, STEP, step, tile, transpose, widest};
+    pub use crate::simd::lane::{Lane, NARROW, STEP, fused, step, tile, transpose, widest};
 }
 #[doc(hidden)]
 pub mod linalg;

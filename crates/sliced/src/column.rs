@@ -32,6 +32,15 @@ impl<T: Compute> Gradient<'_, T> {
         slopes.iter().enumerate().for_each(|(i, &slope)| self.set(i, slope));
     }
 
+    /// Factor times the slopes, for the points from number `first` on.
+    #[inline(always)]
+    pub(crate) fn set_from(&mut self, first: usize, slopes: &[f64], factor: f64) {
+        let factor = self.scale * factor;
+        for (out, slope) in self.out[first..].iter_mut().zip(slopes) {
+            *out = T::from_f64(factor * slope);
+        }
+    }
+
     /// Factor times the slopes, for the points at `places`.
     pub(crate) fn scatter(&mut self, places: &[u32], slopes: &[f64], factor: f64) {
         let factor = self.scale * factor;

@@ -8,14 +8,17 @@
 
 mod nodes;
 mod pieces;
+mod series;
 
-use std::sync::{LazyLock, OnceLock};
+use std::sync::OnceLock;
 
 use variata_distributions::special::norm_pdf;
 
 use crate::column::{Gradient, Scratch};
 use crate::vectors::{range, squares};
-use variata_distributions::lanes::{Compute, ROUND, widest};
+use variata_distributions::lanes::{Compute, ROUND, fused, widest};
+
+use series::{COARSE, Cell, FINE, Series, add_powers, polynomial, zeros};
 
 pub(crate) use nodes::nodes;
 
@@ -29,42 +32,6 @@ const TARGET_REACH: f64 = 7.5;
 const DENSE: f64 = 4096.0;
 const DENSE_PER_POINT: f64 = 4.0;
 
-/// The series: `P` terms for cells of width `step` (in smoothing widths), and `W` grid points around a cell that it reaches.
-struct Series<const P: usize, const W: usize> {
-    step: f64,
-    /// Column p: N(o·step − s; 0, 1) = Σ by_power[p][o] sᵖ, for o from −(W − 1)/2.
-    by_power: [[f64; W]; P],
-    /// The same, transposed.
-    by_offset: [[f64; P]; W],
-}
-
-impl<const P: usize, const W: usize> Series<P, W> {
-    fn new(step: f64) -> Self {
-        let (mut by_power, mut by_offset) = ([[0.0; W]; P], [[0.0; P]; W]);
-        for o in 0..W {
-            let z = (o as f64 - Self::reach() as f64) * step;
-            // φ(z − s) = φ(z) Σ Heₚ(z)/p! sᵖ, with Heₚ₊₁ = z Heₚ − p Heₚ₋₁.
-            let (mut before, mut now) = (0.0, norm_pdf(z));
-            for p in 0..P {
-                (by_power[p][o], by_offset[o][p]) = (now, now);
-                let next = p as f64 + 1.0;
-                (before, now) = (now, (z * now - before) / next);
-            }
-        }
-        Self { step, by_power, by_offset }
-    }
-
-    /// Grid points on either side; a last one pads an even W.
-    const fn reach() -> usize {
-        (W - 1) / 2
-    }
-}
-
-/// f64: the remainder of the series is 1e-18, its derivative's 1e-16, and e^(−8.8²/2) = 2e-17 is cut off.
-static FINE: LazyLock<Series<16, 48>> = LazyLock::new(|| Series::new(0.4));
-/// f32: 5e-9, 2e-7 and 5e-10.
-static COARSE: LazyLock<Series<8, 40>> = LazyLock::new(|| Series::new(0.35));
-
 /// The bandwidth γ, a variance, that Silverman's rule gives for n points. Source: paper sliced, SCWAE.
 pub(crate) fn silverman(n: f64) -> f64 {
     libm::pow(4.0 / (3.0 * n), 0.4)
@@ -72,7 +39,8 @@ pub(crate) fn silverman(n: f64) -> f64 {
 
 /// Cells that are held at once for n points.
 fn most(n: usize) -> f64 {
-    DENSE.max(DENSE_PER_POINT * n as f64)
+    // Their numbers have 32 bits.
+    DENSE.max(DENSE_PER_POINT * n as f64).min(f64::from(1u32 << 31))
 }
 
 /// What a sample is compared with, smoothed.
@@ -129,16 +97,19 @@ impl Smoothed {
         gradient: Option<Gradient<'_, T>>,
         scratch: &mut Scratch,
     ) -> f64 {
-        if T::SINGLE {
-            self.solve(&COARSE, &self.coarse, y, weights, gradient, scratch)
-        } else {
-            self.solve(&FINE, &self.fine, y, weights, gradient, scratch)
+        match (T::SINGLE, fused()) {
+            (true, true) => self.solve::<true, T, _, _>(&COARSE, &self.coarse, y, weights, gradient, scratch),
+            (true, false) => {
+                self.solve::<false, T, _, _>(&COARSE, &self.coarse, y, weights, gradient, scratch)
+            }
+            (false, true) => self.solve::<true, T, _, _>(&FINE, &self.fine, y, weights, gradient, scratch),
+            (false, false) => self.solve::<false, T, _, _>(&FINE, &self.fine, y, weights, gradient, scratch),
         }
     }
 
-    fn solve<T: Compute, const P: usize, const W: usize>(
+    fn solve<const FUSED: bool, T: Compute, const Q: usize, const N: usize>(
         &self,
-        series: &Series<P, W>,
+        series: &Series<Q, N>,
         target: &OnceLock<Vec<f64>>,
         y: &[T],
         weights: Option<&[f64]>,
@@ -153,7 +124,7 @@ impl Smoothed {
             #[inline(always)]
             || v.iter_mut().zip(y).for_each(|(v, y)| *v = y.to_f64() * scale),
         );
-        let windows = self.windows::<P, W>(series, v);
+        let windows = self.windows::<Q, N>(series, v);
         let cells = windows.last().map_or(0, |w| w.first + w.cells);
         let target = match &self.nodes {
             Some(_) => &[][..],
@@ -163,24 +134,21 @@ impl Smoothed {
                 (0..count).map(density).collect()
             }),
         };
-        let equal = 1.0 / y.len() as f64;
-        let weight = |i: usize| weights.map_or(equal, |weights| weights[i]);
+        let weights = Weights { equal: 1.0 / y.len() as f64, given: weights };
         // One window has that many and its margins.
-        if cells as f64 > most(y.len()) + (2 * W) as f64 {
-            let squares = self.by_pieces(series, (&windows, target), weight, &mut gradient, scratch);
+        if cells as f64 > most(y.len()) + (2 * Series::<Q, N>::WIDTH) as f64 {
+            let squares =
+                self.by_pieces::<FUSED, T, Q, N>(series, (&windows, target), weights, &mut gradient, scratch);
             return squares * series.step * scale;
         }
-        let moments = &mut scratch.first;
-        moments.clear();
-        moments.resize(cells * P, 0.0);
+        let moments = zeros(cells, &mut scratch.first);
         let each = Cells { series, windows: &windows };
-        each.visit(
-            v,
-            #[inline(always)]
-            |i, cell, s| add_powers::<P>(&mut moments[cell * P..], weight(i), s),
-        );
+        match weights.given {
+            None => each.add::<FUSED>(v, moments, |_| weights.equal),
+            Some(given) => each.add::<FUSED>(v, moments, |i| given[i]),
+        }
         if let Some((at, masses)) = &self.nodes {
-            each.visit(at, |i, cell, s| add_powers::<P>(&mut moments[cell * P..], -masses[i], s));
+            each.add::<FUSED>(at, moments, |i| -masses[i]);
         }
         let residual = &mut scratch.second;
         residual.clear();
@@ -190,36 +158,31 @@ impl Smoothed {
                 window.subtract(target, 0, &mut residual[window.first..window.first + window.cells]);
             }
         }
-        convolve(series, moments, residual);
+        series.convolve::<FUSED>(moments, residual);
         // ∫ r² in the sample's units, where r is 1/width times what it is here.
         let squares = squares(residual);
         if let Some(gradient) = &mut gradient {
-            slopes(series, residual, moments);
-            let factor = self.slope_factor(series);
-            each.visit(
-                v,
-                #[inline(always)]
-                |i, cell, s| gradient.set(i, factor * weight(i) * polynomial::<P>(&moments[cell * P..], s)),
-            );
+            series.slopes::<FUSED>(residual, moments, self.slope_factor(series));
+            each.read::<FUSED, T>(v, moments, weights, gradient);
         }
         squares * series.step * scale
     }
 
     /// What a slope is per weight and polynomial.
-    fn slope_factor<const P: usize, const W: usize>(&self, series: &Series<P, W>) -> f64 {
+    fn slope_factor<const Q: usize, const N: usize>(&self, series: &Series<Q, N>) -> f64 {
         2.0 * series.step * self.scale * self.scale
     }
 
     /// Windows that hold all points and the target, each with the reach of the series to spare. Points farther apart than
     /// that do not interact, so that a gap between windows costs nothing.
-    fn windows<const P: usize, const W: usize>(&self, series: &Series<P, W>, v: &[f64]) -> Vec<Window> {
+    fn windows<const Q: usize, const N: usize>(&self, series: &Series<Q, N>, v: &[f64]) -> Vec<Window> {
         let own = [-self.spread * TARGET_REACH, self.spread * TARGET_REACH];
         let nodes = self.nodes.as_ref().map_or(&[][..], |(at, _)| at);
         // What the windows must hold beside the sample.
         let inner = if self.nodes.is_some() { nodes } else { &own };
         let ((low, high), (first, last)) = (range(v), range(inner));
         let (low, high) = (low.min(first), high.max(last));
-        let margin = (Series::<P, W>::reach() + 1) as f64 * series.step;
+        let margin = (Series::<Q, N>::REACH + 1) as f64 * series.step;
         let mut bounds = vec![(low, high)];
         if !((high - low) / series.step <= most(v.len())) {
             let mut points: Vec<f64> = v.iter().chain(inner).copied().collect();
@@ -256,132 +219,106 @@ impl Smoothed {
     }
 }
 
-struct Cells<'a, const P: usize, const W: usize> {
-    series: &'a Series<P, W>,
+/// How the points count.
+#[derive(Debug, Clone, Copy)]
+struct Weights<'a> {
+    /// One over their number.
+    equal: f64,
+    given: Option<&'a [f64]>,
+}
+
+impl Weights<'_> {
+    fn get(&self, i: usize) -> f64 {
+        self.given.map_or(self.equal, |given| given[i])
+    }
+}
+
+struct Cells<'a, const Q: usize, const N: usize> {
+    series: &'a Series<Q, N>,
     windows: &'a [Window],
 }
 
-impl<const P: usize, const W: usize> Cells<'_, P, W> {
+impl<const Q: usize, const N: usize> Cells<'_, Q, N> {
     /// Cell of a window, and the offset from its centre.
     #[inline(always)]
-    fn place(series: &Series<P, W>, window: &Window, v: f64) -> (usize, f64) {
+    fn place(series: &Series<Q, N>, window: &Window, v: f64) -> (usize, f64) {
         let u = (v - window.low) / series.step + window.lead;
         let cell = (u + 0.5) as usize;
         (cell, (u - cell as f64) * series.step)
     }
 
-    /// Calls `visit` with position, cell and offset from its centre of every point.
+    /// Calls `visit` with blocks of points: position of the first, cells and offsets from their centres.
     #[inline(always)]
-    fn visit(&self, v: &[f64], mut visit: impl FnMut(usize, usize, f64)) {
-        let [window] = self.windows else {
-            for (i, &v) in v.iter().enumerate() {
-                let after = self.windows.partition_point(|window| window.low <= v);
-                let window = &self.windows[after.max(1) - 1];
-                let (cell, offset) = Self::place(self.series, window, v);
-                visit(i, window.first + cell, offset);
-            }
-            return;
-        };
+    fn visit(&self, v: &[f64], mut visit: impl FnMut(usize, &[u32], &[f64])) {
         let (mut cells, mut offsets) = ([0u32; BLOCK], [0.0; BLOCK]);
-        let inverse = 1.0 / self.series.step;
+        // Out of reach of what is written.
+        let (windows, step) = (self.windows, self.series.step);
+        let inverse = 1.0 / step;
         widest(
             #[inline(always)]
             || {
                 for (block, v) in v.chunks(BLOCK).enumerate() {
-                    for ((&v, cell), offset) in v.iter().zip(&mut cells).zip(&mut offsets) {
-                        let u = (v - window.low) * inverse + window.lead;
-                        let shifted = u + ROUND;
-                        *cell = shifted.to_bits() as u32;
-                        *offset = (u - (shifted - ROUND)) * self.series.step;
+                    let places = v.iter().zip(&mut cells).zip(&mut offsets);
+                    if let &[Window { low, lead, .. }] = windows {
+                        for ((&v, cell), offset) in places {
+                            let u = (v - low) * inverse + lead;
+                            let shifted = u + ROUND;
+                            *cell = shifted.to_bits() as u32;
+                            *offset = (u - (shifted - ROUND)) * step;
+                        }
+                    } else {
+                        for ((&v, cell), offset) in places {
+                            let after = windows.partition_point(|window| window.low <= v);
+                            let window = &windows[after.max(1) - 1];
+                            let (place, from_centre) = Self::place(self.series, window, v);
+                            (*cell, *offset) = ((window.first + place) as u32, from_centre);
+                        }
                     }
-                    for i in 0..v.len() {
-                        visit(block * BLOCK + i, cells[i] as usize, offsets[i]);
+                    visit(block * BLOCK, &cells[..v.len()], &offsets[..v.len()]);
+                }
+            },
+        );
+    }
+
+    /// Adds the powers of the points' offsets to the moments of their cells.
+    fn add<const FUSED: bool>(&self, v: &[f64], moments: &mut [Cell<Q>], weight: impl Fn(usize) -> f64) {
+        self.visit(
+            v,
+            #[inline(always)]
+            |first, cells, offsets| {
+                for (i, (&cell, &s)) in cells.iter().zip(offsets).enumerate() {
+                    if let Some(cell) = moments.get_mut(cell as usize) {
+                        add_powers::<FUSED, Q>(cell, weight(first + i), s);
                     }
                 }
             },
         );
     }
-}
 
-/// Adds weight·(1, s, s², …) to a cell.
-#[inline(always)]
-fn add_powers<const P: usize>(cell: &mut [f64], weight: f64, s: f64) {
-    let Some(cell) = cell.first_chunk_mut::<P>() else { return };
-    let s2 = s * s;
-    let s4 = s2 * s2;
-    let mut four = [weight, weight * s, weight * s2, weight * s2 * s];
-    for quarter in cell.chunks_exact_mut(4) {
-        for (sum, power) in quarter.iter_mut().zip(&mut four) {
-            *sum += *power;
-            *power *= s4;
-        }
+    /// The gradient at the points: the polynomials of their cells, times their weights.
+    fn read<const FUSED: bool, T: Compute>(
+        &self,
+        v: &[f64],
+        polynomials: &[Cell<Q>],
+        weights: Weights<'_>,
+        gradient: &mut Gradient<'_, T>,
+    ) {
+        let mut slopes = [0.0; BLOCK];
+        let factor = if weights.given.is_some() { 1.0 } else { weights.equal };
+        self.visit(
+            v,
+            #[inline(always)]
+            |first, cells, offsets| {
+                for ((slope, &cell), &s) in slopes.iter_mut().zip(cells).zip(offsets) {
+                    *slope =
+                        polynomials.get(cell as usize).map_or(0.0, |cell| polynomial::<FUSED, Q>(cell, s));
+                }
+                let slopes = &mut slopes[..cells.len()];
+                if let Some(given) = weights.given {
+                    slopes.iter_mut().zip(&given[first..]).for_each(|(slope, weight)| *slope *= weight);
+                }
+                gradient.set_from(first, slopes, factor);
+            },
+        );
     }
-}
-
-/// Σ coefficients·sᵖ without the last, which the derivative does not have.
-#[inline(always)]
-fn polynomial<const P: usize>(cell: &[f64], s: f64) -> f64 {
-    let Some(cell) = cell.first_chunk::<P>() else { return 0.0 };
-    // Even and odd powers apart: half the length of the chain.
-    let s2 = s * s;
-    let (mut even, mut odd) = (cell[P - 2], cell[P - 3]);
-    for p in (0..P - 3).rev().step_by(2) {
-        even = even * s2 + cell[p];
-        if p > 0 {
-            odd = odd * s2 + cell[p - 1];
-        }
-    }
-    even + s * odd
-}
-
-/// Adds the smoothed density of the moments to the grid.
-fn convolve<const P: usize, const W: usize>(series: &Series<P, W>, moments: &[f64], grid: &mut [f64]) {
-    widest(
-        #[inline(always)]
-        || {
-            for (cell, moments) in moments.chunks_exact(P).enumerate() {
-                // Points lie where the whole reach is inside; the margins hold none.
-                let Some(start) = cell.checked_sub(Series::<P, W>::reach()) else { continue };
-                let Some(around) = grid.get_mut(start..start + W).and_then(|g| g.first_chunk_mut::<W>())
-                else {
-                    continue;
-                };
-                if moments[0] == 0.0 && moments[2] == 0.0 {
-                    continue;
-                }
-                let mut sums = *around;
-                for (moment, column) in moments.iter().zip(&series.by_power) {
-                    for (sum, value) in sums.iter_mut().zip(column) {
-                        *sum += moment * value;
-                    }
-                }
-                *around = sums;
-            }
-        },
-    );
-}
-
-/// Overwrites the moments of each cell that has any with the polynomial of the derivative there.
-fn slopes<const P: usize, const W: usize>(series: &Series<P, W>, grid: &[f64], moments: &mut [f64]) {
-    widest(
-        #[inline(always)]
-        || {
-            for (cell, moments) in moments.chunks_exact_mut(P).enumerate() {
-                let Some(start) = cell.checked_sub(Series::<P, W>::reach()) else { continue };
-                let Some(around) = grid.get(start..start + W) else { continue };
-                if moments[0] == 0.0 && moments[2] == 0.0 {
-                    continue;
-                }
-                let mut sums = [0.0; P];
-                for (r, row) in around.iter().zip(&series.by_offset) {
-                    for (sum, value) in sums.iter_mut().zip(row) {
-                        *sum += r * value;
-                    }
-                }
-                for p in 1..P {
-                    moments[p - 1] = p as f64 * sums[p];
-                }
-            }
-        },
-    );
 }

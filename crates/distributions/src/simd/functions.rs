@@ -92,7 +92,7 @@ fn split_exp<const FUSED: bool, const N: usize>(x: f64, coefficients: &[f64; N])
 
 /// a·b + c, rounded once if FUSED: fast only where the processor has an instruction for it.
 #[inline(always)]
-pub(crate) fn mul_add<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
+pub fn mul_add<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 

@@ -150,7 +150,7 @@ impl WithSimd for Fused {
 }
 
 /// Whether loops of [`widest`] may call `mul_add` as an instruction.
-pub(crate) fn fused() -> bool {
+pub fn fused() -> bool {
     Arch::new().dispatch(Fused)
 }
 

@@ -1,6 +1,7 @@
 //! Samples so thinly spread that their cells would take far more memory than they do: the cells are made a piece at a time.
 
-use super::{Cells, Series, Smoothed, Window, add_powers, convolve, polynomial, slopes};
+use super::series::{Series, add_powers, polynomial, zeros};
+use super::{Cells, Smoothed, Weights, Window};
 use crate::column::{Gradient, Scratch};
 use crate::vectors::squares;
 use variata_distributions::lanes::Compute;
@@ -23,14 +24,14 @@ impl<'a> Ascending<'a> {
     }
 
     /// Calls `visit` with position, cell and offset of the points in some cells of a window.
-    fn visit<const P: usize, const W: usize>(
+    fn visit<const Q: usize, const N: usize>(
         &self,
-        series: &Series<P, W>,
+        series: &Series<Q, N>,
         window: &Window,
         cells: std::ops::Range<usize>,
         mut visit: impl FnMut(usize, usize, f64),
     ) {
-        let at = |&i: &u32| Cells::<P, W>::place(series, window, self.values[i as usize]);
+        let at = |&i: &u32| Cells::<Q, N>::place(series, window, self.values[i as usize]);
         // Cells rise with the values, but only of points in this window.
         let first = self.order.partition_point(|i| {
             let v = self.values[*i as usize];
@@ -51,16 +52,17 @@ impl<'a> Ascending<'a> {
 
 impl Smoothed {
     /// As `solve`, of the sample `v` in smoothing widths.
-    pub(super) fn by_pieces<T: Compute, const P: usize, const W: usize>(
+    pub(super) fn by_pieces<const FUSED: bool, T: Compute, const Q: usize, const N: usize>(
         &self,
-        series: &Series<P, W>,
+        series: &Series<Q, N>,
         (windows, target): (&[Window], &[f64]),
-        weight: impl Fn(usize) -> f64,
+        weights: Weights<'_>,
         gradient: &mut Option<Gradient<'_, T>>,
         Scratch { sorted, first: moments, second: residual, .. }: &mut Scratch,
     ) -> f64 {
+        // Points are visited by code of the baseline's instructions, for which a fused multiply-add is a call.
         // Cells on either side from which nothing reaches the residual, and from that the slopes, of the piece.
-        let halo = 2 * W;
+        let halo = 2 * Series::<Q, N>::WIDTH;
         let points = Ascending::new(sorted);
         let nodes = self.nodes.as_ref().map(|(at, masses)| (Ascending::new(at), masses));
         let mut total = 0.0;
@@ -68,27 +70,25 @@ impl Smoothed {
             for start in (0..window.cells).step_by(PIECE) {
                 let end = window.cells.min(start + PIECE);
                 let (low, high) = (start.saturating_sub(halo), window.cells.min(end + halo));
-                moments.clear();
-                moments.resize((high - low) * P, 0.0);
+                let moments = zeros(high - low, moments);
                 points.visit(series, window, low..high, |i, cell, s| {
-                    add_powers::<P>(&mut moments[(cell - low) * P..], weight(i), s);
+                    add_powers::<false, Q>(&mut moments[cell - low], weights.get(i), s);
                 });
                 if let Some((nodes, masses)) = &nodes {
                     nodes.visit(series, window, low..high, |i, cell, s| {
-                        add_powers::<P>(&mut moments[(cell - low) * P..], -masses[i], s);
+                        add_powers::<false, Q>(&mut moments[cell - low], -masses[i], s);
                     });
                 }
                 residual.clear();
                 residual.resize(high - low, 0.0);
                 window.subtract(target, low, residual);
-                convolve(series, moments, residual);
+                series.convolve::<FUSED>(moments, residual);
                 total += squares(&residual[start - low..end - low]);
                 let Some(gradient) = gradient else { continue };
-                slopes(series, residual, moments);
-                let factor = self.slope_factor(series);
+                series.slopes::<FUSED>(residual, moments, self.slope_factor(series));
                 points.visit(series, window, start..end, |i, cell, s| {
-                    let slope = polynomial::<P>(&moments[(cell - low) * P..], s);
-                    gradient.set(i, factor * weight(i) * slope);
+                    let slope = polynomial::<false, Q>(&moments[cell - low], s);
+                    gradient.set(i, weights.get(i) * slope);
                 });
             }
         }
