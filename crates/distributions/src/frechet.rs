@@ -31,8 +31,9 @@ pub struct FrechetGrad {
 /// rounding ([`Error::NotPositiveDefinite`]).
 ///
 /// # Numerics
-/// A sum of squares: never negative, of the order u²·tr at equality, and defined where covariances are singular. Time
-/// O(n³): a second at n = 512 on two cores; with the feature `faer` 20 seconds at n = 2048, without it minutes.
+/// A sum of squares: never negative, of the order u²·tr at equality, and defined where covariances are singular. A dimension
+/// counts however small its variance is beside others; with the feature `faer`, from n = 96 on, down to some 10⁻¹⁶ of the largest.
+/// Time O(n³): a second at n = 512 on two cores; with the feature `faer` 20 seconds at n = 2048, without it minutes.
 ///
 /// ```
 /// use ndarray::array;
@@ -146,8 +147,12 @@ fn moments<F: Real>(
     }
     check::finite(argument, features)?;
     let mut centred = features.mapv(Real::to_f64);
-    let mean = centred.sum_axis(Axis(0)) / samples as f64;
+    let mut mean = centred.sum_axis(Axis(0)) / samples as f64;
     centred -= &mean;
+    // What rounding left of the mean, which the covariance would have squared.
+    let rest = centred.sum_axis(Axis(0)) / samples as f64;
+    mean += &rest;
+    centred -= &rest;
     let mut covariance = centred.t().dot(&centred) / (samples - 1) as f64;
     // A blocked product may round the two halves differently.
     for i in 0..covariance.nrows() {

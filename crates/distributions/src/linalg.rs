@@ -57,23 +57,19 @@ pub fn cholesky(a: &mut [f64], n: usize) -> Result<(), (usize, f64)> {
 /// n×r factor X with a ≈ X·Xᵀ of a positive semidefinite matrix, by Cholesky with complete pivoting, and the rank r.
 /// X has n columns, those from r on are 0.
 ///
-/// Stops where the largest pivot left is ≤ n·u·max aᵢᵢ, the size of the rounding errors.
+/// Takes no pivot ≤ n·u·aᵢᵢ, the size of its rounding errors, whatever the sizes of the others: a row of 1 beside one of 10²⁰ counts.
 ///
 /// # Errors
 /// A pivot that is more negative than rounding explains, and its value; or a row in which more is left beside the diagonal, and minus its size.
 pub fn semidefinite_factor(a: &[f64], n: usize) -> Result<(Vec<f64>, usize), (usize, f64)> {
     let mut x = vec![0.0; n * n];
     let mut left: Vec<f64> = (0..n).map(|i| a[i * n + i]).collect();
-    let largest = left.iter().copied().fold(0.0, f64::max);
-    let noise = n as f64 * f64::EPSILON * largest;
+    let noise: Vec<f64> = left.iter().map(|v| n as f64 * f64::EPSILON * v).collect();
     let mut done = vec![false; n];
     let mut rank = 0;
     while rank < n {
-        let open = (0..n).filter(|&i| !done[i]);
+        let open = (0..n).filter(|&i| !done[i] && left[i] > noise[i]);
         let Some(p) = open.max_by(|&i, &j| left[i].total_cmp(&left[j])) else { break };
-        if !(left[p] > noise) {
-            break;
-        }
         let pivot = left[p].sqrt();
         done[p] = true;
         let row_p = x[p * n..p * n + rank].to_vec();
@@ -88,16 +84,17 @@ pub fn semidefinite_factor(a: &[f64], n: usize) -> Result<(Vec<f64>, usize), (us
         rank += 1;
     }
     // What is left is 0 but for rounding, beside the diagonal too: else it has a negative eigenvalue of that size.
+    let noise = 100.0 * noise.into_iter().fold(0.0, f64::max);
     let open: Vec<usize> = (0..n).filter(|&i| !done[i]).collect();
     for (at, &i) in open.iter().enumerate() {
         for &j in &open[..at] {
             let rest = a[i * n + j] - dot(&x[i * n..i * n + rank], &x[j * n..j * n + rank]);
-            if !(rest.abs() <= 100.0 * noise) {
+            if !(rest.abs() <= noise) {
                 return Err((i, -rest.abs()));
             }
         }
     }
-    let refused = |&(_, &v): &(usize, &f64)| !(v >= -100.0 * noise);
+    let refused = |&(_, &v): &(usize, &f64)| !(v >= -noise);
     match left.iter().enumerate().filter(|(i, _)| !done[*i]).find(refused) {
         Some((i, &value)) => Err((i, value)),
         None => Ok((x, rank)),
@@ -310,20 +307,15 @@ pub fn one_sided_jacobi(m: Vec<Vec<f64>>) -> Option<Vec<(Vec<f64>, Vec<f64>)>> {
     Some(columns)
 }
 
-/// Orthonormal vectors of length n along columns that are orthogonal to rounding, the longest first. A column of 0, or of
-/// rounding errors, gets any direction that is left; there must be at most n columns.
+/// Orthonormal vectors of length n along columns that are orthogonal to rounding, the longest first. A column of 0, or one that lies in
+/// the span of those before, gets any direction that is left; there must be at most n columns.
 pub fn orthonormal<'c>(columns: impl Iterator<Item = &'c Vec<f64>>, n: usize) -> Option<Vec<Vec<f64>>> {
     let mut basis: Vec<Vec<f64>> = Vec::new();
-    let (mut largest, mut spare) = (0.0, 0);
+    let mut spare = 0;
     for column in columns {
         let size = norm(column);
-        largest = f64::max(largest, size);
-        // Below this the direction is rounding noise; any orthogonal one serves.
-        let mut u: Vec<f64> = if size > f64::EPSILON * 1e-3 * largest {
-            column.iter().map(|x| x / size).collect()
-        } else {
-            Vec::new()
-        };
+        // However short beside the others: a short column of graded ones has digits of its own.
+        let mut u: Vec<f64> = if size > 0.0 { column.iter().map(|x| x / size).collect() } else { Vec::new() };
         while !orthonormalise(&mut u, &basis) {
             if spare == n {
                 return None; // n unit vectors span the space.

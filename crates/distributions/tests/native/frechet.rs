@@ -199,3 +199,72 @@ fn bad_input_is_named() {
     nan[[4, 2]] = f64::NAN;
     assert!(frechet_distance_from_features(&nan, &features(5, 3, 1)).is_err());
 }
+
+/// A rotation in the plane of two of n coordinates.
+fn turned(n: usize, (i, j): (usize, usize), angle: f64) -> Array2<f64> {
+    let mut q = Array2::eye(n);
+    (q[(i, i)], q[(j, j)]) = (angle.cos(), angle.cos());
+    (q[(i, j)], q[(j, i)]) = (-angle.sin(), angle.sin());
+    q
+}
+
+#[test]
+fn a_small_dimension_beside_a_large_one_counts() {
+    let zero = array![0.0, 0.0];
+    for large in [1e3, 1e8, 1e16, 1e20, 1e40, 1e100] {
+        let (a, b) = (array![[large, 0.0], [0.0, 1.0]], array![[large, 0.0], [0.0, 4.0]]);
+        let (d, grad) = frechet_distance_with_grad(&zero, &a, &zero, &b).unwrap();
+        assert_relative("(2 − 1)²", d, 1.0, 1e-13, 0.0);
+        // I − (B/A)^½, B and A diagonal.
+        assert_relative("1 − 2", grad.covariance_p[(1, 1)], -1.0, 1e-13, 0.0);
+        assert_relative("1 − ½", grad.covariance_q[(1, 1)], 0.5, 1e-13, 0.0);
+        // Two small dimensions that are turned against each other: the distance of their block.
+        let block = |d: [f64; 2], angle: f64| {
+            let q = turned(2, (0, 1), angle);
+            q.dot(&Array2::from_diag(&Array1::from(d.to_vec()))).dot(&q.t())
+        };
+        let (small_a, small_b) = (block([1.0, 2.0], 0.3), block([5.0, 0.5], -1.1));
+        let whole = |small: &Array2<f64>| {
+            let mut m = Array2::from_elem((3, 3), 0.0);
+            m[(0, 0)] = large;
+            m.slice_mut(ndarray::s![1.., 1..]).assign(small);
+            m
+        };
+        let want = frechet_distance(&zero, &small_a, &zero, &small_b).unwrap();
+        let zero = Array1::zeros(3);
+        let d = frechet_distance(&zero, &whole(&small_a), &zero, &whole(&small_b)).unwrap();
+        assert_relative("of a block", d, want, 1e-12, 0.0);
+    }
+    // mpmath, 50 digits: (1 − √(10⁻¹⁶))².
+    let d = frechet_distance(&zero, &array![[1.0, 0.0], [0.0, 1e-16]], &zero, &Array2::eye(2)).unwrap();
+    assert_relative("a variance of 1e-16", d, 0.9999999800000001, 1e-14, 0.0);
+}
+
+#[test]
+fn a_small_feature_beside_a_large_one_counts() {
+    let of = |factor: f64| {
+        Array2::from_shape_fn((40, 2), |(i, j)| {
+            let i = i as f64;
+            if j == 0 { 1e9 * (0.7 * i).sin() } else { factor * (1.3 * i).cos() }
+        })
+    };
+    // Of the second feature alone; the small correlation with the first adds nothing at this precision (mpmath: 2.0988).
+    let alone = |x: &Array2<f64>| x.slice(ndarray::s![.., 1..]).to_owned();
+    let want = frechet_distance_from_features(&alone(&of(1.0)), &alone(&of(3.0))).unwrap();
+    let d = frechet_distance_from_features(&of(1.0), &of(3.0)).unwrap();
+    assert_relative("the second feature", d, want, 1e-3, 0.0);
+}
+
+#[test]
+fn moments_of_features_far_from_zero_keep_their_digits() {
+    // n equal numbers, and the same with one larger by 1: variances 0 and 1/n, means 1/n apart.
+    for samples in [1000, 100_000] {
+        let n = samples as f64;
+        let p = Array2::from_elem((samples, 1), 1e8 + 0.1);
+        let mut q = p.clone();
+        q[(0, 0)] += 1.0;
+        let d = frechet_distance_from_features(&p, &q).unwrap();
+        // The means are apart by a multiple of their last digit, 1.5e-8.
+        assert_relative("1/n + 1/n²", d, 1.0 / n + 1.0 / (n * n), 1e-7, 0.0);
+    }
+}
