@@ -3,6 +3,7 @@
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2};
 
 use crate::special::log_mean_exp;
+use crate::sums::sum;
 use crate::{ArgumentError, Error, check};
 
 /// Evidence lower bound of each row: reconstruction − weight·KL.
@@ -103,7 +104,7 @@ fn normalised(log_weights: &ArrayRef2<f64>) -> Array2<f64> {
         let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         // ∞ − ∞: those at an infinite maximum share it.
         row.mapv_inplace(|w| if w == largest { 1.0 } else { libm::exp(w - largest) });
-        let sum = row.sum();
+        let sum = sum(row.iter().copied());
         row.mapv_inplace(|w| w / sum);
     }
     weights

@@ -5,6 +5,7 @@ use rand::Rng;
 
 use crate::elementwise::{broadcasts_to, checked_len, shaped};
 use crate::parallel::for_each;
+use crate::sums::{Sum, sum};
 use crate::{ArgumentError, Error, Real, check, noise};
 
 /// A batch of categorical distributions over 0, …, K − 1, with unnormalised log-probabilities on the last axis.
@@ -152,7 +153,7 @@ impl<F: Real> Categorical<F> {
                 1.0
             } else {
                 // Rounding may carry the sum beyond 1, which `icdf` would refuse.
-                row[..=k].iter().map(|&l| libm::exp(l)).sum::<f64>().min(1.0)
+                sum(row[..=k].iter().map(|&l| libm::exp(l))).min(1.0)
             })
         });
         let values = values.collect();
@@ -168,11 +169,11 @@ impl<F: Real> Categorical<F> {
         let rows = self.rows_for(p.shape())?;
         let values = p.iter().zip(&rows).map(|(&p, &row)| {
             let row = self.row(row);
-            let mut sum = 0.0;
+            let mut sum = Sum::default();
             row.iter()
                 .position(|&l| {
-                    sum += libm::exp(l);
-                    sum >= p.to_f64()
+                    sum.add(libm::exp(l));
+                    sum.value() >= p.to_f64()
                 })
                 // Sums that rounding keeps below p: the last class that can be.
                 .or_else(|| row.iter().rposition(|&l| l > f64::NEG_INFINITY))
@@ -185,7 +186,7 @@ impl<F: Real> Categorical<F> {
     /// Entropy of each item, in nats.
     pub fn entropy(&self) -> ArrayD<F> {
         self.each_row(|row| {
-            row.iter().map(|&l| if l == f64::NEG_INFINITY { 0.0 } else { -libm::exp(l) * l }).sum()
+            sum(row.iter().map(|&l| if l == f64::NEG_INFINITY { 0.0 } else { -libm::exp(l) * l }))
         })
     }
 
@@ -198,7 +199,8 @@ impl<F: Real> Categorical<F> {
     pub fn variance(&self) -> ArrayD<F> {
         self.each_row(|row| {
             let mean = mean(row);
-            row.iter().enumerate().map(|(k, &l)| libm::exp(l) * (k as f64 - mean) * (k as f64 - mean)).sum()
+            let term = |(k, &l): (usize, &f64)| libm::exp(l) * (k as f64 - mean) * (k as f64 - mean);
+            sum(row.iter().enumerate().map(term))
         })
     }
 
@@ -292,8 +294,7 @@ pub(crate) fn normalise(logits: &mut [f64]) {
         }
     }
     let max = logits[at];
-    let rest: f64 =
-        logits.iter().enumerate().filter(|&(i, _)| i != at).map(|(_, l)| libm::exp(l - max)).sum();
+    let rest = sum(logits.iter().enumerate().filter(|&(i, _)| i != at).map(|(_, l)| libm::exp(l - max)));
     let log_total = libm::log1p(rest);
     for l in logits {
         *l = (*l - max) - log_total;
@@ -302,7 +303,7 @@ pub(crate) fn normalise(logits: &mut [f64]) {
 
 /// Σ k·P(k).
 fn mean(row: &[f64]) -> f64 {
-    row.iter().enumerate().map(|(k, &l)| k as f64 * libm::exp(l)).sum()
+    sum(row.iter().enumerate().map(|(k, &l)| k as f64 * libm::exp(l)))
 }
 
 /// The class with the largest perturbed log-probability.

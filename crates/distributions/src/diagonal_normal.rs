@@ -4,9 +4,11 @@ use ndarray::{Array1, Array2, ArrayRef2, ArrayView2, Zip};
 use rand::Rng;
 
 use crate::elementwise::shaped;
+use crate::location_scale::standardised;
 use crate::parallel::collect;
 use crate::simd::{self, Filled, Kernel, Outputs, exp_fused, ln_fused, take};
 use crate::special::HALF_LOG_TWO_PI;
+use crate::sums::sum;
 use crate::{Error, Real, check, noise};
 
 /// How the spread of a [`DiagonalNormal`] was given.
@@ -209,14 +211,14 @@ impl<F: Real> DiagonalNormal<F> {
             };
             z * z
         };
-        let row = |b| x.row(b).iter().zip(self.loc.row(b)).zip(self.spread.row(b)).map(square).sum();
+        let row = |b| sum(x.row(b).iter().zip(self.loc.row(b)).zip(self.spread.row(b)).map(square));
         Ok(collect(self.batch(), row).into())
     }
 
     /// Differential entropy Σᵢ log σᵢ + (n/2) log 2πe → `[batch]`.
     pub fn entropy(&self) -> Array1<f64> {
         let term = |&spread: &F| self.log_sigma(spread) + (HALF_LOG_TWO_PI + 0.5);
-        self.spread.rows().into_iter().map(|row| row.iter().map(term).sum()).collect()
+        self.spread.rows().into_iter().map(|row| sum(row.iter().map(term))).collect()
     }
 
     /// Mean: the location.
@@ -329,7 +331,7 @@ impl<const OUT: usize> Kernel<3, OUT> for DensityFromScale {
     }
 
     fn exact([x, loc, sigma]: [f64; 3]) -> (f64, [f64; OUT]) {
-        let z = (x - loc) / sigma;
+        let z = standardised(x, loc, sigma);
         let slope = z / sigma;
         let value = -0.5 * z * z - libm::log(sigma) - HALF_LOG_TWO_PI;
         (value, take([-slope, slope, (z - 1.0) * (z + 1.0) / sigma]))

@@ -6,6 +6,7 @@ use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2};
 
 use crate::kl::log_ratio;
 use crate::special::{log_sum_exp, log1pmx};
+use crate::sums::sum;
 use crate::{ArgumentError, Error, Real, check};
 
 pub use batch::{
@@ -84,7 +85,7 @@ pub fn jensen_shannon_probabilities<F: Real>(
     check::probability("probabilities", probabilities)?;
     let weights = checked_weights(probabilities.nrows(), weights)?;
     let p = probabilities.mapv(Real::to_f64);
-    for (row, sum) in p.rows().into_iter().map(|row| row.sum()).enumerate() {
+    for (row, sum) in p.rows().into_iter().map(|row| sum(row.iter().copied())).enumerate() {
         let slack = if F::UNIT_ROUNDOFF > 1e-10 { 1e-6 } else { 1e-12 };
         if (sum - 1.0).abs() > slack {
             let index = Some(row * p.ncols());
@@ -110,7 +111,7 @@ pub(crate) fn checked_weights(
     let Some(weights) = weights else { return Ok(Array1::from_elem(n, 1.0 / n as f64)) };
     check::shape("weights", weights.shape(), &[n])?;
     check::positive("weights", weights)?;
-    let sum = weights.sum();
+    let sum = sum(weights.iter().copied());
     check::scalar("weights", sum, "summing to 1", (sum - 1.0).abs() <= 1e-12)?;
     Ok(weights.to_owned())
 }
@@ -118,8 +119,8 @@ pub(crate) fn checked_weights(
 /// Rows of logits in f64.
 struct Rows {
     logits: Array2<f64>,
-    /// log Σ exp of each row.
-    log_sum: Vec<f64>,
+    /// Largest logit h of each row, and log Σ exp(l − h).
+    normaliser: Vec<(f64, f64)>,
     /// Probabilities.
     p: Array2<f64>,
     /// The likeliest category of the first row.
@@ -135,7 +136,8 @@ impl Rows {
         let l = &self.logits;
         let gain = self.gain[i] - self.gain[j];
         if gain.is_nan() {
-            return (l[(i, k)] - l[(j, k)]) - (self.log_sum[i] - self.log_sum[j]);
+            let [(high_i, sum_i), (high_j, sum_j)] = [self.normaliser[i], self.normaliser[j]];
+            return ((l[(i, k)] - high_i) - (l[(j, k)] - high_j)) - (sum_i - sum_j);
         }
         ((l[(i, k)] - l[(j, k)]) - (l[(i, self.top)] - l[(j, self.top)])) - gain
     }
@@ -174,14 +176,22 @@ fn prepared<F: Real>(
     }
     let weights = checked_weights(logits.nrows(), weights)?;
     let logits = logits.mapv(Real::to_f64);
-    let log_sum: Vec<f64> = logits.rows().into_iter().map(|row| log_sum_exp(&row.to_vec())).collect();
-    if let Some(row) = log_sum.iter().position(|&sum| sum == f64::NEG_INFINITY) {
-        return Err(Error::AllLogitsNegInf { argument: "logits", row });
+    let mut normaliser = Vec::with_capacity(logits.nrows());
+    for (i, row) in logits.rows().into_iter().enumerate() {
+        let high = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if high == f64::NEG_INFINITY {
+            return Err(Error::AllLogitsNegInf { argument: "logits", row: i });
+        }
+        let below: Vec<f64> = row.iter().map(|l| l - high).collect();
+        normaliser.push((high, log_sum_exp(&below)));
     }
-    let p = Array2::from_shape_fn(logits.raw_dim(), |(i, k)| libm::exp(logits[(i, k)] - log_sum[i]));
+    let p = Array2::from_shape_fn(logits.raw_dim(), |(i, k)| {
+        let (high, sum) = normaliser[i];
+        libm::exp((logits[(i, k)] - high) - sum)
+    });
     let top = (0..p.ncols()).fold(0, |top, k| if p[(0, k)] > p[(0, top)] { k } else { top });
     let gain = gains(&logits, &p, top);
-    Ok((Rows { logits, log_sum, p, top, gain }, weights))
+    Ok((Rows { logits, normaliser, p, top, gain }, weights))
 }
 
 /// log(p/m), −∞ where p is 0, and Σ_k m_k Σᵢ wᵢ φ(pᵢ_k/m_k − 1).

@@ -3,6 +3,7 @@
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, Axis};
 
 use crate::linalg::{polar, product, semidefinite_factor, solve_lower_transposed, transposed};
+use crate::sums::sum;
 use crate::{ArgumentError, Error, Real, check};
 
 /// Partial derivatives of the squared Fréchet distance.
@@ -212,8 +213,8 @@ fn aligned(n: usize, x: &[f64], y: &[f64]) -> Result<Vec<f64>, Error> {
 }
 
 fn distance(mean_p: &ArrayRef1<f64>, mean_q: &ArrayRef1<f64>, x: &[f64], yw: &[f64]) -> f64 {
-    let means: f64 = mean_p.iter().zip(mean_q).map(|(a, b)| (a - b) * (a - b)).sum();
-    let factors: f64 = x.iter().zip(yw).map(|(a, b)| (a - b) * (a - b)).sum();
+    let means = sum(mean_p.iter().zip(mean_q).map(|(a, b)| (a - b) * (a - b)));
+    let factors = sum(x.iter().zip(yw).map(|(a, b)| (a - b) * (a - b)));
     means + factors
 }
 

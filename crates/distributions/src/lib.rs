@@ -19,6 +19,7 @@ mod normal;
 mod real;
 mod sample;
 mod simd;
+mod sums;
 mod uniform;
 
 pub mod check;

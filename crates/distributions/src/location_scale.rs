@@ -170,7 +170,7 @@ impl<S: Standard, F: Real> LocationScale<S, F> {
     /// As [`log_prob`](Self::log_prob).
     pub fn cdf<D: Dimension>(&self, x: &ArrayRef<F, D>) -> Result<Array<F, D>, Error> {
         check::not_nan("x", x)?;
-        let [value] = self.at("x", x, |x, loc, scale| [S::cdf((x - loc) / scale)])?;
+        let [value] = self.at("x", x, |x, loc, scale| [S::cdf(standardised(x, loc, scale))])?;
         Ok(value)
     }
 
@@ -269,9 +269,15 @@ impl<S: Standard, F: Real> LocationScale<S, F> {
     }
 }
 
+/// (x − loc)/scale, also where the difference overflows.
+pub(crate) fn standardised(x: f64, loc: f64, scale: f64) -> f64 {
+    let gap = x - loc;
+    if gap.is_finite() { gap / scale } else { 2.0 * ((0.5 * x - 0.5 * loc) / scale) }
+}
+
 /// Value and partials in x, loc, scale.
 pub(crate) fn log_prob<S: Standard>(x: f64, loc: f64, scale: f64) -> [f64; 4] {
-    let z = (x - loc) / scale;
+    let z = standardised(x, loc, scale);
     let (value, slope) = S::log_density(z);
     [value - libm::log(scale), slope / scale, -slope / scale, -(1.0 + z * slope) / scale]
 }

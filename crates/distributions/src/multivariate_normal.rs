@@ -7,6 +7,7 @@ use crate::elementwise::shaped;
 use crate::linalg::{cholesky, identity, solve_lower, solve_lower_transposed};
 use crate::parallel::collect;
 use crate::special::HALF_LOG_TWO_PI;
+use crate::sums::sum;
 use crate::{ArgumentError, Error, Real, check, noise};
 
 /// A batch of normal distributions on ℝⁿ with covariances L·Lᵀ.
@@ -235,7 +236,7 @@ impl<F: Real> MultivariateNormal<F> {
     /// Differential entropy Σᵢ log Lᵢᵢ + (n/2) log 2πe → `[batch]`.
     pub fn entropy(&self) -> Array1<f64> {
         let term = |l: &f64| libm::log(*l) + (HALF_LOG_TWO_PI + 0.5);
-        self.scale_tril.axis_iter(Axis(0)).map(|l| l.diag().iter().map(term).sum()).collect()
+        self.scale_tril.axis_iter(Axis(0)).map(|l| sum(l.diag().iter().map(term))).collect()
     }
 
     /// Mean: the location.
@@ -247,7 +248,7 @@ impl<F: Real> MultivariateNormal<F> {
     pub fn variance(&self) -> Array2<F> {
         Array2::from_shape_fn(self.loc.raw_dim(), |(b, i)| {
             let row = self.scale_tril.slice(ndarray::s![b, i, ..]);
-            F::from_f64(row.iter().map(|x| x * x).sum())
+            F::from_f64(sum(row.iter().map(|x| x * x)))
         })
     }
 
@@ -338,12 +339,12 @@ impl<F: Real> MultivariateNormal<F> {
 }
 
 fn squared_norm(z: &[f64]) -> f64 {
-    z.iter().map(|z| z * z).sum()
+    sum(z.iter().map(|z| z * z))
 }
 
 fn log_density(factor: &[f64], z: &[f64]) -> f64 {
     let n = z.len();
-    let log_det: f64 = (0..n).map(|i| libm::log(factor[i * n + i])).sum();
+    let log_det = sum((0..n).map(|i| libm::log(factor[i * n + i])));
     -0.5 * squared_norm(z) - log_det - n as f64 * HALF_LOG_TWO_PI
 }
 

@@ -18,6 +18,7 @@ use ndarray::{Array1, Array2};
 
 use crate::memory::{in_large_pages, keep_together};
 use crate::parallel::for_each;
+use crate::sums::two_sum;
 use crate::{ArgumentError, Real, check};
 
 pub(crate) use functions::{Comparison, compare, exp_fused, expm1_expm1mx, ln_fused, mul_add};
@@ -26,6 +27,8 @@ pub(crate) use functions::{Comparison, compare, exp_fused, expm1_expm1mx, ln_fus
 const BLOCK: usize = 64;
 /// Partial sums per row, added in a fixed tree.
 const LANES: usize = 8;
+/// Terms that are added up plainly, 16 in each lane, before their sums are added with what rounding takes.
+const FOLD: usize = 128;
 /// Elements per task.
 const TASK: usize = 1 << 15;
 
@@ -235,7 +238,8 @@ fn task<K: Kernel<IN, OUT>, F: Real, const IN: usize, const OUT: usize, const FU
     let mut last = [[F::ONE; BLOCK]; IN];
     let mut terms = [0.0; BLOCK];
     let mut grads = [[F::ZERO; BLOCK]; OUT];
-    let mut lanes = [0.0; LANES];
+    // Of the terms since the last fold; of those before; and what rounding took from these.
+    let [mut lanes, mut folded, mut rest] = [[0.0; LANES]; 3];
     let (mut row, mut column) = (0, 0);
     let end = sums.len() * n;
     let mut any_rare = 0;
@@ -284,13 +288,24 @@ fn task<K: Kernel<IN, OUT>, F: Real, const IN: usize, const OUT: usize, const FU
         }
         let mut at = 0;
         while at < len {
-            let stop = len.min(at + n - column);
+            // Folds lie at fixed columns, so that no sum depends on where the row lies among the others.
+            let stop = len.min(at + (n - column).min(FOLD - column % FOLD));
             add_lanes(&mut lanes, column, &terms[at..stop]);
             column += stop - at;
             at = stop;
             if column == n {
-                sums[row] = reduce(lanes);
-                (lanes, row, column) = ([0.0; LANES], row + 1, 0);
+                sums[row] = if n <= FOLD {
+                    reduce(lanes)
+                } else {
+                    fold(&mut lanes, &mut folded, &mut rest);
+                    let sum = reduce(folded);
+                    // Where the sum is infinite the rest is no number.
+                    if sum.is_finite() { sum + reduce(rest) } else { sum }
+                };
+                [lanes, folded, rest] = [[0.0; LANES]; 3];
+                (row, column) = (row + 1, 0);
+            } else if column % FOLD == 0 {
+                fold(&mut lanes, &mut folded, &mut rest);
             }
         }
     }
@@ -313,6 +328,16 @@ fn add_lanes(lanes: &mut [f64; LANES], mut column: usize, mut terms: &[f64]) {
     }
     for (lane, term) in lanes.iter_mut().zip(rest) {
         *lane += term;
+    }
+}
+
+/// Moves the lanes to the folded sums.
+#[inline(always)]
+fn fold(lanes: &mut [f64; LANES], folded: &mut [f64; LANES], rest: &mut [f64; LANES]) {
+    for ((lane, folded), rest) in lanes.iter_mut().zip(folded).zip(rest) {
+        let (sum, lost) = two_sum(*folded, *lane);
+        (*folded, *lane) = (sum, 0.0);
+        *rest += lost;
     }
 }
 

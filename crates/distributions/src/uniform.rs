@@ -4,6 +4,7 @@ use ndarray::{Array, ArrayD, ArrayRef, ArrayViewD, Dimension, IntoDimension, arr
 use rand::Rng;
 
 use crate::elementwise::{self, broadcasts_to, checked_len, common_shape};
+use crate::kl::log_ratio;
 use crate::{ArgumentError, Error, Real, check, noise};
 
 /// A batch of uniform distributions on the closed intervals [low, high].
@@ -165,7 +166,7 @@ impl<F: Real> Uniform<F> {
 
     /// Variance of each item.
     pub fn variance(&self) -> ArrayD<F> {
-        self.each(|low, high| (high - low) * (high - low) / 12.0)
+        self.each(|low, high| (high - low) / 12.0 * (high - low))
     }
 
     /// Reparameterised sample from given noise, which is uniform on [0, 1].
@@ -253,6 +254,16 @@ pub(crate) fn log_width(low: f64, high: f64) -> f64 {
         libm::log(width)
     } else {
         libm::log(0.5 * high - 0.5 * low) + std::f64::consts::LN_2
+    }
+}
+
+/// log(x/(high − low)) of a positive x.
+pub(crate) fn log_over_width(x: f64, low: f64, high: f64) -> f64 {
+    let width = high - low;
+    if width.is_finite() {
+        log_ratio(x, width)
+    } else {
+        log_ratio(x, 0.5 * high - 0.5 * low) - std::f64::consts::LN_2
     }
 }
 

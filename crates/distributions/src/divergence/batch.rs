@@ -214,7 +214,7 @@ fn several<F: Real, const BLOCK: usize>(
         log: vec![0.0; width],
         log_m: vec![0.0; width],
         kl: vec![0.0; input.len()],
-        normaliser: vec![0.0; input.len()],
+        normaliser: vec![(0.0, 0.0); input.len()],
     };
     let w = weights.as_slice().unwrap_or_default();
     for (b, value) in task.values.iter_mut().enumerate() {
@@ -296,8 +296,8 @@ struct Work {
     log_m: Vec<f64>,
     /// KL(pᵢ‖m).
     kl: Vec<f64>,
-    /// log Σ exp of each view.
-    normaliser: Vec<f64>,
+    /// Largest logit h of each view, and log Σ exp(l − h): apart, because logits far from 0 would leave no digits to their sum.
+    normaliser: Vec<(f64, f64)>,
 }
 
 /// Value and gradients of one item; NaN where the vector functions do not reach.
@@ -324,7 +324,7 @@ fn one<F: Real, const BLOCK: usize, const FUSED: bool>(
         for to in p.iter_mut() {
             *to *= scale;
         }
-        *normaliser = high + sum.ln();
+        *normaliser = (high, sum.ln());
     }
     let (first, others) = work.p.split_at(width);
     work.m.copy_from_slice(first);
@@ -346,28 +346,30 @@ fn one<F: Real, const BLOCK: usize, const FUSED: bool>(
         return near::<F, BLOCK, FUSED>(w, work, grads);
     }
     for (i, grad) in grads.iter_mut().enumerate() {
-        let (w, shift) = (w[i], work.normaliser[i] + work.kl[i]);
+        let (w, (high, sum)) = (w[i], work.normaliser[i]);
+        let shift = sum + work.kl[i];
         let parts = rows[i].iter().zip(&work.p[i * width..]).zip(&work.log_m);
         for (to, ((l, p), log_m)) in grad.iter_mut().zip(parts) {
-            *to = F::from_f64(w * p * ((l.to_f64() - shift) - log_m));
+            *to = F::from_f64(w * p * (((l.to_f64() - high) - shift) - log_m));
         }
     }
     value
 }
 
-/// Σ p (log p − log m) with log p = logit − normaliser.
+/// Σ p (log p − log m) with log p = (logit − high) − sum.
 #[inline(always)]
-fn divergence<F: Real>(row: &[F], p: &[f64], normaliser: f64, log_m: &[f64]) -> f64 {
+fn divergence<F: Real>(row: &[F], p: &[f64], (high, sum): (f64, f64), log_m: &[f64]) -> f64 {
+    let log_p = |l: &F| (l.to_f64() - high) - sum;
     let mut sums = [0.0; 8];
     let (chunks, rest) = row.as_chunks::<8>();
     let whole = chunks.len() * 8;
     let (p8, log8) = (p[..whole].as_chunks::<8>().0, log_m[..whole].as_chunks::<8>().0);
     for ((l, p), log_m) in chunks.iter().zip(p8).zip(log8) {
-        let terms: [f64; 8] = std::array::from_fn(|j| p[j] * ((l[j].to_f64() - normaliser) - log_m[j]));
+        let terms: [f64; 8] = std::array::from_fn(|j| p[j] * (log_p(&l[j]) - log_m[j]));
         sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
     }
     for (j, l) in rest.iter().enumerate() {
-        sums[j] += p[whole + j] * ((l.to_f64() - normaliser) - log_m[whole + j]);
+        sums[j] += p[whole + j] * (log_p(l) - log_m[whole + j]);
     }
     reduce(sums)
 }

@@ -6,6 +6,7 @@ use super::{KlDivergence, KlGrad};
 use crate::elementwise::{checked_len, common_shape, shaped};
 use crate::parallel::for_each;
 use crate::special::expm1mx;
+use crate::sums::sum;
 use crate::{ArgumentError, Categorical, Error, LogitsGrad, Real};
 
 /// The uniform distribution over as many classes as the other side has.
@@ -94,7 +95,7 @@ fn rows<F: Real>(
         let d =
             log_ratios(&p_logits[at.clone()], &q_logits[at.clone()], &p_log[at.clone()], &q_log[at.clone()]);
         let (p, q) = (&p_log[at.clone()], &q_log[at]);
-        let sum: f64 = (0..classes).map(|k| term(p[k], q[k], d[k])).sum();
+        let sum = sum((0..classes).map(|k| term(p[k], q[k], d[k])));
         *value = F::from_f64(sum);
         for k in 0..classes {
             let (pk, qk) = (libm::exp(p[k]), libm::exp(q[k]));
@@ -138,8 +139,13 @@ fn log_ratios(a: &[f64], b: &[f64], log_p: &[f64], log_q: &[f64]) -> Vec<f64> {
             (high - head) + (low - tail)
         })
         .collect();
-    if d.iter().all(|d| d.abs() < 1.0) {
-        let shift = libm::log1p(log_p.iter().zip(&d).map(|(&l, &d)| libm::exp(l) * libm::expm1(d)).sum());
+    let moved = |((&p, &q), &d): ((&f64, &f64), &f64)| {
+        if p == f64::NEG_INFINITY && q == f64::NEG_INFINITY { 0.0 } else { libm::exp(p) * libm::expm1(d) }
+    };
+    let moved = sum(log_p.iter().zip(log_q).zip(&d).map(moved));
+    // Also false for a NaN. Where so much of the mass has moved, nothing cancels between the normalisers.
+    if (-0.5..1e300).contains(&moved) {
+        let shift = libm::log1p(moved);
         for d in &mut d {
             *d -= shift;
         }

@@ -2,9 +2,10 @@
 
 use ndarray::{Array1, Array2};
 
-use super::{KlDivergence, KlGrad, log_ratio};
+use super::{KlDivergence, KlGrad, log_ratio, rest_and_excess};
 use crate::diagonal_normal::over_sigma;
 use crate::elementwise::shaped;
+use crate::location_scale::standardised;
 use crate::simd::{self, Comparison, Filled, Kernel, Outputs, exp_fused, expm1_expm1mx, mul_add, take};
 use crate::special::expm1mx;
 use crate::{DiagonalNormal, DiagonalNormalGrad, Error, Real, SpreadKind, check};
@@ -137,9 +138,9 @@ impl<const OUT: usize> Kernel<4, OUT> for FromScales {
 
     fn exact([mp, sp, mq, sq]: [f64; 4]) -> (f64, [f64; OUT]) {
         let l = 2.0 * log_ratio(sp, sq);
-        let delta = (mp - mq) / sq;
-        let (slope, excess) = (delta / sq, libm::expm1(l));
-        let term = 0.5 * (expm1mx(l) + delta * delta);
+        let delta = standardised(mp, mq, sq);
+        let (rest, excess) = rest_and_excess((sp / sq) * (sp / sq), l);
+        let (slope, term) = (delta / sq, 0.5 * (rest + delta * delta));
         (term, take([slope, excess / sp, -slope, -(excess + delta * delta) / sq]))
     }
 }

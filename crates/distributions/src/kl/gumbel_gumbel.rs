@@ -6,6 +6,7 @@ use ndarray::ArrayD;
 
 use super::{KlDivergence, KlGrad, log_ratio, pair};
 use crate::bernoulli::product;
+use crate::location_scale::standardised;
 use crate::special::{digamma, expm1mx, lgamma, log1pmx};
 use crate::{Error, Gumbel, LocationScaleGrad, Real};
 
@@ -51,7 +52,7 @@ impl<F: Real> KlDivergence<Gumbel<F>> for Gumbel<F> {
 
 /// Value and partials in μ_p, β_p, μ_q, β_q.
 pub(crate) fn scalar([mp, bp, mq, bq]: [f64; 4]) -> [f64; 5] {
-    let (r, d) = (bp / bq, (mp - mq) / bq);
+    let (r, d) = (bp / bq, standardised(mp, mq, bq));
     let (h, rh_slope, lgamma_next) = at_ratio(r, (bp - bq) / bq, log_ratio(bp, bq));
     let w = lgamma_next - d;
     let w = if w.is_nan() { f64::INFINITY } else { w }; // Γ outgrows every exponential.

@@ -2,7 +2,8 @@
 
 use ndarray::ArrayD;
 
-use super::{KlDivergence, KlGrad, log_ratio, pair};
+use super::{KlDivergence, KlGrad, log_ratio, pair, rest_and_excess};
+use crate::location_scale::standardised;
 use crate::special::expm1mx;
 use crate::{Error, Laplace, LocationScaleGrad, Real};
 
@@ -28,19 +29,24 @@ pub(crate) fn scalar([mp, bp, mq, bq]: [f64; 4]) -> [f64; 5] {
     let l = log_ratio(bp, bq);
     let ratio = bp / bq;
     let gap = mp - mq;
-    let a = gap.abs() / bp;
+    let a = standardised(mp, mq, bp).abs();
     let slope = if gap == 0.0 { 0.0 } else { -libm::expm1(-a) / bq * gap.signum() };
     if ratio == f64::INFINITY {
         return [ratio, slope, ratio, -slope, -ratio];
     }
     // For large a the product r·a is |Δ|/b_q, without a detour through an overflowing a.
-    let shift = if a > 1.0 { gap.abs() / bq + ratio * libm::expm1(-a) } else { ratio * expm1mx(-a) };
-    let excess = libm::expm1(l); // r − 1
-    // e⁻ᵃ(1 + a) − 1, and r·e⁻ᵃ(1 + a) − 1.
+    let shift =
+        if a > 1.0 { standardised(mp, mq, bq).abs() + ratio * libm::expm1(-a) } else { ratio * expm1mx(-a) };
+    let (rest, excess) = rest_and_excess(ratio, l);
+    // r·e⁻ᵃ(1 + a) − 1, where both factors are near 1 from what they lack.
     let e = libm::exp(-a);
-    let fading = if a < 1.0 { -e * expm1mx(a) } else { poly_exp(a, e) - 1.0 };
-    let in_bp = excess * (fading + 1.0) + fading;
-    [expm1mx(l) + shift, slope, in_bp / bp, -slope, -(excess + shift) / bq]
+    let in_bp = if a < 1.0 {
+        let fading = -e * expm1mx(a);
+        excess * (fading + 1.0) + fading
+    } else {
+        ratio * poly_exp(a, e) - 1.0
+    };
+    [rest + shift, slope, in_bp / bp, -slope, -(excess + shift) / bq]
 }
 
 /// (1 + a)·e with e = e⁻ᵃ; 0 where a is infinite.

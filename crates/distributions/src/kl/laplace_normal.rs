@@ -5,6 +5,7 @@ use std::f64::consts::LN_2;
 use ndarray::ArrayD;
 
 use super::{KlDivergence, KlGrad, log_ratio, pair};
+use crate::location_scale::standardised;
 use crate::special::HALF_LOG_TWO_PI;
 use crate::{Error, Laplace, LocationScaleGrad, Normal, Real};
 
@@ -27,7 +28,7 @@ impl<F: Real> KlDivergence<Normal<F>> for Laplace<F> {
 
 /// Value and partials in m, b, μ, σ.
 pub(crate) fn scalar([m, b, mu, sigma]: [f64; 4]) -> [f64; 5] {
-    let (s, d) = (b / sigma, (m - mu) / sigma);
+    let (s, d) = (b / sigma, standardised(m, mu, sigma));
     let value = log_ratio(sigma, b) - LN_2 + HALF_LOG_TWO_PI - 1.0 + (s * s + 0.5 * d * d);
     let slope = d / sigma;
     [value, slope, 2.0 * s / sigma - 1.0 / b, -slope, (1.0 - 2.0 * s * s - d * d) / sigma]

@@ -7,6 +7,7 @@ use crate::elementwise::shaped;
 use crate::linalg::{product, solve_lower, solve_lower_transposed, transposed};
 use crate::parallel::collect;
 use crate::special::log1pmx;
+use crate::sums::sum;
 use crate::{Error, MultivariateNormal, MultivariateNormalGrad, Real, check};
 
 /// One divergence per item, in f64.
@@ -100,13 +101,13 @@ pub(super) fn dense(n: usize, p: Item, q: Item, with_grad: bool) -> (f64, [Item;
 
 /// The divergence of E and w; `log_ratio(i)` is log((L_p)ᵢᵢ/(L_q)ᵢᵢ).
 pub(super) fn sum_of_terms(n: usize, e: &[f64], w: &[f64], log_ratio: impl Fn(usize) -> f64) -> f64 {
-    let squares: f64 = e.iter().chain(w).map(|x| x * x).sum();
+    let squares = sum(e.iter().chain(w).map(|x| x * x));
     let determinant = |i: usize| {
         let excess = e[i * n + i];
         // Towards −1 the sum 1 + E has lost the digits of a ratio that is small.
         if excess < -0.5 { excess - log_ratio(i) } else { -log1pmx(excess) }
     };
-    0.5 * squares + (0..n).map(determinant).sum::<f64>()
+    0.5 * squares + sum((0..n).map(determinant))
 }
 
 /// ∂L_q of [`dense`].

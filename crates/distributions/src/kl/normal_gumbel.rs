@@ -1,9 +1,12 @@
 //! Normal ‖ Gumbel: the regulariser of VQ-Diff.
 
+use std::f64::consts::LN_2;
+
 use ndarray::ArrayD;
 
 use super::{KlDivergence, KlGrad, log_ratio, pair};
 use crate::elementwise;
+use crate::location_scale::standardised;
 use crate::special::HALF_LOG_TWO_PI;
 use crate::{Error, Gumbel, LocationScaleGrad, Normal, Real};
 
@@ -53,7 +56,17 @@ impl<F: Real> Normal<F> {
         let [out] = elementwise::broadcast([a, b, c, d], |parameters| {
             // Above 600 the other terms, at most |δ| + 1500, are less than u of the exponential.
             let exponent = exponent(parameters);
-            [if exponent > 600.0 { exponent } else { libm::log(scalar(parameters)[0]) }]
+            let [mu, _, m, beta] = parameters;
+            let value = scalar(parameters)[0];
+            // Of a divergence that overflows beside such an exponential, the gap is all.
+            let of_gap = || LN_2 + log_ratio(0.5 * mu - 0.5 * m, beta);
+            [if exponent > 600.0 {
+                exponent
+            } else if value.is_finite() {
+                libm::log(value)
+            } else {
+                of_gap()
+            }]
         })?;
         Ok(out)
     }
@@ -62,22 +75,25 @@ impl<F: Real> Normal<F> {
 /// σ²/(2β²) − δ.
 fn exponent([mu, sigma, m, beta]: [f64; 4]) -> f64 {
     let s = sigma / beta;
-    let exponent = 0.5 * s * s - (mu - m) / beta;
+    let exponent = 0.5 * s * s - standardised(mu, m, beta);
     // ∞ − ∞: the square, which grew from the smaller ratio, is the larger infinity.
     if exponent.is_nan() { f64::INFINITY } else { exponent }
 }
 
 /// Value and partials in μ, σ, m, β.
 pub(crate) fn scalar([mu, sigma, m, beta]: [f64; 4]) -> [f64; 5] {
-    let (s, d) = (sigma / beta, (mu - m) / beta);
-    let e = libm::exp(exponent([mu, sigma, m, beta]));
+    let (s, d) = (sigma / beta, standardised(mu, m, beta));
+    let exponent = exponent([mu, sigma, m, beta]);
+    let e = libm::exp(exponent);
     if e == f64::INFINITY {
         // All partials share the exponential; its factor δ − s² in the last one is negative here.
         return [e, -e, e, e, -e];
     }
     let value = log_ratio(beta, sigma) - HALF_LOG_TWO_PI - 0.5 + (d + e);
-    let in_mu = (1.0 - e) / beta;
-    let tilt = if e == 0.0 { 0.0 } else { e * (d - s * s) };
-    let in_sigma = if e == 0.0 { -1.0 } else { e * s * s - 1.0 };
-    [value, in_mu, in_sigma / sigma, -in_mu, (1.0 - d + tilt) / beta]
+    // 1 − e, which keeps its digits where σ and the gap are small beside β.
+    let lack = -libm::expm1(exponent);
+    // 0·∞ where s² overflows.
+    let tilt = if e == 0.0 { 0.0 } else { e * s * s };
+    let in_mu = lack / beta;
+    [value, in_mu, (tilt - 1.0) / sigma, -in_mu, (1.0 - d * lack - tilt) / beta]
 }

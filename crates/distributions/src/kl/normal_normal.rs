@@ -2,8 +2,8 @@
 
 use ndarray::ArrayD;
 
-use super::{KlDivergence, KlGrad, log_ratio, pair};
-use crate::special::expm1mx;
+use super::{KlDivergence, KlGrad, log_ratio, pair, rest_and_excess};
+use crate::location_scale::standardised;
 use crate::{Error, LocationScaleGrad, Normal, Real};
 
 /// ```text
@@ -26,9 +26,8 @@ impl<F: Real> KlDivergence<Normal<F>> for Normal<F> {
 /// Value and partials in μ_p, σ_p, μ_q, σ_q.
 pub(crate) fn scalar([mp, sp, mq, sq]: [f64; 4]) -> [f64; 5] {
     let l = 2.0 * log_ratio(sp, sq);
-    let d = (mp - mq) / sq;
-    let value = 0.5 * (expm1mx(l) + d * d);
-    let slope = d / sq;
-    let excess = libm::expm1(l);
+    let d = standardised(mp, mq, sq);
+    let (rest, excess) = rest_and_excess((sp / sq) * (sp / sq), l);
+    let (value, slope) = (0.5 * (rest + d * d), d / sq);
     [value, slope, excess / sp, -slope, -(excess + d * d) / sq]
 }

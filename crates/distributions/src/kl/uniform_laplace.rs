@@ -3,7 +3,7 @@
 use ndarray::ArrayD;
 
 use super::{KlDivergence, KlGrad, pair};
-use crate::uniform::{fraction, log_width};
+use crate::uniform::{fraction, log_over_width};
 use crate::{Error, Laplace, LocationScaleGrad, Real, Uniform, UniformGrad};
 
 /// ```text
@@ -35,9 +35,11 @@ pub(crate) fn scalar([low, high, m, b]: [f64; 4]) -> [f64; 5] {
     } else {
         0.5 * to_high.abs() + 0.5 * to_low.abs()
     };
-    let value = std::f64::consts::LN_2 + libm::log(b) - log_width(low, high) + distance;
-    // d E|X − m| / d(low) = (E|X − m| − |low − m|)/w, and with the other sign at the upper end.
-    let in_low = 1.0 / width + (distance - to_low.abs()) / width;
-    let in_high = (to_high.abs() - distance) / width - 1.0 / width;
+    let value = std::f64::consts::LN_2 + log_over_width(b, low, high) + distance;
+    // d E|X − m|/d(low) = (E|X − m| − |low − m|)/w, and with the other sign at the upper end; outside, ½ of either sign, and inside
+    // by the shares: the distances themselves cancel where the interval is short or far.
+    let squares = 0.5 * (below * below + above * above);
+    let (in_low, in_high) = ((squares - below) / b, (above - squares) / b);
+    let (in_low, in_high) = (1.0 / width + in_low, in_high - 1.0 / width);
     [value, in_low, in_high, (below - above) / b, (1.0 - distance) / b]
 }

@@ -3,8 +3,9 @@
 use ndarray::ArrayD;
 
 use super::{KlDivergence, KlGrad, pair};
+use crate::location_scale::standardised;
 use crate::special::HALF_LOG_TWO_PI;
-use crate::uniform::{centre, log_width};
+use crate::uniform::{centre, log_over_width};
 use crate::{Error, LocationScaleGrad, Normal, Real, Uniform, UniformGrad};
 
 /// ```text
@@ -28,8 +29,8 @@ impl<F: Real> KlDivergence<Normal<F>> for Uniform<F> {
 pub(crate) fn scalar([low, high, mu, sigma]: [f64; 4]) -> [f64; 5] {
     let width = high - low;
     // Halves, because the width may overflow where width/σ does not.
-    let (s, d) = (2.0 * ((0.5 * high - 0.5 * low) / sigma), (centre(low, high) - mu) / sigma);
-    let value = libm::log(sigma) - log_width(low, high) + HALF_LOG_TWO_PI + (s * s / 24.0 + 0.5 * d * d);
+    let (s, d) = (2.0 * ((0.5 * high - 0.5 * low) / sigma), standardised(centre(low, high), mu, sigma));
+    let value = log_over_width(sigma, low, high) + HALF_LOG_TWO_PI + (s * s / 24.0 + 0.5 * d * d);
     let (in_width, in_centre) = (s / (12.0 * sigma) - 1.0 / width, d / sigma);
     let [in_low, in_high] = [0.5 * in_centre - in_width, 0.5 * in_centre + in_width];
     [value, in_low, in_high, -in_centre, (1.0 - s * s / 12.0 - d * d) / sigma]

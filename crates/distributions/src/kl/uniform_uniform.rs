@@ -2,8 +2,8 @@
 
 use ndarray::ArrayD;
 
-use super::{KlDivergence, KlGrad, pair};
-use crate::uniform::log_width;
+use super::{KlDivergence, KlGrad, log_ratio, pair};
+use crate::uniform::log_over_width;
 use crate::{Error, Real, Uniform, UniformGrad};
 
 /// ```text
@@ -33,8 +33,10 @@ pub(crate) fn scalar([lp, hp, lq, hq]: [f64; 4]) -> [f64; 5] {
     let excess = ((lp - lq) + (hq - hp)) / inner;
     let value = if excess < 1.0 && outer.is_finite() {
         libm::log1p(excess)
+    } else if inner.is_finite() {
+        -log_over_width(inner, lq, hq)
     } else {
-        log_width(lq, hq) - log_width(lp, hp)
+        log_ratio(0.5 * hq - 0.5 * lq, 0.5 * hp - 0.5 * lp)
     };
     [value, 1.0 / inner, -1.0 / inner, -1.0 / outer, 1.0 / outer]
 }

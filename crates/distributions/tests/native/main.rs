@@ -8,6 +8,7 @@ mod divergence;
 mod divergence_batch;
 mod errata;
 mod errors;
+mod extremes;
 mod families;
 mod frechet;
 mod golden;
