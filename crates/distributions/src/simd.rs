@@ -238,8 +238,8 @@ fn task<K: Kernel<IN, OUT>, F: Real, const IN: usize, const OUT: usize, const FU
     let mut last = [[F::ONE; BLOCK]; IN];
     let mut terms = [0.0; BLOCK];
     let mut grads = [[F::ZERO; BLOCK]; OUT];
-    // Of the terms since the last fold; of those before; and what rounding took from these.
-    let [mut lanes, mut folded, mut rest] = [[0.0; LANES]; 3];
+    let mut lanes = [0.0; LANES];
+    let mut long = LongSum::default();
     let (mut row, mut column) = (0, 0);
     let end = sums.len() * n;
     let mut any_rare = 0;
@@ -288,24 +288,17 @@ fn task<K: Kernel<IN, OUT>, F: Real, const IN: usize, const OUT: usize, const FU
         }
         let mut at = 0;
         while at < len {
-            // Folds lie at fixed columns, so that no sum depends on where the row lies among the others.
-            let stop = len.min(at + (n - column).min(FOLD - column % FOLD));
-            add_lanes(&mut lanes, column, &terms[at..stop]);
+            let stop = len.min(at + n - column);
+            if n <= FOLD {
+                add_lanes(&mut lanes, column, &terms[at..stop]);
+            } else {
+                long.add(column, &terms[at..stop]);
+            }
             column += stop - at;
             at = stop;
             if column == n {
-                sums[row] = if n <= FOLD {
-                    reduce(lanes)
-                } else {
-                    fold(&mut lanes, &mut folded, &mut rest);
-                    let sum = reduce(folded);
-                    // Where the sum is infinite the rest is no number.
-                    if sum.is_finite() { sum + reduce(rest) } else { sum }
-                };
-                [lanes, folded, rest] = [[0.0; LANES]; 3];
-                (row, column) = (row + 1, 0);
-            } else if column % FOLD == 0 {
-                fold(&mut lanes, &mut folded, &mut rest);
+                sums[row] = if n <= FOLD { reduce(lanes) } else { long.take() };
+                (lanes, row, column) = ([0.0; LANES], row + 1, 0);
             }
         }
     }
@@ -331,13 +324,47 @@ fn add_lanes(lanes: &mut [f64; LANES], mut column: usize, mut terms: &[f64]) {
     }
 }
 
-/// Moves the lanes to the folded sums.
-#[inline(always)]
-fn fold(lanes: &mut [f64; LANES], folded: &mut [f64; LANES], rest: &mut [f64; LANES]) {
-    for ((lane, folded), rest) in lanes.iter_mut().zip(folded).zip(rest) {
-        let (sum, lost) = two_sum(*folded, *lane);
-        (*folded, *lane) = (sum, 0.0);
-        *rest += lost;
+/// The sum of a row of more than [`FOLD`] terms.
+#[derive(Default)]
+struct LongSum {
+    /// Of the terms since the last fold.
+    lanes: [f64; LANES],
+    /// Of those before, and what rounding took from it.
+    folded: [f64; LANES],
+    rest: [f64; LANES],
+}
+
+impl LongSum {
+    /// Adds the terms from a column on. Folds lie at fixed columns, so that no sum depends on where the row lies among the others.
+    // By itself, so that short rows keep their lanes in registers.
+    #[inline(never)]
+    fn add(&mut self, mut column: usize, mut terms: &[f64]) {
+        while !terms.is_empty() {
+            let (here, after) = terms.split_at(terms.len().min(FOLD - column % FOLD));
+            add_lanes(&mut self.lanes, column, here);
+            (column, terms) = (column + here.len(), after);
+            if column.is_multiple_of(FOLD) {
+                self.fold();
+            }
+        }
+    }
+
+    fn fold(&mut self) {
+        let Self { lanes, folded, rest } = self;
+        for ((lane, folded), rest) in lanes.iter_mut().zip(folded).zip(rest) {
+            let (sum, lost) = two_sum(*folded, *lane);
+            (*folded, *lane) = (sum, 0.0);
+            *rest += lost;
+        }
+    }
+
+    /// The sum, and 0 in its place.
+    fn take(&mut self) -> f64 {
+        self.fold();
+        let Self { folded, rest, .. } = std::mem::take(self);
+        let sum = reduce(folded);
+        // Where the sum is infinite the rest is no number.
+        if sum.is_finite() { sum + reduce(rest) } else { sum }
     }
 }
 
