@@ -71,6 +71,10 @@ impl Standard for StandardGumbel {
         if z > 20.0 { -z - 0.5 * t } else { libm::log(-libm::expm1(-t)) }
     }
 
+    fn log_cdf_grad(z: f64) -> f64 {
+        libm::exp(-z)
+    }
+
     fn draw(rng: &mut impl Rng) -> f64 {
         noise::gumbel(rng)
     }

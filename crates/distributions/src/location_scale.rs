@@ -43,6 +43,15 @@ pub trait Standard: Copy + Default + std::fmt::Debug + Send + Sync + 'static {
     fn log_sf(z: f64) -> f64 {
         libm::log(Self::sf(z))
     }
+    /// Derivative of [`log_cdf`](Self::log_cdf): density over distribution function. The provided one is e to the difference of their
+    /// logarithms, which has no digits where these are large and not linear.
+    fn log_cdf_grad(z: f64) -> f64 {
+        libm::exp(Self::log_density(z).0 - Self::log_cdf(z))
+    }
+    /// Derivative of [`log_sf`](Self::log_sf): −density over upper tail; as [`log_cdf_grad`](Self::log_cdf_grad).
+    fn log_sf_grad(z: f64) -> f64 {
+        -libm::exp(Self::log_density(z).0 - Self::log_sf(z))
+    }
     /// One draw, in f64.
     fn draw(rng: &mut impl Rng) -> f64;
 }

@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use crate::special::{self, HALF_LOG_TWO_PI, log_ndtr, ndtr, ndtri, norm_log_pdf};
+use crate::special::{self, HALF_LOG_TWO_PI, log_ndtr, log_ndtr_grad, ndtr, ndtri, norm_log_pdf};
 use crate::{LocationScale, Standard, noise};
 
 /// Normal (Gaussian) distributions; `scale` is the standard deviation.
@@ -58,6 +58,14 @@ impl Standard for StandardNormal {
 
     fn log_sf(z: f64) -> f64 {
         log_ndtr(-z)
+    }
+
+    fn log_cdf_grad(z: f64) -> f64 {
+        log_ndtr_grad(z)
+    }
+
+    fn log_sf_grad(z: f64) -> f64 {
+        -log_ndtr_grad(-z)
     }
 
     fn draw(rng: &mut impl Rng) -> f64 {

@@ -3,8 +3,9 @@
 
 use ndarray::{Array1, Array2, Array3, array, s};
 use variata_distributions::{
-    Categorical, DiagonalNormal, Gumbel, KlDivergence, Laplace, Normal, Uniform, UniformCategories,
-    jensen_shannon, jensen_shannon_batch, jensen_shannon_batch_with_grad, jensen_shannon_probabilities,
+    Categorical, DiagonalNormal, Gumbel, KlDivergence, Laplace, Normal, Standard, StandardGumbel,
+    StandardLaplace, StandardLogistic, StandardNormal, Uniform, UniformCategories, jensen_shannon,
+    jensen_shannon_batch, jensen_shannon_batch_with_grad, jensen_shannon_probabilities,
     jensen_shannon_with_grad,
 };
 use variata_testkit::compare::{assert_relative, assert_ulp};
@@ -145,6 +146,36 @@ fn categories_near_equality_keep_their_digits_beside_one_that_moves() {
         let of = |logits: Vec<f64>| Categorical::new(Array1::from(logits)).unwrap();
         assert_relative("moved", of(p).kl(&of(q)).unwrap()[[]], want, 1e-12, 0.0);
     }
+}
+
+/// Density over distribution function, and over upper tail, where these are numbers; far out their limits.
+fn derivatives_of_tails<S: Standard>(far: impl Fn(f64) -> [f64; 2]) {
+    for k in -40..=40 {
+        let z = f64::from(k) / 8.0;
+        let density = S::log_density(z).0.exp();
+        for (got, tail) in [(S::log_cdf_grad(z), S::cdf(z)), (-S::log_sf_grad(z), S::sf(z))] {
+            assert!((got * tail / density - 1.0).abs() <= 64.0 * f64::EPSILON * (1.0 + z.abs()), "{z}");
+        }
+    }
+    for z in [30.0, 600.0, 1e8] {
+        let [below, above] = far(z);
+        // Infinite on both sides where e^z is.
+        assert!(
+            S::log_cdf_grad(-z) == below
+                || (S::log_cdf_grad(-z) / below - 1.0).abs() <= 2.0 / (z * z) + 1e-15,
+            "{z}"
+        );
+        assert!((-S::log_sf_grad(z) / above - 1.0).abs() <= 2.0 / (z * z) + 1e-15, "{z}");
+    }
+}
+
+#[test]
+fn derivatives_of_logarithms_of_tails_go_on_far_out() {
+    derivatives_of_tails::<StandardNormal>(|z| [z, z]);
+    derivatives_of_tails::<StandardLaplace>(|_| [1.0, 1.0]);
+    derivatives_of_tails::<StandardLogistic>(|_| [1.0, 1.0]);
+    // e^z below.
+    derivatives_of_tails::<StandardGumbel>(|z| [z.exp(), 1.0]);
 }
 
 #[test]
