@@ -8,7 +8,7 @@ use variata_distributions::{
     MultivariateNormalGrad, Real, SpreadKind, check,
 };
 
-use crate::kl_dense::{self, Dense, number};
+use crate::kl_dense::{self, Dense, number, numbers};
 use crate::kl_pair::{Pair, Sides};
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
@@ -189,7 +189,8 @@ fn kl_of<F: Real, S: Storage, T: Storage>(
         let (of_p, of_q) = (p.factorise(None)?, q.factorise(None)?);
         collect(p.batch(), |b| {
             let pair = Pair::new(p.item(b), q.item(b), &of_p[b].0, &of_q[b].0);
-            Ok((number(b, pair.kl()?)?, if with_grad { pair.slopes() } else { Sides::default() }))
+            let value = number(b, pair.kl()?)?;
+            Ok((value, if with_grad { numbers(b, pair.slopes())? } else { Sides::default() }))
         })
     };
     let found = found.into_iter().collect::<Result<Vec<_>, Error>>()?;

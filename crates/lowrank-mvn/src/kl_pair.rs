@@ -270,11 +270,12 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
                 q.1.extend(row.map(|((q, back), z)| w * (q - back - a * z)));
                 let h = dot(&block.b.row(i), &on_q.row(i));
                 let h_p = dot(&block.a.row(i), &own_p.row(i)) / t;
-                p.2.push(0.5 * w * w * ((1.0 - h) - (1.0 - h_p) / t));
+                // In this order: the square of a weight may overflow.
+                p.2.push(0.5 * w * (w * ((1.0 - h) - (1.0 - h_p) / t)));
                 // diag of Σ_q⁻¹(D_p + PPᵀ)Σ_q⁻¹, in units of w².
                 let of_diag = t - 2.0 * t * h + dot(&block.b.row(i), &of_spread.row(i));
                 let of_factor = dot(&on_p.row(i), &on_p.row(i));
-                q.2.push(0.5 * w * w * ((1.0 - h) - of_diag - of_factor - a * a));
+                q.2.push(0.5 * w * (w * ((1.0 - h) - of_diag - of_factor - a * a)));
             }
         });
         Sides { p, q }
