@@ -35,7 +35,7 @@ type Refused = variata_distributions::Error;
 /// docs/src/theory/lowrank-mvn.md. Exactly 0 at equality.
 ///
 /// Gradients: ∂μ_p = Σ_q⁻¹(μ_p − μ_q), ∂Σ_p = ½(Σ_q⁻¹ − Σ_p⁻¹), ∂Σ_q = ½(Σ_q⁻¹ − Σ_q⁻¹(Σ_p + δδᵀ)Σ_q⁻¹), of which the factors
-/// see 2·∂Σ·P and the diagonals the diagonal.
+/// see 2·∂Σ·P and the diagonals the diagonal, in terms of the size of Σ_p − Σ_q: Σ_q⁻¹ − Σ_p⁻¹ = Σ_q⁻¹(Σ_p − Σ_q)Σ_p⁻¹.
 impl<F: Real, S: Storage, T: Storage> KlDivergence<LowRankMvn<'_, F, T>> for LowRankMvn<'_, F, S> {
     type Value = Array1<f64>;
     type Grad = KlGrad<LowRankMvnGrad<F>, LowRankMvnGrad<F>>;

@@ -6,7 +6,7 @@ use variata_distributions::kl::{KlGrad, StandardMultivariateNormal};
 use variata_distributions::{DiagonalNormal, KlDivergence, MultivariateNormal};
 use variata_lowrank_mvn::{LowRankMvn, LowRankMvnGrad};
 
-use crate::support::{assert_close, dense, factor, matrix, variances};
+use crate::support::{assert_close, dense, factor, matrix, off, variances};
 
 fn normal(n: usize, r: usize, salt: usize) -> LowRankMvn<'static, f64> {
     LowRankMvn::new(matrix(2, n, salt), factor(2, n, r, salt + 1), variances(2, n, salt + 2)).unwrap()
@@ -279,14 +279,6 @@ fn a_diagonal_side_whose_variance_f64_cannot_hold_is_refused() {
     assert!(p.kl(&small).unwrap_err().to_string().starts_with("`scale[0]`"));
     let large = DiagonalNormal::from_log_variance(loc, Array2::from_elem((1, 2), 800.0)).unwrap();
     assert!(large.kl(&p).unwrap_err().to_string().starts_with("`log_variance[0]` is 800"));
-}
-
-/// Relative error in norm.
-fn off<'a>(got: impl IntoIterator<Item = &'a f64>, want: &[f64]) -> f64 {
-    let got: Vec<f64> = got.into_iter().copied().collect();
-    assert_eq!(got.len(), want.len());
-    let size = |v: &mut dyn Iterator<Item = f64>| v.map(|v| v * v).sum::<f64>().sqrt();
-    size(&mut got.iter().zip(want).map(|(a, b)| a - b)) / size(&mut want.iter().copied())
 }
 
 /// One side has as many columns as there are dimensions, the other one column beside D = 10⁻⁸, along which Σ⁻¹ is smaller by
