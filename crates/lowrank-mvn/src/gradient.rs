@@ -111,7 +111,9 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// ```
     /// Derived from ∂ log p = ½ ⟨ααᵀ − Σ⁻¹, ∂Σ⟩ with Σ⁻¹P = D⁻¹PC⁻¹ and Pᵀα = z. Gradients of `f32` parameters have a
     /// relative error ≤ 10⁻⁵ in norm down to D = 10⁻¹⁰, where rows of P are of order 1 and its columns independent. Along
-    /// dependent columns z and PC⁻¹ are known to u·κ², κ² = 1 + ‖D^-½P‖² and u = 2⁻⁵³, by whatever method in f64.
+    /// dependent columns z and PC⁻¹ are known to u·κ², κ² = 1 + ‖D^-½P‖² and u = 2⁻⁵³, by whatever method in f64. Values do not
+    /// depend on the layout of the factor, nor do gradients of `f64` parameters; those of `f32` do in their last bits, where
+    /// rows of 8 elements and more that lie one after the other have a kernel of their own.
     ///
     /// # Errors
     /// As [`log_prob`](Self::log_prob); [`Error::Overflow`] where terms of a gradient overflow and leave no number. One that is
