@@ -178,7 +178,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// training step but the first: two gradients as large as the factor are then not asked for anew.
     ///
     /// # Errors
-    /// As [`log_prob_with_grad`](Self::log_prob_with_grad), or an array in `to` has another shape. `to` is then as it was or partly overwritten.
+    /// As [`log_prob_with_grad`](Self::log_prob_with_grad), or an array in `to` has another shape. `to` is then as it was or
+    /// partly overwritten.
     pub fn log_prob_and_entropy_with_grad_into(
         &self,
         x: &ArrayRef2<F>,
@@ -209,8 +210,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// ```
     ///
     /// # Errors
-    /// As [`log_prob_with_grad`](Self::log_prob_with_grad), weights that are not finite or of another shape, or an array in `to` of another shape.
-    /// `to` is then as it was or partly overwritten.
+    /// As [`log_prob_with_grad`](Self::log_prob_with_grad), weights that are not finite or of another shape, or an array in `to`
+    /// of another shape. `to` is then as it was or partly overwritten.
     pub fn weighted_log_prob_and_entropy_with_grad_into(
         &self,
         x: &ArrayRef2<F>,

@@ -18,10 +18,10 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// ```
     /// with roots L·Lᵀ = Σ from reflections of [Pᵀ; D^½]: in P·Pᵀ + D a small D would be rounded away.
     ///
-    /// Source: Dowson & Landau (1982); the second form: Bhatia, Jain & Lim (2019). Where both diagonals are multiples of the identity, ε_p·I and ε_q·I, as in the SOS-VAE
-    /// paper, all but the span of both factors contributes (√ε_p − √ε_q)² per dimension, and the rest is a distance in at most
-    /// r_p + r_q dimensions: O(n r²). With other diagonals no such reduction exists, and the dense form costs O(n³). The absolute
-    /// error is some 10⁻¹⁴ of the traces, however small the distance.
+    /// Source: Dowson & Landau (1982); the second form: Bhatia, Jain & Lim (2019). Where both diagonals are multiples of the
+    /// identity, ε_p·I and ε_q·I, as in the SOS-VAE paper, all but the span of both factors contributes (√ε_p − √ε_q)² per
+    /// dimension, and the rest is a distance in at most r_p + r_q dimensions: O(n r²). With other diagonals no such reduction
+    /// exists, and the dense form costs O(n³). The absolute error is some 10⁻¹⁴ of the traces, however small the distance.
     ///
     /// # Errors
     /// The shapes differ, or a covariance overflows ([`Error::Overflow`]).
