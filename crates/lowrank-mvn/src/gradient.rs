@@ -1,6 +1,6 @@
 //! Closed-form gradients of the log-density, the entropy and the Mahalanobis distance.
 
-use ndarray::{Array1, Array2, Array3, ArrayRef1, ArrayRef2};
+use ndarray::{Array1, Array2, Array3, ArrayRef1, ArrayRef2, ArrayView1, Axis};
 use variata_distributions::linalg::dot;
 use variata_distributions::{Real, check};
 
@@ -111,10 +111,13 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// ```
     /// Derived from ∂ log p = ½ ⟨ααᵀ − Σ⁻¹, ∂Σ⟩ with Σ⁻¹P = D⁻¹PC⁻¹ and Pᵀα = z. Gradients of `f32` parameters have a
     /// relative error ≤ 10⁻⁵ in norm down to D = 10⁻¹⁰, where rows of P are of order 1 and its columns independent. Along
-    /// dependent columns z and PC⁻¹ are known to u·κ², κ² = 1 + ‖D^-½P‖² and u = 2⁻⁵³, by whatever method in f64.
+    /// dependent columns z and PC⁻¹ are known to u·κ², κ² = 1 + ‖D^-½P‖² and u = 2⁻⁵³, by whatever method in f64. Values do not
+    /// depend on the layout of the factor, nor do gradients of `f64` parameters; those of `f32` do in their last bits, where
+    /// rows of 8 elements and more that lie one after the other have a kernel of their own.
     ///
     /// # Errors
-    /// As [`log_prob`](Self::log_prob).
+    /// As [`log_prob`](Self::log_prob); [`Error::Overflow`] where terms of a gradient overflow and leave no number. One that is
+    /// itself too large is infinite.
     pub fn log_prob_with_grad(
         &self,
         x: &ArrayRef2<F>,
@@ -128,7 +131,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// [`log_prob_with_grad`](Self::log_prob_with_grad).
     ///
     /// # Errors
-    /// As [`log_prob`](Self::log_prob).
+    /// As [`log_prob_with_grad`](Self::log_prob_with_grad).
     pub fn mahalanobis_with_grad(
         &self,
         x: &ArrayRef2<F>,
@@ -142,10 +145,11 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// [`log_prob_with_grad`](Self::log_prob_with_grad).
     ///
     /// # Errors
-    /// As [`entropy`](Self::entropy).
+    /// As [`entropy`](Self::entropy); [`Error::Overflow`] as for [`log_prob_with_grad`](Self::log_prob_with_grad).
     pub fn entropy_with_grad(&self) -> Result<(Array1<f64>, LowRankMvnEntropyGrad<F>), Error> {
         let found = self.factorise(None)?;
         let grad = self.entropy_gradient_from(&found, &self.everywhere(ENTROPY));
+        self.check_overflow(None, &grad.cov_factor, &grad.cov_diag)?;
         Ok((self.entropies(&found), grad))
     }
 
@@ -163,7 +167,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// ```
     ///
     /// # Errors
-    /// As [`log_prob`](Self::log_prob).
+    /// As [`log_prob_with_grad`](Self::log_prob_with_grad).
     pub fn log_prob_and_entropy_with_grad(&self, x: &ArrayRef2<F>) -> Result<LogProbAndEntropy<F>, Error> {
         let mut to = LogProbAndEntropy::zeros(self);
         self.log_prob_and_entropy_with_grad_into(x, &mut to)?;
@@ -174,7 +178,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// training step but the first: two gradients as large as the factor are then not asked for anew.
     ///
     /// # Errors
-    /// As [`log_prob`](Self::log_prob), or an array in `to` has another shape. `to` is then as it was or partly overwritten.
+    /// As [`log_prob_with_grad`](Self::log_prob_with_grad), or an array in `to` has another shape. `to` is then as it was or
+    /// partly overwritten.
     pub fn log_prob_and_entropy_with_grad_into(
         &self,
         x: &ArrayRef2<F>,
@@ -205,8 +210,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// ```
     ///
     /// # Errors
-    /// As [`log_prob`](Self::log_prob), weights that are not finite or of another shape, or an array in `to` of another shape.
-    /// `to` is then as it was or partly overwritten.
+    /// As [`log_prob_with_grad`](Self::log_prob_with_grad), weights that are not finite or of another shape, or an array in `to`
+    /// of another shape. `to` is then as it was or partly overwritten.
     pub fn weighted_log_prob_and_entropy_with_grad_into(
         &self,
         x: &ArrayRef2<F>,
@@ -221,6 +226,31 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         let parts: Vec<Parts> = weights.map(|(u, v)| Parts { outer: *u, inner: v - u }).collect();
         let found = self.slopes_at(x, &parts, to, None)?;
         Ok((self.log_densities(&found), self.entropies(&found.found)))
+    }
+
+    /// No number of a gradient is NaN. In f64 one may be where α or the gradient in the diagonal overflows; in f32, whose terms
+    /// are f64, only where n ≤ r.
+    fn check_overflow(
+        &self,
+        loc: Option<&Array2<F>>,
+        cov_factor: &Array3<F>,
+        cov_diag: &Array2<F>,
+    ) -> Result<(), Error> {
+        if F::UNIT_ROUNDOFF > 1e-10 && self.dim() > self.rank() {
+            return Ok(());
+        }
+        let finite = |a: ArrayView1<'_, F>| a.iter().all(|v| v.to_f64().is_finite());
+        for b in 0..self.batch() {
+            if finite(cov_diag.row(b)) && loc.is_none_or(|loc| finite(loc.row(b))) {
+                continue;
+            }
+            let nan = |v: &F| v.to_f64().is_nan();
+            let factor = cov_factor.index_axis(Axis(0), b);
+            if factor.iter().chain(cov_diag.row(b)).chain(loc.iter().flat_map(|loc| loc.row(b))).any(nan) {
+                return Err(Error::Overflow { quantity: "the gradient", batch: b });
+            }
+        }
+        Ok(())
     }
 
     /// The gradient of Σ_b vᵦ·Hᵦ in `parts`, from the factorised covariances.
@@ -245,7 +275,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         x: &ArrayRef2<F>,
         parts: &[Parts],
         grad: &mut LowRankMvnLogProbGrad<F>,
-        entropy: Option<&mut LowRankMvnEntropyGrad<F>>,
+        mut entropy: Option<&mut LowRankMvnEntropyGrad<F>>,
     ) -> Result<Evaluated, Error> {
         self.check_point(x)?;
         grad.check(self.cov_factor.dim())?;
@@ -253,7 +283,11 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             entropy.check(self.cov_factor.dim())?;
         }
         let found = self.factorise(Some(&self.gap(x)))?;
-        let squares = self.slopes_from(x, &found, parts, grad, entropy);
+        let squares = self.slopes_from(x, &found, parts, grad, entropy.as_deref_mut());
+        self.check_overflow(Some(&grad.loc), &grad.cov_factor, &grad.cov_diag)?;
+        if let Some(entropy) = entropy {
+            self.check_overflow(None, &entropy.cov_factor, &entropy.cov_diag)?;
+        }
         let runs = squares.len() / found.len().max(1);
         let distance = |(b, (_, Solution { z, q })): (usize, &(Factorised, Solution))| {
             let residual: f64 = squares[b * runs..(b + 1) * runs].iter().sum();

@@ -8,7 +8,7 @@ use variata_distributions::{
     MultivariateNormalGrad, Real, SpreadKind, check,
 };
 
-use crate::kl_dense::{self, Dense, number};
+use crate::kl_dense::{self, Dense, number, numbers};
 use crate::kl_pair::{Pair, Sides};
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
@@ -35,7 +35,7 @@ type Refused = variata_distributions::Error;
 /// docs/src/theory/lowrank-mvn.md. Exactly 0 at equality.
 ///
 /// Gradients: ∂μ_p = Σ_q⁻¹(μ_p − μ_q), ∂Σ_p = ½(Σ_q⁻¹ − Σ_p⁻¹), ∂Σ_q = ½(Σ_q⁻¹ − Σ_q⁻¹(Σ_p + δδᵀ)Σ_q⁻¹), of which the factors
-/// see 2·∂Σ·P and the diagonals the diagonal.
+/// see 2·∂Σ·P and the diagonals the diagonal, in terms of the size of Σ_p − Σ_q: Σ_q⁻¹ − Σ_p⁻¹ = Σ_q⁻¹(Σ_p − Σ_q)Σ_p⁻¹.
 impl<F: Real, S: Storage, T: Storage> KlDivergence<LowRankMvn<'_, F, T>> for LowRankMvn<'_, F, S> {
     type Value = Array1<f64>;
     type Grad = KlGrad<LowRankMvnGrad<F>, LowRankMvnGrad<F>>;
@@ -117,9 +117,8 @@ impl<F: Real, S: Storage> KlDivergence<MultivariateNormal<F>> for LowRankMvn<'_,
         check::shape("q", q.loc().shape(), self.loc.shape())?;
         let found = collect(self.batch(), |b| {
             let (p, q) = (Dense::of(self, b)?, Dense::of_dense(q, b));
-            let (value, [slopes, of_q]) = kl_dense::kl(b, &p, &q, true)?;
-            let side = slopes.low_rank(&self.item(b));
-            Ok((value, side, (of_q.loc.clone(), of_q.tril(&q.l))))
+            let (value, sides) = kl_dense::kl(b, &p, &q, true)?;
+            Ok((value, sides.p, kl_dense::of_tril(sides.q)))
         });
         let found = found.into_iter().collect::<Result<Vec<_>, Error>>()?;
         let p = side_of(found.iter().map(|(_, side, _)| side), self.loc.dim(), self.rank());
@@ -144,10 +143,9 @@ impl<F: Real, S: Storage> KlDivergence<LowRankMvn<'_, F, S>> for MultivariateNor
     fn kl_with_grad(&self, q: &LowRankMvn<'_, F, S>) -> Result<(Self::Value, Self::Grad), Refused> {
         check::shape("q", q.loc.shape(), self.loc().shape())?;
         let found = collect(self.batch(), |b| {
-            let (p, dense_q) = (Dense::of_dense(self, b), Dense::of(q, b)?);
-            let (value, [of_p, slopes]) = kl_dense::kl(b, &p, &dense_q, true)?;
-            let side = slopes.low_rank(&q.item(b));
-            Ok((value, (of_p.loc.clone(), of_p.tril(&p.l)), side))
+            let (p, q) = (Dense::of_dense(self, b), Dense::of(q, b)?);
+            let (value, sides) = kl_dense::kl(b, &p, &q, true)?;
+            Ok((value, kl_dense::of_tril(sides.p), sides.q))
         });
         let found = found.into_iter().collect::<Result<Vec<_>, Error>>()?;
         let p = dense_of(found.iter().map(|(_, side, _)| side), q.loc.dim());
@@ -186,18 +184,13 @@ fn kl_of<F: Real, S: Storage, T: Storage>(
 ) -> Result<(Array1<f64>, Vec<Sides>), Error> {
     check::shape("q", q.loc.shape(), p.loc.shape())?;
     let found = if p.dim() <= p.rank().max(q.rank()) {
-        collect(p.batch(), |b| {
-            let (value, slopes) = kl_dense::kl(b, &Dense::of(p, b)?, &Dense::of(q, b)?, with_grad)?;
-            let [of_p, of_q] = slopes;
-            let sides =
-                with_grad.then(|| Sides { p: of_p.low_rank(&p.item(b)), q: of_q.low_rank(&q.item(b)) });
-            Ok((value, sides.unwrap_or_default()))
-        })
+        collect(p.batch(), |b| kl_dense::kl(b, &Dense::of(p, b)?, &Dense::of(q, b)?, with_grad))
     } else {
         let (of_p, of_q) = (p.factorise(None)?, q.factorise(None)?);
         collect(p.batch(), |b| {
             let pair = Pair::new(p.item(b), q.item(b), &of_p[b].0, &of_q[b].0);
-            Ok((number(b, pair.kl()?)?, if with_grad { pair.slopes() } else { Sides::default() }))
+            let value = number(b, pair.kl()?)?;
+            Ok((value, if with_grad { numbers(b, pair.slopes())? } else { Sides::default() }))
         })
     };
     let found = found.into_iter().collect::<Result<Vec<_>, Error>>()?;

@@ -1,38 +1,45 @@
 //! Divergences between dense covariances: where a side is dense, or has at least as many columns as dimensions.
 
 use ndarray::{Array2, Array3};
-use variata_distributions::linalg::{factored_inverse, product, solve_lower, solve_lower_transposed};
+use variata_distributions::linalg::{factored_inverse, solve_lower, solve_lower_transposed, transposed};
 use variata_distributions::{KlDivergence, MultivariateNormal, Real};
 
+use crate::factorisation::Factorised;
 use crate::kl::Side;
+use crate::kl_pair::Sides;
 use crate::panel::Item;
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
 
-/// Mean and Cholesky factor, row-major n×n with a positive diagonal.
+/// Mean and covariance, as L·Lᵀ and as F·Fᵀ + D.
 pub(crate) struct Dense {
-    pub loc: Vec<f64>,
-    pub l: Vec<f64>,
-}
-
-/// Partials in mean and covariance.
-#[derive(Default)]
-pub(crate) struct Slopes {
-    pub loc: Vec<f64>,
-    /// Symmetric, entries counted as independent.
-    covariance: Vec<f64>,
+    loc: Vec<f64>,
+    /// Cholesky factor, row-major n×n with a positive diagonal.
+    l: Vec<f64>,
+    /// F, row-major n×r, and D: those of a low-rank normal; L and zeros of a dense one.
+    factor: Vec<f64>,
+    diag: Vec<f64>,
+    /// D⁻¹FC⁻¹, where F has fewer columns than rows and D no zero.
+    solved: Option<Vec<f64>>,
 }
 
 impl Dense {
     pub(crate) fn of<F: Real, S: Storage>(p: &LowRankMvn<'_, F, S>, b: usize) -> Result<Self, Error> {
         let item = p.item(b);
         let (l, _) = item.root()?;
-        Ok(Self { loc: item.loc.iter().map(|v| v.to_f64()).collect(), l })
+        let (n, loc) = (item.n(), item.loc.iter().map(|v| v.to_f64()).collect());
+        let factor = item.factor.iter().map(|v| v.to_f64()).collect();
+        let mut diag = vec![0.0; n];
+        item.diag.variances(0, &mut diag);
+        let narrow = item.r() < n && diag.iter().all(|d| *d > 0.0);
+        let solved = if narrow { Some(by_capacitance(&item, &diag)?) } else { None };
+        Ok(Self { loc, l, factor, diag, solved })
     }
 
     pub(crate) fn of_dense<F: Real>(p: &MultivariateNormal<F>, b: usize) -> Self {
-        let l = p.scale_tril().index_axis(ndarray::Axis(0), b).iter().copied().collect();
-        Self { loc: p.loc().row(b).iter().map(|v| v.to_f64()).collect(), l }
+        let l: Vec<f64> = p.scale_tril().index_axis(ndarray::Axis(0), b).iter().copied().collect();
+        let (loc, diag) = (p.loc().row(b).iter().map(|v| v.to_f64()).collect(), vec![0.0; p.dim()]);
+        Self { loc, factor: l.clone(), l, diag, solved: None }
     }
 
     fn distribution(&self) -> Result<MultivariateNormal<f64>, Error> {
@@ -43,9 +50,39 @@ impl Dense {
         MultivariateNormal::new(loc, &l).map_err(|_| Error::SingularCovariance { batch: 0, rank: 0, n })
     }
 
-    fn precision(&self) -> Vec<f64> {
-        factored_inverse(&self.l, self.loc.len())
+    fn r(&self) -> usize {
+        self.factor.len() / self.loc.len().max(1)
     }
+
+    /// m ← Σ⁻¹m of row-major m.
+    fn solve(&self, m: &mut [f64], columns: usize) {
+        solve_lower(&self.l, self.loc.len(), m, columns);
+        solve_lower_transposed(&self.l, self.loc.len(), m, columns);
+    }
+
+    /// Σ⁻¹F, row-major n×r.
+    fn on_factor(&self) -> Vec<f64> {
+        self.solved.clone().unwrap_or_else(|| {
+            let mut solved = self.factor.clone();
+            self.solve(&mut solved, self.r());
+            solved
+        })
+    }
+}
+
+/// Σ⁻¹P = D⁻¹PC⁻¹: what Σ⁻¹ makes of other vectors is larger by ‖P‖²/D, and its rounding errors are.
+fn by_capacitance<F: Real, S: Storage>(item: &Item<'_, F, S>, diag: &[f64]) -> Result<Vec<f64>, Error> {
+    let r = item.r();
+    let (found, _) = item.capacitance(&item.gram(None, 0, item.n()), None)?;
+    let (Factorised::Capacitance { l, .. } | Factorised::Dense { l, .. }) = &found;
+    let inverse = factored_inverse(l, r);
+    let mut solved = vec![0.0; diag.len() * r];
+    for ((to, p), d) in solved.chunks_exact_mut(r.max(1)).zip(item.factor.rows()).zip(diag) {
+        for (c, to) in to.iter_mut().enumerate() {
+            *to = p.iter().enumerate().map(|(k, p)| p.to_f64() * inverse[k * r + c]).sum::<f64>() / d;
+        }
+    }
+    Ok(solved)
 }
 
 /// A divergence of item b; NaN where its terms have overflowed.
@@ -53,53 +90,84 @@ pub(crate) fn number(b: usize, value: f64) -> Result<f64, Error> {
     if value.is_nan() { Err(Error::Overflow { quantity: "kl", batch: b }) } else { Ok(value) }
 }
 
+/// Gradients of item b; a number of theirs is NaN only where terms have overflowed.
+pub(crate) fn numbers(b: usize, sides: Sides) -> Result<Sides, Error> {
+    let nan = |(loc, factor, diag): &Side| loc.iter().chain(factor).chain(diag).any(|v| v.is_nan());
+    let overflow = nan(&sides.p) || nan(&sides.q);
+    if overflow { Err(Error::Overflow { quantity: "the gradient of kl", batch: b }) } else { Ok(sides) }
+}
+
 /// KL(p‖q) of item b and, if asked for, the partials of both sides.
-pub(crate) fn kl(b: usize, p: &Dense, q: &Dense, with_grad: bool) -> Result<(f64, [Slopes; 2]), Error> {
+pub(crate) fn kl(b: usize, p: &Dense, q: &Dense, with_grad: bool) -> Result<(f64, Sides), Error> {
     let (dense_p, dense_q) = (p.distribution()?, q.distribution()?);
     // The shapes are equal; a NaN is refused.
     let value = number(b, dense_p.kl(&dense_q).map_or(f64::NAN, |value| value.sum()))?;
-    if !with_grad {
-        return Ok((value, Default::default()));
-    }
-    let n = p.loc.len();
-    let (of_p, of_q) = (p.precision(), q.precision());
-    let mut alpha: Vec<f64> = p.loc.iter().zip(&q.loc).map(|(p, q)| p - q).collect();
-    solve_lower(&q.l, n, &mut alpha, 1);
-    solve_lower_transposed(&q.l, n, &mut alpha, 1);
-    // Σ_q⁻¹L_p, whose square is Σ_q⁻¹Σ_pΣ_q⁻¹.
-    let half = product(&of_q, &p.l, n);
-    let squared = product(&half, &variata_distributions::linalg::transposed(&half, n), n);
-    let entry = |i: usize, j: usize| of_q[i * n + j] - squared[i * n + j] - alpha[i] * alpha[j];
-    let covariance_q = (0..n * n).map(|at| 0.5 * entry(at / n, at % n)).collect();
-    let covariance_p = of_q.iter().zip(&of_p).map(|(q, p)| 0.5 * (q - p)).collect();
-    let minus = alpha.iter().map(|a| -a).collect();
-    Ok((
-        value,
-        [Slopes { loc: alpha, covariance: covariance_p }, Slopes { loc: minus, covariance: covariance_q }],
-    ))
+    Ok((value, if with_grad { numbers(b, slopes(p, q))? } else { Sides::default() }))
 }
 
-impl Slopes {
-    /// In location, factor and diagonal: 2·∂Σ·P and diag ∂Σ.
-    pub(crate) fn low_rank<F: Real, S: Storage>(&self, item: &Item<'_, F, S>) -> Side {
-        let (n, r) = (item.n(), item.r());
-        let mut factor = vec![0.0; n * r];
-        for i in 0..n {
-            for c in 0..r {
-                let products = (0..n).map(|j| self.covariance[i * n + j] * item.factor[(j, c)].to_f64());
-                factor[i * r + c] = 2.0 * products.sum::<f64>();
+/// With E = Σ_p − Σ_q: ∂F_p = Σ_q⁻¹EΣ_p⁻¹F_p, ∂F_q = −Σ_q⁻¹(E + δδᵀ)Σ_q⁻¹F_q, and half the diagonals of Σ_q⁻¹EΣ_p⁻¹ and
+/// −Σ_q⁻¹(E + δδᵀ)Σ_q⁻¹. Differences of inverses have no digits where the covariances are nearly equal.
+fn slopes(p: &Dense, q: &Dense) -> Sides {
+    let n = p.loc.len();
+    let gap: Vec<f64> = p.loc.iter().zip(&q.loc).map(|(p, q)| p - q).collect();
+    let mut alpha = gap.clone();
+    q.solve(&mut alpha, 1);
+    let e = difference(p, q);
+    // Σ_q⁻¹E·F of n×r F.
+    let back = |f: &[f64], r: usize| {
+        let mut m = vec![0.0; n * r];
+        for (to, e) in m.chunks_exact_mut(r.max(1)).zip(e.chunks_exact(n)) {
+            for (f, e) in f.chunks_exact(r.max(1)).zip(e) {
+                to.iter_mut().zip(f).for_each(|(to, f)| *to += e * f);
             }
         }
-        (self.loc.clone(), factor, (0..n).map(|i| self.covariance[i * n + i]).collect())
+        q.solve(&mut m, r);
+        m
+    };
+    let of_p = back(&p.on_factor(), p.r());
+    let (r, on_q) = (q.r(), q.on_factor());
+    let mut of_q = back(&on_q, r);
+    let mut along = vec![0.0; r];
+    for (v, gap) in on_q.chunks_exact(r.max(1)).zip(&gap) {
+        along.iter_mut().zip(v).for_each(|(to, v)| *to += gap * v);
     }
+    for (to, a) in of_q.chunks_exact_mut(r.max(1)).zip(&alpha) {
+        to.iter_mut().zip(&along).for_each(|(to, along)| *to = -(*to + a * along));
+    }
+    let mut half = e.clone();
+    q.solve(&mut half, n);
+    let half = transposed(&half, n);
+    let diagonal = |side: &Dense| {
+        let mut whole = half.clone();
+        side.solve(&mut whole, n);
+        (0..n).map(move |i| 0.5 * whole[i * n + i])
+    };
+    let diag_p = diagonal(p).collect();
+    let diag_q = diagonal(q).zip(&alpha).map(|(d, a)| -d - 0.5 * a * a).collect();
+    let minus = alpha.iter().map(|a| -a).collect();
+    Sides { p: (alpha, of_p, diag_p), q: (minus, of_q, diag_q) }
+}
 
-    /// In the Cholesky factor: the lower triangle of 2·∂Σ·L.
-    pub(crate) fn tril(&self, l: &[f64]) -> Vec<f64> {
-        let n = self.loc.len();
-        let mut tril = product(&self.covariance, l, n);
-        for (at, v) in tril.iter_mut().enumerate() {
-            *v = if at % n <= at / n { 2.0 * *v } else { 0.0 };
-        }
-        tril
+/// Σ_p − Σ_q = (D_p − D_q) + F_qΔᵀ + ΔF_pᵀ with Δ = F_p − F_q, the narrower with zero columns: row-major n×n.
+fn difference(p: &Dense, q: &Dense) -> Vec<f64> {
+    let (n, rp, rq) = (p.loc.len(), p.r(), q.r());
+    let width = rp.max(rq);
+    let at = |side: &Dense, r: usize, i: usize, c: usize| if c < r { side.factor[i * r + c] } else { 0.0 };
+    let delta: Vec<f64> =
+        (0..n * width).map(|k| at(p, rp, k / width, k % width) - at(q, rq, k / width, k % width)).collect();
+    let entry = |i: usize, j: usize| {
+        let of_q: f64 = (0..rq).map(|c| q.factor[i * rq + c] * delta[j * width + c]).sum();
+        let of_p: f64 = (0..rp).map(|c| delta[i * width + c] * p.factor[j * rp + c]).sum();
+        of_q + of_p + if i == j { p.diag[i] - q.diag[i] } else { 0.0 }
+    };
+    (0..n * n).map(|at| entry(at / n, at % n)).collect()
+}
+
+/// Location and Cholesky factor of a dense side: of the factor what is not above the diagonal.
+pub(crate) fn of_tril((loc, mut factor, _): Side) -> (Vec<f64>, Vec<f64>) {
+    let n = loc.len();
+    for (i, row) in factor.chunks_exact_mut(n.max(1)).enumerate() {
+        row[i + 1..].fill(0.0);
     }
+    (loc, factor)
 }

@@ -3,7 +3,7 @@
 //! Everything is seen through W = D_q^-½: A = W·P, B = W·Q, T = D_p/D_q, so that Σ_p becomes T + AAᵀ and Σ_q I + BBᵀ.
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array1, Array2, ArrayView1, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use variata_distributions::Real;
 use variata_distributions::kl::log_ratio;
 use variata_distributions::linalg::{
@@ -35,9 +35,12 @@ struct Block {
     /// A and B.
     a: Array2<f64>,
     b: Array2<f64>,
-    /// D_q^-½ and D_p/D_q.
+    /// Δ = A − B, the narrower with zero columns.
+    delta: Array2<f64>,
+    /// D_q^-½, D_p/D_q and D_p/D_q − 1.
     w: Array1<f64>,
     t: Array1<f64>,
+    more: Array1<f64>,
     /// log of t.
     log_t: Array1<f64>,
     /// W·(μ_p − μ_q).
@@ -135,9 +138,15 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
             fill(&mut other, &self.q.loc.slice(s![range.clone()]));
             let gap = gap.iter().zip(&other).zip(&w).map(|((p, q), w)| w * (p - q)).collect();
             let (p, q) = (self.p.factor.slice(s![range.clone(), ..]), self.q.factor.slice(s![range, ..]));
+            // Before the weights are rounded in.
+            let delta = |(i, j): (usize, usize)| {
+                w[i] * (p.get((i, j)).map_or(0.0, |p| p.to_f64()) - q.get((i, j)).map_or(0.0, |q| q.to_f64()))
+            };
             f(&Block {
                 a: Array2::from_shape_fn(p.raw_dim(), |(i, j)| w[i] * p[(i, j)].to_f64()),
                 b: Array2::from_shape_fn(q.raw_dim(), |(i, j)| w[i] * q[(i, j)].to_f64()),
+                delta: Array2::from_shape_fn((rows, p.ncols().max(q.ncols())), delta),
+                more: dp.iter().zip(&dq).map(|(p, q)| (p - q) / q).collect(),
                 t: dp.iter().zip(&dq).map(|(p, q)| p / q).collect(),
                 log_t: dp.iter().zip(&dq).map(|(p, q)| log_ratio(*p, *q)).collect(),
                 w: w.into(),
@@ -176,22 +185,16 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
     fn near(&self, inverse: &Array2<f64>) -> Result<f64, Error> {
         let (rp, rq) = (self.p.r(), self.q.r());
         let r = rp.max(rq);
-        // Both factors with zero columns up to the same number.
-        let padded = |m: &Array2<f64>| {
-            let mut wide = Array2::zeros((m.nrows(), r));
-            wide.slice_mut(s![.., ..m.ncols()]).assign(m);
-            wide
-        };
         let lm = self.between()?;
         let (mut on_m, mut on_q) = (Array2::zeros((rq, r)), Array2::zeros((rq, r)));
         let (mut gram, mut shift) = (Array2::zeros((rq, rq)), Array2::zeros((rq, rq)));
         self.for_each_block(|block| {
-            let delta = padded(&block.a) - &padded(&block.b);
+            let delta = &block.delta;
             let inverse_t = block.t.mapv(|t| 1.0 / t).insert_axis(Axis(1));
             let weighted = &block.b * &inverse_t;
-            general_mat_mul(1.0, &weighted.t(), &delta, 1.0, &mut on_m);
+            general_mat_mul(1.0, &weighted.t(), delta, 1.0, &mut on_m);
             general_mat_mul(1.0, &weighted.t(), &block.b, 1.0, &mut gram);
-            general_mat_mul(1.0, &block.b.t(), &delta, 1.0, &mut on_q);
+            general_mat_mul(1.0, &block.b.t(), delta, 1.0, &mut on_q);
             // 1/t − 1.
             let less = block.log_t.mapv(|v| libm::expm1(-v)).insert_axis(Axis(1));
             general_mat_mul(1.0, &(&block.b * &less).t(), &block.b, 1.0, &mut shift);
@@ -203,14 +206,14 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
         let (mut own, mut cross) = (0.0, 0.0);
         let (mut squares, mut of_b) = (zm.t().dot(&zm), zb.t().dot(&zb));
         self.for_each_block(|block| {
-            let delta = padded(&block.a) - &padded(&block.b);
+            let delta = &block.delta;
             let (solved_q, solved_m) = (block.b.dot(inverse), block.b.dot(&inverse_m));
-            let (rest_q, rest_m) = (&delta - &block.b.dot(&zq), &delta - &block.b.dot(&zm));
+            let (rest_q, rest_m) = (delta - &block.b.dot(&zq), delta - &block.b.dot(&zm));
             let inverse_t = block.t.mapv(|t| 1.0 / t).insert_axis(Axis(1));
             general_mat_mul(1.0, &(&rest_m * &inverse_t).t(), &rest_m, 1.0, &mut squares);
             general_mat_mul(1.0, &(&solved_m * &inverse_t).t(), &solved_m, 1.0, &mut of_b);
             for i in 0..block.t.len() {
-                let (t, more) = (block.t[i], libm::expm1(block.log_t[i]));
+                let (t, more) = (block.t[i], block.more[i]);
                 let h = dot(&block.b.row(i), &solved_q.row(i));
                 own += expm1mx(block.log_t[i]) - h * more * more / t;
                 let rest = |j: usize| (rest_q[(i, j)], rest_m[(i, j)]);
@@ -232,53 +235,68 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
         Ok(capacitance(&found).to_vec())
     }
 
-    /// Gradients of both sides.
+    /// Gradients of both sides. With M = S_q⁻¹ and N = S_p⁻¹, M − N = M(S_p − S_q)N and M − M·S_p·M = −M(S_p − S_q)M, and
+    /// S_p − S_q = (T − I) + BΔᵀ + ΔAᵀ, so that each term is as small as the difference of the two.
     pub(crate) fn slopes(&self) -> Sides {
         let (n, rp, rq) = (self.p.n(), self.p.r(), self.q.r());
         let (inverse_p, inverse_q) = (inverse(self.lp, rp), inverse(self.lq, rq));
-        let mut spread = Array2::zeros((rq, rq));
+        let (mut on_q, mut on_p) = (Array2::zeros((rq, rp.max(rq))), Array2::zeros((rp, rq)));
+        let (mut across, mut within) = (Array2::zeros((rq, rp)), Array2::zeros((rq, rq)));
+        let mut gram = Array2::zeros((rp, rp));
         self.for_each_block(|block| {
-            general_mat_mul(
-                1.0,
-                &(&block.b * &block.t.view().insert_axis(Axis(1))).t(),
-                &block.b,
-                1.0,
-                &mut spread,
-            );
+            let weighted = &block.a / &column(&block.t);
+            general_mat_mul(1.0, &block.b.t(), &block.delta, 1.0, &mut on_q);
+            general_mat_mul(1.0, &weighted.t(), &block.delta.slice(s![.., ..rq]), 1.0, &mut on_p);
+            let shifted = &block.b * &column(&block.more);
+            general_mat_mul(1.0, &shifted.t(), &weighted, 1.0, &mut across);
+            general_mat_mul(1.0, &shifted.t(), &block.b, 1.0, &mut within);
+            general_mat_mul(1.0, &weighted.t(), &block.a, 1.0, &mut gram);
         });
-        // C_q⁻¹BᵀTBC_q⁻¹.
-        let spread = inverse_q.dot(&spread).dot(&inverse_q);
+        // C_q⁻¹BᵀΔ, C_p⁻¹AᵀT⁻¹Δ, C_q⁻¹Bᵀ(I − T⁻¹)A, C_q⁻¹Bᵀ(T − I)B, and AᵀNA.
+        let (on_q, on_p) = (solved(self.lq, &on_q), solved(self.lp, &on_p));
+        let (across, within) = (solved(self.lq, &across), solved(self.lq, &within));
+        let own = solved_columns(self.lp, &gram, &inverse_p);
         let mut p: Side = (Vec::with_capacity(n), Vec::with_capacity(n * rp), Vec::with_capacity(n));
         let mut q: Side = (Vec::with_capacity(n), Vec::with_capacity(n * rq), Vec::with_capacity(n));
         self.for_each_block(|block| {
-            let whitened_gap = &block.gap - &block.b.dot(&self.z_gap);
-            // W⁻¹Σ_q⁻¹P, W⁻¹Σ_q⁻¹Q, and T·W⁻¹Σ_p⁻¹P.
-            let on_p = &block.a - &block.b.dot(&self.z);
-            let on_q = block.b.dot(&inverse_q);
-            let own_p = block.a.dot(&inverse_p);
-            // W⁻¹Σ_q⁻¹Σ_pΣ_q⁻¹Q.
-            let t = block.t.view().insert_axis(Axis(1));
-            let back = &on_q * &t - block.b.dot(&spread) + on_p.dot(&self.z.t());
-            let of_spread = block.b.dot(&spread);
+            let (a, b, t) = (&block.a, &block.b, column(&block.t));
+            let gap = &block.gap - &b.dot(&self.z_gap);
+            // MB, NA, MΔ, of all columns and of the first ones, and NΔ.
+            let (mb, na) = (b.dot(&inverse_q), a.dot(&inverse_p) / t);
+            let m_delta = &block.delta - &b.dot(&on_q);
+            let (first_q, first_p) = (m_delta.slice(s![.., ..rq]), m_delta.slice(s![.., ..rp]));
+            let n_delta = (&block.delta.slice(s![.., ..rq]) - &a.dot(&on_p)) / t;
+            // M(T − I)N·A and M(T − I)M·B.
+            let more = column(&block.more);
+            let shifted_p = (a * &more / t - b.dot(&across)).dot(&inverse_p);
+            let shifted_q = (b * &more - b.dot(&within)).dot(&inverse_q);
+            let of_p = shifted_p + mb.dot(&on_p.t()) + first_p.dot(&own);
+            let of_q = shifted_q + mb.dot(&on_q.slice(s![.., ..rq]).t()) + first_p.dot(&self.z.t());
+            let (back_p, back_q) = (na.dot(&across.t()), mb.dot(&within.t()));
             for i in 0..block.t.len() {
-                let (w, t, a) = (block.w[i], block.t[i], whitened_gap[i]);
-                p.0.push(w * a);
-                q.0.push(-w * a);
-                p.1.extend(on_p.row(i).iter().zip(own_p.row(i)).map(|(q, p)| w * (q - p / t)));
-                let z = self.z_gap.iter();
-                let row = on_q.row(i).into_iter().zip(back.row(i)).zip(z);
-                q.1.extend(row.map(|((q, back), z)| w * (q - back - a * z)));
-                let h = dot(&block.b.row(i), &on_q.row(i));
-                let h_p = dot(&block.a.row(i), &own_p.row(i)) / t;
-                p.2.push(0.5 * w * w * ((1.0 - h) - (1.0 - h_p) / t));
-                // diag of Σ_q⁻¹(D_p + PPᵀ)Σ_q⁻¹, in units of w².
-                let of_diag = t - 2.0 * t * h + dot(&block.b.row(i), &of_spread.row(i));
-                let of_factor = dot(&on_p.row(i), &on_p.row(i));
-                q.2.push(0.5 * w * w * ((1.0 - h) - of_diag - of_factor - a * a));
+                let (w, t, more, gap) = (block.w[i], block.t[i], block.more[i], gap[i]);
+                p.0.push(w * gap);
+                q.0.push(-w * gap);
+                p.1.extend(of_p.row(i).iter().map(|v| w * v));
+                q.1.extend(of_q.row(i).iter().zip(&self.z_gap).map(|(v, z)| -w * (v + gap * z)));
+                let (a, b, mb, na) = (a.row(i), b.row(i), mb.row(i), na.row(i));
+                let (h, h_p) = (dot(&b, &mb), dot(&a, &na));
+                // In this order: the square of a weight may overflow.
+                let diag_p = more / t * (1.0 - h - h_p) + dot(&b, &back_p.row(i));
+                let of_delta = dot(&mb, &n_delta.row(i)) + dot(&first_p.row(i), &na);
+                p.2.push(0.5 * w * (w * (diag_p + of_delta)));
+                let diag_q = more * (1.0 - 2.0 * h) + dot(&b, &back_q.row(i));
+                let of_delta = 2.0 * dot(&mb, &first_q.row(i)) + dot(&m_delta.row(i), &m_delta.row(i));
+                q.2.push(-0.5 * w * (w * (diag_q + of_delta + gap * gap)));
             }
         });
         Sides { p, q }
     }
+}
+
+/// As a column, to be spread over those of a matrix.
+fn column(v: &Array1<f64>) -> ArrayView2<'_, f64> {
+    v.view().insert_axis(Axis(1))
 }
 
 /// C_m⁻¹BᵀT⁻¹B = I − C_m⁻¹, column by column in the form that keeps its digits.

@@ -189,8 +189,7 @@ impl Panel {
         item.ahead(start + rows)
     }
 
-    /// Loads rows of P as singles and the right-hand side, but no weighted columns; `false` where the storage is wider, or a
-    /// block does not lie together in memory.
+    /// Loads rows of P as singles and the right-hand side, but no weighted columns; `false` where the storage is wider.
     pub(crate) fn load_singles<F: Real, S: Storage>(
         &mut self,
         item: &Item<'_, F, S>,
@@ -241,7 +240,7 @@ impl Panel {
         }
     }
 
-    /// The loaded rows of P as columns of singles, where they are singles or narrower and lie together in memory.
+    /// The loaded rows of P as columns of singles, where they are singles or narrower.
     fn turn<F: Real, S: Storage>(&mut self, item: &Item<'_, F, S>) -> bool {
         let (start, rows, stride, padded) = (self.start, self.rows, self.stride, self.padded());
         let source = item.factor.slice(s![start..start + rows, ..]);
@@ -256,6 +255,11 @@ impl Panel {
                     return false;
                 };
                 to[..rows].copy_from_slice(column);
+            }
+        } else if S::as_singles(&[], &mut self.wide).is_some() {
+            // One by one: in f64 the same numbers would have gradients with other last bits.
+            for (row, i) in source.rows().into_iter().zip(0..rows) {
+                row.iter().zip(to.chunks_exact_mut(stride)).for_each(|(p, to)| to[i] = p.to_f64() as f32);
             }
         } else {
             return false;

@@ -23,7 +23,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// Where D is a multiple of the identity, R is the symmetric Σ^½. Time O(n r²).
     ///
     /// # Errors
-    /// `v` has another shape or is not finite, or an entry of the diagonal is 0.
+    /// `v` has another shape or is not finite, an entry of the diagonal is 0, or the result or a term of it, such as D^-½P,
+    /// overflows ([`Error::Overflow`]).
     pub fn root_times(&self, v: &ArrayRef2<F>) -> Result<Array2<F>, Error> {
         self.check_vector(v)?;
         let right = vectors(v);
@@ -37,11 +38,12 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         let spectra = self.spectra()?;
         let mixed =
             mixed(&self.projected(Weights::One, &whitened), &spectra, |s| 1.0 / (1.0 + libm::hypot(1.0, s)));
-        Ok(self.coloured(&mixed, &|b, start, to| {
+        let coloured = self.coloured(&mixed, &|b, start, to| {
             self.cov_diag.item(b).deviations(start, to);
             let v = v.slice(s![b, start..start + to.len()]);
             to.iter_mut().zip(v).for_each(|(to, v)| *to *= v.to_f64());
-        }))
+        });
+        no_overflow("root_times", coloured)
     }
 
     /// Whitens: R⁻¹·v for each item, with R of [`root_times`](Self::root_times), v [batch, n] → [batch, n]. ‖R⁻¹(x − μ)‖² is
@@ -64,7 +66,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             let root = libm::hypot(1.0, s);
             -1.0 / (root * (1.0 + root))
         });
-        Ok(self.coloured_by(Weights::Whitening, &mixed, &right))
+        no_overflow("inverse_root_times", self.coloured_by(Weights::Whitening, &mixed, &right))
     }
 
     fn spectra(&self) -> Result<Vec<Spectrum>, Error> {
@@ -78,6 +80,13 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             spectrum(triangle.upper())
         });
         found.into_iter().collect()
+    }
+}
+
+fn no_overflow<F: Real>(quantity: &'static str, found: Array2<F>) -> Result<Array2<F>, Error> {
+    match found.indexed_iter().find(|(_, v)| !v.to_f64().is_finite()) {
+        Some(((batch, _), _)) => Err(Error::Overflow { quantity, batch }),
+        None => Ok(found),
     }
 }
 

@@ -412,7 +412,7 @@ fn write<E: Lane, F: Real>(block: &[E], stride: usize, mut to: ArrayViewMut2<'_,
 }
 
 impl<F: Real, S: Storage> Item<'_, F, S> {
-    /// For n ≤ r, from Σ⁻¹ itself: ∂P = 2GP and ∂D = diag G of G = ½(outer·ααᵀ + inner·Σ⁻¹).
+    /// For n ≤ r: ∂P = outer·αzᵀ + inner·Σ⁻¹P with z = Pᵀα, and ∂D = ½(outer·α² + inner·diag Σ⁻¹).
     fn by_covariance(
         &self,
         l: &[f64],
@@ -429,13 +429,23 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
             solve_lower_transposed(l, n, &mut alpha, 1);
             to.into_iter().zip(&alpha).for_each(|(to, a)| *to = F::from_f64(*a));
         }
-        for Output { parts: Parts { outer, inner }, mut factor, mut diag } in outputs {
-            let g = |i: usize, j: usize| 0.5 * (outer * alpha[i] * alpha[j] + inner * inverse[i * n + j]);
-            for i in 0..n {
-                diag[i] = F::from_f64(g(i, i));
-                for (c, to) in factor.row_mut(i).iter_mut().enumerate() {
-                    let sum: f64 = (0..n).map(|j| g(i, j) * self.factor[(j, c)].to_f64()).sum();
-                    *to = F::from_f64(2.0 * sum);
+        let r = self.r();
+        let mut z = vec![0.0; r];
+        for (p, a) in self.factor.rows().into_iter().zip(&alpha) {
+            z.iter_mut().zip(p).for_each(|(z, p)| *z += a * p.to_f64());
+        }
+        // Not Σ⁻¹ times P: an entry of it may be infinite beside one of P that is 0.
+        let mut solved: Vec<f64> = self.factor.iter().map(|p| p.to_f64()).collect();
+        solve_lower(l, n, &mut solved, r);
+        solve_lower_transposed(l, n, &mut solved, r);
+        for Output { parts, mut factor, mut diag } in outputs {
+            let inner = |v: f64| if parts.inner == 0.0 { 0.0 } else { parts.inner * v };
+            for (i, a) in alpha.iter().enumerate() {
+                let outer = parts.of_alpha(*a);
+                diag[i] = F::from_f64(0.5 * (outer * a + inner(inverse[i * n + i])));
+                let row = z.iter().zip(&solved[i * r..(i + 1) * r]);
+                for (to, (z, solved)) in factor.row_mut(i).iter_mut().zip(row) {
+                    *to = F::from_f64(outer * z + inner(*solved));
                 }
             }
         }

@@ -1,8 +1,9 @@
 //! The 2-Wasserstein (Bures) distance.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::Array1;
+use variata_distributions::linalg::{polar, product, transposed};
 use variata_distributions::parallel::collect;
-use variata_distributions::{Real, check, frechet_distance};
+use variata_distributions::{Real, check};
 
 use crate::panel::{Item, Weights};
 use crate::reflections::Triangle;
@@ -13,12 +14,14 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// Squared 2-Wasserstein distance to `q`, `[batch]`.
     ///
     /// ```text
-    /// ‖μ_p − μ_q‖² + tr(Σ_p + Σ_q − 2(Σ_p^½Σ_qΣ_p^½)^½)
+    /// ‖μ_p − μ_q‖² + tr(Σ_p + Σ_q − 2(Σ_p^½Σ_qΣ_p^½)^½) = ‖μ_p − μ_q‖² + min_W ‖L_p − L_qW‖²_F,   W orthogonal
     /// ```
-    /// Source: Dowson & Landau (1982). Where both diagonals are multiples of the identity, ε_p·I and ε_q·I, as in the SOS-VAE
-    /// paper, all but the span of both factors contributes (√ε_p − √ε_q)² per dimension, and the rest is a distance in at most
-    /// r_p + r_q dimensions: O(n r²). With other diagonals no such reduction exists, and the dense form costs O(n³). The absolute
-    /// error is some 10⁻¹⁴ of the traces, however small the distance.
+    /// with roots L·Lᵀ = Σ from reflections of [Pᵀ; D^½]: in P·Pᵀ + D a small D would be rounded away.
+    ///
+    /// Source: Dowson & Landau (1982); the second form: Bhatia, Jain & Lim (2019). Where both diagonals are multiples of the
+    /// identity, ε_p·I and ε_q·I, as in the SOS-VAE paper, all but the span of both factors contributes (√ε_p − √ε_q)² per
+    /// dimension, and the rest is a distance in at most r_p + r_q dimensions: O(n r²). With other diagonals no such reduction
+    /// exists, and the dense form costs O(n³). The absolute error is some 10⁻¹⁴ of the traces, however small the distance.
     ///
     /// # Errors
     /// The shapes differ, or a covariance overflows ([`Error::Overflow`]).
@@ -29,7 +32,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             let mean = p.loc.iter().zip(q.loc).map(|(p, q)| (p.to_f64() - q.to_f64()).powi(2)).sum::<f64>();
             let covariance = match (p.diag.constant(p.n()), q.diag.constant(q.n())) {
                 (Some(of_p), Some(of_q)) if p.r() + q.r() < p.n() => isotropic(&p, of_p, &q, of_q),
-                _ => bures(&covariance(&p), &covariance(&q)),
+                _ => bures(&root(&p), &root(&q), p.n()),
             };
             let total = mean + covariance.unwrap_or(f64::NAN);
             let overflow = Error::Overflow { quantity: "wasserstein_squared", batch: b };
@@ -39,17 +42,28 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     }
 }
 
-/// `None` where a covariance is not finite.
-fn bures(p: &Array2<f64>, q: &Array2<f64>) -> Option<f64> {
-    let zero = Array1::zeros(p.nrows());
-    frechet_distance(&zero, p, &zero, q).ok()
+/// min_W ‖L_p − L_qW‖² of row-major n×n roots; W is the polar factor of L_qᵀL_p. `None` where their product overflows.
+fn bures(p: &[f64], q: &[f64], n: usize) -> Option<f64> {
+    let cross = product(&transposed(q, n), p, n);
+    let w = if cross.iter().all(|v| v.is_finite()) { polar(&cross, n)? } else { return None };
+    Some(p.iter().zip(product(q, &w, n)).map(|(p, q)| (p - q) * (p - q)).sum())
 }
 
-fn covariance<F: Real, S: Storage>(item: &Item<'_, F, S>) -> Array2<f64> {
-    let p = item.factor.map(|v| v.to_f64());
-    let mut dense = p.dot(&p.t());
-    (0..item.n()).for_each(|i| dense[(i, i)] += item.diag.at(i));
-    dense
+/// L of [Pᵀ; D^½].
+fn root<F: Real, S: Storage>(item: &Item<'_, F, S>) -> Vec<f64> {
+    let rows = |i: usize| item.factor.row(i).iter().map(|p| p.to_f64()).collect();
+    lower_root((0..item.n()).map(rows).collect(), |i| item.diag.at(i))
+}
+
+/// Row-major L with L·Lᵀ = M·Mᵀ + D, from the rows of M.
+fn lower_root(rows: Vec<Vec<f64>>, diag: impl Fn(usize) -> f64) -> Vec<f64> {
+    let n = rows.len();
+    let mut triangle = Triangle::new(n, 0, false);
+    let own = |i: usize| (0..n).map(|j| if i == j { libm::sqrt(diag(i)) } else { 0.0 }).collect();
+    let columns: Vec<Vec<f64>> =
+        rows.into_iter().enumerate().map(|(i, row)| [row, own(i)].concat()).collect();
+    triangle.add(columns.first().map_or(0, Vec::len), |j| &columns[j]);
+    triangle.lower()
 }
 
 /// In the coordinates of a QR decomposition of [P, Q].
@@ -75,10 +89,10 @@ fn isotropic<F: Real, S: Storage, T: Storage>(
         });
         triangle.add(end - start, |j| &blocks[j]);
     }
-    let columns = Array2::from_shape_fn((k, k), |(i, j)| triangle.upper()[j][i]);
-    let (a, b) = columns.view().split_at(Axis(1), rp);
-    let unit: Array2<f64> = Array2::eye(k);
-    let (dense_p, dense_q) = (a.dot(&a.t()) + &unit * of_p, b.dot(&b.t()) + &unit * of_q);
+    let upper = triangle.upper();
+    let rows = |columns: &[Vec<f64>]| (0..k).map(|i| columns.iter().map(|c| c[i]).collect()).collect();
+    let (root_p, root_q) =
+        (lower_root(rows(&upper[..rp]), |_| of_p), lower_root(rows(&upper[rp..]), |_| of_q));
     let root = (of_p - of_q) / (libm::sqrt(of_p) + libm::sqrt(of_q)).max(f64::MIN_POSITIVE);
-    Some((n - k) as f64 * root * root + bures(&dense_p, &dense_q)?)
+    Some((n - k) as f64 * root * root + bures(&root_p, &root_q, k)?)
 }

@@ -1,7 +1,8 @@
 //! Bad input is refused by name.
 
 use ndarray::{Array1, Array2, Array3, array};
-use variata_lowrank_mvn::{CovDiag, LowRankMvn};
+use variata_distributions::KlDivergence;
+use variata_lowrank_mvn::{CovDiag, Error, LowRankMvn};
 
 fn message(loc: Array2<f64>, factor: Array3<f64>, diag: impl Into<CovDiag<'static, f64>>) -> String {
     LowRankMvn::new(loc, factor, diag).unwrap_err().to_string()
@@ -46,4 +47,51 @@ fn points_and_noise() {
     );
     let error = zero.unwrap().log_prob(&three).unwrap_err().to_string();
     assert!(error.starts_with("`cov_diag[4]` is 0, must be > 0 where the factor"), "{error}");
+}
+
+fn of(factor: Array3<f64>, d: f64) -> LowRankMvn<'static, f64> {
+    LowRankMvn::new(Array2::zeros((1, factor.dim().1)), factor, d).unwrap()
+}
+
+/// Without columns of any length, n ≤ r is no other distribution than n > r: ∂P = 0, and ∂D overflows.
+#[test]
+fn the_diagonal_of_a_zero_factor_may_be_tiny() {
+    for (n, r) in [(2, 3), (3, 1), (1, 1)] {
+        let p = of(Array3::zeros((1, n, r)), 1e-300);
+        let (value, grad) = p.log_prob_with_grad(&Array2::ones((1, n))).unwrap();
+        assert!((value[0] / (-0.5e300 * n as f64) - 1.0).abs() < 1e-14);
+        assert!(grad.cov_factor.iter().all(|v| *v == 0.0), "{n}×{r}: {}", grad.cov_factor);
+        assert!(grad.cov_diag.iter().all(|v| *v == f64::INFINITY), "{n}×{r}: {}", grad.cov_diag);
+        assert!(grad.loc.iter().all(|v| (v / 1e300 - 1.0).abs() < 1e-14));
+        for d in [1e-310, 1e-300] {
+            let p = of(Array3::zeros((1, n, r)), d);
+            let (value, grad) = p.kl_with_grad(&p).unwrap();
+            assert_eq!(value[0], 0.0);
+            for side in [grad.p, grad.q] {
+                let all = side.loc.iter().chain(&side.cov_factor).chain(&side.cov_diag);
+                assert!(all.into_iter().all(|v| *v == 0.0), "{n}×{r}, {d}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_overflows_on_the_way_is_no_nan() {
+    let refused = |error: Error, what: &str| {
+        let Error::Overflow { quantity, batch: 0 } = error else { panic!("{error}") };
+        assert_eq!(quantity, what);
+    };
+    for (n, r) in [(1, 1), (2, 3)] {
+        let p = of(Array3::zeros((1, n, r)), 5e-324);
+        refused(p.log_prob_with_grad(&Array2::ones((1, n))).unwrap_err(), "the gradient");
+    }
+    // α overflows, the distance does not.
+    let p = of(Array3::zeros((1, 3, 1)), 1e-320);
+    refused(p.log_prob_with_grad(&Array2::from_elem((1, 3), 1e-8)).unwrap_err(), "the gradient");
+    for (n, d, size) in [(1, 1e-310, 1.0), (3, 1e-310, 1.0), (3, 1e-300, 1e160)] {
+        let p = of(Array3::from_elem((1, n, 1), size), d);
+        refused(p.inverse_root_times(&Array2::ones((1, n))).unwrap_err(), "inverse_root_times");
+    }
+    let p = of(Array3::from_elem((1, 3, 1), 1e160), 1e-300);
+    refused(p.root_times(&Array2::ones((1, 3))).unwrap_err(), "root_times");
 }

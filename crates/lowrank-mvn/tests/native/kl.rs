@@ -6,7 +6,7 @@ use variata_distributions::kl::{KlGrad, StandardMultivariateNormal};
 use variata_distributions::{DiagonalNormal, KlDivergence, MultivariateNormal};
 use variata_lowrank_mvn::{LowRankMvn, LowRankMvnGrad};
 
-use crate::support::{assert_close, dense, factor, matrix, variances};
+use crate::support::{assert_close, dense, factor, matrix, off, variances};
 
 fn normal(n: usize, r: usize, salt: usize) -> LowRankMvn<'static, f64> {
     LowRankMvn::new(matrix(2, n, salt), factor(2, n, r, salt + 1), variances(2, n, salt + 2)).unwrap()
@@ -279,4 +279,29 @@ fn a_diagonal_side_whose_variance_f64_cannot_hold_is_refused() {
     assert!(p.kl(&small).unwrap_err().to_string().starts_with("`scale[0]`"));
     let large = DiagonalNormal::from_log_variance(loc, Array2::from_elem((1, 2), 800.0)).unwrap();
     assert!(large.kl(&p).unwrap_err().to_string().starts_with("`log_variance[0]` is 800"));
+}
+
+/// One side has as many columns as there are dimensions, the other one column beside D = 10⁻⁸, along which Σ⁻¹ is smaller by
+/// 6·10⁸ than elsewhere. Numbers: (Σ_q⁻¹ − Σ_p⁻¹)P and the others of the theory page by inverses in mpmath at 60 digits.
+#[test]
+fn the_narrow_side_of_a_wide_one_keeps_its_digits() {
+    let loc = Array2::zeros((1, 3));
+    let wide = LowRankMvn::new(loc.view(), Array2::eye(3).insert_axis(ndarray::Axis(0)), 1.0).unwrap();
+    let column = Array3::from_shape_vec((1, 3, 1), vec![1.0, 2.0, -1.0]).unwrap();
+    let narrow = LowRankMvn::new(loc.view(), column, 1e-8).unwrap();
+    let of_q = [0.11111111101851852, 0.22222222203703704, -0.11111111101851852];
+    let diag_q = [-8333333291666666.3, -3333333316666666.5, -8333333291666666.3];
+    let of_p = [0.33333333361111111, 0.66666666722222222, -0.33333333361111111];
+    let diag_p = [-41666666.430555555, -16666666.472222222, -41666666.430555555];
+    let mut found = vec![
+        (wide.kl_with_grad(&narrow).unwrap().1.q, of_q, diag_q),
+        (narrow.kl_with_grad(&wide).unwrap().1.p, of_p, diag_p),
+    ];
+    let dense = dense(&wide);
+    found.push((dense.kl_with_grad(&narrow).unwrap().1.q, of_q, diag_q));
+    found.push((narrow.kl_with_grad(&dense).unwrap().1.p, of_p, diag_p));
+    for (at, (got, factor, diag)) in found.iter().enumerate() {
+        let error = [off(&got.cov_factor, factor), off(&got.cov_diag, diag)];
+        assert!(error.iter().all(|e| *e <= 1e-7), "{at}: {error:?}");
+    }
 }

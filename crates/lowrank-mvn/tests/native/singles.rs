@@ -1,7 +1,8 @@
 //! f32: accuracy, layouts, number of threads, memory.
 
 use ndarray::{Array1, Array2, Array3, ArrayView3, Axis, s};
-use variata_lowrank_mvn::{LogProbAndEntropy, LowRankMvn, LowRankMvnLogProbGrad};
+use variata_distributions::Real;
+use variata_lowrank_mvn::{LogProbAndEntropy, LowRankMvn, LowRankMvnLogProbGrad, Storage};
 use variata_testkit::alloc::{CountingAllocator, measure};
 
 use crate::support::{factor, matrix, variances};
@@ -124,7 +125,7 @@ fn layouts_agree() {
     let base = LowRankMvn::new(loc.view(), p.view(), d.view()).unwrap();
     let (want, grad) = base.log_prob_with_grad(&x).unwrap();
     let columns = p.view().permuted_axes([0, 2, 1]).as_standard_layout().into_owned();
-    let backwards = p.slice(s![..;-1, ..;-1, ..;-1]).to_owned();
+    let backwards = p.slice(s![..;-1, ..;-1, ..;-1]).as_standard_layout().into_owned();
     let mut apart = Array3::from_elem((batch, 2 * n, r + 3), f32::NAN);
     apart.slice_mut(s![.., ..;2, 2..r + 2]).assign(&p);
     let turned_x = x.t().as_standard_layout().into_owned();
@@ -150,6 +151,41 @@ fn layouts_agree() {
     let one = LowRankMvn::new(loc.view(), spread, d.view()).unwrap();
     let copied = LowRankMvn::new(loc.view(), spread.to_owned(), d.view()).unwrap();
     assert_eq!(one.log_prob_with_grad(&x).unwrap().0, copied.log_prob_with_grad(&x).unwrap().0);
+}
+
+/// f64 has one kernel for all layouts, and f32 one for all but rows that lie one after the other and have 8 elements or more.
+#[test]
+fn layouts_agree_to_the_bit_but_for_rows_of_singles() {
+    fn check<F: Real + Storage>(n: usize, r: usize, d: F, of: fn(f64) -> F, rows_too: bool) {
+        let (loc, x) = (matrix(2, n, 1).mapv(of), matrix(2, n, 2).mapv(of));
+        let p = factor(2, n, r, 3).mapv(of);
+        let columns = p.view().permuted_axes([0, 2, 1]).as_standard_layout().into_owned();
+        let backwards = p.slice(s![..;-1, ..;-1, ..;-1]).as_standard_layout().into_owned();
+        let mut apart = Array3::from_elem((2, 2 * n, r + 3), F::ZERO);
+        apart.slice_mut(s![.., ..;2, 2..r + 2]).assign(&p);
+        let mut views = vec![
+            ("columns", columns.view().permuted_axes([0, 2, 1])),
+            ("backwards", backwards.slice(s![..;-1, ..;-1, ..;-1])),
+            ("apart", apart.slice(s![.., ..;2, 2..r + 2])),
+        ];
+        if rows_too {
+            views.push(("rows", p.view()));
+        }
+        let found = views.into_iter().map(|(name, view)| {
+            let p = LowRankMvn::new(loc.view(), view, d).unwrap();
+            (name, p.log_prob_and_entropy_with_grad(&x).unwrap())
+        });
+        let found: Vec<_> = found.collect();
+        for (name, other) in &found[1..] {
+            assert!(*other == found[0].1, "{name}, {n}×{r}");
+        }
+    }
+    for (n, r) in [(3, 1), (49, 5), (130, 7), (300, 25)] {
+        for d in [1e-5, 0.5] {
+            check::<f64>(n, r, d, |v| v, true);
+            check::<f32>(n, r, d as f32, |v| v as f32, r < 8);
+        }
+    }
 }
 
 #[test]

@@ -62,3 +62,11 @@ pub(crate) fn solve(mut a: Array2<f64>, mut b: Array2<f64>) -> Array2<f64> {
     }
     b
 }
+
+/// Relative error in norm.
+pub(crate) fn off<'a>(got: impl IntoIterator<Item = &'a f64>, want: &[f64]) -> f64 {
+    let got: Vec<f64> = got.into_iter().copied().collect();
+    assert_eq!(got.len(), want.len());
+    let size = |v: &mut dyn Iterator<Item = f64>| v.map(|v| v * v).sum::<f64>().sqrt();
+    size(&mut got.iter().zip(want).map(|(a, b)| a - b)) / size(&mut want.iter().copied())
+}
