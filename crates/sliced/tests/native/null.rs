@@ -119,6 +119,28 @@ fn the_limit_of_kolmogorov_and_smirnov_meets_the_sum() {
     assert!((far / 1e-6 - 1.0).abs() < 1e-6, "{far}");
 }
 
+/// Kolmogorov's alternating series needs the more terms the smaller the statistic is; near 0 it would say that a grid is not normal.
+#[test]
+fn samples_that_fit_too_well_are_not_rejected() {
+    let p = |d: f64, n: usize| Distance::KolmogorovSmirnov.p_value(d, n).unwrap();
+    for (d, n) in [(5.000_001e-6, 100_000), (1.000_000_2e-4, 5000), (1e-6, 1_000_000), (1e-15, usize::MAX)] {
+        assert_eq!(p(d, n), 1.0, "{d} {n}");
+    }
+    let grid = crate::support::grid(100_000);
+    assert_eq!(Discrepancy::new(Distance::KolmogorovSmirnov).test(&grid).unwrap().p_value, 1.0);
+    // mpmath, 30 digits: 2 Σ (−1)^(k − 1) e^(−2k²x²) to k = 2000, on both sides of where the forms meet; n so large that d√n is x.
+    let rows = [
+        (0.3, 0.999_990_694_198_665_4),
+        (0.5, 0.963_945_243_664_874_9),
+        (0.999_999, 0.270_000_743_627_456_4),
+        (1.0, 0.269_999_671_677_354_6),
+    ];
+    for (x, want) in rows {
+        let got = p(x / 1e9, 1_000_000_000_000_000_000);
+        assert!((got - want).abs() < 1e-9, "{x}: {got} {want}");
+    }
+}
+
 /// The series of Cramér and von Mises needs more terms the larger the statistic, and has no digits for a small p.
 #[test]
 fn strongly_rejected_samples_are_rejected() {
