@@ -11,8 +11,10 @@ use variata_distributions::lanes::Sample;
 
 /// Up to this sample size the Kolmogorov–Smirnov law is exact.
 const EXACT: usize = 200;
-/// Below this p-value both tails of the Kolmogorov–Smirnov statistic are practically exclusive.
+/// Below this p-value both tails of the Kolmogorov–Smirnov statistic are practically exclusive: p counts p⁴/8 of it twice.
 const EXCLUSIVE: f64 = 0.01;
+/// The same where the law is exact to 1e-10.
+const EXCLUSIVE_EXACT: f64 = 0.004;
 
 /// Outcome of a goodness-of-fit test.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -107,7 +109,8 @@ fn kolmogorov_smirnov(d: f64, n: usize) -> f64 {
         return 0.0;
     }
     let one_sided = smirnov(d, n);
-    if 2.0 * one_sided <= EXCLUSIVE || d >= 0.5 {
+    let exclusive = if n <= EXACT { EXCLUSIVE_EXACT } else { EXCLUSIVE };
+    if 2.0 * one_sided <= exclusive || d >= 0.5 {
         return 2.0 * one_sided;
     }
     if n <= EXACT {
