@@ -1,6 +1,6 @@
 //! Wasserstein distances of a sample to a law, and between two samples.
 
-use crate::cells::{Cell, NormalCells, power};
+use crate::cells::{Cell, NormalCells, power, weighted_power};
 use crate::column::{Against, Gradient, Scratch, Step, steps};
 use crate::quadrature::{power_end, singular_end, smooth};
 use crate::target::Target;
@@ -83,11 +83,14 @@ fn normal_cost(step: Step, y: f64, p: f64) -> (f64, f64) {
 
 /// Mean over u in the step of |y − Q(u)|ᵖ, and its derivative in y.
 fn target_cost(target: &dyn Target, step: Step, y: f64, p: f64) -> (f64, f64) {
-    let term = |x: f64| {
+    let weighted = |x: f64, weight: f64| {
         let gap = y - x;
-        let power = power(gap.abs(), p - 1.0);
-        [power * gap.abs(), p * power * gap.signum()]
+        let [power, slope] = weighted_power(weight, gap.abs(), p);
+        [power, slope * gap.signum()]
     };
+    let term = |x: f64| weighted(x, 1.0);
+    // Quantiles of 1e-275 may be no numbers. Powers that are none have to be seen.
+    let end = |x: f64, weight: f64| if x.is_finite() { weighted(x, weight) } else { [0.0; 2] };
     let mut sums = [0.0; 2];
     let mut add = |part: [f64; 2]| sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
     // Split where the quantile function passes y, and at ½, above which upper tails are what has digits.
@@ -102,9 +105,9 @@ fn target_cost(target: &dyn Target, step: Step, y: f64, p: f64) -> (f64, f64) {
         let upper = a >= 0.5;
         let quantile = |u: f64| if upper { target.upper_quantile(1.0 - u) } else { target.quantile(u) };
         if a == 0.0 {
-            add(singular_end(b, |t| term(target.quantile(t))));
+            add(singular_end(b, |t, weight| end(target.quantile(t), weight)));
         } else if b == 1.0 {
-            add(singular_end(1.0 - a, |t| term(target.upper_quantile(t))));
+            add(singular_end(1.0 - a, |t, weight| end(target.upper_quantile(t), weight)));
         } else if a == cut {
             add(power_end(b - a, |t| term(quantile(a + t))));
         } else if b == cut {

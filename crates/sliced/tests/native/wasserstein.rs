@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, array};
 use variata_distributions::StandardNormal;
-use variata_sliced::{Discrepancy, Distance};
+use variata_sliced::{Discrepancy, Distance, Error};
 
 use crate::support::close;
 
@@ -51,5 +51,28 @@ fn large_powers_keep_their_digits() {
         for (got, want) in grad.iter().zip(slopes) {
             close(&format!("slope, {p}"), *got, want, 1e-10);
         }
+    }
+}
+
+/// What is infinite is no missing part of a sum.
+#[test]
+fn powers_that_overflow_are_errors() {
+    let overflow = Error::Overflow { quantity: "the Wasserstein distance", element: "f64" };
+    for (y, p) in [(40.0, 1000.0), (0.0, 1000.0), (30.0, 250.0), (40.0, 200.0)] {
+        let distance = Discrepancy::new(Distance::Wasserstein { p });
+        for discrepancy in [distance, distance.against(&StandardNormal)] {
+            assert_eq!(discrepancy.value(&array![y]), Err(overflow.clone()), "{discrepancy:?} of {y}");
+            assert_eq!(discrepancy.value_with_grad(&array![y]), Err(overflow.clone()));
+        }
+    }
+    // Powers of quantiles of 10⁻³⁰⁰ are no numbers, and have no part in this: 2^(p/2) Γ((p + 1)/2)/√π of p = 250.
+    for discrepancy in [
+        Discrepancy::new(Distance::Wasserstein { p: 250.0 }),
+        Discrepancy::new(Distance::Wasserstein { p: 250.0 }).against(&StandardNormal),
+    ] {
+        close("p = 250", discrepancy.value(&array![0.0]).unwrap(), 4.037_021_660_823_291e245, 1e-10);
+    }
+    for p in [1e5, 1e10, 1e300, f64::MAX] {
+        assert_eq!(Distance::Wasserstein { p }.value(&array![0.1, 40.0, -1e8]), Err(overflow.clone()));
     }
 }
