@@ -58,8 +58,7 @@ pub(crate) fn run<T: Compute>(
 /// The floor of n equal steps.
 pub(crate) fn equal_floor(n: usize) -> f64 {
     let each = 1.0 / n as f64;
-    let step = |k: usize| Step { before: k as f64 * each, after: (k + 1) as f64 * each, weight: each };
-    (0..n).map(|k| step_floor(step(k))).sum()
+    (0..n).map(|k| step_floor(Step::equal(k, n, each))).sum()
 }
 
 /// 2 ∫ over the step of H(c) − H(u) du, with H the entropy of a coin and c the middle: 0 only for a step of width 0.
@@ -155,7 +154,6 @@ mod tests {
     #[test]
     fn the_floor_of_one_step_is_that_of_the_median() {
         // n = 1 at the median: −1 − (log ½ + log ½).
-        let step = Step { before: 0.0, after: 1.0, weight: 1.0 };
-        assert!((step_floor(step) / (2.0 * 2f64.ln() - 1.0) - 1.0).abs() < 1e-15);
+        assert!((step_floor(Step::equal(0, 1, 1.0)) / (2.0 * 2f64.ln() - 1.0) - 1.0).abs() < 1e-15);
     }
 }

@@ -72,8 +72,8 @@ pub(crate) fn run<T: Compute>(
 /// Mean over the step's cell of N(0, 1) of |y − x|ᵖ, and its derivative in y.
 fn normal_cost(step: Step, y: f64, p: f64) -> (f64, f64) {
     // Upper quantiles from upper tails, which still have digits there.
-    let edge = |u: f64| if u > 0.5 { isf(1.0 - u) } else { ndtri(u) };
-    let cell = Cell::new(edge(step.before), edge(step.after));
+    let edge = |u: f64, rest: f64| if u > 0.5 { isf(rest) } else { ndtri(u) };
+    let cell = Cell::new(edge(step.before, step.before_rest), edge(step.after, step.after_rest));
     if p == 2.0 {
         let (mean, variance) = cell.moments();
         return ((y - mean) * (y - mean) + variance, 2.0 * (y - mean));
@@ -93,30 +93,53 @@ fn target_cost(target: &dyn Target, step: Step, y: f64, p: f64) -> (f64, f64) {
     let end = |x: f64, weight: f64| if x.is_finite() { weighted(x, weight) } else { [0.0; 2] };
     let mut sums = [0.0; 2];
     let mut add = |part: [f64; 2]| sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-    // Split where the quantile function passes y, and at ½, above which upper tails are what has digits.
-    let cut = target.cdf(y).clamp(step.before, step.after);
-    let mut edges = [step.before, cut, 0.5f64.clamp(step.before, step.after), step.after];
-    edges.sort_by(f64::total_cmp);
-    for ends in edges.windows(2) {
-        let (a, b) = (ends[0], ends[1]);
-        if !(b > a) {
+    // Either half of the law by its own tail t, split where its quantile passes y.
+    let halves = [
+        (false, step.before, step.after, target.cdf(y)),
+        (true, step.after_rest, step.before_rest, target.sf(y)),
+    ];
+    for (upper, near, far, cut) in halves {
+        let far = far.min(0.5);
+        if !(near < far) {
             continue;
         }
-        let upper = a >= 0.5;
-        let quantile = |u: f64| if upper { target.upper_quantile(1.0 - u) } else { target.quantile(u) };
-        if a == 0.0 {
-            add(singular_end(b, |t, weight| end(target.quantile(t), weight)));
-        } else if b == 1.0 {
-            add(singular_end(1.0 - a, |t, weight| end(target.upper_quantile(t), weight)));
-        } else if a == cut {
-            add(power_end(b - a, |t| term(quantile(a + t))));
-        } else if b == cut {
-            add(power_end(b - a, |t| term(quantile(b - t))));
+        let quantile = |t: f64| if upper { target.upper_quantile(t) } else { target.quantile(t) };
+        // `min` and `max` take the bound where the tail is no number.
+        let cut = cut.max(near).min(far);
+        if near == 0.0 {
+            let first = if cut > 0.0 { cut } else { far };
+            add(singular_end(first, |t, weight| end(quantile(t), weight)));
         } else {
-            add(smooth(a, b, |u| term(quantile(u))));
+            scaled_pieces(near, cut, |a, b| {
+                add(if b == cut {
+                    power_end(b - a, |t| term(quantile(b - t)))
+                } else {
+                    smooth(a, b, |t| term(quantile(t)))
+                });
+            });
+        }
+        if cut > 0.0 {
+            scaled_pieces(cut, far, |a, b| {
+                add(if a == cut && cut > near {
+                    power_end(b - a, |t| term(quantile(a + t)))
+                } else {
+                    smooth(a, b, |t| term(quantile(t)))
+                });
+            });
         }
     }
     (sums[0] / step.weight, sums[1] / step.weight)
+}
+
+/// Calls `visit` with pieces of [a, b], a > 0, that are short beside their distance from 0, where quantile functions are singular.
+fn scaled_pieces(a: f64, b: f64, mut visit: impl FnMut(f64, f64)) {
+    let mut at = a;
+    while at < b {
+        // No sliver at the end.
+        let next = if b < 1.75 * at { b } else { 1.5 * at };
+        visit(at, next);
+        at = next;
+    }
 }
 
 /// A sample of the other side: sorted, with its weights.
