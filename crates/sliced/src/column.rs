@@ -86,6 +86,11 @@ impl Step {
     pub(crate) fn middle(&self) -> f64 {
         0.5 * (self.before + self.after)
     }
+
+    /// 1 less the middle.
+    pub(crate) fn middle_rest(&self) -> f64 {
+        0.5 * (self.before_rest + self.after_rest)
+    }
 }
 
 impl Scratch {
