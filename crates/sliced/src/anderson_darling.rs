@@ -144,10 +144,10 @@ fn target_term(target: &dyn Target, x: f64, step: Step) -> (f64, f64) {
         return (kl, gap * target.pdf(x) / (z * rest));
     }
     // Far out, where tail and density are 0 as numbers, their logarithms are not.
-    let (log_cdf, log_sf, log_pdf) = (target.log_cdf(x), target.log_sf(x), target.log_pdf(x));
     let part = |c: f64, log: f64| if c > 0.0 { c * (libm::log(c) - log) } else { 0.0 };
-    let pull = |c: f64, log: f64| if c > 0.0 { c * libm::exp(log_pdf - log) } else { 0.0 };
-    (part(c, log_cdf) + part(other, log_sf), pull(other, log_sf) - pull(c, log_cdf))
+    let pull = |c: f64, grad: f64| if c > 0.0 { -c * grad } else { 0.0 };
+    let slope = pull(c, target.log_cdf_grad(x)) + pull(other, target.log_sf_grad(x));
+    (part(c, target.log_cdf(x)) + part(other, target.log_sf(x)), slope)
 }
 
 #[cfg(test)]
