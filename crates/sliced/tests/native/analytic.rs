@@ -372,6 +372,23 @@ proptest! {
     }
 }
 
+/// Samples of several sizes that are one law.
+#[test]
+fn samples_that_agree_are_no_distance_apart() {
+    let x = Array1::from_shape_fn(5, |i| i as f64);
+    let thrice: Array1<f64> = x.iter().flat_map(|v| [*v; 3]).collect();
+    for scale in [1.0, 1e8] {
+        for p in [1.0, 2.0, 2.5] {
+            let (x, y) = (&x * scale, &thrice * scale);
+            for (x, y) in [(&x, &y), (&y, &x)] {
+                let (value, grad) = TwoSample::new(p).unwrap().value_with_grad(x, y).unwrap();
+                assert_eq!(value, 0.0, "{scale} {p}");
+                assert!(grad.x.iter().chain(&grad.y).all(|g: &f64| *g == 0.0), "{scale} {p}: {grad:?}");
+            }
+        }
+    }
+}
+
 /// Points of weight 0 are not there, nor is what rounds away beside the others of much consequence.
 #[test]
 fn weights_that_vanish_are_those_of_no_points() {
