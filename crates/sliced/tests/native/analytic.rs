@@ -1,12 +1,12 @@
 //! Identities, limits and invariances.
 
-use ndarray::{Array1, Axis, array, s};
+use ndarray::{Array1, Array2, Axis, array, s};
 use proptest::prelude::*;
 use variata_distributions::special::{ndtr, ndtri};
 use variata_distributions::{StandardLaplace, StandardNormal};
 use variata_sliced::{
-    Affine, Bandwidth, CramerWold, Directions, Discrepancy, Distance, Loss, MaxSlicedOptions, Mmd,
-    MmdEstimator, Target, TwoSample, mardia, mardia_standardised,
+    Affine, Bandwidth, CramerWold, Directions, Discrepancy, Distance, Error, Kernel, Loss, MaxSlicedOptions,
+    Mmd, MmdEstimator, Target, TwoSample, mardia, mardia_standardised,
 };
 
 use crate::support::{all, close, grid, line, normal};
@@ -455,6 +455,27 @@ fn targets_need_no_more_than_what_is_required() {
         let value = Discrepancy::new(distance).against(&Exponential).value(&y).unwrap();
         assert!(value > 0.0 && value < 1.0, "{distance:?}: {value}");
     }
+}
+
+/// Sums of squares, of which rounding leaves less than nothing where they are nothing.
+#[test]
+fn what_cannot_be_negative_is_not() {
+    let half = array![[0.8, 0.6, 1.0, -0.1], [0.3, 0.2, 0.4, 0.2]];
+    let symmetric = ndarray::concatenate![Axis(0), half, half.mapv(|v: f64| -v)];
+    assert_eq!(mardia(&symmetric).unwrap().skewness, 0.0);
+    let x = array![[-1.0], [0.1], [-0.6]];
+    let rbf = Mmd::new(vec![Kernel::Rbf { variance: 1.0 }], MmdEstimator::Biased).unwrap();
+    let value = rbf.value(&x, &x.slice(s![..;-1, ..]).to_owned()).unwrap();
+    assert!((0.0..1e-15).contains(&value), "{value}");
+    for seed in 0..20 {
+        let half = normal(8, 30, seed);
+        let symmetric = ndarray::concatenate![Axis(0), half, half.mapv(|v| -v)];
+        let skewness = mardia(&symmetric).unwrap().skewness;
+        assert!((0.0..1e-9).contains(&skewness), "{skewness}");
+    }
+    // What is no number stays none.
+    let far = Array2::from_elem((2, 4), 1e149) * array![[1.0], [-1.0]];
+    assert!(matches!(mardia(&far), Err(Error::Overflow { .. })));
 }
 
 /// Mardia's statistics do not depend on units.
