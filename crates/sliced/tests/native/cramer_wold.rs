@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, array, s};
 use variata_distributions::StandardNormal;
-use variata_sliced::{Bandwidth, CramerWold, Discrepancy, Distance, Target};
+use variata_sliced::{Affine, Bandwidth, CramerWold, Discrepancy, Distance, Target};
 
 use crate::support::{close, grid, line};
 
@@ -119,9 +119,30 @@ fn nodes_stand_for_a_law_at_any_bandwidth() {
             assert!((got - want).abs() < 1e-8 * largest, "{bandwidth}: {got} {want}");
         }
     }
-    // Heavy tails, which have no end, are resolved as far as memory goes.
+    // As far as memory goes: standard deviations in smoothing widths, and what is lost.
+    for (widths, bound) in [(1e3, 1e-12), (3e3, 1e-5), (1e4, 2e-4)] {
+        let bandwidth = Bandwidth::Given(1.0 / (widths * widths));
+        let distance = Discrepancy::new(Distance::CramerWold { bandwidth });
+        let (want, got) = (distance.value(&y).unwrap(), distance.against(&StandardNormal).value(&y).unwrap());
+        close(&format!("{widths}"), got, want, bound);
+        let bandwidth = Bandwidth::Given(1.0);
+        let wide = Affine::new(StandardNormal, 0.0, widths).unwrap();
+        let got = Discrepancy::new(Distance::CramerWold { bandwidth }).against(&wide).value(&(&y * widths));
+        close(&format!("{widths}, scaled"), got.unwrap(), want / widths, bound);
+    }
+    // Heavy tails, which have no end, too: the integral over frequencies by Simpson's rule.
+    let gamma = Bandwidth::Silverman.variance(60.0);
+    let (step, count) = (1e-3, 14_000);
+    let square = |k: usize| {
+        let t = step * k as f64;
+        let (cos, sin) =
+            (y.iter().map(|v| (t * v).cos()).sum::<f64>(), y.iter().map(|v| (t * v).sin()).sum::<f64>());
+        ((cos / 60.0 - (-t).exp()).powi(2) + (sin / 60.0).powi(2)) * (-gamma * t * t).exp()
+    };
+    let inner: f64 = (1..count).map(|k| square(k) * if k % 2 == 1 { 4.0 } else { 2.0 }).sum();
+    let want = (inner + square(0) + square(count)) * step / 3.0 / std::f64::consts::PI;
     let value = Discrepancy::new(Distance::CRAMER_WOLD).against(&Cauchy).value(&y).unwrap();
-    assert!(value > 0.0 && value < 1.0, "{value}");
+    close("Cauchy", value, want, 1e-10);
 }
 
 /// Wide smoothing leaves less of two laws than of their rounding. mpmath, 80 digits: the double sum.
