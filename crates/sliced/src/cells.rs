@@ -15,7 +15,7 @@ use crate::recent::Recent;
 /// e^(−45) is what is cut off.
 const REACH: f64 = 45.0;
 /// Powers up to this one are smooth to the rule, with an end where they are 0; higher ones on lengths of this many e-folds.
-const SMOOTH_POWER: f64 = 8.0;
+const SMOOTH_POWER: f64 = 6.0;
 /// No cell is cut finer: what would be overflows, or is nothing.
 const MOST_PIECES: f64 = 4096.0;
 /// Cells per task.
@@ -165,21 +165,14 @@ impl Cell {
         let nearest = from.max(0.0).min(top);
         let rise = 0.5 * (top - nearest) * (top + nearest);
         let nothing = (top - y) * libm::exp(-(REACH + rise) / p);
-        let limit = |at: f64| {
-            let gap = at - y;
-            if p <= SMOOTH_POWER {
-                f64::INFINITY
-            } else if gap < 0.99 * nothing {
-                nothing - gap
-            } else {
-                SMOOTH_POWER * gap / p
-            }
-        };
         let integer = p == libm::floor(p);
         let term = |x: f64, gap: f64| {
             let density = self.density(x);
             let [power, slope] = weighted_power(density, gap, p);
             [density, power, slope]
+        };
+        let limit = |at: f64| {
+            if integer && p <= SMOOTH_POWER { f64::INFINITY } else { smooth_width(at - y, nothing, p) }
         };
         Self::pieces(from, to, limit, |a, b| {
             let part = if a == y && !integer {
@@ -190,6 +183,17 @@ impl Cell {
             sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
         });
         sums
+    }
+}
+
+/// How far from a gap on its p-th power is smooth to the rule, or to its end where it is 0; gaps up to `nothing` do not matter where p is large.
+pub(crate) fn smooth_width(gap: f64, nothing: f64, p: f64) -> f64 {
+    if p > SMOOTH_POWER {
+        if gap < 0.99 * nothing { nothing - gap } else { SMOOTH_POWER * gap / p }
+    } else if gap > 0.0 {
+        2.0 * gap
+    } else {
+        f64::INFINITY
     }
 }
 

@@ -1,6 +1,6 @@
 //! Wasserstein distances of a sample to a law, and between two samples.
 
-use crate::cells::{Cell, NormalCells, power, weighted_power};
+use crate::cells::{Cell, NormalCells, power, smooth_width, weighted_power};
 use crate::column::{Against, Gradient, Scratch, Step, steps};
 use crate::quadrature::{power_end, singular_end, smooth};
 use crate::target::Target;
@@ -105,25 +105,26 @@ fn target_cost(target: &dyn Target, step: Step, y: f64, p: f64) -> (f64, f64) {
         }
         let quantile = |t: f64| if upper { target.upper_quantile(t) } else { target.quantile(t) };
         // `min` and `max` take the bound where the tail is no number.
-        let cut = cut.max(near).min(far);
+        let (at, cut) = (cut, cut.max(near).min(far));
+        let outside = (at - cut).abs().max(0.0);
         if near == 0.0 {
             let first = if cut > 0.0 { cut } else { far };
             add(singular_end(first, |t, weight| end(quantile(t), weight)));
         } else {
-            scaled_pieces(near, cut, |a, b| {
-                add(if b == cut {
-                    power_end(b - a, |t| term(quantile(b - t)))
+            pieces(cut, near, outside, p, |a, b| {
+                add(if a == 0.0 && outside == 0.0 {
+                    power_end(b, |s| term(quantile(cut - s)))
                 } else {
-                    smooth(a, b, |t| term(quantile(t)))
+                    smooth(a, b, |s| term(quantile(cut - s)))
                 });
             });
         }
         if cut > 0.0 {
-            scaled_pieces(cut, far, |a, b| {
-                add(if a == cut && cut > near {
-                    power_end(b - a, |t| term(quantile(a + t)))
+            pieces(cut, far, outside, p, |a, b| {
+                add(if a == 0.0 && outside == 0.0 {
+                    power_end(b, |s| term(quantile(cut + s)))
                 } else {
-                    smooth(a, b, |t| term(quantile(t)))
+                    smooth(a, b, |s| term(quantile(cut + s)))
                 });
             });
         }
@@ -131,12 +132,21 @@ fn target_cost(target: &dyn Target, step: Step, y: f64, p: f64) -> (f64, f64) {
     (sums[0] / step.weight, sums[1] / step.weight)
 }
 
-/// Calls `visit` with pieces of [a, b], a > 0, that are short beside their distance from 0, where quantile functions are singular.
-fn scaled_pieces(a: f64, b: f64, mut visit: impl FnMut(f64, f64)) {
-    let mut at = a;
-    while at < b {
+/// Calls `visit` with pieces of the way from `cut` > 0 to `end`, as distances from `cut`: short beside their own from 0, where quantile functions
+/// are singular, and so that powers of the distance are smooth to the rule, which are 0 `outside` before the cut.
+fn pieces(cut: f64, end: f64, outside: f64, p: f64, mut visit: impl FnMut(f64, f64)) {
+    // What would be cut finer overflows, or is nothing.
+    let p = p.min(300.0);
+    let length = (end - cut).abs();
+    // The power of what is nearer is nothing beside those of the way.
+    let nothing = length.min(cut) * libm::exp(-45.0 / p);
+    let mut at = 0.0;
+    while at < length {
+        // Three halves of it, at the end, leave either bound of a piece 7/4 of the other at most.
+        let width = if end > cut { 0.5 * (cut + at) } else { (cut - at) / 3.5 };
+        let width = width.min(smooth_width(at + outside, nothing, p));
         // No sliver at the end.
-        let next = if b < 1.75 * at { b } else { 1.5 * at };
+        let next = if length - at < 1.5 * width || at + width == at { length } else { at + width };
         visit(at, next);
         at = next;
     }

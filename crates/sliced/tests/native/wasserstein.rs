@@ -129,3 +129,40 @@ fn points_in_the_tails_of_a_law_keep_their_digits() {
         close("slope of 49", grad[48 - k], -want, 1e-10);
     }
 }
+
+/// Cells that end just before their point, and large powers within them. mpmath, 40 digits: quadrature over x, cell by cell, split at the
+/// points.
+#[test]
+fn kinks_beside_a_cell_keep_their_digits() {
+    let rows: [(f64, Vec<f64>, f64, Vec<f64>); 2] = [
+        (
+            1.5,
+            vec![-1.171_875, -0.917_968_75, -0.432_617_187_5, 1.398_437_5, 1.509_765_625, 1.870_117_187_5],
+            0.507_898_457_669_488_5,
+            vec![
+                0.093_544_634_546_159_58,
+                -0.108_236_695_398_350_17,
+                -0.111_114_345_713_489_86,
+                0.271_928_595_683_460_5,
+                0.226_373_052_728_072_8,
+                0.118_778_125_981_442_56,
+            ],
+        ),
+        (
+            39.5,
+            vec![-3.0625, 2.519_531_25, 2.859_375],
+            9.963_606_505_790_812e16,
+            vec![-1.386_468_929_441_185_8e16, 1.353_856_900_218_903_3e18, -1.860_230_144_679_314_6e14],
+        ),
+    ];
+    for (p, y, want, slopes) in rows {
+        let distance = Discrepancy::new(Distance::Wasserstein { p });
+        for discrepancy in [distance, distance.against(&StandardNormal)] {
+            let (value, grad) = discrepancy.value_with_grad(&Array1::from(y.clone())).unwrap();
+            close(&format!("{discrepancy:?}"), value, want, 1e-10);
+            for (got, want) in grad.iter().zip(&slopes) {
+                close(&format!("slope, {discrepancy:?}"), *got, *want, 1e-10);
+            }
+        }
+    }
+}
