@@ -25,8 +25,21 @@ pub(crate) fn run<T: Compute>(
     scratch.sort(y);
     let n = y.len();
     let Scratch { places, sorted, first, second, third, .. } = scratch;
+    // The coin's side at the near end of the law, which has its digits there however small it is: of sorted points, the lower one first.
+    let below = sorted.partition_point(|x| *x < 0.0);
     third.clear();
-    third.extend(steps(places, against.weights).map(|(_, step)| step.middle()));
+    match against.weights {
+        None => {
+            let each = 1.0 / n as f64;
+            third.extend((0..below).map(|k| (k as f64 + 0.5) * each));
+            third.extend((below..n).map(|k| ((n - k) as f64 - 0.5) * each));
+        }
+        Some(_) => third.extend(
+            steps(places, against.weights)
+                .enumerate()
+                .map(|(k, (_, step))| if k < below { step.middle() } else { step.middle_rest() }),
+        ),
+    }
     // Unequal steps come in the order of the points.
     let floor = match against.weights {
         None => equal_floor,
@@ -38,9 +51,9 @@ pub(crate) fn run<T: Compute>(
         None if T::SINGLE => normal_terms(sorted, third, first, second, coarse_tail_and_density, FAR_COARSE),
         None => normal_terms(sorted, third, first, second, upper_tail_and_density, FAR),
         Some(target) => {
-            for (((&x, &c), kl), slope) in sorted.iter().zip(&*third).zip(first.iter_mut()).zip(&mut *second)
-            {
-                (*kl, *slope) = target_term(target, x, c);
+            let terms = first.iter_mut().zip(&mut *second);
+            for (((_, step), &x), (kl, slope)) in steps(places, against.weights).zip(&*sorted).zip(terms) {
+                (*kl, *slope) = target_term(target, x, step);
             }
         }
     }
@@ -58,8 +71,7 @@ pub(crate) fn run<T: Compute>(
 /// The floor of n equal steps.
 pub(crate) fn equal_floor(n: usize) -> f64 {
     let each = 1.0 / n as f64;
-    let step = |k: usize| Step { before: k as f64 * each, after: (k + 1) as f64 * each, weight: each };
-    (0..n).map(|k| step_floor(step(k))).sum()
+    (0..n).map(|k| step_floor(Step::equal(k, n, each))).sum()
 }
 
 /// 2 ∫ over the step of H(c) − H(u) du, with H the entropy of a coin and c the middle: 0 only for a step of width 0.
@@ -67,9 +79,9 @@ fn step_floor(step: Step) -> f64 {
     if !(step.weight > 0.0) {
         return 0.0;
     }
-    let (c, half) = (step.middle(), 0.5 * step.weight);
+    let half = 0.5 * step.weight;
     let side = |c: f64| c * c * double_entropy_gap((half / c).min(1.0));
-    2.0 * (side(c) + side(1.0 - c))
+    2.0 * (side(step.middle()) + side(step.middle_rest()))
 }
 
 /// ∫₀ᴬ (1 + a) log(1 + a) + (1 − a) log(1 − a) da for 0 ≤ A ≤ 1.
@@ -89,10 +101,10 @@ fn double_entropy_gap(a: f64) -> f64 {
     sum * square * a
 }
 
-/// KL between the coins c and Φ(x), and its derivative in x, for every point.
+/// KL between the coins c and Φ(x), and its derivative in x, for every point. `near` is c where x < 0, and 1 − c elsewhere.
 fn normal_terms(
     x: &[f64],
-    c: &[f64],
+    near: &[f64],
     kl: &mut [f64],
     slope: &mut [f64],
     tail_and_density: impl Fn(f64) -> (f64, f64),
@@ -101,10 +113,8 @@ fn normal_terms(
     widest(
         #[inline(always)]
         || {
-            for (((&x, &c), kl), slope) in x.iter().zip(c).zip(kl.iter_mut()).zip(slope.iter_mut()) {
+            for (((&x, &near), kl), slope) in x.iter().zip(near).zip(kl.iter_mut()).zip(slope.iter_mut()) {
                 let (tail, density) = tail_and_density(x);
-                // The tail of the near end, and the coin's side that it belongs to.
-                let near = if x < 0.0 { c } else { 1.0 - c };
                 let other = 1.0 - near;
                 let (a, b) = (compare::<false>(tail, near), compare::<false>(1.0 - tail, other));
                 *kl = -(near * a.log1pmx + other * b.log1pmx);
@@ -113,29 +123,31 @@ fn normal_terms(
             }
         },
     );
-    for (((&x, &c), kl), slope) in x.iter().zip(c).zip(kl).zip(slope) {
+    for (((&x, &near), kl), slope) in x.iter().zip(near).zip(kl).zip(slope) {
         // A coin that small, or all of it but what rounds away, has no ratio to the tail either.
-        if !(x.abs() < far && c > SMALL && c < 1.0) {
-            let (log_cdf, log_sf) = (log_ndtr(x), log_ndtr(-x));
-            let head = if c > 0.0 { c * (libm::log(c) - log_cdf) } else { 0.0 };
-            *kl = head + if c < 1.0 { (1.0 - c) * (libm::log1p(-c) - log_sf) } else { 0.0 };
-            *slope = (1.0 - c) * log_ndtr_grad(-x) - c * log_ndtr_grad(x);
+        if !(x.abs() < far && near > SMALL && near < 1.0) {
+            let (log_near, log_other) = (log_ndtr(-x.abs()), log_ndtr(x.abs()));
+            let head = if near > 0.0 { near * (libm::log(near) - log_near) } else { 0.0 };
+            *kl = head + if near < 1.0 { (1.0 - near) * (libm::log1p(-near) - log_other) } else { 0.0 };
+            let gap = (1.0 - near) * log_ndtr_grad(x.abs()) - near * log_ndtr_grad(-x.abs());
+            *slope = if x < 0.0 { gap } else { -gap };
         }
     }
 }
 
 /// The same for any target.
-fn target_term(target: &dyn Target, x: f64, c: f64) -> (f64, f64) {
-    let (z, rest) = (target.cdf(x), target.sf(x));
-    if z > SMALL && rest > SMALL && c > SMALL && c < 1.0 {
-        let kl = -(c * compare::<false>(z, c).log1pmx + (1.0 - c) * compare::<false>(rest, 1.0 - c).log1pmx);
-        return (kl, (z - c) * target.pdf(x) / (z * rest));
+fn target_term(target: &dyn Target, x: f64, step: Step) -> (f64, f64) {
+    let (z, rest, c, other) = (target.cdf(x), target.sf(x), step.middle(), step.middle_rest());
+    if z > SMALL && rest > SMALL && c > SMALL && other > 0.0 {
+        let kl = -(c * compare::<false>(z, c).log1pmx + other * compare::<false>(rest, other).log1pmx);
+        let gap = if z < rest { z - c } else { other - rest };
+        return (kl, gap * target.pdf(x) / (z * rest));
     }
     // Far out, where tail and density are 0 as numbers, their logarithms are not.
-    let (log_cdf, log_sf, log_pdf) = (target.log_cdf(x), target.log_sf(x), target.log_pdf(x));
     let part = |c: f64, log: f64| if c > 0.0 { c * (libm::log(c) - log) } else { 0.0 };
-    let pull = |c: f64, log: f64| if c > 0.0 { c * libm::exp(log_pdf - log) } else { 0.0 };
-    (part(c, log_cdf) + part(1.0 - c, log_sf), pull(1.0 - c, log_sf) - pull(c, log_cdf))
+    let pull = |c: f64, grad: f64| if c > 0.0 { -c * grad } else { 0.0 };
+    let slope = pull(c, target.log_cdf_grad(x)) + pull(other, target.log_sf_grad(x));
+    (part(c, target.log_cdf(x)) + part(other, target.log_sf(x)), slope)
 }
 
 #[cfg(test)]
@@ -155,7 +167,6 @@ mod tests {
     #[test]
     fn the_floor_of_one_step_is_that_of_the_median() {
         // n = 1 at the median: −1 − (log ½ + log ½).
-        let step = Step { before: 0.0, after: 1.0, weight: 1.0 };
-        assert!((step_floor(step) / (2.0 * 2f64.ln() - 1.0) - 1.0).abs() < 1e-15);
+        assert!((step_floor(Step::equal(0, 1, 1.0)) / (2.0 * 2f64.ln() - 1.0) - 1.0).abs() < 1e-15);
     }
 }

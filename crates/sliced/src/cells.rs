@@ -14,6 +14,10 @@ use crate::recent::Recent;
 
 /// e^(−45) is what is cut off.
 const REACH: f64 = 45.0;
+/// Powers up to this one are smooth to the rule, with an end where they are 0; higher ones on lengths of this many e-folds.
+const SMOOTH_POWER: f64 = 6.0;
+/// No cell is cut finer: what would be overflows, or is nothing.
+const MOST_PIECES: f64 = 4096.0;
 /// Cells per task.
 const TASK: usize = 512;
 
@@ -57,6 +61,8 @@ impl NormalCells {
 /// The standard normal between two quantiles, a < b, either of which may be infinite.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cell {
+    a: f64,
+    b: f64,
     /// The bounds, with what is below e^(−45) of the largest density cut off.
     low: f64,
     high: f64,
@@ -64,23 +70,28 @@ pub(crate) struct Cell {
     peak: f64,
 }
 
+/// How far from its largest value a function falls to e^(−45) of it, whose logarithm begins with a slope ≥ 0 downward and bends at least as
+/// −x²/2 does: slope·t + t²/2 = 45.
+fn reach(slope: f64) -> f64 {
+    2.0 * REACH / (slope + libm::sqrt(slope * slope + 2.0 * REACH))
+}
+
 impl Cell {
     pub(crate) fn new(a: f64, b: f64) -> Self {
         // Quantiles of neighbouring numbers may come out in the wrong order.
         let b = b.max(a);
         let peak = 0.0f64.clamp(a, b);
-        // peak·t + t²/2 = REACH.
-        let reach = 2.0 * REACH / (peak.abs() + libm::sqrt(peak * peak + 2.0 * REACH));
-        Self { low: a.max(peak - reach), high: b.min(peak + reach), peak }
+        let reach = reach(peak.abs());
+        Self { a, b, low: a.max(peak - reach), high: b.min(peak + reach), peak }
     }
 
-    /// Calls `visit` with pieces of [from, to] on which the density is smooth to the rule.
-    fn pieces(from: f64, to: f64, mut visit: impl FnMut(f64, f64)) {
-        let mut at = from;
+    /// Calls `visit` with pieces of [from, to] on which the density is smooth to the rule, each at most as long as `limit` says where it begins.
+    fn pieces(from: f64, to: f64, limit: impl Fn(f64) -> f64, mut visit: impl FnMut(f64, f64)) {
+        let (mut at, least) = (from, (to - from) / MOST_PIECES);
         while at < to {
-            let width = (2.5 / at.abs().max(1.0)).min(0.75);
+            let width = (2.5 / at.abs().max(1.0)).min(0.75).min(limit(at)).max(least);
             // No sliver at the end.
-            let next = if to - at < 1.5 * width { to } else { at + width };
+            let next = if to - at < 1.5 * width || at + width == at { to } else { at + width };
             visit(at, next);
             at = next;
         }
@@ -98,7 +109,8 @@ impl Cell {
         }
         let (mut mass, mut first, mid) = (0.0, 0.0, f64::midpoint(self.low, self.high));
         let centre = if self.high - self.low < 1.0 { mid } else { self.peak };
-        Self::pieces(self.low, self.high, |a, b| {
+        let no_limit = |_| f64::INFINITY;
+        Self::pieces(self.low, self.high, no_limit, |a, b| {
             let [m, f] = smooth(a - centre, b - centre, |t| {
                 let density = self.density(centre + t);
                 [density, t * density]
@@ -107,7 +119,7 @@ impl Cell {
         });
         let offset = first / mass;
         let mut second = 0.0;
-        Self::pieces(self.low, self.high, |a, b| {
+        Self::pieces(self.low, self.high, no_limit, |a, b| {
             let [s] =
                 smooth(a - centre, b - centre, |t| [(t - offset) * (t - offset) * self.density(centre + t)]);
             second += s;
@@ -121,33 +133,81 @@ impl Cell {
             let gap = y - self.low;
             return (power(gap.abs(), p), p * power(gap.abs(), p - 1.0) * gap.signum());
         }
-        let mut sums = [0.0; 3];
-        let mut add = |part: [f64; 3]| sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-        let term = |x: f64, gap: f64| {
-            let (density, power) = (self.density(x), power(gap.abs(), p - 1.0));
-            [density, density * power * gap.abs(), density * p * power * gap.signum()]
-        };
-        let integer = p == libm::floor(p);
-        // Below and above y, where |y − x| has its kink.
-        let (below, above) = (self.high.min(y), self.low.max(y));
-        Self::pieces(self.low, below, |a, b| {
-            if b == y && !integer {
-                add(power_end(b - a, |t| term(y - t, t)));
-            } else {
-                add(smooth(a, b, |x| term(x, y - x)));
-            }
-        });
-        let mut first = true;
-        Self::pieces(above, self.high, |a, b| {
-            if first && a == y && !integer {
-                add(power_end(b - a, |t| term(y + t, -t)));
-            } else {
-                add(smooth(a, b, |x| term(x, y - x)));
-            }
-            first = false;
-        });
-        (sums[1] / sums[0], sums[2] / sums[0])
+        let mirrored = Self { a: -self.b, b: -self.a, low: -self.high, high: -self.low, peak: -self.peak };
+        let (above, below) = (self.above(y, p), mirrored.above(-y, p));
+        let mass = above[0] + below[0];
+        ((above[1] + below[1]) / mass, (below[2] - above[2]) / mass)
     }
+
+    /// Over the part of the cell above y: the integrals of the density relative to its peak, of that times (x − y)ᵖ, and times p(x − y)ᵖ⁻¹.
+    fn above(&self, y: f64, p: f64) -> [f64; 3] {
+        let mut sums = [0.0; 3];
+        let from = self.a.max(y);
+        if !(from < self.b) {
+            return sums;
+        }
+        // (x − y)ᵖ e^(−x²/2) is largest at the upper root of x² − xy = p, and its logarithm bends more than −x²/2 does.
+        let root = libm::sqrt(y * y + 4.0 * p);
+        let top = if y < 0.0 { 2.0 * p / (root - y) } else { 0.5 * (y + root) };
+        let (low, high) = if top < from {
+            (from, from + reach(from - p / (from - y)))
+        } else if top > self.b {
+            (self.b - reach(p / (self.b - y) - self.b), self.b)
+        } else {
+            // Where the root is, its gap is p/x; log(1 + s) ≤ s − s²/(2 + 2s) bounds what the power adds beyond it.
+            let steep = REACH / p;
+            let far = steep + libm::sqrt(steep * (steep + 2.0));
+            (top - reach(0.0), top + reach(0.0).min(p / top * far))
+        };
+        let top = top.max(from).min(self.b);
+        let (from, to) = (self.low.min(low).max(from), self.high.max(high).min(self.b));
+        // Gaps whose power is nothing beside the largest, for the density, too.
+        let nearest = from.max(0.0).min(top);
+        let rise = 0.5 * (top - nearest) * (top + nearest);
+        let nothing = (top - y) * libm::exp(-(REACH + rise) / p);
+        let integer = p == libm::floor(p);
+        let term = |x: f64, gap: f64| {
+            let density = self.density(x);
+            let [power, slope] = weighted_power(density, gap, p);
+            [density, power, slope]
+        };
+        let limit = |at: f64| {
+            if integer && p <= SMOOTH_POWER { f64::INFINITY } else { smooth_width(at - y, nothing, p) }
+        };
+        Self::pieces(from, to, limit, |a, b| {
+            let part = if a == y && !integer {
+                power_end(b - a, |t| term(y + t, t))
+            } else {
+                smooth(a, b, |x| term(x, (x - y).max(0.0)))
+            };
+            sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        });
+        sums
+    }
+}
+
+/// How far from a gap on its p-th power is smooth to the rule, or to its end where it is 0; gaps up to `nothing` do not matter where p is large.
+pub(crate) fn smooth_width(gap: f64, nothing: f64, p: f64) -> f64 {
+    if p > SMOOTH_POWER {
+        if gap < 0.99 * nothing { nothing - gap } else { SMOOTH_POWER * gap / p }
+    } else if gap > 0.0 {
+        2.0 * gap
+    } else {
+        f64::INFINITY
+    }
+}
+
+/// weight·gapᵖ and weight·p·gapᵖ⁻¹ of a gap ≥ 0, also where only the power is no number.
+pub(crate) fn weighted_power(weight: f64, gap: f64, p: f64) -> [f64; 2] {
+    let power = power(gap, p - 1.0);
+    if (power * gap).is_finite() {
+        return [weight * (power * gap), p * (weight * power)];
+    }
+    if !(weight > 0.0) {
+        return [0.0; 2];
+    }
+    let (weight, gap) = (libm::log(weight), libm::log(gap));
+    [libm::exp(weight + p * gap), p * libm::exp(weight + (p - 1.0) * gap)]
 }
 
 /// xᵖ for x ≥ 0, exactly 1 for p = 0.

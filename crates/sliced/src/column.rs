@@ -63,18 +63,33 @@ pub(crate) struct Scratch {
     pub third: Vec<f64>,
 }
 
-/// The empirical distribution function around a sorted point: below it, at it, and its weight.
+/// The empirical distribution function around a sorted point: below it, at it, 1 less either, and its weight.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
     pub before: f64,
     pub after: f64,
+    pub before_rest: f64,
+    pub after_rest: f64,
     pub weight: f64,
 }
 
 impl Step {
+    /// Number `k` of `n` equal ones, with 1/n. Upper tails are multiples of it, too: 1 − k/n has lost digits of them.
+    pub(crate) fn equal(k: usize, n: usize, each: f64) -> Self {
+        // n·(1/n) need not be 1, and what lies at the end of the line is taken differently.
+        let part = |k: usize| if k == n { 1.0 } else { k as f64 * each };
+        let (before, after) = (part(k), part(k + 1));
+        Self { before, after, before_rest: part(n - k), after_rest: part(n - k - 1), weight: each }
+    }
+
     /// Middle of the step.
     pub(crate) fn middle(&self) -> f64 {
         0.5 * (self.before + self.after)
+    }
+
+    /// 1 less the middle.
+    pub(crate) fn middle_rest(&self) -> f64 {
+        0.5 * (self.before_rest + self.after_rest)
     }
 }
 
@@ -117,11 +132,7 @@ pub(crate) fn steps<'a>(
     places.iter().enumerate().map(move |(k, &place)| {
         let place = place as usize;
         let step = match weights {
-            None => {
-                // n·(1/n) need not be 1, and what lies at the end of the line is taken differently.
-                let after = if k + 1 == n { 1.0 } else { (k + 1) as f64 * each };
-                Step { before: k as f64 * each, after, weight: each }
-            }
+            None => Step::equal(k, n, each),
             Some(weights) => {
                 let (weight, before) = (weights[place], if k > last { 1.0 } else { sum + rest });
                 let next = sum + weight;
@@ -129,7 +140,8 @@ pub(crate) fn steps<'a>(
                 sum = next;
                 // Rounding must not leave the last step short of 1 or beyond it.
                 let after = if k >= last { 1.0 } else { (sum + rest).min(1.0) };
-                Step { before: before.min(after), after, weight }
+                let before = before.min(after);
+                Step { before, after, before_rest: 1.0 - before, after_rest: 1.0 - after, weight }
             }
         };
         (place, step)

@@ -26,8 +26,10 @@ pub(crate) use nodes::nodes;
 const MEETS_TARGET: f64 = 1e9;
 /// Points per vector pass.
 const BLOCK: usize = 64;
-/// Standard deviations of the target's smoothed density that the grid covers; e^(−7.5²) = 4e-25 is what r² has beyond.
+/// Standard deviations of the target's smoothed density that the grid covers; e^(−7.5²) = 4e-25 is what its square has beyond.
 const TARGET_REACH: f64 = 7.5;
+/// The same where points lie: what they are multiplied by there is e^(−10.5²/2) = 1e-24.
+const TABLE_REACH: f64 = 10.5;
 /// Up to this many cells, and cells per point, one window holds everything, and all are held at once.
 const DENSE: f64 = 4096.0;
 const DENSE_PER_POINT: f64 = 4.0;
@@ -129,7 +131,7 @@ impl Smoothed {
         let target = match &self.nodes {
             Some(_) => &[][..],
             None => target.get_or_init(|| {
-                let count = (self.spread * TARGET_REACH / series.step) as usize + 2;
+                let count = (self.spread * TABLE_REACH / series.step) as usize + 2;
                 let density = |k: usize| norm_pdf(k as f64 * series.step / self.spread) / self.spread;
                 (0..count).map(density).collect()
             }),

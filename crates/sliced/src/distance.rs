@@ -211,7 +211,11 @@ impl<'a> Discrepancy<'a> {
     /// # Numerics
     /// In f64, whatever the element type. Wasserstein 2, Cramér–Wold, Cramér–von Mises and Anderson–Darling: 1e-12 relative,
     /// on perfect quantile grids too; Kolmogorov–Smirnov: 4 units of roundoff absolute. Nearly on a grid, δ standard deviations from
-    /// it, where the distance is some δ², the rounding of y/√γ leaves Cramér–Wold some 10⁻¹⁶/δ, relative.
+    /// it, where the distance is some δ², the rounding of y/√γ leaves Cramér–Wold some 10⁻¹⁶/δ, relative. For γ > 10 both of its densities are
+    /// nearly one, and some 10⁻¹⁴√γ are lost, 10⁻¹⁴γ of a sample with the law's mean, and 10⁻¹⁴γ² with its variance, too. Against a
+    /// [`Target`] it takes at most 65,536 nodes, which are enough for N(0, s²) of s ≤ 10³√γ; s = 3·10³√γ loses 10⁻⁵, 10⁴√γ 2·10⁻⁴. Other
+    /// Wasserstein distances are within 1e-10.
+    /// The bits of points of equal weight do not depend on their order, but for Cramér–Wold, which sorts nothing: there the last ones do.
     ///
     /// # Errors
     /// `y` is empty, or has a value that is not finite or above 1e150; the distance's parameter is out of its range;

@@ -119,7 +119,9 @@ fn by_pairs(x: &Array2<f64>) -> f64 {
             })
             .sum::<f64>()
     });
-    parts.into_iter().sum::<f64>() / (n as f64 * n as f64)
+    let mean = parts.into_iter().sum::<f64>() / (n as f64 * n as f64);
+    // Of a symmetric sample rounding may leave less than nothing. `max` would take NaN for 0.
+    if mean < 0.0 { 0.0 } else { mean }
 }
 
 /// The squared norm of the third moments, Σ (E xₐx_bx_c)².

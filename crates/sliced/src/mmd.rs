@@ -192,6 +192,8 @@ impl Mmd {
         for (to, from) in taken.iter_mut().zip(&mut grads) {
             *to = std::mem::replace(from, Ok(Array2::zeros((0, 0))))?;
         }
-        Ok((value, taken))
+        // Of samples that agree rounding may leave less than nothing. `max` would take NaN for 0.
+        let nothing = self.estimator == MmdEstimator::Biased && value < 0.0;
+        Ok((if nothing { 0.0 } else { value }, taken))
     }
 }

@@ -1,6 +1,9 @@
 //! Laws that a sample is compared with.
 
-use variata_distributions::{Standard, check};
+use std::any::TypeId;
+
+use variata_distributions::special::log_ndtr_grad;
+use variata_distributions::{Standard, StandardGumbel, StandardNormal, check};
 
 /// A continuous law on the line, given by its distribution function, density and quantiles.
 ///
@@ -53,6 +56,15 @@ pub trait Target: std::fmt::Debug + Sync {
     fn log_pdf(&self, x: f64) -> f64 {
         libm::log(self.pdf(x))
     }
+    /// Derivative of [`log_cdf`](Self::log_cdf), density/P(X ≤ x). The provided one is e to the difference of their logarithms, which has no
+    /// digits where these are large.
+    fn log_cdf_grad(&self, x: f64) -> f64 {
+        libm::exp(self.log_pdf(x) - self.log_cdf(x))
+    }
+    /// Derivative of [`log_sf`](Self::log_sf), −density/P(X > x); as [`log_cdf_grad`](Self::log_cdf_grad).
+    fn log_sf_grad(&self, x: f64) -> f64 {
+        -libm::exp(self.log_pdf(x) - self.log_sf(x))
+    }
 }
 
 impl<S: Standard> Target for S {
@@ -80,6 +92,27 @@ impl<S: Standard> Target for S {
     fn log_pdf(&self, x: f64) -> f64 {
         S::log_density(x).0
     }
+    fn log_cdf_grad(&self, x: f64) -> f64 {
+        if is::<S, StandardNormal>() {
+            log_ndtr_grad(x)
+        } else if is::<S, StandardGumbel>() {
+            libm::exp(-x)
+        } else {
+            libm::exp(S::log_density(x).0 - S::log_cdf(x))
+        }
+    }
+    fn log_sf_grad(&self, x: f64) -> f64 {
+        if is::<S, StandardNormal>() {
+            -log_ndtr_grad(-x)
+        } else {
+            -libm::exp(S::log_density(x).0 - S::log_sf(x))
+        }
+    }
+}
+
+/// Whether S is T: a standard law whose logarithms far out are no linear functions, so that their difference is taken by hand.
+fn is<S: 'static, T: 'static>() -> bool {
+    TypeId::of::<S>() == TypeId::of::<T>()
 }
 
 /// The law of loc + scale·X.
@@ -139,5 +172,11 @@ impl<T: Target> Target for Affine<T> {
     }
     fn log_pdf(&self, x: f64) -> f64 {
         self.target.log_pdf(self.standardised(x)) - libm::log(self.scale)
+    }
+    fn log_cdf_grad(&self, x: f64) -> f64 {
+        self.target.log_cdf_grad(self.standardised(x)) / self.scale
+    }
+    fn log_sf_grad(&self, x: f64) -> f64 {
+        self.target.log_sf_grad(self.standardised(x)) / self.scale
     }
 }

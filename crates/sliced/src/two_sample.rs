@@ -24,7 +24,8 @@ const NAME: &str = "the Wasserstein distance";
 /// ```text
 /// Wₚᵖ = ∫₀¹ |Fₓ⁻¹(u) − F_y⁻¹(u)|ᵖ du = (1/n) Σ |x₍ₖ₎ − y₍ₖ₎|ᵖ for samples of one size n
 /// ```
-/// Source: paper sliced, SWAE; it is the p-th power, where POT gives the root. 0 when the samples agree, with gradient 0.
+/// Source: paper sliced, SWAE; it is the p-th power, where POT gives the root. 0 when the samples agree, with gradient 0; with
+/// weights but for the rounding of their sums.
 ///
 /// ```
 /// use ndarray::array;

@@ -1,6 +1,6 @@
 //! Wasserstein distances of a sample to a law, and between two samples.
 
-use crate::cells::{Cell, NormalCells, power};
+use crate::cells::{Cell, NormalCells, power, smooth_width, weighted_power};
 use crate::column::{Against, Gradient, Scratch, Step, steps};
 use crate::quadrature::{power_end, singular_end, smooth};
 use crate::target::Target;
@@ -72,8 +72,8 @@ pub(crate) fn run<T: Compute>(
 /// Mean over the step's cell of N(0, 1) of |y − x|ᵖ, and its derivative in y.
 fn normal_cost(step: Step, y: f64, p: f64) -> (f64, f64) {
     // Upper quantiles from upper tails, which still have digits there.
-    let edge = |u: f64| if u > 0.5 { isf(1.0 - u) } else { ndtri(u) };
-    let cell = Cell::new(edge(step.before), edge(step.after));
+    let edge = |u: f64, rest: f64| if u > 0.5 { isf(rest) } else { ndtri(u) };
+    let cell = Cell::new(edge(step.before, step.before_rest), edge(step.after, step.after_rest));
     if p == 2.0 {
         let (mean, variance) = cell.moments();
         return ((y - mean) * (y - mean) + variance, 2.0 * (y - mean));
@@ -83,37 +83,73 @@ fn normal_cost(step: Step, y: f64, p: f64) -> (f64, f64) {
 
 /// Mean over u in the step of |y − Q(u)|ᵖ, and its derivative in y.
 fn target_cost(target: &dyn Target, step: Step, y: f64, p: f64) -> (f64, f64) {
-    let term = |x: f64| {
+    let weighted = |x: f64, weight: f64| {
         let gap = y - x;
-        let power = power(gap.abs(), p - 1.0);
-        [power * gap.abs(), p * power * gap.signum()]
+        let [power, slope] = weighted_power(weight, gap.abs(), p);
+        [power, slope * gap.signum()]
     };
+    let term = |x: f64| weighted(x, 1.0);
+    // Quantiles of 1e-275 may be no numbers. Powers that are none have to be seen.
+    let end = |x: f64, weight: f64| if x.is_finite() { weighted(x, weight) } else { [0.0; 2] };
     let mut sums = [0.0; 2];
     let mut add = |part: [f64; 2]| sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-    // Split where the quantile function passes y, and at ½, above which upper tails are what has digits.
-    let cut = target.cdf(y).clamp(step.before, step.after);
-    let mut edges = [step.before, cut, 0.5f64.clamp(step.before, step.after), step.after];
-    edges.sort_by(f64::total_cmp);
-    for ends in edges.windows(2) {
-        let (a, b) = (ends[0], ends[1]);
-        if !(b > a) {
+    // Either half of the law by its own tail t, split where its quantile passes y.
+    let halves = [
+        (false, step.before, step.after, target.cdf(y)),
+        (true, step.after_rest, step.before_rest, target.sf(y)),
+    ];
+    for (upper, near, far, cut) in halves {
+        let far = far.min(0.5);
+        if !(near < far) {
             continue;
         }
-        let upper = a >= 0.5;
-        let quantile = |u: f64| if upper { target.upper_quantile(1.0 - u) } else { target.quantile(u) };
-        if a == 0.0 {
-            add(singular_end(b, |t| term(target.quantile(t))));
-        } else if b == 1.0 {
-            add(singular_end(1.0 - a, |t| term(target.upper_quantile(t))));
-        } else if a == cut {
-            add(power_end(b - a, |t| term(quantile(a + t))));
-        } else if b == cut {
-            add(power_end(b - a, |t| term(quantile(b - t))));
+        let quantile = |t: f64| if upper { target.upper_quantile(t) } else { target.quantile(t) };
+        // `min` and `max` take the bound where the tail is no number.
+        let (at, cut) = (cut, cut.max(near).min(far));
+        let outside = (at - cut).abs().max(0.0);
+        if near == 0.0 {
+            let first = if cut > 0.0 { cut } else { far };
+            add(singular_end(first, |t, weight| end(quantile(t), weight)));
         } else {
-            add(smooth(a, b, |u| term(quantile(u))));
+            pieces(cut, near, outside, p, |a, b| {
+                add(if a == 0.0 && outside == 0.0 {
+                    power_end(b, |s| term(quantile(cut - s)))
+                } else {
+                    smooth(a, b, |s| term(quantile(cut - s)))
+                });
+            });
+        }
+        if cut > 0.0 {
+            pieces(cut, far, outside, p, |a, b| {
+                add(if a == 0.0 && outside == 0.0 {
+                    power_end(b, |s| term(quantile(cut + s)))
+                } else {
+                    smooth(a, b, |s| term(quantile(cut + s)))
+                });
+            });
         }
     }
     (sums[0] / step.weight, sums[1] / step.weight)
+}
+
+/// Calls `visit` with pieces of the way from `cut` > 0 to `end`, as distances from `cut`: short beside their own from 0, where quantile functions
+/// are singular, and so that powers of the distance are smooth to the rule, which are 0 `outside` before the cut.
+fn pieces(cut: f64, end: f64, outside: f64, p: f64, mut visit: impl FnMut(f64, f64)) {
+    // What would be cut finer overflows, or is nothing.
+    let p = p.min(300.0);
+    let length = (end - cut).abs();
+    // The power of what is nearer is nothing beside those of the way.
+    let nothing = length.min(cut) * libm::exp(-45.0 / p);
+    let mut at = 0.0;
+    while at < length {
+        // Three halves of it, at the end, leave either bound of a piece 7/4 of the other at most.
+        let width = if end > cut { 0.5 * (cut + at) } else { (cut - at) / 3.5 };
+        let width = width.min(smooth_width(at + outside, nothing, p));
+        // No sliver at the end.
+        let next = if length - at < 1.5 * width || at + width == at { length } else { at + width };
+        visit(at, next);
+        at = next;
+    }
 }
 
 /// A sample of the other side: sorted, with its weights.
@@ -147,6 +183,21 @@ pub(crate) fn between(
         for k in 0..x.values.len() {
             let gap = x.values[k] - y.values[k];
             sum += pair(mass, x.places[k] as usize, y.places[k] as usize, gap);
+        }
+        return sum;
+    }
+    if x.weights.is_none() && y.weights.is_none() {
+        // The steps of both in nm-ths, of which there are at most 2⁶⁴: rounded, those of samples that agree would not.
+        let (n, m) = (x.values.len() as u64, y.values.len() as u64);
+        let mass = 1.0 / (n as f64 * m as f64);
+        let (mut i, mut j, mut at) = (0, 0, 0);
+        while let (Some(&u), Some(&v)) = (x.values.get(i), y.values.get(j)) {
+            let ends = [(i as u64 + 1).saturating_mul(m), (j as u64 + 1).saturating_mul(n)];
+            let end = ends[0].min(ends[1]);
+            sum += pair((end - at) as f64 * mass, x.places[i] as usize, y.places[j] as usize, u - v);
+            at = end;
+            i += usize::from(ends[0] == end);
+            j += usize::from(ends[1] == end);
         }
         return sum;
     }

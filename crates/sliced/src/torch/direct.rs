@@ -85,7 +85,7 @@ pub fn mmd(mmd: &Mmd, x: &Tensor, y: &Tensor) -> Result<Tensor, Error> {
     mmd_composed(mmd, x, y)
 }
 
-/// [`mmd`] as tensor operations, in blocks of rows.
+/// [`mmd`] as tensor operations, in blocks of rows. Rounding may leave the biased estimate of samples that agree some 10⁻¹⁶ below 0.
 ///
 /// # Errors
 /// As [`mmd`].

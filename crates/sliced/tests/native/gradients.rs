@@ -8,7 +8,7 @@ use variata_sliced::{
 };
 use variata_testkit::finite_difference::assert_gradient;
 
-use crate::support::{SMOOTH, line, normal};
+use crate::support::{SMOOTH, close, line, normal};
 
 fn check(name: &str, discrepancy: Discrepancy<'_>, y: &Array1<f64>, bound: f64) {
     // The length over which nothing changes places.
@@ -71,6 +71,33 @@ fn against_other_targets() {
         .value_with_grad(&array![800.0])
         .unwrap();
     assert!((thousand - 799.0).abs() < 1e-9, "{thousand}");
+}
+
+/// Where the logarithms of density and tail are large numbers, their difference is none. One point: (1 − c)·hazard − c·reversed hazard, twice,
+/// with c = ½.
+#[test]
+fn of_anderson_and_darling_far_from_any_target() {
+    let darling = Discrepancy::new(Distance::AndersonDarling);
+    let slope =
+        |target: &dyn Target, y: f64| darling.against(target).value_with_grad(&array![y]).unwrap().1[0];
+    let wide = Affine::new(StandardNormal, 0.5, 2.0).unwrap();
+    for y in [15.0, 30.0, 1e3, 1e5, 1e8, 1e100] {
+        for y in [-y, y] {
+            let want = Distance::AndersonDarling.value_with_grad(&array![y]).unwrap().1[0];
+            close("normal", slope(&StandardNormal, y), want, 1e-12);
+            close("wide", slope(&wide, 2.0 * y + 0.5), 0.5 * want, 1e-12);
+        }
+        // 1 and 0.
+        close("Laplace", slope(&StandardLaplace, y), 1.0, 1e-6);
+        close("logistic", slope(&StandardLogistic, -y), -1.0, 1e-6);
+        close("Gumbel, above", slope(&StandardGumbel, y), 1.0, 1e-6);
+    }
+    // By mpmath, 1/y more than y at the first order: 1000 + 1/1000 − 2/1000³ + …
+    close("normal", slope(&StandardNormal, 1e3), 1_000.000_999_998_000_01, 1e-15);
+    // The reversed hazard of a Gumbel law is e^(−y).
+    for y in [-3.0, -10.0, -30.0, -300.0] {
+        close("Gumbel, below", slope(&StandardGumbel, y), -(-y).exp(), 1e-8);
+    }
 }
 
 #[test]

@@ -12,3 +12,4 @@ mod gradients;
 mod layouts;
 mod null;
 mod support;
+mod wasserstein;
