@@ -1,9 +1,6 @@
 //! Laws that a sample is compared with.
 
-use std::any::TypeId;
-
-use variata_distributions::special::log_ndtr_grad;
-use variata_distributions::{Standard, StandardGumbel, StandardNormal, check};
+use variata_distributions::{Standard, check};
 
 /// A continuous law on the line, given by its distribution function, density and quantiles.
 ///
@@ -93,26 +90,11 @@ impl<S: Standard> Target for S {
         S::log_density(x).0
     }
     fn log_cdf_grad(&self, x: f64) -> f64 {
-        if is::<S, StandardNormal>() {
-            log_ndtr_grad(x)
-        } else if is::<S, StandardGumbel>() {
-            libm::exp(-x)
-        } else {
-            libm::exp(S::log_density(x).0 - S::log_cdf(x))
-        }
+        S::log_cdf_grad(x)
     }
     fn log_sf_grad(&self, x: f64) -> f64 {
-        if is::<S, StandardNormal>() {
-            -log_ndtr_grad(-x)
-        } else {
-            -libm::exp(S::log_density(x).0 - S::log_sf(x))
-        }
+        S::log_sf_grad(x)
     }
-}
-
-/// Whether S is T: a standard law whose logarithms far out are no linear functions, so that their difference is taken by hand.
-fn is<S: 'static, T: 'static>() -> bool {
-    TypeId::of::<S>() == TypeId::of::<T>()
 }
 
 /// The law of loc + scale·X.
