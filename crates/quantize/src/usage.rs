@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use ndarray::{Array1, ArrayRef, Dimension};
 use variata_distributions::check;
+use variata_distributions::special::log1pmx;
 
 use crate::error::Error;
 
@@ -92,6 +93,11 @@ impl Usage {
         self.counts.iter().fold(0, |sum: u64, n| sum.saturating_add(*n))
     }
 
+    /// The sum of the counts; [`total`](Self::total) stops at the largest u64.
+    fn exact_total(&self) -> u128 {
+        self.counts.iter().map(|n| u128::from(*n)).sum()
+    }
+
     /// Entropy H of the choices in nats, from 0 to log K; `None` before the first choice.
     pub fn entropy(&self) -> Option<f64> {
         let total = self.total() as f64;
@@ -109,16 +115,23 @@ impl Usage {
     ///
     /// With q one-hot for every vector the KL per vector is log K, a constant, which is why VQ models leave it out; the KL of the
     /// marginal choice, this one, is not: it is 0 only when all codes are used alike. [errata 001-8]
+    ///
+    /// # Numerics
+    /// (1/K) Σ φ(Kp − 1) with φ(d) = (1 + d) log(1 + d) − d ≥ 0, within 10⁻¹⁴ of itself near uniform too: the d come from the counts.
     pub fn kl_from_uniform(&self) -> Option<f64> {
-        let total = self.total() as f64;
-        let codes = self.counts.len() as f64;
-        // Σ p log(Kp) with each log(Kp) − (Kp − 1)/(Kp) ≥ 0 added up, since Σ p (1 − 1/(Kp)) = (1 − used/K) is known.
-        (total > 0.0).then(|| {
-            let ratio = |n: &u64| *n as f64 / total * codes;
-            let used = self.counts.iter().filter(|n| **n > 0);
-            used.map(|n| (ratio(n) * libm::log(ratio(n)) - (ratio(n) - 1.0)) / codes).sum::<f64>()
-                + self.counts.iter().filter(|n| **n == 0).count() as f64 / codes
-        })
+        let (total, codes) = (self.exact_total(), self.counts.len() as u128);
+        let term = |n: &u64| {
+            let scaled = u128::from(*n) * codes;
+            let part = |n: u128| n as f64 / total as f64;
+            let (ratio, d) = (part(scaled), part(scaled.abs_diff(total)));
+            let d = if scaled < total { -d } else { d };
+            match *n {
+                0 => 1.0,
+                _ if !(-0.5..=1.0).contains(&d) => ratio * libm::log(ratio) - d,
+                _ => ratio * log1pmx(d) + d * d,
+            }
+        };
+        (total > 0).then(|| self.counts.iter().map(term).sum::<f64>() / codes as f64)
     }
 
     /// Codes that were never chosen, ascending.

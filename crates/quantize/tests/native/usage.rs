@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, array, s};
 use variata_quantize::{Codebook, GumbelSoftmax, Metric, Usage, UsageWindow};
+use variata_testkit::compare::assert_relative;
 
 use crate::support::normal;
 
@@ -57,6 +58,37 @@ fn the_divergence_from_uniform_keeps_its_digits() {
         usage.add(&Array1::from(indices)).unwrap();
         let want = 4f64.ln() - usage.entropy().unwrap();
         assert!((usage.kl_from_uniform().unwrap() - want).abs() < 1e-15);
+    }
+}
+
+/// Counts of any size, by doubling.
+fn of(counts: &[u64]) -> Usage {
+    let mut all = Usage::new(counts.len()).unwrap();
+    for (k, &count) in counts.iter().enumerate() {
+        let mut power = Usage::new(counts.len()).unwrap();
+        power.add(&array![k]).unwrap();
+        for bit in 0..64 {
+            if count >> bit & 1 == 1 {
+                all.merge(&power).unwrap();
+            }
+            power.merge(&power.clone()).unwrap();
+        }
+    }
+    assert_eq!(all.counts(), counts);
+    all
+}
+
+/// Values by mpmath with 50 digits: Σ (n/N) log(Kn/N).
+#[test]
+fn the_divergence_of_counts_that_differ_by_one() {
+    for (counts, want) in [
+        (&[100_000_000, 100_000_001][..], 1.249999987500000099e-17),
+        (&[1_000_001, 999_999, 1_000_000, 1_000_000], 2.5000000000004166667e-13),
+        (&[1 << 62, (1 << 62) + (1 << 20)], 6.462348535569059342e-27),
+        (&[1, 0, 0, 7], 1.0095241998634538325),
+        (&[1, 1 << 60], 0.69314718055994530938),
+    ] {
+        assert_relative("KL", of(counts).kl_from_uniform().unwrap(), want, 1e-14, 0.0);
     }
 }
 
