@@ -1,7 +1,8 @@
 //! Gumbel-softmax against the formula in f64, its gradients, its limits and its law.
 
 use ndarray::{Array1, Array2, ArrayRef2, Axis, array, concatenate, s};
-use variata_quantize::{Codebook, Compute, GumbelSoftmax, Noise, Schedule, gumbel_noise};
+use variata_quantize::{Codebook, Compute, GumbelSoftmax, Noise, Schedule, SoftUsage, gumbel_noise};
+use variata_testkit::compare::assert_relative;
 use variata_testkit::finite_difference::assert_gradient;
 use variata_testkit::statistics::{
     assert_binomial, assert_chi_square, assert_ks, assert_rejects, seed, try_binomial, try_chi_square,
@@ -384,6 +385,20 @@ fn usage_of_soft_assignments() {
     // A sum of 80·17 equal terms, one after the other.
     let bound = 80.0 * 17.0 * f64::EPSILON * 17f64.ln();
     assert!((flat.row_entropy - 17f64.ln()).abs() < bound && (flat.mean_entropy - 17f64.ln()).abs() < bound);
+}
+
+/// Values by mpmath with 50 digits: log(1 + e^−b) + b e^−b/(1 + e^−b), b the difference of the squared distances.
+#[test]
+fn usage_where_one_code_has_nearly_all_the_weight() {
+    let usage = |found: SoftUsage, want| {
+        assert_relative("row", found.row_entropy, want, 1e-14, 0.0);
+        assert_relative("mean", found.mean_entropy, want, 1e-14, 0.0);
+    };
+    let of = |code: f64| soft(1.0).usage(&euclidean(array![[0.0], [code]]), &array![[0.0]]).unwrap();
+    usage(of(6.0), 8.582234471901204773e-15);
+    usage(of(4.5), 3.4111096119226536754e-8);
+    let single = euclidean(array![[0.0f32], [4.5]]);
+    usage(soft(1.0).usage(&single, &array![[0.0f32]]).unwrap(), 3.4111096119226536754e-8);
 }
 
 #[test]

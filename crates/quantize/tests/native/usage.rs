@@ -86,9 +86,21 @@ fn the_divergence_of_counts_that_differ_by_one() {
         (&[1_000_001, 999_999, 1_000_000, 1_000_000], 2.5000000000004166667e-13),
         (&[1 << 62, (1 << 62) + (1 << 20)], 6.462348535569059342e-27),
         (&[1, 0, 0, 7], 1.0095241998634538325),
-        (&[1, 1 << 60], 0.69314718055994530938),
+        (&[1, 1 << 60, 1 << 60], 0.40546510810816436351),
     ] {
         assert_relative("KL", of(counts).kl_from_uniform().unwrap(), want, 1e-14, 0.0);
+    }
+}
+
+/// Values by mpmath with 50 digits: −Σ (n/N) log(n/N).
+#[test]
+fn the_entropy_of_codes_of_which_one_has_nearly_all() {
+    for (counts, want) in [
+        (&[999_999, 1][..], 1.4815510057964107437e-5),
+        (&[1 << 40, 1], 2.6126042232474120357e-11),
+        (&[1, 3, 0, 1 << 50], 1.2375309598942884728e-13),
+    ] {
+        assert_relative("H", of(counts).entropy().unwrap(), want, 1e-14, 0.0);
     }
 }
 
