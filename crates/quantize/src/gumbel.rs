@@ -116,6 +116,9 @@ impl GumbelSoftmax {
 
     /// The weights [N, K] themselves: for a look at few rows; nothing else makes an array of this size.
     ///
+    /// # Numerics
+    /// Of the logits of the forward pass in f64, with one rounding: a row sums to 1 within an ulp.
+    ///
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn weights<S: Sample<Compute = T>, T: Compute>(

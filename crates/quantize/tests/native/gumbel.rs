@@ -176,6 +176,28 @@ fn is_finite_for_every_temperature_noise_and_logit() {
     }
 }
 
+/// The sum that the forward pass makes in f32 loses up to half an ulp at each of 97 terms.
+#[test]
+fn weights_in_single_precision_sum_to_1() {
+    let mut rows = 0;
+    for seed in 0..8 {
+        let codebook = euclidean(single(&normal(97, 4, 2 * seed)));
+        let z = single(&normal(200, 4, 2 * seed + 1));
+        for temperature in [0.3, 1.0, 10.0] {
+            for noise in [Noise::None, Noise::Seeded { seed, first_row: 0 }] {
+                for row in soft(temperature).weights(&codebook, &z, noise).unwrap().rows() {
+                    let sum: f64 = row.iter().map(|w| f64::from(*w)).sum();
+                    // Each weight is rounded once, by half an ulp of itself at most.
+                    let ulp = f64::from(f32::EPSILON);
+                    assert!((sum - 1.0).abs() <= 1.01 * ulp, "{temperature} {noise:?}: {:e}", sum - 1.0);
+                    rows += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(rows, 9600);
+}
+
 #[test]
 fn gradients_vanish_where_one_code_has_all_the_weight() {
     fn check<T: Compute>(z: &Array2<T>, codebook: &Codebook<T>, up: &Array2<T>) {
