@@ -132,6 +132,11 @@ fn cross_entropy<F: Real>(logits: &ArrayRef3<F>, b: usize, label: usize, grad: &
         #[inline(always)]
         || terms.iter_mut().for_each(|term| *term = lanes::exp(*term)),
     );
+    // Below, that function ends; what it does not have may be all that the others weigh.
+    let far = |l: &F| l.to_f64() - top < -690.0;
+    for (term, l) in terms.iter_mut().zip(&row).filter(|(_, l)| far(l)) {
+        *term = libm::exp(l.to_f64() - top);
+    }
     // −log p = log(1 + Σ others/label): digits stay when the label is nearly sure.
     let sum: f64 = terms.iter().sum();
     let others: f64 = terms.iter().enumerate().filter(|(k, _)| *k != label).map(|(_, t)| t).sum();

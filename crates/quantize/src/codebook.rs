@@ -36,9 +36,8 @@ pub enum Metric {
 /// # Numerics
 /// Scores ½‖e‖² − z·e are blocked products in the codebook's type, of vectors and codes from which the codes' mean was taken,
 /// so that a common offset costs nothing. Every code whose score is within the round-off bound of the best is compared by
-/// its distance from differences in f64, and where those tie within their round-off, with twice the digits: the answer is
-/// that of exact arithmetic but for squares under 10⁻³⁰⁸. No array of size N × K is made. Results do not depend on the number
-/// of threads.
+/// its distance from differences in f64, and where those tie within their round-off, exactly, in integers if need be: the answer
+/// is that of exact arithmetic. No array of size N × K is made. Results do not depend on the number of threads.
 ///
 /// ```
 /// use ndarray::array;

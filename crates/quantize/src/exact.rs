@@ -1,4 +1,4 @@
-//! Distances from differences, in f64 and in twice its digits: what decides between codes that round-off cannot tell apart.
+//! Distances from differences in f64, and beyond them integers: what decides between codes that round-off cannot tell apart.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use variata_distributions::Real;
 use variata_distributions::lanes::{Compute, Sample, widest};
 
 use crate::codebook::Metric;
-use crate::pack::power_of_two;
+use crate::integer::Integer;
 
 /// Sums side by side.
 const LANES: usize = 8;
@@ -69,44 +69,6 @@ pub(crate) fn distance_dispatched<S: Sample<Compute = T>, T: Compute>(
     )
 }
 
-/// A sum of two f64, the second at most half a unit in the last place of the first: some 32 digits.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-struct Double(f64, f64);
-
-impl Double {
-    #[inline(always)]
-    fn plus(self, (high, low): (f64, f64)) -> Self {
-        let (sum, rest) = two_sum(self.0, high);
-        let rest = rest + (self.1 + low);
-        let high = sum + rest;
-        Self(high, rest - (high - sum))
-    }
-
-    fn over(self, by: Self) -> Self {
-        let quotient = self.0 / by.0;
-        let (product, lost) = two_product(quotient, by.0);
-        let rest = ((self.0 - product) - lost) + (self.1 - quotient * by.1);
-        Self(0.0, 0.0).plus((quotient, rest / by.0))
-    }
-
-    /// The square with the sign of the number.
-    fn signed_square(self) -> Self {
-        let (square, lost) = two_product(self.0, self.0.abs());
-        Self(0.0, 0.0).plus((square, lost + 2.0 * self.0.abs() * self.1))
-    }
-
-    /// Times a power of two.
-    fn scaled(self, by: f64) -> Self {
-        Self(self.0 * by, self.1 * by)
-    }
-
-    /// Whether rounding may have parted the two.
-    fn is_near(self, other: Self) -> bool {
-        let gap = (self.0 - other.0) + (self.1 - other.1);
-        gap.abs() <= self.0.abs() * f64::EPSILON * f64::EPSILON * 64.0
-    }
-}
-
 /// The rounded sum and what rounding lost (Knuth).
 #[inline(always)]
 fn two_sum(a: f64, b: f64) -> (f64, f64) {
@@ -122,40 +84,65 @@ fn two_product(a: f64, b: f64) -> (f64, f64) {
     (product, a.mul_add(b, -product))
 }
 
-/// What orders codes by their distance from z, with twice the digits of f64.
-fn fine<S: Sample<Compute = T>, T: Compute>(metric: Metric, z: &[S], e: &[T]) -> Double {
-    widest(
+/// The distance of z from a against that from b, in exact arithmetic.
+fn compare<S: Sample<Compute = T>, T: Compute>(metric: Metric, z: &[S], a: &[T], b: &[T]) -> Ordering {
+    let known = if metric == Metric::SquaredEuclidean { by_rounded(z, a, b) } else { None };
+    if let Some(known) = known {
+        return known;
+    }
+    let numbers = |e: &[T]| -> Vec<f64> { e.iter().map(|v| v.to_f64()).collect() };
+    let (z, a, b): (Vec<f64>, _, _) =
+        (z.iter().map(|v| v.compute().to_f64()).collect(), numbers(a), numbers(b));
+    if metric == Metric::SquaredEuclidean {
+        // ‖z − a‖² − ‖z − b‖² = Σ a² − b² − 2za + 2zb.
+        let terms = z.iter().zip(&a).zip(&b);
+        let terms = terms.flat_map(|((z, a), b)| [(*a, *a), (-b, *b), (-2.0 * z, *a), (2.0 * z, *b)]);
+        return Integer::sum(terms).sign;
+    }
+    let dot = |a: &[f64], b: &[f64]| Integer::sum(a.iter().copied().zip(b.iter().copied()));
+    // The larger ±(z·e)²/‖e‖² is the nearer.
+    let (of_a, of_b) = (dot(&z, &a), dot(&z, &b));
+    let signs = of_b.sign.cmp(&of_a.sign);
+    let sizes = || Integer::compare_squares([&of_a, &dot(&b, &b)], [&of_b, &dot(&a, &a)]);
+    signs.then_with(|| match of_a.sign {
+        Ordering::Equal => Ordering::Equal,
+        Ordering::Less => sizes(),
+        Ordering::Greater => sizes().reverse(),
+    })
+}
+
+/// The sign of ‖z − a‖² − ‖z − b‖² = Σ (b − a)(2z − a − b), unless what was rounded away may turn it.
+fn by_rounded<S: Sample<Compute = T>, T: Compute>(z: &[S], a: &[T], b: &[T]) -> Option<Ordering> {
+    let (total, lost) = widest(
         #[inline(always)]
         || {
-            let mut total = Double(0.0, 0.0);
-            let mut norm = Double(0.0, 0.0);
-            for (z, e) in z.iter().zip(e) {
-                let (z, e) = (z.compute().to_f64(), e.to_f64());
-                match metric {
-                    Metric::SquaredEuclidean => {
-                        let (gap, rest) = two_sum(z, -e);
-                        let (square, lost) = two_product(gap, gap);
-                        total = total.plus((square, 2.0 * gap * rest + lost));
-                    }
-                    Metric::Cosine => {
-                        total = total.plus(two_product(-z, e));
-                        norm = norm.plus(two_product(e, e));
-                    }
+            let (mut total, mut lost) = (0.0, 0.0);
+            for ((z, a), b) in z.iter().zip(a).zip(b) {
+                let (z, a, b) = (z.compute().to_f64(), a.to_f64(), b.to_f64());
+                let (gap, gap_rest) = two_sum(b, -a);
+                let (twice, rest) = two_sum(2.0 * z, -a);
+                let (twice, twice_rest) = two_sum(twice, -b);
+                let twice_rest = rest.abs() + twice_rest.abs();
+                let (product, product_rest) = two_product(gap, twice);
+                // What such a product lost may be below the smallest number.
+                if product.abs() < 1e-280 && gap != 0.0 && twice != 0.0 {
+                    lost = f64::INFINITY;
                 }
+                let (sum, rest) = two_sum(total, product);
+                total = sum;
+                lost += rest.abs() + product_rest.abs();
+                lost += gap_rest.abs() * (twice.abs() + twice_rest) + gap.abs() * twice_rest;
             }
-            if metric == Metric::SquaredEuclidean {
-                return total;
-            }
-            // ±(z·e)²/‖e‖² orders as the cosine does. Near 1 by a power of two nothing overflows, and equal ones stay equal.
-            let scale = 1.0 / power_of_two(norm.0.sqrt());
-            total.scaled(scale).signed_square().over(norm.scaled(scale).scaled(scale))
+            (total, lost)
         },
-    )
+    );
+    // Twice, since the loss is rounded too.
+    if lost == 0.0 || total.abs() > 2.0 * lost { total.partial_cmp(&0.0) } else { None }
 }
 
 /// Puts codes in the order of their distances from z, ties by number, so that at least the first `count` are where they belong.
 ///
-/// Distances in f64 settle nearly all; those that are within their round-off are compared with twice the digits.
+/// Distances in f64 settle nearly all; those that are within their round-off are compared exactly.
 pub(crate) fn order<S: Sample<Compute = T>, T: Compute>(
     metric: Metric,
     z: &[S],
@@ -174,7 +161,8 @@ pub(crate) fn order<S: Sample<Compute = T>, T: Compute>(
     );
     let unit = 2.0 * f64::EPSILON * (z.len() + 8) as f64;
     let doubt = |d: f64| match metric {
-        Metric::SquaredEuclidean => unit * d,
+        // Squares that are no normal numbers are rounded by more; products that are none are slow.
+        Metric::SquaredEuclidean => unit * d.max(1e-280),
         Metric::Cosine => unit * (d + d.sqrt()) + f64::EPSILON * f64::EPSILON,
     };
     let by_distance = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
@@ -197,13 +185,27 @@ pub(crate) fn order<S: Sample<Compute = T>, T: Compute>(
         let tied = found[first..].windows(2).take_while(|w| !(w[1].0 - w[0].0 > doubt(w[1].0))).count() + 1;
         if tied > 1 {
             let tie = &mut found[first..first + tied];
-            let mut keys: Vec<_> = tie.iter().map(|&(d, k)| (fine(metric, z, row(k)), d, k)).collect();
-            keys.sort_by(|a, b| a.0.partial_cmp(&b.0).unwrap_or(Ordering::Equal).then(a.2.cmp(&b.2)));
-            for equal in keys.chunk_by_mut(|a, b| a.0.is_near(b.0)) {
-                equal.sort_by_key(|key| key.2);
-            }
-            tie.iter_mut().zip(keys).for_each(|(to, (_, d, k))| *to = (d, k));
+            order_exactly(metric, z, codes, count - first, tie);
         }
         first += tied;
     }
+}
+
+/// [`order`] of codes whose distances in f64 tie.
+#[cold]
+fn order_exactly<S: Sample<Compute = T>, T: Compute>(
+    metric: Metric,
+    z: &[S],
+    codes: &Array2<T>,
+    count: usize,
+    mut found: &mut [(f64, usize)],
+) {
+    let row = |k: usize| codes.row(k).to_slice().unwrap_or_default();
+    let exactly =
+        |a: &(f64, usize), b: &(f64, usize)| compare(metric, z, row(a.1), row(b.1)).then(a.1.cmp(&b.1));
+    if (1..found.len()).contains(&count) {
+        found.select_nth_unstable_by(count - 1, exactly);
+        found = &mut found[..count];
+    }
+    found.sort_unstable_by(exactly);
 }

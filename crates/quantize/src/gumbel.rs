@@ -12,7 +12,7 @@ use variata_distributions::lanes::{Compute, Sample};
 
 use crate::codebook::{Codebook, Metric, check_rows};
 use crate::error::Error;
-use crate::usage::{SoftUsage, plogp};
+use crate::usage::SoftUsage;
 
 pub use backward::GumbelGrad;
 pub use noise::gumbel_noise;
@@ -116,6 +116,9 @@ impl GumbelSoftmax {
 
     /// The weights [N, K] themselves: for a look at few rows; nothing else makes an array of this size.
     ///
+    /// # Numerics
+    /// Of the logits of the forward pass in f64, with one rounding: a row sums to 1 within an ulp.
+    ///
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn weights<S: Sample<Compute = T>, T: Compute>(
@@ -127,11 +130,19 @@ impl GumbelSoftmax {
         let soft = Self { hard: false, ..*self };
         let found = soft.forward(codebook, z, noise)?;
         let mut weights = Array2::from_elem((z.nrows(), codebook.count()), T::ZERO);
-        backward::visit(self, codebook, z, noise, &found, |row, k, w| weights[[row, k]] = w);
+        backward::visit(self, codebook, z, noise, &found, |row, below| {
+            let sum: f64 = below.iter().map(|b| libm::exp(-b)).sum();
+            let to = weights.row_mut(row).into_iter().zip(below);
+            to.for_each(|(w, b)| *w = T::from_f64(libm::exp(-b) / sum));
+        });
         Ok(weights)
     }
 
     /// How the weights without noise are spread over the codes.
+    ///
+    /// # Numerics
+    /// The entropy of a row is log Σ e^−bₖ + Σ wₖbₖ, b how far a logit is below the largest, in f64: its terms are not negative, and it
+    /// keeps its digits where one code has nearly all the weight.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), and [`Error::Argument`] for no rows.
@@ -144,9 +155,20 @@ impl GumbelSoftmax {
         let found = Self { hard: false, ..*self }.forward(codebook, z, Noise::None)?;
         let mut weights = Array1::<f64>::zeros(codebook.count());
         let mut entropy = 0.0;
-        backward::visit(self, codebook, z, Noise::None, &found, |_, k, w| {
-            weights[k] += w.to_f64();
-            entropy += plogp(w.to_f64());
+        let mut powers = vec![0.0; codebook.count()];
+        backward::visit(self, codebook, z, Noise::None, &found, |row, below| {
+            // The row's code, whose power is 1, is left out: its rounding would hide the others.
+            let (mut others, mut along) = (0.0, 0.0);
+            for (k, (to, b)) in powers.iter_mut().zip(below).enumerate() {
+                *to = libm::exp(-b);
+                if k != found.indices[row] && *to > 0.0 {
+                    others += *to;
+                    along += *to * b;
+                }
+            }
+            let sum = 1.0 + others;
+            entropy += libm::log1p(others) + along / sum;
+            weights.iter_mut().zip(&powers).for_each(|(w, power)| *w += power / sum);
         });
         Ok(SoftUsage::from_sums(weights, entropy, z.nrows() as u64))
     }

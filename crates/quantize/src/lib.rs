@@ -10,6 +10,7 @@ mod fsq;
 mod gumbel;
 mod heads;
 mod init;
+mod integer;
 mod pack;
 mod quantize;
 mod residual;

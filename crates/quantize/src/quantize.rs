@@ -215,12 +215,11 @@ impl<T: Compute> Quantized<T> {
 
 /// g ← (‖e‖/‖z‖)·Rᵀg with R = I − 2rrᵀ + 2êẑᵀ, r the unit vector along ẑ + ê.
 fn rotate<T: Compute>(z: &[f64], e: &[T], g: &mut [f64]) {
-    let (norm_z, norm_e) = (exact::squared_norm(z).sqrt(), exact::squared_norm(e).sqrt());
+    let (power_z, norm_z, unit_z) = directed(z);
+    let (power_e, norm_e, unit_e) = directed(e);
     if norm_z == 0.0 || norm_e == 0.0 {
         return;
     }
-    let unit_z: Vec<f64> = z.iter().map(|v| v / norm_z).collect();
-    let unit_e: Vec<f64> = e.iter().map(|v| v.to_f64() / norm_e).collect();
     let middle: Vec<f64> = unit_z.iter().zip(&unit_e).map(|(a, b)| a + b).collect();
     let square = exact::squared_norm(&middle);
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -228,6 +227,19 @@ fn rotate<T: Compute>(z: &[f64], e: &[T], g: &mut [f64]) {
     let along = if square > 1e-24 { 2.0 * dot(&middle, g) / square } else { 0.0 };
     let across = 2.0 * dot(&unit_e, g);
     for ((g, r), z) in g.iter_mut().zip(&middle).zip(&unit_z) {
-        *g = (norm_e / norm_z) * (*g - along * r + across * z);
+        *g = (norm_e / norm_z) * (*g - along * r + across * z) * (power_z / power_e);
     }
+}
+
+/// A power of two, the norm of v times it, and v/‖v‖.
+fn directed<T: Compute>(v: &[T]) -> (f64, f64, Vec<f64>) {
+    let largest = v.iter().fold(0.0, |largest: f64, v| largest.max(v.to_f64().abs()));
+    // Squares of smaller numbers are not normal; those of the smallest, times this, are.
+    let power = if largest < 1e-140 { 2f64.powi(900) } else { 1.0 };
+    let mut unit: Vec<f64> = v.iter().map(|v| v.to_f64() * power).collect();
+    let norm = exact::squared_norm(&unit).sqrt();
+    for v in &mut unit {
+        *v /= norm;
+    }
+    (power, norm, unit)
 }

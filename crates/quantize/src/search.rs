@@ -184,7 +184,7 @@ pub(crate) fn distances<S: Sample<Compute = T>, T: Compute>(
 }
 
 /// The nearest code of each row, into `memory.indices`: by a first look where that pays, by products in f32 (f64), and by distances
-/// in f64 and beyond, each for what the one before left open.
+/// in f64, then exactly, each for what the one before left open.
 fn nearest<S: Sample<Compute = T>, T: Compute>(
     codebook: &Codebook<T>,
     rows: &[S],

@@ -12,7 +12,8 @@ use crate::error::scalar;
 /// ```text
 /// y = 2 (x − min)/(max − min) − 1,   x = min + (y + 1)(max − min)/2
 /// ```
-/// Where max = min, y = 0 and x = min. Computed in `f64`, with one rounding.
+/// Where max = min, y = 0 and x = min. Computed in `f64`, with one rounding, of numbers times a power of two, so that max − min
+/// neither overflows nor loses its half.
 ///
 /// Source: paper vq-diff's code, which takes min and max over all axes of all data, validation included; whoever compares
 /// models takes them from training data alone ([`fit`](Self::fit) on those).
@@ -41,12 +42,12 @@ impl Normalization {
     /// The map of [min, max].
     ///
     /// # Errors
-    /// [`Error::Argument`] unless both are finite with a finite difference and min ≤ max.
+    /// [`Error::Argument`] unless both are finite and min ≤ max.
     pub fn new(min: f64, max: f64) -> Result<Self, Error> {
         if !min.is_finite() {
             return Err(scalar("min", min, "finite"));
         }
-        if !(max >= min && (max - min).is_finite()) {
+        if !(max >= min && max.is_finite()) {
             return Err(scalar("max", max, "finite and at least `min`"));
         }
         Ok(Self { min, max })
@@ -84,23 +85,42 @@ impl Normalization {
         self.max
     }
 
-    /// How much a distance of 1 becomes: 2/(max − min), 0 where max = min.
+    /// How much a distance of 1 becomes: 2/(max − min), 0 where max = min; ∞ where max − min is below 2⁻¹⁰²² and that overflows.
     pub fn scale(&self) -> f64 {
-        if self.max > self.min { 2.0 / (self.max - self.min) } else { 0.0 }
+        let half = self.max / 2.0 - self.min / 2.0;
+        // Halves of the smallest numbers are rounded.
+        match half.is_normal() {
+            true => 1.0 / half,
+            false if self.max > self.min => 2.0 / (self.max - self.min),
+            false => 0.0,
+        }
     }
 
     /// y of every x; numbers outside of [min, max] come out outside of [−1, 1].
     pub fn apply<T: Coordinate, D: Dimension>(&self, x: &ArrayRef<T, D>) -> Array<T, D> {
-        let range = self.max - self.min;
+        let unit = self.unit();
+        let min = self.min * unit;
+        let range = self.max * unit - min;
         x.map(|x| {
-            let y = if range > 0.0 { 2.0 * ((x.to_f64() - self.min) / range) - 1.0 } else { 0.0 };
+            let y = if range > 0.0 { 2.0 * ((x.to_f64() * unit - min) / range) - 1.0 } else { 0.0 };
             T::from_f64(y)
         })
     }
 
     /// x of every y.
     pub fn invert<T: Coordinate, D: Dimension>(&self, y: &ArrayRef<T, D>) -> Array<T, D> {
-        let half = (self.max - self.min) / 2.0;
-        y.map(|y| T::from_f64(self.min + (y.to_f64() + 1.0) * half))
+        let unit = self.unit();
+        let min = self.min * unit;
+        let half = (self.max * unit - min) / 2.0;
+        y.map(|y| T::from_f64((min + (y.to_f64() + 1.0) * half) / unit))
+    }
+
+    /// The power of two that ends are multiplied by: differences of large ones would overflow, halves of small ones are rounded.
+    fn unit(&self) -> f64 {
+        match self.min.abs().max(self.max.abs()) {
+            size if size > 1.0 => 0.5,
+            size if size < 1e-280 => (1u128 << 100) as f64,
+            _ => 1.0,
+        }
     }
 }

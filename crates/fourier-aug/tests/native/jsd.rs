@@ -82,6 +82,21 @@ fn nearly_sure_and_impossible_labels() {
     assert_relative("far", consistency_loss(&far, &[1], 1.0).unwrap().value, 1000.0, 1e-15, 0.0);
 }
 
+/// Values by mpmath with 50 digits: log(1 + e^l); subnormal ones have fewer.
+#[test]
+fn labels_surer_than_the_smallest_normal_number() {
+    for (other, want, bound) in [
+        (-700.0, 9.8596765437597708567e-305, 1e-14),
+        (-740.0, 4.1887398800480489395e-322, 0.01),
+        (f64::NEG_INFINITY, 0.0, 0.0),
+    ] {
+        let (loss, grad) = consistency_loss_with_grad(&array![[[0.0, other]]], &[0], 1.0).unwrap();
+        assert_relative("loss", loss.cross_entropy, want, bound, 0.0);
+        assert_relative("label", grad[[0, 0, 0]], -want, bound, 0.0);
+        assert_relative("other", grad[[0, 0, 1]], want, bound, 0.0);
+    }
+}
+
 #[test]
 fn bad_input_is_refused_by_name() {
     let name = |found: Result<_, Error>| match found.unwrap_err() {

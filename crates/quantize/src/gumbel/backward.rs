@@ -319,50 +319,55 @@ fn outer<T: Compute, V: Simd, const J: usize>(
     }
 }
 
-/// Hands every weight to `f`: row, code, weight; row panels in order.
+/// Hands to `f` every row with (largest logit − logit)/τ of all its codes; rows in order.
+///
+/// The quotients are made in f64; at τ = 0 they are 0 for the row's code and ∞ for the others.
 pub(crate) fn visit<S: Sample<Compute = T>, T: Compute>(
     options: &GumbelSoftmax,
     codebook: &Codebook<T>,
     z: &ArrayRef2<S>,
     noise: Noise<'_, T>,
     found: &SoftQuantized<T>,
-    mut f: impl FnMut(usize, usize, T),
+    mut f: impl FnMut(usize, &[f64]),
 ) {
     let mixture = codebook.mixture();
-    let depth = codebook.dim();
+    let (depth, count) = (codebook.dim(), codebook.count());
     let logits = Logits::new(options, mixture, noise);
+    let unit = logits.unit;
     let (mut panels, mut norms) = (Vec::new(), Vec::new());
     let mut tile = Box::new([[T::ZERO; ROWS]; BLOCK]);
+    let mut below = vec![0.0; ROWS * count];
     for (start, part) in (0..).step_by(ROWS).zip(z.axis_chunks_iter(ndarray::Axis(0), ROWS)) {
         let rows: Vec<S> = part.iter().copied().collect();
         mixture.packed.rows(&rows, &mut panels, &mut norms);
-        let mut largest = [T::ZERO; ROWS];
-        largest.iter_mut().zip(&found.largest[start..]).for_each(|(to, v)| *to = *v);
+        let here = found.largest[start..].iter().zip(&found.indices.as_slice().unwrap_or_default()[start..]);
         for b in 0..mixture.blocks() {
-            let block = Block { logits: &logits, values: &panels, row: start, b, largest, tile: &mut tile };
+            let block = Block { logits: &logits, values: &panels, row: start, b, tile: &mut tile };
             let inside = Arch::new().dispatch(block);
-            for r in 0..rows.len() / depth {
-                let row = start + r;
-                for k in 0..inside {
-                    let w = if options.temperature == 0.0 {
-                        if found.indices[row] == b * BLOCK + k { T::ONE } else { T::ZERO }
-                    } else {
-                        T::from_f64(tile[k][r].to_f64() / found.sums[row])
+            for (r, (below, (largest, &index))) in below.chunks_exact_mut(count).zip(here.clone()).enumerate()
+            {
+                let below = below[b * BLOCK..][..inside].iter_mut().zip(tile.iter());
+                for (k, (to, logits)) in (b * BLOCK..).zip(below) {
+                    *to = match options.temperature {
+                        0.0 if k == index => 0.0,
+                        0.0 => f64::INFINITY,
+                        tau => (largest.to_f64() - logits[r].to_f64()) / unit / tau,
                     };
-                    f(row, b * BLOCK + k, w);
                 }
             }
+        }
+        for (row, below) in (start..).zip(below.chunks_exact(count).take(rows.len() / depth)) {
+            f(row, below);
         }
     }
 }
 
-/// Makes e^(logit − largest) of a block.
+/// Makes the logits of a block.
 struct Block<'a, T> {
     logits: &'a Logits<'a, T>,
     values: &'a [T],
     row: usize,
     b: usize,
-    largest: [T; ROWS],
     tile: &'a mut Tile<T>,
 }
 
@@ -371,17 +376,11 @@ impl<T: Compute> WithSimd for Block<'_, T> {
 
     #[inline(always)]
     fn with_simd<V: Simd>(self, simd: V) -> usize {
-        let Self { logits, values, row, b, largest, tile } = self;
-        let inside = if logits.mixture.packed.step == STEP {
+        let Self { logits, values, row, b, tile } = self;
+        if logits.mixture.packed.step == STEP {
             logits.block::<V, STEP>(simd, values, row, b, tile)
         } else {
             logits.block::<V, NARROW>(simd, values, row, b, tile)
-        };
-        for x in &mut tile[..inside] {
-            for r in 0..ROWS {
-                x[r] = ((x[r] - largest[r]) * logits.kappa).exp();
-            }
         }
-        inside
     }
 }

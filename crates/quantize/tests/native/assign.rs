@@ -108,6 +108,37 @@ fn of_codes_that_occur_more_than_once() {
     assert_eq!(euclidean(array![[0.0], [-0.0]]).assign(&array![[1.0]]).unwrap(), array![0]);
 }
 
+/// Distances that differ by less than 10⁻³⁰ of themselves.
+#[test]
+fn are_those_of_exact_arithmetic() {
+    let nearest = |codes: Array2<f64>, z: Array2<f64>| euclidean(codes).assign(&z).unwrap()[0];
+    assert_eq!(euclidean(array![[1e-30f32], [2e-30]]).assign(&array![[1.0f32]]).unwrap()[0], 1);
+    assert_eq!(nearest(array![[1.0, 1e-15], [1.0, 2e-15]], array![[5.0, 1.6e-15]]), 1);
+    // Squares that are no normal numbers, or 0.
+    assert_eq!(nearest(array![[1e-162], [1.1e-162]], array![[1.08e-162]]), 1);
+    assert_eq!(nearest(array![[1.0, 5e-324], [1.0, 1e-323]], array![[7.0, 2e-323]]), 1);
+    // Fₙ² − Fₙ₋₁Fₙ₊₁ is −1 or 1, by turns (Cassini): ±v are as far from w but for four times that, in 10³⁰.
+    let mut numbers = vec![1.0f64, 1.0];
+    (2..78).for_each(|n| numbers.push(numbers[n - 1] + numbers[n - 2]));
+    let mut found = [0; 2];
+    for n in 2..77 {
+        let [before, here, after] = [numbers[n - 1], numbers[n], numbers[n + 1]];
+        // w·v, whose products are exact in i128.
+        let exact = |v: f64| v as i128;
+        let along = exact(here) * exact(here) - exact(before) * exact(after);
+        let want = usize::from(along > 0);
+        found[want] += 1;
+        assert_eq!(nearest(array![[-here, -after], [here, after]], array![[here, -before]]), want, "{n}");
+        // The directions of neighbours turn towards the golden ratio from both sides.
+        let codes = array![[before, here], [here, after]];
+        let (top, _) =
+            Codebook::new(codes, Metric::Cosine).unwrap().top_k(&array![[1.0, 0.0], [-1.0, 0.0]], 2).unwrap();
+        let steeper = usize::from(along < 0);
+        assert_eq!(top, array![[1 - steeper, steeper], [steeper, 1 - steeper]], "{n}");
+    }
+    assert_eq!(found, [37, 38]);
+}
+
 #[test]
 fn of_the_largest_and_the_smallest_numbers() {
     let big = f32::MAX;
@@ -234,18 +265,22 @@ fn k_means_never_gets_worse() {
 /// Codes of one direction are equally near, whatever their lengths.
 #[test]
 fn of_one_direction_the_first() {
+    let mut ties = 0;
     for (a, b) in [(1.0, 3.0), (3.0, 1.0), (5.0, 7.0), (0.1, 1e100)] {
         for direction in [array![1.0, 1.0], array![1.0, 2.0], array![0.3, -0.7]] {
             let codes = ndarray::stack![Axis(0), &direction * a, &direction * b];
             // 0.3·3 is rounded: only directions that stay exact are ties.
-            if codes[[0, 0]] * b != codes[[1, 0]] * a || codes[[0, 1]] * b != codes[[1, 1]] * a {
+            let exact = |v: f64, by: f64| v.mul_add(by, -(v * by)) == 0.0;
+            if !direction.iter().all(|v| exact(*v, a) && exact(*v, b)) {
                 continue;
             }
+            ties += 1;
             let codebook = Codebook::new(codes, Metric::Cosine).unwrap();
             let z = ndarray::stack![Axis(0), direction, &direction * 1e-3, &direction * -1.0];
             assert_eq!(codebook.assign(&z).unwrap().to_vec(), [0, 0, 0], "{a} {b}");
         }
     }
+    assert_eq!(ties, 8);
 }
 
 /// Vectors whose squares are no normal numbers in f32.

@@ -111,6 +111,25 @@ fn the_rotation_takes_z_to_its_code() {
     assert!((matrix.dot(&other) - &other * scale).iter().all(|v: &f64| v.abs() < 1e-13));
 }
 
+/// R depends on directions alone, and λ is homogeneous: a power of two is exact.
+#[test]
+fn the_rotation_of_tiny_vectors_is_that_of_large_ones() {
+    let (z, code, g) = (array![[0.6, 0.8]], array![[1.0, 0.0]], array![[1.0, 2.0]]);
+    let upstream = Upstream { output: &*g, codebook: 0.0, commitment: 0.0 };
+    let rotated = |power_z: i32, power_e: i32| {
+        let (z, codebook) = (&z * 2f64.powi(power_z), euclidean(&code * 2f64.powi(power_e)));
+        codebook.quantize(&z).unwrap().backward(&z, &codebook, &upstream, Estimator::Rotation).unwrap().z
+    };
+    let want = rotated(0, 0);
+    // Rᵀg by hand: the rotation by the angle whose cosine is 0.6.
+    assert!((&want - &array![[-1.0, 2.0]]).iter().all(|v: &f64| v.abs() < 1e-15), "{want}");
+    for power in [-465, -500, -535, -545, -900, -1000] {
+        assert_eq!(rotated(power, 0), &want * 2f64.powi(-power), "{power}");
+        assert_eq!(rotated(0, power), &want * 2f64.powi(power), "{power}");
+        assert_eq!(rotated(power, power), want, "{power}");
+    }
+}
+
 #[test]
 fn the_rotation_where_it_is_not_unique() {
     let codebook = euclidean(array![[0.0, 0.0], [-9.0, 0.0]]);

@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, array, s};
 use variata_quantize::{Codebook, GumbelSoftmax, Metric, Usage, UsageWindow};
+use variata_testkit::compare::assert_relative;
 
 use crate::support::normal;
 
@@ -57,6 +58,49 @@ fn the_divergence_from_uniform_keeps_its_digits() {
         usage.add(&Array1::from(indices)).unwrap();
         let want = 4f64.ln() - usage.entropy().unwrap();
         assert!((usage.kl_from_uniform().unwrap() - want).abs() < 1e-15);
+    }
+}
+
+/// Counts of any size, by doubling.
+fn of(counts: &[u64]) -> Usage {
+    let mut all = Usage::new(counts.len()).unwrap();
+    for (k, &count) in counts.iter().enumerate() {
+        let mut power = Usage::new(counts.len()).unwrap();
+        power.add(&array![k]).unwrap();
+        for bit in 0..64 {
+            if count >> bit & 1 == 1 {
+                all.merge(&power).unwrap();
+            }
+            power.merge(&power.clone()).unwrap();
+        }
+    }
+    assert_eq!(all.counts(), counts);
+    all
+}
+
+/// Values by mpmath with 50 digits: Σ (n/N) log(Kn/N).
+#[test]
+fn the_divergence_of_counts_that_differ_by_one() {
+    for (counts, want) in [
+        (&[100_000_000, 100_000_001][..], 1.249999987500000099e-17),
+        (&[1_000_001, 999_999, 1_000_000, 1_000_000], 2.5000000000004166667e-13),
+        (&[1 << 62, (1 << 62) + (1 << 20)], 6.462348535569059342e-27),
+        (&[1, 0, 0, 7], 1.0095241998634538325),
+        (&[1, 1 << 60, 1 << 60], 0.40546510810816436351),
+    ] {
+        assert_relative("KL", of(counts).kl_from_uniform().unwrap(), want, 1e-14, 0.0);
+    }
+}
+
+/// Values by mpmath with 50 digits: −Σ (n/N) log(n/N).
+#[test]
+fn the_entropy_of_codes_of_which_one_has_nearly_all() {
+    for (counts, want) in [
+        (&[999_999, 1][..], 1.4815510057964107437e-5),
+        (&[1 << 40, 1], 2.6126042232474120357e-11),
+        (&[1, 3, 0, 1 << 50], 1.2375309598942884728e-13),
+    ] {
+        assert_relative("H", of(counts).entropy().unwrap(), want, 1e-14, 0.0);
     }
 }
 
