@@ -26,8 +26,6 @@ pub(crate) mod uniform_laplace;
 pub(crate) mod uniform_normal;
 pub(crate) mod uniform_uniform;
 
-use crate::special::expm1mx;
-
 pub use categorical_categorical::UniformCategories;
 pub use diagonal_standard::{
     StandardMultivariateNormal, kl_standard_normal, kl_standard_normal_with_grad,
@@ -88,7 +86,11 @@ pub struct KlGrad<P, Q> {
 /// r − 1 − log r and r − 1 of a ratio and its logarithm: next to 1 from the logarithm, which has the digits there, elsewhere from the
 /// ratio, of which the exponential of a large logarithm would lose some.
 pub(crate) fn rest_and_excess(ratio: f64, log: f64) -> (f64, f64) {
-    if log.abs() < 1.0 { (expm1mx(log), libm::expm1(log)) } else { ((ratio - 1.0) - log, ratio - 1.0) }
+    if log.abs() < 1.0 {
+        (crate::special::expm1mx(log), libm::expm1(log))
+    } else {
+        ((ratio - 1.0) - log, ratio - 1.0)
+    }
 }
 
 /// log(a/b) of positive finite numbers, exact to a few ulp also next to a = b and where a/b over- or underflows; for the
