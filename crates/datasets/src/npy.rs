@@ -1,5 +1,7 @@
 //! Parts of npy files, the format of NumPy's arrays, versions 1.0 to 3.0.
 //! Source: NumPy's documentation of `numpy.lib.format`.
+//!
+//! No library, because npyz takes as much memory as a damaged header says it has bytes, up to 4 GiB, and faults here have their place in the file.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
