@@ -2,7 +2,7 @@
 
 /// a + b and what rounding took from it, exactly. Source: Knuth, "The Art of Computer Programming" 2, 4.2.2, theorem B.
 #[inline(always)]
-pub(crate) fn two_sum(a: f64, b: f64) -> (f64, f64) {
+pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let sum = a + b;
     let of_b = sum - a;
     (sum, (a - (sum - of_b)) + (b - of_b))

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use ndarray::Array2;
 use variata_distributions::Real;
-use variata_distributions::lanes::{Compute, Sample, widest};
+use variata_distributions::lanes::{Compute, Sample, two_sum, widest};
 
 use crate::codebook::Metric;
 use crate::integer::Integer;
@@ -67,14 +67,6 @@ pub(crate) fn distance_dispatched<S: Sample<Compute = T>, T: Compute>(
         #[inline(always)]
         || distance(metric, z, e),
     )
-}
-
-/// The rounded sum and what rounding lost (Knuth).
-#[inline(always)]
-fn two_sum(a: f64, b: f64) -> (f64, f64) {
-    let sum = a + b;
-    let from_b = sum - a;
-    (sum, (a - (sum - from_b)) + (b - from_b))
 }
 
 /// The rounded product and what rounding lost.

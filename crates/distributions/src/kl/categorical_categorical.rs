@@ -6,7 +6,7 @@ use super::{KlDivergence, KlGrad};
 use crate::elementwise::{checked_len, common_shape, shaped};
 use crate::parallel::for_each;
 use crate::special::expm1mx;
-use crate::sums::sum;
+use crate::sums::{sum, two_sum};
 use crate::{ArgumentError, Categorical, Error, LogitsGrad, Real};
 
 /// The uniform distribution over as many classes as the other side has.
@@ -130,12 +130,12 @@ fn term(log_p: f64, log_q: f64, d: f64) -> f64 {
 /// normalisers differ by log Σ p e^δ = log1p(Σ p·expm1(δ)), which is small where δ is.
 fn log_ratios(a: &[f64], b: &[f64], log_p: &[f64], log_q: &[f64]) -> Vec<f64> {
     let top = (0..a.len()).fold(0, |top, k| if a[k] > a[top] { k } else { top });
-    let (head, tail) = difference(b[top], a[top]);
+    let (head, tail) = two_sum(b[top], -a[top]);
     let mut d: Vec<f64> = a
         .iter()
         .zip(b)
         .map(|(&a, &b)| {
-            let (high, low) = difference(b, a);
+            let (high, low) = two_sum(b, -a);
             (high - head) + (low - tail)
         })
         .collect();
@@ -155,11 +155,4 @@ fn log_ratios(a: &[f64], b: &[f64], log_p: &[f64], log_q: &[f64]) -> Vec<f64> {
         }
     }
     d
-}
-
-/// x − y as a rounded number and its rounding error (Møller and Knuth).
-fn difference(x: f64, y: f64) -> (f64, f64) {
-    let high = x - y;
-    let back = high - x;
-    (high, (x - (high - back)) - (y + back))
 }
