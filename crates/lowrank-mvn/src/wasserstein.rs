@@ -42,7 +42,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     }
 }
 
-/// min_W ‖L_p − L_qW‖² of row-major n×n roots; W is the polar factor of L_qᵀL_p. `None` where their product overflows.
+/// min_W ‖L_p − L_qW‖² of row-major n×n roots; W is the polar factor of L_qᵀL_p. `None` where their product overflows, or has
+/// no polar factor that is found.
 fn bures(p: &[f64], q: &[f64], n: usize) -> Option<f64> {
     let cross = product(&transposed(q, n), p, n);
     let w = if cross.iter().all(|v| v.is_finite()) { polar(&cross, n)? } else { return None };

@@ -105,10 +105,11 @@ fn compare<S: Sample<Compute = T>, T: Compute>(metric: Metric, z: &[S], a: &[T],
 
 /// The sign of ‖z − a‖² − ‖z − b‖² = Σ (b − a)(2z − a − b), unless what was rounded away may turn it.
 fn by_rounded<S: Sample<Compute = T>, T: Compute>(z: &[S], a: &[T], b: &[T]) -> Option<Ordering> {
-    let (total, lost) = widest(
+    let (total, lost, exact) = widest(
         #[inline(always)]
         || {
-            let (mut total, mut lost) = (0.0, 0.0);
+            // Beside what was lost, whether anything was: products of what was may be too small for numbers.
+            let (mut total, mut lost, mut exact) = (0.0, 0.0, true);
             for ((z, a), b) in z.iter().zip(a).zip(b) {
                 let (z, a, b) = (z.compute().to_f64(), a.to_f64(), b.to_f64());
                 let (gap, gap_rest) = two_sum(b, -a);
@@ -117,19 +118,20 @@ fn by_rounded<S: Sample<Compute = T>, T: Compute>(z: &[S], a: &[T], b: &[T]) -> 
                 let twice_rest = rest.abs() + twice_rest.abs();
                 let (product, product_rest) = two_product(gap, twice);
                 // What such a product lost may be below the smallest number.
-                if product.abs() < 1e-280 && gap != 0.0 && twice != 0.0 {
+                if product.abs() < 1e-280 && gap != 0.0 && (twice != 0.0 || twice_rest != 0.0) {
                     lost = f64::INFINITY;
                 }
                 let (sum, rest) = two_sum(total, product);
                 total = sum;
+                exact &= [gap_rest, twice_rest, product_rest, rest] == [0.0; 4];
                 lost += rest.abs() + product_rest.abs();
                 lost += gap_rest.abs() * (twice.abs() + twice_rest) + gap.abs() * twice_rest;
             }
-            (total, lost)
+            (total, lost, exact)
         },
     );
     // Twice, since the loss is rounded too.
-    if lost == 0.0 || total.abs() > 2.0 * lost { total.partial_cmp(&0.0) } else { None }
+    if exact && lost == 0.0 || total.abs() > 2.0 * lost { total.partial_cmp(&0.0) } else { None }
 }
 
 /// Puts codes in the order of their distances from z, ties by number, so that at least the first `count` are where they belong.

@@ -111,12 +111,10 @@ fn target_cost(target: &dyn Target, step: Step, y: f64, p: f64) -> (f64, f64) {
             let first = if cut > 0.0 { cut } else { far };
             add(singular_end(first, |t, weight| end(quantile(t), weight)));
         } else {
+            // A tail far below the roundings of the cut is no difference from it.
+            let down = |s: f64| term(quantile((cut - s).max(near)));
             pieces(cut, near, outside, p, |a, b| {
-                add(if a == 0.0 && outside == 0.0 {
-                    power_end(b, |s| term(quantile(cut - s)))
-                } else {
-                    smooth(a, b, |s| term(quantile(cut - s)))
-                });
+                add(if a == 0.0 && outside == 0.0 { power_end(b, down) } else { smooth(a, b, down) });
             });
         }
         if cut > 0.0 {

@@ -10,7 +10,7 @@ use crate::sums::sum;
 /// Source: definition.
 ///
 /// # Numerics
-/// Error ≤ 5u on the scale max(1, |result|), for any n. Empty or all −∞ gives −∞, any +∞ gives +∞, any NaN gives NaN.
+/// Error ≤ 5u on the scale max(1, |result|), for n up to some 10⁸. Empty or all −∞ gives −∞, any +∞ gives +∞, any NaN gives NaN.
 /// Its gradient is the softmax exp(xᵢ − result).
 ///
 /// ```

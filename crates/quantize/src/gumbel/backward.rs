@@ -336,7 +336,7 @@ pub(crate) fn visit<S: Sample<Compute = T>, T: Compute>(
     let unit = logits.unit;
     let (mut panels, mut norms) = (Vec::new(), Vec::new());
     let mut tile = Box::new([[T::ZERO; ROWS]; BLOCK]);
-    let mut below = vec![0.0; ROWS * count];
+    let mut below = vec![0.0; ROWS.min(z.nrows()) * count];
     for (start, part) in (0..).step_by(ROWS).zip(z.axis_chunks_iter(ndarray::Axis(0), ROWS)) {
         let rows: Vec<S> = part.iter().copied().collect();
         mixture.packed.rows(&rows, &mut panels, &mut norms);

@@ -117,6 +117,10 @@ fn are_those_of_exact_arithmetic() {
     // Squares that are no normal numbers, or 0.
     assert_eq!(nearest(array![[1e-162], [1.1e-162]], array![[1.08e-162]]), 1);
     assert_eq!(nearest(array![[1.0, 5e-324], [1.0, 1e-323]], array![[7.0, 2e-323]]), 1);
+    // b = 2z but for what two roundings take; their product with the gap is too small for a number.
+    let power = |n: i32| 2f64.powi(n);
+    assert_eq!(nearest(array![[power(-531)], [power(-598)]], array![[power(-532)]]), 1);
+    assert_eq!(nearest(array![[power(-598)], [power(-531)]], array![[power(-532)]]), 0);
     // Fₙ² − Fₙ₋₁Fₙ₊₁ is −1 or 1, by turns (Cassini): ±v are as far from w but for four times that, in 10³⁰.
     let mut numbers = vec![1.0f64, 1.0];
     (2..78).for_each(|n| numbers.push(numbers[n - 1] + numbers[n - 2]));

@@ -60,9 +60,9 @@ impl Smoothed {
         gradient: &mut Option<Gradient<'_, T>>,
         Scratch { sorted, first: moments, second: residual, .. }: &mut Scratch,
     ) -> f64 {
-        // Points are visited by code of the baseline's instructions, for which a fused multiply-add is a call.
         // Cells on either side from which nothing reaches the residual, and from that the slopes, of the piece.
         let halo = 2 * Series::<Q, N>::WIDTH;
+        // Visited by code of the baseline's instructions, for which a fused multiply-add is a call.
         let points = Ascending::new(sorted);
         let nodes = self.nodes.as_ref().map(|(at, masses)| (Ascending::new(at), masses));
         let mut total = 0.0;

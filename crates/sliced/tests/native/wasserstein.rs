@@ -166,3 +166,15 @@ fn kinks_beside_a_cell_keep_their_digits() {
         }
     }
 }
+
+/// A point of next to no weight leaves the other a step that begins at 1e-20: no quantile is asked for at 0.
+#[test]
+fn a_step_that_begins_far_below_its_roundings_is_no_overflow() {
+    for p in [1.0, 2.0, 3.0, 1.5] {
+        for (weight, y) in [(1e-20, 1.0), (1e-20, -1.3), (1e-18, -1.2815515655446004), (2e-17, 0.0)] {
+            let distance = Discrepancy::new(Distance::Wasserstein { p }).against(&StandardNormal);
+            let light = distance.weighted(&[weight, 1.0]).value(&array![-1.0, y]).unwrap();
+            close(&format!("{p}, {y}"), light, distance.value(&array![y]).unwrap(), 1e-10);
+        }
+    }
+}
