@@ -11,18 +11,23 @@ pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
 /// A running sum that carries along what its additions round off: right to a rounding of itself and n²u² of the
 /// sizes of n terms. Source: Ogita, Rump & Oishi, "Accurate sum and dot product" (2005), proposition 4.5.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sum {
+pub struct Sum {
     sum: f64,
     rest: f64,
 }
 
 impl Sum {
-    pub(crate) fn add(&mut self, term: f64) {
+    /// Adds a term.
+    #[inline]
+    pub fn add(&mut self, term: f64) {
         let (sum, rest) = two_sum(self.sum, term);
         *self = Self { sum, rest: self.rest + rest };
     }
 
-    pub(crate) fn value(self) -> f64 {
+    /// The sum so far.
+    #[must_use]
+    #[inline]
+    pub fn value(self) -> f64 {
         // Where the sum is infinite the rest is no number.
         if self.sum.is_finite() { self.sum + self.rest } else { self.sum }
     }

@@ -1,6 +1,6 @@
 //! One projected sample: its sorted order, its weights, and where its gradient goes.
 
-use variata_distributions::lanes::{coarse_tail_and_density, upper_tail_and_density, widest};
+use variata_distributions::lanes::{Sum, coarse_tail_and_density, upper_tail_and_density, widest};
 
 use crate::order::Order;
 use crate::target::Target;
@@ -26,10 +26,6 @@ impl<T: Compute> Gradient<'_, T> {
     #[inline(always)]
     pub(crate) fn set(&mut self, i: usize, slope: f64) {
         self.out[i] = T::from_f64(self.scale * slope);
-    }
-
-    pub(crate) fn set_all(&mut self, slopes: &[f64]) {
-        slopes.iter().enumerate().for_each(|(i, &slope)| self.set(i, slope));
     }
 
     /// Factor times the slopes, for the points from number `first` on.
@@ -125,7 +121,7 @@ pub(crate) fn steps<'a>(
 ) -> impl ExactSizeIterator<Item = (usize, Step)> + use<'a> {
     let n = places.len();
     let each = 1.0 / n as f64;
-    let (mut sum, mut rest) = (0.0f64, 0.0f64);
+    let mut sum = Sum::default();
     // Where the last point that counts is: what lies beyond has no part of what rounding left.
     let last =
         weights.map_or(n, |weights| places.iter().rposition(|&k| weights[k as usize] > 0.0).unwrap_or(0));
@@ -134,12 +130,10 @@ pub(crate) fn steps<'a>(
         let step = match weights {
             None => Step::equal(k, n, each),
             Some(weights) => {
-                let (weight, before) = (weights[place], if k > last { 1.0 } else { sum + rest });
-                let next = sum + weight;
-                rest += if sum >= weight { (sum - next) + weight } else { (weight - next) + sum };
-                sum = next;
+                let (weight, before) = (weights[place], if k > last { 1.0 } else { sum.value() });
+                sum.add(weight);
                 // Rounding must not leave the last step short of 1 or beyond it.
-                let after = if k >= last { 1.0 } else { (sum + rest).min(1.0) };
+                let after = if k >= last { 1.0 } else { sum.value().min(1.0) };
                 let before = before.min(after);
                 Step { before, after, before_rest: 1.0 - before, after_rest: 1.0 - after, weight }
             }

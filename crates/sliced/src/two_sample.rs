@@ -344,10 +344,10 @@ impl<T: Compute> Kernel<T> for Pairs<'_, T> {
             between(&first, &second, self.p, |i, _, slope| in_x[i] += slope)
         };
         if let Some(gradient) = &mut gradient {
-            gradient.set_all(in_x);
+            gradient.set_from(0, in_x, 1.0);
         }
         if let Some(turned) = &mut turned {
-            turned.set_all(in_y);
+            turned.set_from(0, in_y, 1.0);
         }
         value
     }
