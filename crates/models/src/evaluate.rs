@@ -1,5 +1,6 @@
 //! Bounds on log p(x) of a trained model.
 
+use ndarray::{Array2, ArrayRef2};
 use tch::{Kind, Tensor};
 use variata_distributions::torch::DiagonalNormal;
 
@@ -12,9 +13,12 @@ pub struct Bounds {
     pub elbo: f64,
     /// log of the mean of k weights.
     pub importance_weighted: f64,
-    /// Standard error of `importance_weighted − elbo` over data.
-    pub gap_standard_error: f64,
+    /// Standard error of `importance_weighted − elbo` over data; one datum has none.
+    pub gap_standard_error: Option<f64>,
 }
+
+/// Most draws of a datum: addresses of their noise follow each other.
+const MOST_DRAWS: u64 = 1 << 20;
 
 /// log w = log p(x|z) + log p(z) − log q(z|x) for `samples` draws of z per row of `x` → [batch, samples], f64, on the
 /// CPU. `draw` addresses the noise: other numbers give other draws.
@@ -22,7 +26,7 @@ pub struct Bounds {
 /// Source: Burda, Grosse & Salakhutdinov 2016; the tutorial's bound is the mean over draws.
 ///
 /// # Errors
-/// The model has no posterior or no density, or a shape is wrong.
+/// The model has no posterior or no density, a shape is wrong, or `samples` is not in 1..=2²⁰.
 pub fn log_weights(
     model: &Autoencoder,
     x: &Tensor,
@@ -30,9 +34,10 @@ pub fn log_weights(
     samples: i64,
     noise: &Noise,
     draw: u64,
-) -> Result<ndarray::Array2<f64>, Error> {
-    if samples < 1 {
-        return Err(Error::Config { setting: "samples", value: samples.to_string(), must: ">= 1".into() });
+) -> Result<Array2<f64>, Error> {
+    let draws = samples.max(0).unsigned_abs();
+    if !(1..=MOST_DRAWS).contains(&draws) {
+        return Err(Error::config("samples", samples, format!("in 1..={MOST_DRAWS}")));
     }
     variata_torch_bridge::no_grad(|| {
         let code = model.encode(x, condition)?.code;
@@ -41,9 +46,9 @@ pub fn log_weights(
         };
         let (rows, width) = (x.size()[0], model.config().latent);
         let prior = DiagonalNormal::from_log_variance(q.loc().zeros_like(), q.loc().zeros_like())?;
-        let mut out = ndarray::Array2::zeros((rows as usize, samples as usize));
-        for k in 0..samples {
-            let address = draw.wrapping_mul(1 << 20).wrapping_add(k as u64);
+        let mut out = Array2::zeros((rows as usize, draws as usize));
+        for (k, mut column) in (0..draws).zip(out.columns_mut()) {
+            let address = draw.wrapping_mul(MOST_DRAWS).wrapping_add(k);
             let epsilon =
                 noise.normal(Purpose::Report, address, 0..rows.unsigned_abs(), width, model.device())?;
             let z = q.rsample(&epsilon)?;
@@ -52,11 +57,9 @@ pub fn log_weights(
                 return Err(Error::Condition("the squared error is no density, and so gives no bound"));
             }
             let log_w = prior.log_prob(&z)? - q.log_prob(&z)? - observation.distortion(x)?;
-            let column =
+            let values =
                 variata_torch_bridge::tensor_into_array::<f64>("log_w", &log_w.to_kind(Kind::Double))?;
-            for (slot, value) in out.column_mut(k as usize).iter_mut().zip(&column) {
-                *slot = *value;
-            }
+            column.iter_mut().zip(&values).for_each(|(to, value)| *to = *value);
         }
         Ok(out)
     })
@@ -66,14 +69,10 @@ pub fn log_weights(
 ///
 /// # Errors
 /// There are no weights.
-pub fn bounds(log_weights: &ndarray::Array2<f64>) -> Result<Bounds, Error> {
+pub fn bounds(log_weights: &ArrayRef2<f64>) -> Result<Bounds, Error> {
     let (n, k) = log_weights.dim();
     if n == 0 || k == 0 {
-        return Err(Error::Config {
-            setting: "log_weights",
-            value: format!("[{n}, {k}]"),
-            must: "at least [1, 1]".into(),
-        });
+        return Err(Error::config("log_weights", format!("[{n}, {k}]"), "at least [1, 1]"));
     }
     let per_datum: Vec<(f64, f64)> = log_weights
         .rows()
@@ -87,6 +86,7 @@ pub fn bounds(log_weights: &ndarray::Array2<f64>) -> Result<Bounds, Error> {
     let elbo = per_datum.iter().map(|p| p.0).sum::<f64>() / n as f64;
     let importance_weighted = per_datum.iter().map(|p| p.1).sum::<f64>() / n as f64;
     let gap = importance_weighted - elbo;
-    let variance = per_datum.iter().map(|p| (p.1 - p.0 - gap).powi(2)).sum::<f64>() / (n.max(2) - 1) as f64;
-    Ok(Bounds { elbo, importance_weighted, gap_standard_error: (variance / n as f64).sqrt() })
+    let squares = per_datum.iter().map(|p| (p.1 - p.0 - gap).powi(2)).sum::<f64>();
+    let gap_standard_error = (n > 1).then(|| (squares / (n - 1) as f64 / n as f64).sqrt());
+    Ok(Bounds { elbo, importance_weighted, gap_standard_error })
 }

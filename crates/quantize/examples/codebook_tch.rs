@@ -38,7 +38,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         usage.push(&torch::indices(&quantized.indices)?)?;
         let dead = usage.dead(1)?;
         if !dead.is_empty() && step % 8 == 0 {
-            torch::revive(&mut codes, &dead, Revival::Batch, (&z, usage.recent()), &mut ema, &mut rng)?;
+            let batch = (&z, usage.recent());
+            torch::revive(&mut codes, metric, &dead, Revival::Batch, batch, Some(&mut ema), &mut rng)?;
         }
         if step % 200 == 0 {
             println!(

@@ -222,7 +222,11 @@ impl<T: Compute> Codebook<T> {
         index: usize,
     ) -> Result<(), Error> {
         let codes = self.count();
-        if index < codes { Ok(()) } else { Err(Error::Index { argument, position, index, codes }) }
+        if index < codes {
+            Ok(())
+        } else {
+            Err(Error::Index { argument, position, index: index as i128, codes })
+        }
     }
 }
 

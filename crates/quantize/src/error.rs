@@ -30,16 +30,24 @@ pub enum Error {
         metric: crate::Metric,
     },
     /// An index names no code.
-    #[error("`{argument}[{position}]` is {index}, must be less than {codes}")]
+    #[error("`{argument}[{position}]` is {index}, must be at least 0 and less than {codes}")]
     Index {
         /// Name of the argument.
         argument: &'static str,
         /// Where in it, in row-major order.
         position: usize,
-        /// The index found.
-        index: usize,
+        /// The index found; those of tensors may be negative.
+        index: i128,
         /// Number of codes.
         codes: usize,
+    },
+    /// Averages that move codes by another metric than that asked for.
+    #[error("`ema` moves codes by {ema:?}, asked for is {metric:?}")]
+    OtherMetric {
+        /// That of the averages.
+        ema: crate::Metric,
+        /// That asked for.
+        metric: crate::Metric,
     },
     /// A tensor could not be used.
     #[cfg(feature = "torch")]

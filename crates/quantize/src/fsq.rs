@@ -154,7 +154,12 @@ impl Fsq {
         let mut output = Array2::from_elem((indices.len(), self.levels.len()), T::ZERO);
         for (position, (&index, mut row)) in indices.iter().zip(output.rows_mut()).enumerate() {
             if index >= self.count {
-                return Err(Error::Index { argument: "indices", position, index, codes: self.count });
+                return Err(Error::Index {
+                    argument: "indices",
+                    position,
+                    index: index as i128,
+                    codes: self.count,
+                });
             }
             let mut rest = index;
             for (to, &level) in row.iter_mut().zip(&self.levels) {

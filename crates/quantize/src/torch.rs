@@ -64,7 +64,7 @@ impl Native for f64 {}
 /// Indices as an array of the same shape, for what is native only: [`crate::Usage::add`], [`crate::UsageWindow::push`].
 ///
 /// # Errors
-/// [`Error::Tensor`] if the kind is not an integer's; [`Error::Index`] with `codes` 2⁶³ for a negative index.
+/// [`Error::Tensor`] if the kind is not an integer's; [`Error::Index`] for a negative index.
 ///
 /// ```
 /// use variata_quantize::{Usage, torch};
@@ -77,8 +77,8 @@ impl Native for f64 {}
 /// ```
 pub fn indices(indices: &Tensor) -> Result<ArrayD<usize>, Error> {
     let found = tensor_into_array::<i64>("indices", &integers(indices)?.to_device(Device::Cpu))?;
-    if let Some(position) = found.iter().position(|&index| index < 0) {
-        return Err(Error::Index { argument: "indices", position, index: usize::MAX, codes: 1 << 63 });
+    if let Some((position, &index)) = found.iter().enumerate().find(|(_, index)| **index < 0) {
+        return Err(Error::Index { argument: "indices", position, index: index.into(), codes: usize::MAX });
     }
     Ok(found.mapv(|index| index as usize))
 }
@@ -109,8 +109,7 @@ fn check_range(indices: &Tensor, count: usize) -> Result<(), Error> {
         return Ok(());
     }
     let position = outside.to_kind(Kind::Int64).argmax(0, false).int64_value(&[]);
-    // A negative index, read as unsigned, is too large as well.
-    let index = indices.int64_value(&[position]) as usize;
+    let index = indices.int64_value(&[position]).into();
     Err(Error::Index { argument: "indices", position: position as usize, index, codes: count })
 }
 

@@ -67,7 +67,7 @@ impl Usage {
     pub fn add<D: Dimension>(&mut self, indices: &ArrayRef<usize, D>) -> Result<(), Error> {
         let codes = self.counts.len();
         if let Some((position, &index)) = indices.iter().enumerate().find(|(_, index)| **index >= codes) {
-            return Err(Error::Index { argument: "indices", position, index, codes });
+            return Err(Error::Index { argument: "indices", position, index: index as i128, codes });
         }
         indices.iter().for_each(|&index| self.counts[index] = self.counts[index].saturating_add(1));
         Ok(())

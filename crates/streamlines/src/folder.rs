@@ -41,6 +41,21 @@ impl BundleFile {
         let named = subject.strip_prefix("sub-").is_some_and(|id| !id.is_empty()) && !tract.is_empty();
         named.then(|| Self { subject: subject.to_owned(), tract: tract.to_owned(), path: path.to_path_buf() })
     }
+
+    /// Reads the file in world coordinates, and counts in `summary`; None if it cannot be read. A NaN `min_length` disables the
+    /// length test.
+    pub fn read(&self, options: FolderOptions, summary: &mut FolderSummary) -> Option<Streamlines<f32>> {
+        match Tractogram::read_with(&self.path, ReadOptions { keep_non_finite: true }) {
+            Ok(tractogram) => {
+                summary.files += 1;
+                Some(sifted(&tractogram.world(), options, summary))
+            }
+            Err(error) => {
+                summary.unreadable.push((self.path.clone(), error));
+                None
+            }
+        }
+    }
 }
 
 /// Which streamlines of a file are left out.
@@ -186,31 +201,12 @@ impl Folder {
         names
     }
 
-    /// Reads one file in world coordinates, and counts in `summary`; None if it cannot be read. A `min_length` that is NaN asks for nothing.
-    pub fn read(
-        &self,
-        file: &BundleFile,
-        options: FolderOptions,
-        summary: &mut FolderSummary,
-    ) -> Option<Streamlines<f32>> {
-        match Tractogram::read_with(&file.path, ReadOptions { keep_non_finite: true }) {
-            Ok(tractogram) => {
-                summary.files += 1;
-                Some(sifted(&tractogram.world(), options, summary))
-            }
-            Err(error) => {
-                summary.unreadable.push((file.path.clone(), error));
-                None
-            }
-        }
-    }
-
     /// Reads all files. Those that cannot be read are in the summary with their errors.
     pub fn load(&self, options: FolderOptions) -> (Vec<(BundleFile, Streamlines<f32>)>, FolderSummary) {
         let mut summary = FolderSummary { left_out: self.unnamed.clone(), ..FolderSummary::default() };
         let mut bundles = Vec::new();
         for file in &self.files {
-            if let Some(lines) = self.read(file, options, &mut summary) {
+            if let Some(lines) = file.read(options, &mut summary) {
                 bundles.push((file.clone(), lines));
             }
         }
@@ -221,7 +217,7 @@ impl Folder {
     /// the index in [`subjects`](Self::subjects); one file is in memory at a time.
     ///
     /// # Errors
-    /// As [`Groups::new`] and [`Groups::add`].
+    /// [`Error::UnknownTract`] for a tract of which the folder has no file, and as [`Groups::new`] and [`Groups::add`].
     pub fn groups(
         &self,
         tracts: &[&str],
@@ -230,13 +226,17 @@ impl Folder {
     ) -> Result<(Groups<f32>, FolderSummary), Error> {
         let mut summary = FolderSummary { left_out: self.unnamed.clone(), ..FolderSummary::default() };
         let mut groups = Groups::new(group)?;
+        let known = self.tracts();
+        if let Some(&missing) = tracts.iter().find(|tract| known.binary_search(tract).is_err()) {
+            return Err(Error::UnknownTract { name: missing.to_owned(), known: known.join(", ") });
+        }
         let subjects = self.subjects();
         for file in &self.files {
             let Some(class) = tracts.iter().position(|&tract| tract == file.tract) else {
                 summary.left_out.push(file.path.clone());
                 continue;
             };
-            if let Some(lines) = self.read(file, options, &mut summary) {
+            if let Some(lines) = file.read(options, &mut summary) {
                 let subject = subjects.binary_search(&&file.subject[..]).unwrap_or_default();
                 groups.add(class, subject, &lines)?;
             }

@@ -78,8 +78,8 @@ impl EmaCodes {
         workers: &Workers,
     ) -> Result<(), Error> {
         let mut codes = self.codes.shallow_clone();
-        let rule = (self.config.decay, self.config.smoothing());
-        let mut ema = Ema::from_averages(&codes, Metric::default(), rule, (&self.sizes, &self.sums))?;
+        let (metric, decay, smoothing) = (Metric::default(), self.config.decay, self.config.smoothing());
+        let mut ema = Ema::from_averages(&codes, metric, decay, smoothing, &self.sizes, &self.sums)?;
         ema.update(&mut codes, found)?;
         if self.config.revive_after > 0 {
             let limit = i64::try_from(self.config.revive_after).unwrap_or(i64::MAX);
@@ -91,7 +91,8 @@ impl EmaCodes {
                 usage.add(&as_array(indices)?)?;
                 let dead: Vec<usize> = dead.into_iter().collect();
                 let mut rng = draw.noise.stream(Purpose::Revival, draw.step, 0);
-                let changed = revive(&mut codes, &dead, Revival::Batch, (z, &usage), &mut ema, &mut rng)?;
+                let changed =
+                    revive(&mut codes, metric, &dead, Revival::Batch, (z, &usage), Some(&mut ema), &mut rng)?;
                 let changed: Vec<i64> = changed.into_iter().map(|k| k as i64).collect();
                 let changed = Tensor::from_slice(&changed).to_device(self.idle.device());
                 let _ = self.idle.shallow_clone().index_fill_(0, &changed, 0);

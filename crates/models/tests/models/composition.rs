@@ -1,12 +1,13 @@
 //! Every combination of parts, and every setting that is refused.
 
+use ndarray::{Axis, s};
 use serde_json::{Value, json};
 use variata_models::tch::{Device, Kind, Tensor};
 use variata_models::train::{Constraint, Schedule, Trainable};
 use variata_models::{
-    Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, Condition, Cost, Error, ImageShape,
-    KlConfig, LatentDistance, LowRankDiagonal, MapBottleneckConfig, Noise, ObservationConfig, Purpose, Scale,
-    bounds, log_weights,
+    Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, Bounds, Condition, Cost, Error,
+    ImageShape, KlConfig, LatentDistance, LowRankDiagonal, MapBottleneckConfig, Noise, ObservationConfig,
+    Purpose, Scale, bounds, log_weights,
 };
 
 use crate::{DIGIT, tiny, tiny_config};
@@ -118,6 +119,10 @@ fn distortions_are_the_densities_in_f64() {
     }
 }
 
+fn gap(bounds: Bounds) -> f64 {
+    bounds.importance_weighted - bounds.elbo
+}
+
 #[test]
 fn the_importance_weighted_bound_lies_above_the_elbo() {
     let model = tiny(1);
@@ -126,7 +131,18 @@ fn the_importance_weighted_bound_lies_above_the_elbo() {
     let found = bounds(&weights).unwrap();
     assert!(found.importance_weighted > found.elbo, "{found:?}");
     assert_eq!(weights, log_weights(&model, &x, None, 32, &Noise::new(2), 1).unwrap());
-    assert!(log_weights(&model, &x, None, 0, &Noise::new(2), 1).is_err());
+    for samples in [0, -1, (1 << 20) + 1] {
+        let error = log_weights(&model, &x, None, samples, &Noise::new(2), 1).unwrap_err();
+        assert_eq!(error.to_string(), format!("`samples` is {samples}, must be in 1..=1048576"));
+    }
+    // By the formula, and of one datum none.
+    let gaps: Vec<f64> =
+        weights.rows().into_iter().map(|row| bounds(&row.insert_axis(Axis(0))).unwrap()).map(gap).collect();
+    let (mean, n) = (gaps.iter().sum::<f64>() / 20.0, gaps.len() as f64);
+    let variance = gaps.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0);
+    let error = found.gap_standard_error.unwrap();
+    assert!((error - (variance / n).sqrt()).abs() < 1e-12 * error, "{error}");
+    assert_eq!(bounds(&weights.slice(s![..1, ..])).unwrap().gap_standard_error, None);
 }
 
 #[test]

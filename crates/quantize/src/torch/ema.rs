@@ -172,8 +172,10 @@ impl Ema {
     pub fn from_averages(
         codes: &Tensor,
         metric: Metric,
-        (decay, smoothing): (f64, Smoothing),
-        (sizes, sums): (&Tensor, &Tensor),
+        decay: f64,
+        smoothing: Smoothing,
+        sizes: &Tensor,
+        sums: &Tensor,
     ) -> Result<Self, Error> {
         let mut ema = Self::new(codes, metric, decay, smoothing)?;
         check_floating(&[("codes", codes), ("sizes", sizes), ("sums", sums)])?;
@@ -187,6 +189,21 @@ impl Ema {
         ema.sizes = sizes.detach().to_kind(Kind::Double).copy();
         ema.sums = sums.detach().to_kind(Kind::Double).copy();
         Ok(ema)
+    }
+
+    /// How vectors and codes are compared.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// The averages on the CPU, for codes that are compared by `metric`.
+    fn to_native(&self, codes: &Tensor, metric: Metric) -> Result<crate::Ema, Error> {
+        if self.metric != metric {
+            return Err(Error::OtherMetric { ema: self.metric, metric });
+        }
+        check::shape("ema", &size(&self.sums), &size(codes))?;
+        let sizes = copy("sizes", &self.sizes.unsqueeze(1))?.into_flat();
+        crate::Ema::from_averages(self.decay, self.smoothing, sizes, copy("sums", &self.sums)?)
     }
 
     /// Averaged sizes `[K]`.
@@ -246,11 +263,11 @@ fn norms(rows: &Tensor) -> Tensor {
 }
 
 /// Tensor form of [`Codebook::revive`]: gives each code of `dead` a new value from the vectors `z` [.., D] or from the crowded
-/// codes of `usage`, in place, and resets what `ema` holds of the codes it moves. Computed on the CPU. Returns the indices of
-/// the codes that changed.
+/// codes of `usage`, in place, and resets what `ema` holds of the codes it moves, where codes are moved by averages. Computed on
+/// the CPU. Returns the indices of the codes that changed.
 ///
 /// # Errors
-/// As [`Codebook::revive`], and for tensors that are not dense and floating-point or do not fit. Nothing changes then.
+/// As [`Codebook::revive`]; [`Error::OtherMetric`] for averages of another metric; and for tensors that are not dense and floating-point or do not fit. Nothing changes then.
 ///
 /// ```
 /// use rand::SeedableRng;
@@ -263,30 +280,30 @@ fn norms(rows: &Tensor) -> Tensor {
 /// let mut usage = Usage::new(2)?;
 /// usage.add(&torch::indices(&torch::assign(&codes, Metric::SquaredEuclidean, &z)?)?)?;
 /// let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
-/// torch::revive(&mut codes, &usage.unused(), Revival::Farthest, (&z, &usage), &mut ema, &mut rng)?;
+/// torch::revive(&mut codes, ema.metric(), &usage.unused(), Revival::Farthest, (&z, &usage), Some(&mut ema), &mut rng)?;
 /// assert_eq!(codes.double_value(&[1, 0]), 7.0);
 /// # Ok::<(), variata_quantize::Error>(())
 /// ```
 pub fn revive(
     codes: &mut Tensor,
+    metric: Metric,
     dead: &[usize],
     revival: Revival,
     (z, usage): (&Tensor, &Usage),
-    ema: &mut Ema,
+    ema: Option<&mut Ema>,
     rng: &mut impl Rng,
 ) -> Result<Vec<usize>, Error> {
     let input = super::Input::new(codes, z)?;
-    check::shape("ema", &size(&ema.sums), &size(codes))?;
-    let mut codebook = Codebook::new(copy("codes", codes)?, ema.metric)?;
-    let sizes = copy("sizes", &ema.sizes.unsqueeze(1))?.into_flat();
-    let mut native = crate::Ema::from_averages(ema.decay, ema.smoothing, sizes, copy("sums", &ema.sums)?)?;
-    let changed = codebook.revive(dead, revival, &copy("z", &input.rows)?, usage, Some(&mut native), rng)?;
-    let placed = |array: &ndarray::Array2<f64>| -> Result<Tensor, Error> {
-        Ok(tensor_from_array(array.clone())?.to_device(codes.device()))
-    };
-    let (next, sums) = (placed(codebook.codes())?, placed(native.sums())?);
-    let sizes = tensor_from_array(native.sizes().clone())?.to_device(codes.device());
+    let device = codes.device();
+    let mut codebook = Codebook::new(copy("codes", codes)?, metric)?;
+    let mut native = ema.as_deref().map(|ema| ema.to_native(codes, metric)).transpose()?;
+    let changed = codebook.revive(dead, revival, &copy("z", &input.rows)?, usage, native.as_mut(), rng)?;
+    let next = tensor_from_array(codebook.codes().clone())?.to_device(device);
+    if let (Some(ema), Some(native)) = (ema, native) {
+        let sizes = tensor_from_array(native.sizes().clone())?.to_device(device);
+        let sums = tensor_from_array(native.sums().clone())?.to_device(device);
+        (ema.sizes, ema.sums) = (sizes, sums);
+    }
     no_grad(|| codes.copy_(&next));
-    (ema.sizes, ema.sums) = (sizes, sums);
     Ok(changed)
 }

@@ -189,9 +189,9 @@ impl Drawn {
         Ok(match self {
             Self::None => logits,
             &Self::Seeded { seed, first_row } => {
-                let kind = (logits.kind(), logits.device());
                 let first = first_row.wrapping_add(first as u64);
-                let noise = gumbel_noise(seed, first, shape[0] as usize, shape[1] as usize, kind);
+                let (rows, codes) = (shape[0] as usize, shape[1] as usize);
+                let noise = gumbel_noise(seed, first, rows, codes, logits.kind(), logits.device());
                 logits + noise
             }
             Self::Given(noise) => {

@@ -15,7 +15,7 @@ const WORD: i64 = 0xFFFF_FFFF;
 /// use variata_quantize::torch::gumbel_noise;
 /// use variata_torch_bridge::tch::{Device, Kind};
 ///
-/// let noise = gumbel_noise(7, 0, 3, 4, (Kind::Float, Device::Cpu));
+/// let noise = gumbel_noise(7, 0, 3, 4, Kind::Float, Device::Cpu);
 /// assert!((noise.double_value(&[2, 1]) - variata_quantize::gumbel_noise::<f64>(7, 0, 3, 4)[[2, 1]]).abs() < 1e-3);
 /// ```
 pub fn gumbel_noise(
@@ -23,7 +23,8 @@ pub fn gumbel_noise(
     first_row: u64,
     rows: usize,
     codes: usize,
-    (kind, device): (Kind, Device),
+    kind: Kind,
+    device: Device,
 ) -> Tensor {
     no_grad(|| {
         let pairs = Tensor::arange(codes.div_ceil(2) as i64, (Kind::Int64, device)).unsqueeze(0);

@@ -85,7 +85,7 @@ fn indices_of_no_code() {
     let codebook = euclidean(normal(5, 3, 1));
     for bad in [5, usize::MAX] {
         let error = codebook.decode(&array![0, 4, bad]).unwrap_err();
-        assert_eq!(error, Error::Index { argument: "indices", position: 2, index: bad, codes: 5 });
+        assert_eq!(error, Error::Index { argument: "indices", position: 2, index: bad as i128, codes: 5 });
         assert_eq!(
             argument(Clusters::new(&codebook).add(&codebook, &normal(1, 3, 1), &array![bad])),
             "indices"

@@ -212,16 +212,26 @@ fn averages_are_those_of_the_arrays() {
             assert_close(&back(ema.sums()), native.sums(), 1e-13, 1e-14);
 
             // Saved and restored, and a dead code revived, both ways.
-            let settings = (0.9, smoothing);
             let mut ema =
-                torch::Ema::from_averages(&codes, metric, settings, (ema.sizes(), ema.sums())).unwrap();
+                torch::Ema::from_averages(&codes, metric, 0.9, smoothing, ema.sizes(), ema.sums()).unwrap();
             let mut usage = Usage::new(12).unwrap();
             usage.add(&book.assign(&z).unwrap()).unwrap();
             for revival in [Revival::Farthest, Revival::Batch, Revival::Split { spread: 0.01 }] {
                 let mut rngs = [3, 3].map(ChaCha8Rng::seed_from_u64);
                 let x = leaf(&z, Kind::Double);
-                let changed =
-                    torch::revive(&mut codes, &[2, 5], revival, (&x, &usage), &mut ema, &mut rngs[0]);
+                let (mut alone, mut rng) = (codes.copy(), rngs[0].clone());
+                let changed = torch::revive(
+                    &mut codes,
+                    metric,
+                    &[2, 5],
+                    revival,
+                    (&x, &usage),
+                    Some(&mut ema),
+                    &mut rngs[0],
+                );
+                // Codes that no averages move are revived to the same values.
+                torch::revive(&mut alone, metric, &[2, 5], revival, (&x, &usage), None, &mut rng).unwrap();
+                assert!(alone.equal(&codes));
                 let want =
                     book.revive(&[2, 5], revival, &z, &usage, Some(&mut native), &mut rngs[1]).unwrap();
                 assert_eq!(changed.unwrap(), want);
@@ -394,7 +404,8 @@ fn no_rows_and_wrong_input() {
     ));
     assert!(torch::decode(&c, &Tensor::from_slice(&[-1i64])).is_err());
     assert!(torch::decode(&c, &Tensor::from_slice(&[0.0f32])).is_err());
-    assert!(torch::indices(&Tensor::from_slice(&[3i64, -1])).is_err());
+    let negative = torch::indices(&Tensor::from_slice(&[3i64, -1])).unwrap_err();
+    assert!(negative.to_string().starts_with("`indices[1]` is -1, must be at least 0"), "{negative}");
     let nan = Tensor::from_slice(&[0f32, 0.0, f32::NAN, 1.0]).view([2, 2]);
     assert!(matches!(torch::assign(&c, EUCLIDEAN, &nan), Err(Error::Row { row: 1, .. })));
     assert_eq!(torch::assign_composed(&c, EUCLIDEAN, &nan).unwrap().size(), [2]);
@@ -407,8 +418,18 @@ fn no_rows_and_wrong_input() {
     for outside in [4i64, -1] {
         let indices = Tensor::from_slice(&[0, outside]);
         let refused = torch::clusters_composed(&c, EUCLIDEAN, &Tensor::zeros([2, 2], floats), &indices);
-        assert!(matches!(refused, Err(Error::Index { position: 1, .. })));
+        assert!(
+            matches!(refused, Err(Error::Index { position: 1, index, .. }) if index == i128::from(outside))
+        );
     }
+    // Averages of another metric than the codes are compared by.
+    let mut ema = torch::Ema::new(&c, Metric::Cosine, 0.9, Smoothing::None).unwrap();
+    let (mut codes, used) = (c.detach().copy(), Usage::new(4).unwrap());
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let refused =
+        torch::revive(&mut codes, EUCLIDEAN, &[0], Revival::Batch, (&c, &used), Some(&mut ema), &mut rng);
+    assert_eq!(refused, Err(Error::OtherMetric { ema: Metric::Cosine, metric: EUCLIDEAN }));
+    assert!(codes.equal(&c));
     let mut three = torch::clusters(&c, EUCLIDEAN, &c, &Tensor::from_slice(&[0i64, 1, 2, 3])).unwrap();
     let other = leaf(&numbers(3, 2, 1), Kind::Float);
     assert!(

@@ -76,7 +76,7 @@ fn coordinates_are_those_of_the_world() {
     fs::write(&path, golden("oblique.trk")).unwrap();
     let folder = Folder::open(dir.path()).unwrap();
     let mut summary = FolderSummary::default();
-    let lines = folder.read(&folder.files()[0], FolderOptions::default(), &mut summary).unwrap();
+    let lines = folder.files()[0].read(FolderOptions::default(), &mut summary).unwrap();
     assert_eq!(lines, *Tractogram::read(&path).unwrap().world());
 }
 
@@ -98,6 +98,8 @@ fn a_folder_becomes_data() {
             .groups(&["MCP"], GroupOptions { streamlines: 0, points: 6 }, FolderOptions::default())
             .is_err()
     );
+    let mistyped = folder.groups(&["MCP", "AF_l"], options, FolderOptions::default()).unwrap_err();
+    assert_eq!(mistyped.to_string(), "no tract `AF_l`; there are AF_L, MCP, XX");
 }
 
 #[test]

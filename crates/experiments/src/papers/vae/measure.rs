@@ -259,7 +259,7 @@ fn measure_model(
         let weights = log_weights(model, &test.x, condition.as_ref(), k as i64, &noise, 1)?;
         let mut size = 1;
         while size <= k {
-            curve.push((size, bounds(&weights.slice(s![.., ..size]).to_owned())?));
+            curve.push((size, bounds(&weights.slice(s![.., ..size]))?));
             size *= 2;
         }
         if variant == Variant::Vae {

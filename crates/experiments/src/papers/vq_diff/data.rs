@@ -77,7 +77,9 @@ pub(super) fn load(name: &str, config: &VqDiffConfig) -> Result<Bundles> {
     }
     let folder = Folder::open(name)?;
     let wanted: Vec<&str> = d.tracts.iter().map(String::as_str).collect();
-    let (groups, summary) = folder.groups(&wanted, GroupOptions::default(), FolderOptions::default())?;
+    let (groups, summary) = folder
+        .groups(&wanted, GroupOptions::default(), FolderOptions::default())
+        .context("`data.tracts` of a folder")?;
     let found = format!("{summary}; {} left over, too few for a datum", groups.dropped());
     eprintln!("{name}: {found}");
     let path = std::path::Path::new(name);
@@ -90,6 +92,11 @@ pub(super) fn load(name: &str, config: &VqDiffConfig) -> Result<Bundles> {
         );
     }
     divide(base.as_deref().unwrap_or("folder"), found, &groups, config)
+}
+
+/// What a folder gave, after a colon.
+fn told(found: &str) -> String {
+    if found.is_empty() { String::new() } else { format!(": {found}") }
 }
 
 /// Sorted without repetition.
@@ -147,6 +154,14 @@ fn divide(name: &str, found: String, groups: &Groups<f32>, config: &VqDiffConfig
             "`data.test` is {}: {} data are left to test on, at least 3 are needed",
             config.data.test,
             test.len()
+        );
+    }
+    let tracts = &config.data.tracts;
+    if let Some(empty) = (0..tracts.len()).find(|&tract| !train.iter().any(|&i| classes[i] == tract)) {
+        bail!(
+            "no datum of the tract {} is left to train on; `data.tracts` names the tracts{}",
+            tracts[empty],
+            told(&found)
         );
     }
     let train = balanced(&train, classes, config.data.split_seed);
