@@ -298,7 +298,7 @@ impl<F: Real> MultivariateNormal<F> {
     ///
     /// # Errors
     /// `noise` or `cotangent` has another shape or is not finite.
-    pub fn rsample_with_grad(
+    pub fn rsample_backward(
         &self,
         noise: &ArrayRef2<F>,
         cotangent: &ArrayRef2<F>,

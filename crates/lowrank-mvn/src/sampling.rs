@@ -87,11 +87,11 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         self.sample_clamped(f64::INFINITY, rng).unwrap_or_else(|_| self.loc.to_owned())
     }
 
-    /// `samples` draws of each distribution, [samples, batch, n].
+    /// `samples` draws of each distribution, [batch, samples, n].
     pub fn sample_n(&self, samples: usize, rng: &mut impl Rng) -> Array3<F> {
-        let mut draws = Array3::from_elem((samples, self.batch(), self.dim()), F::ZERO);
+        let mut draws = Array3::from_elem((self.batch(), samples, self.dim()), F::ZERO);
         in_large_pages(draws.as_slice_mut().unwrap_or_default());
-        draws.axis_iter_mut(Axis(0)).for_each(|mut to| to.assign(&self.sample(rng)));
+        draws.axis_iter_mut(Axis(1)).for_each(|mut to| to.assign(&self.sample(rng)));
         draws
     }
 

@@ -155,12 +155,11 @@ impl<'a> TwoSample<'a> {
         self.within(x, y, directions, || self.slices(x, y, directions, [None, None]))
     }
 
-    /// The same with the gradient of the mean in `x`. For that in `y` exchange the samples, for both see
-    /// [`sliced_with_grads`](Self::sliced_with_grads).
+    /// The same with the gradient of the mean in `x` alone, which takes less time. For that in `y` alone exchange the samples.
     ///
     /// # Errors
     /// As [`sliced`](Self::sliced), and where the gradient overflows as elements of `x`.
-    pub fn sliced_with_grad<S: Sample>(
+    pub fn sliced_with_grad_x<S: Sample>(
         &self,
         x: &ArrayRef2<S>,
         y: &ArrayRef2<S>,
@@ -175,18 +174,18 @@ impl<'a> TwoSample<'a> {
     /// The same with the gradients of the mean in both samples: projections are made and sorted once.
     ///
     /// # Errors
-    /// As [`sliced_with_grad`](Self::sliced_with_grad), for `y` too.
+    /// As [`sliced_with_grad_x`](Self::sliced_with_grad_x), for `y` too.
     ///
     /// ```
     /// use ndarray::array;
     /// use variata_sliced::{Directions, TwoSample};
     ///
     /// let axis = Directions::given(&array![[1.0]])?;
-    /// let (_, grad) = TwoSample::SQUARED.sliced_with_grads(&array![[0.0]], &array![[3.0]], &axis)?;
+    /// let (_, grad) = TwoSample::SQUARED.sliced_with_grad(&array![[0.0]], &array![[3.0]], &axis)?;
     /// assert_eq!((grad.x, grad.y), (array![[-6.0]], array![[6.0]]));
     /// # Ok::<(), variata_sliced::Error>(())
     /// ```
-    pub fn sliced_with_grads<S: Sample>(
+    pub fn sliced_with_grad<S: Sample>(
         &self,
         x: &ArrayRef2<S>,
         y: &ArrayRef2<S>,

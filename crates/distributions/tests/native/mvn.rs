@@ -91,7 +91,7 @@ fn gradients_match_the_stencil() {
             &point,
             &vec![0.5; n + m],
             |v| {
-                let g = make(n, &v[n..]).rsample_with_grad(&row(&v[..n]), &upstream).unwrap();
+                let g = make(n, &v[n..]).rsample_backward(&row(&v[..n]), &upstream).unwrap();
                 g.noise.iter().chain(&g.loc).copied().chain(pack(&g.scale_tril)).collect()
             },
             1e-8,

@@ -137,7 +137,7 @@ fn dense() {
         assert_close(name, &array(&got), &want, 1e-12);
     }
     let cotangent = numbers(&[batch, n], 7);
-    let pulled = ours.rsample_with_grad(&two(&noise), &two(&cotangent)).unwrap();
+    let pulled = ours.rsample_backward(&two(&noise), &two(&cotangent)).unwrap();
     let loss = (p.rsample(&leaf(&noise)).unwrap() * leaf(&cotangent).detach()).sum(Kind::Double);
     let found = Tensor::run_backward(&[loss], &[&leaves[1], &leaves[2]], false, false);
     assert_close("∂loc of a sample", &array(&found[0]), &pulled.loc.into_dyn(), 1e-14);

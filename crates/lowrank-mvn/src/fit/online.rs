@@ -24,7 +24,7 @@ const MERGE: usize = 128;
 /// use ndarray::Array2;
 /// use variata_lowrank_mvn::{FitOptions, OnlinePpca};
 ///
-/// let mut fit = OnlinePpca::new(3, 1, 8);
+/// let mut fit = OnlinePpca::new(3, 1, 8)?;
 /// for batch in 0..4 {
 ///     fit.update(&Array2::from_shape_fn((20, 3), |(s, i)| ((s * 3 + i + 60 * batch) as f64).sin()))?;
 /// }
@@ -45,10 +45,14 @@ pub struct OnlinePpca {
 }
 
 impl OnlinePpca {
-    /// For samples of `n` dimensions: `rank` directions, and `spare` more that are carried along, together at most n.
-    pub fn new(n: usize, rank: usize, spare: usize) -> Self {
+    /// For samples of `n` dimensions: `rank` directions, and up to `spare` more that are carried along, as far as there are dimensions.
+    ///
+    /// # Errors
+    /// `rank` exceeds n.
+    pub fn new(n: usize, rank: usize, spare: usize) -> Result<Self, Error> {
+        check::scalar("rank", rank as f64, "at most n", rank <= n)?;
         let kept = rank.saturating_add(spare).min(n);
-        Self { rank: rank.min(n), kept, count: 0, mean: Array1::zeros(n), rest: 0.0, rows: Vec::new() }
+        Ok(Self { rank, kept, count: 0, mean: Array1::zeros(n), rest: 0.0, rows: Vec::new() })
     }
 
     /// Number of samples seen.
@@ -59,7 +63,7 @@ impl OnlinePpca {
     /// Sees a batch [samples, n].
     ///
     /// # Errors
-    /// The batch has another number of dimensions or is not finite; nothing has then changed.
+    /// The batch has another number of dimensions, is not finite or exceeds 10⁷⁰ in size; nothing has then changed.
     pub fn update<F: Real>(&mut self, batch: &ArrayRef2<F>) -> Result<(), Error> {
         check::shape("batch", batch.shape(), &[batch.nrows(), self.mean.len()])?;
         check::finite("batch", batch)?;

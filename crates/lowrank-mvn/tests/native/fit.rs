@@ -205,7 +205,7 @@ fn batches_give_what_the_whole_gives() {
     let data = data(samples, n, rank, 41);
     let whole = fit_ppca(&data, rank, &EXACT).unwrap();
     // With as many spare directions as there are dimensions nothing is truncated.
-    let mut online = OnlinePpca::new(n, rank, n);
+    let mut online = OnlinePpca::new(n, rank, n).unwrap();
     for start in (0..samples).step_by(37) {
         online.update(&data.slice(s![start..samples.min(start + 37), ..])).unwrap();
     }
@@ -215,7 +215,7 @@ fn batches_give_what_the_whole_gives() {
     assert!(gap.iter().all(|v| v.abs() < 1e-12), "{gap}");
     assert!((&batched.loc() - &whole.loc()).iter().all(|v| v.abs() < 1e-14));
     // Truncated: the total variance stays exact, the likelihood falls short by little.
-    let mut short = OnlinePpca::new(n, rank, 2);
+    let mut short = OnlinePpca::new(n, rank, 2).unwrap();
     for row in data.axis_chunks_iter(Axis(0), 10) {
         short.update(&row).unwrap();
     }
@@ -277,11 +277,12 @@ fn bad_input_is_named() {
     fails(&huge, 1, &options, "variance");
     fails(&good, 1, &FitOptions { floor: -1.0, ..options }, "floor");
     fails(&good, 1, &FitOptions { tolerance: f64::NAN, ..options }, "tolerance");
-    let mut online = OnlinePpca::new(4, 1, 2);
+    let mut online = OnlinePpca::new(4, 1, 2).unwrap();
     assert!(online.distribution::<f64>(&options).unwrap_err().to_string().contains("samples"));
     assert!(online.update(&good.slice(s![.., ..3])).unwrap_err().to_string().contains("batch"));
     assert!(online.update(&holed).unwrap_err().to_string().contains("batch"));
     assert_eq!(online.count(), 0);
+    assert_eq!(OnlinePpca::new(4, 5, 0).unwrap_err().to_string(), "`rank` is 5, must be at most n");
 }
 
 proptest! {
@@ -292,9 +293,9 @@ proptest! {
         let data = data(samples, n, 1, salt);
         let split = split.min(samples - 1);
         let (first, second) = data.view().split_at(Axis(0), split);
-        let mut a = OnlinePpca::new(n, 1, n);
+        let mut a = OnlinePpca::new(n, 1, n).unwrap();
         a.update(&data).unwrap();
-        let mut b = OnlinePpca::new(n, 1, n);
+        let mut b = OnlinePpca::new(n, 1, n).unwrap();
         b.update(&second).unwrap();
         b.update(&first).unwrap();
         let options = FitOptions { floor: 1e-3, ..EXACT };
@@ -318,7 +319,7 @@ fn strong_directions_leave_the_noise_its_variance() {
     for strength in [1.0, 1e4, 1e6] {
         let data = strength * matrix(samples, 1, 1).dot(&along) + 0.1 * matrix(samples, n, 3);
         let whole = own(&fit_ppca(&data, 1, &EXACT).unwrap())[0];
-        let mut online = OnlinePpca::new(n, 1, 6);
+        let mut online = OnlinePpca::new(n, 1, 6).unwrap();
         for rows in data.axis_chunks_iter(Axis(0), 64) {
             online.update(&rows).unwrap();
         }
@@ -362,6 +363,6 @@ fn units_that_over_or_underflow_are_refused() {
             assert!((b / (a * scale * scale) - 1.0).abs() < 1e-9);
         }
     }
-    let refused = OnlinePpca::new(40, 3, 2).update(&(&data * 1e80)).unwrap_err().to_string();
+    let refused = OnlinePpca::new(40, 3, 2).unwrap().update(&(&data * 1e80)).unwrap_err().to_string();
     assert!(refused.contains("`batch["), "{refused}");
 }

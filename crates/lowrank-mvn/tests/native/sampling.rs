@@ -42,13 +42,13 @@ fn normal(n: usize, r: usize) -> LowRankMvn<'static> {
 fn distances_follow_chi_square() {
     let n = 6;
     let p = normal(n, 2);
-    let x = p.sample_n(DRAWS, &mut rng(5));
+    let x = p.sample_n(DRAWS, &mut rng(5)).index_axis_move(Axis(0), 0);
     let covariance = p.covariance_matrix().index_axis(Axis(0), 0).to_owned();
     let precision = solve(covariance, Array2::eye(n));
     let q: Vec<f64> = x
         .outer_iter()
         .map(|x| {
-            let gap = &x.row(0) - &p.loc().row(0);
+            let gap = &x - &p.loc().row(0);
             gap.dot(&precision.dot(&gap))
         })
         .collect();
@@ -63,7 +63,7 @@ fn projections_are_normal() {
     let n = 5;
     let p = normal(n, 2);
     let a = matrix(1, n, 7).row(0).to_owned();
-    let along: Vec<f64> = p.sample_n(DRAWS, &mut rng(6)).outer_iter().map(|x| x.row(0).dot(&a)).collect();
+    let along = p.sample_n(DRAWS, &mut rng(6)).index_axis_move(Axis(0), 0).dot(&a).to_vec();
     let mean = p.loc().row(0).dot(&a);
     let covariance = p.covariance_matrix().index_axis(Axis(0), 0).to_owned();
     let own: Vec<f64> = (0..n).map(|i| variances(1, n, 3)[(0, i)]).collect();
@@ -118,7 +118,7 @@ fn entropy_is_the_mean_of_minus_log_prob() {
     )
     .unwrap();
     let minus: Vec<f64> =
-        every.log_prob(&x.index_axis(Axis(1), 0)).unwrap().iter().map(|value| -value).collect();
+        every.log_prob(&x.index_axis(Axis(0), 0)).unwrap().iter().map(|value| -value).collect();
     let (mean, sd) = (p.entropy().unwrap()[0], (n as f64 / 2.0).sqrt());
     let name = "mean_low_rank_entropy";
     assert_mean(name, &minus, mean, sd);
@@ -140,7 +140,7 @@ fn many_samples_are_single_ones() {
     let (mut a, mut b) = (rng(1), rng(1));
     let draws = p.sample_n(samples, &mut a);
     for k in 0..samples {
-        assert_eq!(draws.index_axis(Axis(0), k), p.sample(&mut b));
+        assert_eq!(draws.index_axis(Axis(1), k), p.sample(&mut b));
     }
     assert!(
         p.rsample_many(&factor(batch, samples, r + 1, 4), &own)

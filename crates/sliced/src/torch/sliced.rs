@@ -201,15 +201,15 @@ impl Kernel for Both<'_> {
             (false, true) => {
                 let exchanged =
                     TwoSample { x_weights: self.two.y_weights, y_weights: self.two.x_weights, ..*self.two };
-                let (value, grad) = exchanged.sliced_with_grad(y, x, self.directions)?;
+                let (value, grad) = exchanged.sliced_with_grad_x(y, x, self.directions)?;
                 Ok((value.mean, vec![None, Some(grad)]))
             }
             (true, false) => {
-                let (value, grad) = self.two.sliced_with_grad(x, y, self.directions)?;
+                let (value, grad) = self.two.sliced_with_grad_x(x, y, self.directions)?;
                 Ok((value.mean, vec![Some(grad), None]))
             }
             (true, true) => {
-                let (value, grad) = self.two.sliced_with_grads(x, y, self.directions)?;
+                let (value, grad) = self.two.sliced_with_grad(x, y, self.directions)?;
                 Ok((value.mean, vec![Some(grad.x), Some(grad.y)]))
             }
         }

@@ -147,16 +147,18 @@ fn of_two_samples_sliced_and_direct() {
             |v| two.sliced(&shaped(v, &x), &y, &directions).unwrap().mean,
             x.as_slice().unwrap(),
             &[1e-3; 21],
-            |v| two.sliced_with_grad(&shaped(v, &x), &y, &directions).unwrap().1.into_raw_vec_and_offset().0,
+            |v| {
+                two.sliced_with_grad_x(&shaped(v, &x), &y, &directions).unwrap().1.into_raw_vec_and_offset().0
+            },
             1e-8,
         );
         // Both at once are either, to the bit.
         for (two, y) in [(two, &y), (TwoSample::new(p).unwrap(), &normal(7, 3, 4))] {
             let exchanged = TwoSample::new(p).unwrap();
             let exchanged = if y.nrows() == 5 { exchanged.weighted(Some(&wy), Some(&wx)) } else { exchanged };
-            let (sliced, grad) = two.sliced_with_grads(&x, y, &directions).unwrap();
-            assert_eq!((sliced, grad.x), two.sliced_with_grad(&x, y, &directions).unwrap());
-            assert_eq!(grad.y, exchanged.sliced_with_grad(y, &x, &directions).unwrap().1);
+            let (sliced, grad) = two.sliced_with_grad(&x, y, &directions).unwrap();
+            assert_eq!((sliced, grad.x), two.sliced_with_grad_x(&x, y, &directions).unwrap());
+            assert_eq!(grad.y, exchanged.sliced_with_grad_x(y, &x, &directions).unwrap().1);
         }
         let (a, b) = (x.column(0).to_owned(), y.column(0).to_owned());
         let both: Vec<f64> = a.iter().chain(&b).copied().collect();

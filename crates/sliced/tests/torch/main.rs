@@ -116,7 +116,7 @@ fn two_samples_are_differentiable_in_both() {
             assert_close("two samples", a, b, 1e-13);
         }
         // Both in one pass are the bits of either. `run` scales by 2.
-        let (_, native) = two.sliced_with_grads(&x, &y, &directions).unwrap();
+        let (_, native) = two.sliced_with_grad(&x, &y, &directions).unwrap();
         assert_eq!((&grads[0], &grads[1]), (&(&native.x * 2.0), &(&native.y * 2.0)));
     }
     // A constant prior sample, and a constant first one.

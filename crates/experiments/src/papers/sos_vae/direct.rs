@@ -52,7 +52,7 @@ fn samples<'a>(
     let mut rng = noise.stream(Purpose::Report, SAMPLES, 0);
     let mut seen = Seen::new(judge);
     for start in (0..count).step_by(CHUNK) {
-        let rows = p.sample_n(CHUNK.min(count - start), &mut rng).index_axis_move(Axis(1), 0);
+        let rows = p.sample_n(CHUNK.min(count - start), &mut rng).index_axis_move(Axis(0), 0);
         seen.add(&rows)?;
     }
     Ok(seen)
