@@ -14,7 +14,7 @@ use std::time::Instant;
 use variata_datasets::{ImageDataset, Loader, LoaderOptions, digits_of};
 use variata_fourier_aug::{HeatmapOptions, HeatmapRun};
 use variata_models::tch::{Device, Tensor};
-use variata_models::train::{RealFileSystem, TrainConfig, Trainer};
+use variata_models::train::{TrainConfig, Trainer};
 use variata_models::{Architecture, Classifier, ClassifierConfig, ImageShape};
 
 /// Images that the network takes at once.
@@ -29,7 +29,7 @@ fn trained(data: &Arc<ImageDataset>) -> Result<Classifier, Box<dyn Error>> {
     let model = Classifier::new(&config, image, 10, 0, Device::Cpu)?;
     let train = Loader::new(data.clone(), (0..data.len()).collect::<Vec<_>>(), LoaderOptions::default())?;
     let config = TrainConfig { epochs: 5, ..TrainConfig::default() };
-    Trainer::<_, RealFileSystem>::new(&model, &train, config, 0).run()?;
+    Trainer::new(&model, &train, config, 0).run()?;
     Ok(model)
 }
 

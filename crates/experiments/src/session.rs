@@ -12,7 +12,7 @@ use variata_datasets::{
 use variata_models::tch::{Cuda, Device};
 use variata_models::train::{
     Better, CheckpointStore, EpochRecord, LogFile, Measurement, Outcome, ProgressBar, ProgressGroup,
-    RealFileSystem, StopFlag, TrainConfig, Trainable, Trainer, Workers,
+    StopFlag, TrainConfig, Trainable, Trainer, Workers,
 };
 use variata_models::{Autoencoder, DeviceChoice, Error, ImageShape};
 use variata_report::{
@@ -459,7 +459,7 @@ impl<D: RunData> Session<D> {
         measurement: &'a mut Measurement<'a>,
     ) -> Result<Option<Outcome>> {
         let name = format!("{}-{}", job.name, job.seed);
-        let store = CheckpointStore::new(folder.path().join("checkpoints").join(&name), RealFileSystem);
+        let store = CheckpointStore::new(folder.path().join("checkpoints").join(&name));
         let identity = format!(
             "{} {} {} {:?} {}",
             env!("CARGO_PKG_VERSION"),

@@ -102,7 +102,7 @@ pub(crate) fn collect(out: &Path, run: &Path, name: &str, identity: &str) -> Res
             stale.get_or_insert(shard);
             continue;
         }
-        CheckpointStore::new(own, RealFileSystem).adopt(&file)?;
+        CheckpointStore::new(own).adopt(&file)?;
         return Ok(true);
     }
     match stale {
@@ -116,7 +116,7 @@ pub(crate) fn collect(out: &Path, run: &Path, name: &str, identity: &str) -> Res
 
 /// The newest checkpoint in a folder, where its training came to its end.
 fn trained(folder: &Path) -> Result<Option<(PathBuf, RunState)>> {
-    let found = CheckpointStore::new(folder, RealFileSystem).latest()?;
+    let found = CheckpointStore::new(folder).latest()?;
     Ok(found.filter(|(_, state)| state.completed))
 }
 

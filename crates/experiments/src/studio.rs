@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use ndarray::Array2;
 use variata_lowrank_mvn::CovDiag;
-use variata_models::train::{CheckpointStore, RealFileSystem};
+use variata_models::train::CheckpointStore;
 use variata_models::{Autoencoder, DeviceChoice};
 use variata_studio::{Decoded, Generator, Options, Server};
 use variata_torch_bridge::{no_grad, tensor_from_array};
@@ -108,7 +108,7 @@ impl StudioArgs {
     fn own(&self) -> Result<Trained> {
         let path = self.out.join(MODEL);
         // One that is still being trained, or was interrupted, is no model to show.
-        let latest = CheckpointStore::new(&path, RealFileSystem).latest();
+        let latest = CheckpointStore::new(&path).latest();
         if latest.is_ok_and(|found| found.is_some_and(|(_, state)| state.completed)) {
             variata_torch_bridge::configure_threads(0)?;
             return load(&path, self.device);

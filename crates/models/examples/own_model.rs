@@ -9,7 +9,7 @@ use std::sync::Arc;
 use variata_datasets::{Batch, Loader, LoaderOptions, SplitOptions, Splits, digits};
 use variata_models::nn::Linear;
 use variata_models::tch::{Device, Kind, Tensor};
-use variata_models::train::{CheckpointStore, RealFileSystem, StepContext, TrainConfig, Trainable, Trainer};
+use variata_models::train::{CheckpointStore, StepContext, TrainConfig, Trainable, Trainer};
 use variata_models::{Error, Init, Noise, Objective, Parameters, Term};
 use variata_torch_bridge::tensor_from_array;
 
@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = TrainConfig { epochs: 20, ..TrainConfig::default() };
     // A folder of your own keeps the checkpoints; run again, the training goes on from the newest.
     let folder = tempfile::tempdir()?;
-    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let store = CheckpointStore::new(folder.path());
     let outcome = Trainer::new(&model, &train, config, 0)
         .validation(&validation)
         .checkpoints(&store, "linear, 8 codes, seed 0")

@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 use variata_datasets::Batch;
 
+use crate::bottleneck::Bottleneck;
 use crate::nn::{Decoder, Encoder, Pass};
 use crate::observation::ObservationModel;
 use crate::train::{Constraint, StepContext, Trainable, checkpoint};
 use crate::{
-    AutoencoderConfig, Bottleneck, Code, Condition, EntropyConfig, EntropyOrigin, Error, ImageShape, Noise,
-    Objective, Observation, Parameters, Purpose, Term,
+    AutoencoderConfig, Code, Condition, EntropyConfig, EntropyOrigin, Error, ImageShape, Noise, Objective,
+    Observation, Parameters, Purpose, Term,
 };
 
 /// An autoencoder of any kind: AE, VAE, β-VAE, CVAE are settings of it.

@@ -60,7 +60,7 @@ impl BottleneckConfig {
 
 /// What a head says of the log-variance.
 #[derive(Debug, Clone, Copy)]
-pub enum LogVariance {
+pub(crate) enum LogVariance {
     /// `bound · tanh(raw / bound)`.
     Bounded(f64),
     /// log(softplus(raw) + floor).
@@ -78,7 +78,7 @@ impl LogVariance {
 
 /// The heads on the encoder's features.
 #[derive(Debug)]
-pub enum Bottleneck {
+pub(crate) enum Bottleneck {
     /// One head.
     Deterministic {
         /// Features to code.

@@ -202,7 +202,7 @@ impl Classifier {
             to.f_copy_(&from.detach()).map_err(variata_torch_bridge::Error::from)?;
         }
         let example = Tensor::zeros([2, 3, height, width], (Kind::Float, Device::Cpu));
-        let mut result = Err(Error::Condition("the trace did not run"));
+        let mut result = Err(Error::Unsupported("the trace did not run"));
         let mut run = |inputs: &[Tensor]| {
             let x = &inputs[0];
             let x =

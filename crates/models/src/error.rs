@@ -39,13 +39,16 @@ pub enum Error {
     /// A conditional model was called without labels, or an unconditional one with.
     #[error("{0}")]
     Condition(&'static str),
+    /// The model has no such thing: no posterior, no density, no factor.
+    #[error("{0}")]
+    Unsupported(&'static str),
     /// A term of the objective, its gradient or a parameter is NaN or infinite; the run stops here and keeps its last good checkpoint.
     #[error("term `{term}` is {value} at step {step}")]
     NonFinite {
         /// Name of the term; `gradient`, with its norm; or name of the parameter.
         term: String,
-        /// The step, counted from 0, at the latest: gradient and parameters are looked at where a checkpoint would be written, and where a
-        /// term shows them.
+        /// Upper bound on the step, counted from 0, at which it arose: terms are checked at every step, gradient and parameters only
+        /// before a checkpoint or where a term shows them.
         step: u64,
         /// The value found.
         value: f64,
@@ -56,7 +59,7 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A checkpoint cannot be written.
+    /// A file of a run cannot be read, written or listed.
     #[error("cannot {action} {}: {source}{}", path.display(), bytes.map(|n| format!(" ({n} bytes needed)")).unwrap_or_default())]
     Io {
         /// What was tried.
@@ -110,6 +113,12 @@ pub enum Error {
     /// The workers of a training could not speak with each other, or differ.
     #[error("between workers: {0}")]
     Workers(#[source] crate::train::CollectiveError),
+    /// A worker of a training was started for another run.
+    #[error("worker {rank} has other settings, data or parameters than the first")]
+    WorkersDiffer {
+        /// The first such worker.
+        rank: usize,
+    },
     /// libtorch failed inside a step: device, memory, or a shape that no check foresaw.
     #[error("libtorch failed at step {step}: {message}")]
     Torch {

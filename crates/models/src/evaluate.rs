@@ -42,7 +42,7 @@ pub fn log_weights(
     variata_torch_bridge::no_grad(|| {
         let code = model.encode(x, condition)?.code;
         let Some(q) = &code.posterior else {
-            return Err(Error::Condition("a deterministic bottleneck has no posterior, and so no bound"));
+            return Err(Error::Unsupported("a deterministic bottleneck has no posterior, and so no bound"));
         };
         let (rows, width) = (x.size()[0], model.config().latent);
         let prior = DiagonalNormal::from_log_variance(q.loc().zeros_like(), q.loc().zeros_like())?;
@@ -54,7 +54,7 @@ pub fn log_weights(
             let z = q.rsample(&epsilon)?;
             let observation = model.decode(&z, condition)?;
             if !observation.is_density() {
-                return Err(Error::Condition("the squared error is no density, and so gives no bound"));
+                return Err(Error::Unsupported("the squared error is no density, and so gives no bound"));
             }
             let log_w = prior.log_prob(&z)? - q.log_prob(&z)? - observation.distortion(x)?;
             let values =

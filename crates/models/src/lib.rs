@@ -19,7 +19,7 @@ mod regularizer;
 pub mod train;
 
 pub use autoencoder::{Autoencoder, Encoding, entropy_floor};
-pub use bottleneck::{Bottleneck, BottleneckConfig, Code, LogVariance};
+pub use bottleneck::{BottleneckConfig, Code};
 pub use classifier::{Classifier, ClassifierConfig, ClassifierTask};
 pub use condition::Condition;
 pub use config::{

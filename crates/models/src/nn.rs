@@ -1,4 +1,7 @@
 //! Networks: layers and the encoders and decoders made of them.
+//!
+//! Their `forward` panics as libtorch's own operators do, where a shape or device does not fit: the models check both before, and the
+//! trainer makes an error of what is left.
 
 mod batch_norm;
 mod conv;
@@ -11,13 +14,15 @@ mod wide_residual;
 
 use tch::Tensor;
 
-pub use conv::{ConvDecoder, ConvEncoder};
-pub use conv2x2::{Conv2x2Decoder, Conv2x2Encoder};
+use conv::{ConvDecoder, ConvEncoder};
+use conv2x2::{Conv2x2Decoder, Conv2x2Encoder};
+use mlp::{MlpDecoder, MlpEncoder};
+use residual::{ResidualDecoder, ResidualEncoder};
+use wide_residual::WideResidualEncoder;
+
 pub use layers::{Conv2d, ConvTranspose2d, Linear, Window};
-pub use mlp::{MlpDecoder, MlpEncoder};
-pub use residual::{ResidualDecoder, ResidualEncoder};
-pub use strided::{Skip, StridedConfig, StridedDecoder, StridedEncoder};
-pub use wide_residual::WideResidualEncoder;
+pub use strided::{Skip, StridedConfig};
+pub(crate) use strided::{StridedDecoder, StridedEncoder};
 
 use crate::train::Workers;
 use crate::{Architecture, Condition, Error, ImageShape, Init, Path};
@@ -40,16 +45,14 @@ impl Pass<'_> {
 
 /// Images (and labels) to features.
 #[derive(Debug)]
-pub enum Encoder {
-    /// Fully connected.
+pub struct Encoder(EncoderNetwork);
+
+#[derive(Debug)]
+enum EncoderNetwork {
     Mlp(MlpEncoder),
-    /// Convolutional.
     Conv(ConvEncoder),
-    /// Convolutional with small windows.
     Conv2x2(Conv2x2Encoder),
-    /// Residual.
     Residual(ResidualEncoder),
-    /// Wide residual.
     WideResidual(WideResidualEncoder),
 }
 
@@ -57,63 +60,69 @@ impl Encoder {
     /// The encoder of an architecture; `classes` is 0 for an unconditional model.
     ///
     /// # Errors
-    /// A name is taken or libtorch cannot allocate.
+    /// The architecture is not possible or not for such images, a name is taken, or libtorch cannot allocate.
     pub fn new(
         path: &mut Path<'_>,
         architecture: &Architecture,
         image: ImageShape,
         classes: i64,
     ) -> Result<Self, Error> {
-        Ok(match architecture {
-            Architecture::Mlp { hidden } => Self::Mlp(MlpEncoder::new(path, hidden, image, classes)?),
+        image.check()?;
+        architecture.check(image)?;
+        Ok(Self(match architecture {
+            Architecture::Mlp { hidden } => {
+                EncoderNetwork::Mlp(MlpEncoder::new(path, hidden, image, classes)?)
+            }
             Architecture::Conv { channels, hidden } => {
-                Self::Conv(ConvEncoder::new(path, channels, hidden, image, classes)?)
+                EncoderNetwork::Conv(ConvEncoder::new(path, channels, hidden, image, classes)?)
             }
             Architecture::Conv2x2 { channels, hidden } => {
-                Self::Conv2x2(Conv2x2Encoder::new(path, *channels, *hidden, image, classes)?)
+                EncoderNetwork::Conv2x2(Conv2x2Encoder::new(path, *channels, *hidden, image, classes)?)
             }
             Architecture::Residual { widths } => {
-                Self::Residual(ResidualEncoder::new(path, widths, image, classes)?)
+                EncoderNetwork::Residual(ResidualEncoder::new(path, widths, image, classes)?)
             }
-            Architecture::WideResidual { depth, widen } => {
-                Self::WideResidual(WideResidualEncoder::new(path, [*depth, *widen], image, classes)?)
-            }
-        })
+            Architecture::WideResidual { depth, widen } => EncoderNetwork::WideResidual(
+                WideResidualEncoder::new(path, [*depth, *widen], image, classes)?,
+            ),
+        }))
     }
 
     /// Width of the features.
     pub fn features(&self) -> i64 {
-        match self {
-            Self::Mlp(e) => e.features(),
-            Self::Conv(e) => e.features(),
-            Self::Conv2x2(e) => e.features(),
-            Self::Residual(e) => e.features(),
-            Self::WideResidual(e) => e.features(),
+        match &self.0 {
+            EncoderNetwork::Mlp(e) => e.features(),
+            EncoderNetwork::Conv(e) => e.features(),
+            EncoderNetwork::Conv2x2(e) => e.features(),
+            EncoderNetwork::Residual(e) => e.features(),
+            EncoderNetwork::WideResidual(e) => e.features(),
         }
     }
 
     /// [batch, channels, height, width] → [batch, features].
+    ///
+    /// # Panics
+    /// As libtorch does for another shape.
     pub fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass<'_>) -> Tensor {
-        match self {
-            Self::Mlp(e) => e.forward(x, condition),
-            Self::Conv(e) => e.forward(x, condition),
-            Self::Conv2x2(e) => e.forward(x, condition),
-            Self::Residual(e) => e.forward(x, condition, pass),
-            Self::WideResidual(e) => e.forward(x, condition, pass),
+        match &self.0 {
+            EncoderNetwork::Mlp(e) => e.forward(x, condition),
+            EncoderNetwork::Conv(e) => e.forward(x, condition),
+            EncoderNetwork::Conv2x2(e) => e.forward(x, condition),
+            EncoderNetwork::Residual(e) => e.forward(x, condition, pass),
+            EncoderNetwork::WideResidual(e) => e.forward(x, condition, pass),
         }
     }
 }
 
 /// Codes (and labels) to images.
 #[derive(Debug)]
-pub enum Decoder {
-    /// Fully connected.
+pub struct Decoder(DecoderNetwork);
+
+#[derive(Debug)]
+enum DecoderNetwork {
     Mlp(MlpDecoder),
-    /// Convolutional.
     Conv(ConvDecoder),
-    /// Convolutional with small windows.
     Conv2x2(Conv2x2Decoder),
-    /// Residual.
     Residual(ResidualDecoder),
 }
 
@@ -131,34 +140,37 @@ impl Decoder {
         code: i64,
     ) -> Result<Self, Error> {
         let heads = (planes, output);
-        Ok(match architecture {
-            Architecture::Mlp { hidden } => Self::Mlp(MlpDecoder::new(path, hidden, image, heads, code)?),
+        image.check()?;
+        architecture.check(image)?;
+        Ok(Self(match architecture {
+            Architecture::Mlp { hidden } => {
+                DecoderNetwork::Mlp(MlpDecoder::new(path, hidden, image, heads, code)?)
+            }
             Architecture::Conv { channels, hidden } => {
-                Self::Conv(ConvDecoder::new(path, channels, hidden, image, heads, code)?)
+                DecoderNetwork::Conv(ConvDecoder::new(path, channels, hidden, image, heads, code)?)
             }
             Architecture::Conv2x2 { channels, hidden } => {
-                Self::Conv2x2(Conv2x2Decoder::new(path, (*channels, *hidden), image, heads, code)?)
+                DecoderNetwork::Conv2x2(Conv2x2Decoder::new(path, (*channels, *hidden), image, heads, code)?)
             }
             Architecture::Residual { widths } => {
-                Self::Residual(ResidualDecoder::new(path, widths, image, heads, code)?)
+                DecoderNetwork::Residual(ResidualDecoder::new(path, widths, image, heads, code)?)
             }
             Architecture::WideResidual { .. } => {
-                return Err(Error::Config {
-                    setting: "architecture",
-                    value: "wide_residual".into(),
-                    must: "one that has a decoder".into(),
-                });
+                return Err(Error::config("architecture", "wide_residual", "one that has a decoder"));
             }
-        })
+        }))
     }
 
     /// [batch, code] → [batch, planes, height, width].
+    ///
+    /// # Panics
+    /// As libtorch does for another shape.
     pub fn forward(&self, code: &Tensor, pass: Pass<'_>) -> Tensor {
-        match self {
-            Self::Mlp(d) => d.forward(code),
-            Self::Conv(d) => d.forward(code),
-            Self::Conv2x2(d) => d.forward(code),
-            Self::Residual(d) => d.forward(code, pass),
+        match &self.0 {
+            DecoderNetwork::Mlp(d) => d.forward(code),
+            DecoderNetwork::Conv(d) => d.forward(code),
+            DecoderNetwork::Conv2x2(d) => d.forward(code),
+            DecoderNetwork::Residual(d) => d.forward(code, pass),
         }
     }
 }

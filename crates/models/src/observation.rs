@@ -144,7 +144,7 @@ impl Observation {
                 Ok(self.low_rank()?.rsample(&factor, &own)?.view_as(mean))
             }
             Self::SparsePrecision { .. } => {
-                Err(Error::Condition("draws of a sparse-precision normal are made natively"))
+                Err(Error::Unsupported("draws of a sparse-precision normal are made natively"))
             }
             Self::Bernoulli { .. } | Self::SquaredError { .. } => Err(NOT_NORMAL),
         }
@@ -185,7 +185,7 @@ impl Observation {
                 let (factor, diag) = (cov_factor.shallow_clone(), cov_diag.shallow_clone());
                 Ok(LowRankMvn::new(rows(mean), factor, diag)?)
             }
-            _ => Err(Error::Condition("the observation model is no low-rank normal")),
+            _ => Err(Error::Unsupported("the observation model is no low-rank normal")),
         }
     }
 
@@ -199,4 +199,4 @@ impl Observation {
     }
 }
 
-const NOT_NORMAL: Error = Error::Condition("the observation model is no normal distribution");
+const NOT_NORMAL: Error = Error::Unsupported("the observation model is no normal distribution");

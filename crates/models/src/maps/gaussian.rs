@@ -4,8 +4,9 @@ use tch::Tensor;
 use variata_distributions::torch::DiagonalNormal;
 
 use super::config::GaussianMapConfig;
+use crate::bottleneck::LogVariance;
 use crate::nn::{Conv2d, ConvTranspose2d, Linear, Window};
-use crate::{Error, Init, LogVariance, Path};
+use crate::{Error, Init, Path};
 
 /// 3×3 at every second place; transposed with one more row and column, it doubles.
 const HALVE: Window = Window { kernel: 3, stride: 2, padding: 1 };

@@ -37,7 +37,7 @@ fn through(layers: &[Linear], x: Tensor) -> Tensor {
 
 /// Halving convolutions with ReLU, then fully connected layers; the label enters as constant planes.
 #[derive(Debug)]
-pub struct ConvEncoder {
+pub(super) struct ConvEncoder {
     convs: Vec<Conv2d>,
     hidden: Vec<Linear>,
     features: i64,
@@ -78,7 +78,7 @@ impl ConvEncoder {
 
 /// The encoder in reverse.
 #[derive(Debug)]
-pub struct ConvDecoder {
+pub(super) struct ConvDecoder {
     hidden: Vec<Linear>,
     expand: Linear,
     convs: Vec<ConvTranspose2d>,

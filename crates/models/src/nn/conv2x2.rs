@@ -14,7 +14,7 @@ const DOUBLE: Window = Window { kernel: 3, stride: 2, padding: 0 };
 
 /// Four convolutions and a fully connected layer; the label enters as constant planes.
 #[derive(Debug)]
-pub struct Conv2x2Encoder {
+pub(super) struct Conv2x2Encoder {
     convs: Vec<Conv2d>,
     hidden: Linear,
     features: i64,
@@ -56,7 +56,7 @@ impl Conv2x2Encoder {
 
 /// Two fully connected layers, two transposed convolutions at half size, one that doubles, and a convolution to the pixels.
 #[derive(Debug)]
-pub struct Conv2x2Decoder {
+pub(super) struct Conv2x2Decoder {
     hidden: Linear,
     expand: Linear,
     same: [ConvTranspose2d; 2],

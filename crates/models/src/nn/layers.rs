@@ -36,6 +36,9 @@ impl Linear {
     }
 
     /// [batch, inputs] → [batch, outputs].
+    ///
+    /// # Panics
+    /// As libtorch does for another shape.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         x.linear(&self.weight, Some(&self.bias))
     }
@@ -99,6 +102,9 @@ impl Conv2d {
     }
 
     /// The convolution of x.
+    ///
+    /// # Panics
+    /// As libtorch does for another shape.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let Window { stride, padding, .. } = self.window;
         x.conv2d(&self.weight, self.bias.as_ref(), [stride; 2], [padding; 2], [1, 1], 1)
@@ -155,6 +161,9 @@ impl ConvTranspose2d {
     }
 
     /// The transposed convolution of x.
+    ///
+    /// # Panics
+    /// As libtorch does for another shape.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let Window { stride, padding, .. } = self.window;
         x.conv_transpose2d(&self.weight, Some(&self.bias), [stride; 2], [padding; 2], self.extra, 1, [1, 1])

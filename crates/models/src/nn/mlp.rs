@@ -7,7 +7,7 @@ use crate::{Condition, Error, ImageShape, Init, Path};
 
 /// Flattened image, then the one-hot label, through ReLU layers.
 #[derive(Debug)]
-pub struct MlpEncoder {
+pub(super) struct MlpEncoder {
     layers: Vec<Linear>,
     features: i64,
 }
@@ -47,7 +47,7 @@ impl MlpEncoder {
 
 /// ReLU layers of the encoder's widths in reverse, then one linear layer to the pixels.
 #[derive(Debug)]
-pub struct MlpDecoder {
+pub(super) struct MlpDecoder {
     layers: Vec<Linear>,
     output: Linear,
     shape: [i64; 3],

@@ -151,7 +151,7 @@ fn pyramid(image: ImageShape, levels: usize) -> Vec<[i64; 2]> {
 
 /// One level of blocks for each width, each half as large as the one before; then the maximum over all places.
 #[derive(Debug)]
-pub struct ResidualEncoder {
+pub(super) struct ResidualEncoder {
     stem: Activated,
     blocks: Vec<Block>,
     top: Activated,
@@ -197,7 +197,7 @@ impl ResidualEncoder {
 
 /// The encoder in reverse: the code becomes an image of the smallest size in one step.
 #[derive(Debug)]
-pub struct ResidualDecoder {
+pub(super) struct ResidualDecoder {
     /// Code to the smallest image, a transposed convolution of a single pixel: [code, code, height, width].
     expand: Tensor,
     bias: Tensor,

@@ -113,7 +113,7 @@ impl Units {
 
 /// [batch, channels, h, w] → [batch, code, h/4, w/4].
 #[derive(Debug)]
-pub struct StridedEncoder {
+pub(crate) struct StridedEncoder {
     down: [Conv2d; 2],
     same: Conv2d,
     units: Units,
@@ -143,7 +143,7 @@ impl StridedEncoder {
 
 /// [batch, code, h/4, w/4] → [batch, channels, h, w]; the last layer is linear.
 #[derive(Debug)]
-pub struct StridedDecoder {
+pub(crate) struct StridedDecoder {
     same: Conv2d,
     units: Units,
     up: [ConvTranspose2d; 2],

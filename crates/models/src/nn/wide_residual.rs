@@ -63,7 +63,7 @@ impl Block {
 
 /// A 3×3 convolution, three groups of blocks, norm, ReLU, and the mean over all places.
 #[derive(Debug)]
-pub struct WideResidualEncoder {
+pub(super) struct WideResidualEncoder {
     stem: Conv2d,
     blocks: Vec<Block>,
     norm: BatchNorm,

@@ -17,16 +17,16 @@ pub enum Better {
 
 /// What a run keeps of its best validation.
 pub(super) struct Kept {
-    metric: &'static str,
+    metric: String,
     better: Better,
     copies: Vec<(String, Tensor)>,
 }
 
 impl Kept {
-    pub(super) fn new(model: &impl Trainable, metric: &'static str, better: Better) -> Self {
+    pub(super) fn new(model: &impl Trainable, metric: impl Into<String>, better: Better) -> Self {
         let tensors = model.parameters().iter();
         let copies = tensors.map(|(name, t)| (format!("{BEST}{name}"), t.detach().copy())).collect();
-        Self { metric, better, copies }
+        Self { metric: metric.into(), better, copies }
     }
 
     /// Makes the model what it was at its best.
@@ -48,12 +48,12 @@ impl Kept {
         if record.validation.is_empty() {
             return Ok(());
         }
-        let Some(value) = record.validation(self.metric).filter(|value| !value.is_nan()) else {
-            return Err(Error::Config {
-                setting: "keep_best",
-                value: self.metric.to_owned(),
-                must: "a metric that validation gives as a number".into(),
-            });
+        let Some(value) = record.validation(&self.metric).filter(|value| !value.is_nan()) else {
+            return Err(Error::config(
+                "keep_best",
+                &self.metric,
+                "a metric that validation gives as a number",
+            ));
         };
         let improves = state.best.is_none_or(|best| match self.better {
             Better::Higher => value > best.value,

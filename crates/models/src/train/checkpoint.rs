@@ -76,7 +76,7 @@ pub struct Best {
 
 /// A folder of checkpoints named by their step.
 #[derive(Debug)]
-pub struct CheckpointStore<F> {
+pub struct CheckpointStore<F = RealFileSystem> {
     folder: PathBuf,
     files: F,
 }
@@ -97,9 +97,16 @@ fn io<'a>(
     move |source| Error::Io { action, path: path.to_owned(), bytes, source }
 }
 
-impl<F: FileSystem> CheckpointStore<F> {
+impl CheckpointStore {
     /// The checkpoints in `folder`, which is made when the first one is written.
-    pub fn new(folder: impl Into<PathBuf>, files: F) -> Self {
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self::on(RealFileSystem, folder)
+    }
+}
+
+impl<F: FileSystem> CheckpointStore<F> {
+    /// The same on another file system.
+    pub fn on(files: F, folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), files }
     }
 
@@ -227,9 +234,9 @@ impl<F: FileSystem> CheckpointStore<F> {
 /// Reads and checks the newest whole checkpoint of a folder, or one file.
 pub(crate) fn read(path: &Path) -> Result<Loaded, Error> {
     if !path.is_dir() {
-        return CheckpointStore::new(path, RealFileSystem).load(path);
+        return CheckpointStore::new(path).load(path);
     }
-    let (found, mut damaged) = CheckpointStore::new(path, RealFileSystem).load_latest()?;
+    let (found, mut damaged) = CheckpointStore::new(path).load_latest()?;
     match found {
         Some(loaded) => Ok(loaded),
         None if damaged.is_empty() => {

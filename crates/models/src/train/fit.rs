@@ -12,7 +12,7 @@ use super::checkpoint::{Loaded, MODEL};
 use super::history::Means;
 use super::{
     CheckpointStore, Control, EpochRecord, Event, FileSystem, Listener, Multipliers, Optimizer,
-    OptimizerConfig, RunState, Schedule, StepContext, StopFlag, Trainable, Workers,
+    OptimizerConfig, RealFileSystem, RunState, Schedule, StepContext, StopFlag, Trainable, Workers,
 };
 use crate::noise::fnv1a;
 use crate::{Error, Noise, Term};
@@ -61,7 +61,7 @@ pub struct Outcome {
 /// With a checkpoint store, a run goes on from the newest checkpoint of the same identity, and gives bit for bit what
 /// an uninterrupted run gives (on the CPU, with the same number of threads and instruction set).
 #[expect(missing_debug_implementations, reason = "listeners are closures")]
-pub struct Trainer<'a, M, F> {
+pub struct Trainer<'a, M, F = RealFileSystem> {
     model: &'a M,
     train: &'a Loader,
     validation: Option<&'a Loader>,
@@ -80,7 +80,7 @@ pub struct Trainer<'a, M, F> {
 pub type Measurement<'a> =
     dyn FnMut(u64) -> Result<Vec<(String, f64)>, Box<dyn std::error::Error + Send + Sync>> + 'a;
 
-impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
+impl<'a, M: Trainable> Trainer<'a, M> {
     /// A run without validation, checkpoints or listeners.
     pub fn new(model: &'a M, train: &'a Loader, config: TrainConfig, seed: u64) -> Self {
         Self {
@@ -98,7 +98,9 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
             workers: Workers::alone(),
         }
     }
+}
 
+impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     /// Validates on this data.
     #[must_use]
     pub fn validation(mut self, data: &'a Loader) -> Self {
@@ -108,10 +110,29 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
 
     /// Keeps checkpoints; `identity` names settings and data, so that another run's checkpoints are refused.
     #[must_use]
-    pub fn checkpoints(mut self, store: &'a CheckpointStore<F>, identity: impl Into<String>) -> Self {
-        self.store = Some(store);
-        self.identity = identity.into();
-        self
+    pub fn checkpoints<G: FileSystem>(
+        self,
+        store: &'a CheckpointStore<G>,
+        identity: impl Into<String>,
+    ) -> Trainer<'a, M, G> {
+        let Self {
+            model, train, validation, config, noise, listeners, measurement, kept, stop, workers, ..
+        } = self;
+        let (store, identity) = (Some(store), identity.into());
+        Trainer {
+            model,
+            train,
+            validation,
+            config,
+            noise,
+            identity,
+            store,
+            listeners,
+            measurement,
+            kept,
+            stop,
+            workers,
+        }
     }
 
     /// Adds a listener.
@@ -134,7 +155,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     /// At the end the model becomes what it was at the validation with the best value of a metric, the first at a tie. Checkpoints
     /// hold both.
     #[must_use]
-    pub fn keep_best(mut self, metric: &'static str, better: Better) -> Self {
+    pub fn keep_best(mut self, metric: impl Into<String>, better: Better) -> Self {
         self.kept = Some(Kept::new(self.model, metric, better));
         self
     }
@@ -147,8 +168,8 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
     }
 
     /// Trains together with others, each of which makes the same run: the model with the same seed, the same data and settings, which is
-    /// checked. Validation batches are dealt out. Checkpoints, their identity, measurements and listeners are the first one's to have; what
-    /// others have of these is not asked, but for listeners.
+    /// checked. Validation batches are dealt out. Only the first worker's checkpoint store, identity and measurement are used; those
+    /// given to other workers are ignored. Listeners run on every worker that has them.
     ///
     /// A run goes on from a checkpoint with any number of workers; with another number the result differs by round-off.
     #[must_use]
@@ -329,11 +350,7 @@ impl<'a, M: Trainable, F: FileSystem> Trainer<'a, M, F> {
         let first = self.workers.tell(|| Ok(own.clone()))?;
         let differing = self.workers.collect(own != first)?;
         match differing.iter().position(|differs| *differs) {
-            Some(rank) => Err(Error::Config {
-                setting: "workers",
-                value: format!("worker {rank} with other settings, data or parameters"),
-                must: "all of the same run".into(),
-            }),
+            Some(rank) => Err(Error::WorkersDiffer { rank }),
             None => Ok(()),
         }
     }

@@ -274,7 +274,7 @@ impl Workers {
     pub(crate) fn hear<T>(&self, result: &std::thread::Result<Result<T, Error>>) {
         let Some(collective) = &self.0 else { return };
         match result {
-            Ok(Ok(_) | Err(Error::NonFinite { .. } | Error::Config { setting: "workers", .. })) => {}
+            Ok(Ok(_) | Err(Error::NonFinite { .. } | Error::WorkersDiffer { .. })) => {}
             Ok(Err(error)) => collective.abort(&error.to_string()),
             Err(_) => collective.abort("it panicked"),
         }

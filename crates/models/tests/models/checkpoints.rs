@@ -18,7 +18,7 @@ fn smallest(seed: u64) -> Autoencoder {
 }
 
 fn run(model: &Autoencoder, folder: &Path, epochs: u64, warnings: &mut Vec<String>) -> Result<u64, Error> {
-    let store = CheckpointStore::new(folder, RealFileSystem);
+    let store = CheckpointStore::new(folder);
     let mut listener = |event: &Event| {
         if let Event::Warning { message } = event {
             warnings.push(message.clone());
@@ -79,7 +79,7 @@ fn a_damaged_newest_checkpoint_gives_way_to_the_one_before() {
     let folder = tempfile::tempdir().unwrap();
     let want = smallest(0);
     run(&want, folder.path(), 3, &mut Vec::new()).unwrap();
-    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let store = CheckpointStore::new(folder.path());
     let paths = store.paths().unwrap();
     assert_eq!(paths.len(), 2, "two generations are kept");
     let mut bytes = fs::read(&paths[1]).unwrap();
@@ -97,7 +97,7 @@ fn a_damaged_newest_checkpoint_gives_way_to_the_one_before() {
 #[test]
 fn a_damaged_checkpoint_is_set_aside_and_counts_no_more() {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let store = CheckpointStore::new(folder.path());
     run(&smallest(0), folder.path(), 2, &mut Vec::new()).unwrap();
     let at = |step: u32, ending: &str| folder.path().join(format!("step-{step:010}.safetensors{ending}"));
     let whole = [1, 2].map(|step| (at(step, ""), fs::read(at(step, "")).unwrap()));
@@ -176,7 +176,7 @@ impl FileSystem for Full {
 #[test]
 fn a_full_disk_is_a_warning_until_the_end_and_the_last_checkpoint_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), Full { left: 1.into() });
+    let store = CheckpointStore::on(Full { left: 1.into() }, folder.path());
     let mut warnings = Vec::new();
     let mut listener = |event: &Event| {
         if let Event::Warning { message } = event {
@@ -208,7 +208,7 @@ fn a_full_disk_is_a_warning_until_the_end_and_the_last_checkpoint_stays() {
 #[test]
 fn what_is_measured_need_not_be_finite() {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let store = CheckpointStore::new(folder.path());
     let values = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e300, 0.1];
     let mut measure =
         |_: u64| Ok(values.iter().enumerate().map(|(i, value)| (i.to_string(), *value)).collect());
@@ -228,9 +228,9 @@ fn what_is_measured_need_not_be_finite() {
 fn a_checkpoint_of_another_folder_is_adopted_whole_or_not_at_all() {
     let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     run(&smallest(0), from.path(), 2, &mut Vec::new()).unwrap();
-    let (file, state) = CheckpointStore::new(from.path(), RealFileSystem).latest().unwrap().unwrap();
+    let (file, state) = CheckpointStore::new(from.path()).latest().unwrap().unwrap();
     assert!(state.completed);
-    let store = CheckpointStore::new(to.path().join("own"), RealFileSystem);
+    let store = CheckpointStore::new(to.path().join("own"));
     assert!(store.latest().unwrap().is_none());
     let whole = fs::read(&file).unwrap();
     fs::write(&file, &whole[1..]).unwrap();

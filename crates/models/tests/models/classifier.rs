@@ -4,8 +4,8 @@ use ndarray::{Array4, concatenate};
 use variata_datasets::{Batch, Position};
 use variata_models::tch::{CModule, Device, Kind, Tensor};
 use variata_models::train::{
-    AdamConfig, Better, CheckpointStore, Control, Event, Optimizer, RealFileSystem, SgdConfig, StepContext,
-    TrainConfig, Trainable, Trainer,
+    AdamConfig, Better, CheckpointStore, Control, Event, Optimizer, SgdConfig, StepContext, TrainConfig,
+    Trainable, Trainer,
 };
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, ClassifierTask,
@@ -159,7 +159,7 @@ fn the_best_of_a_run_is_kept_through_an_interruption() {
     let config = TrainConfig { epochs: 12, optimizer, ..TrainConfig::default() };
     let run = |folder: &std::path::Path, stop_at: Option<u64>| {
         let model = small(&ClassifierConfig::default());
-        let store = CheckpointStore::new(folder, RealFileSystem);
+        let store = CheckpointStore::new(folder);
         let mut stop = |event: &Event| match event {
             Event::Step { step, .. } if Some(*step) == stop_at => Control::Stop,
             _ => Control::Continue,
@@ -193,7 +193,7 @@ fn the_best_of_a_run_is_kept_through_an_interruption() {
     let loaded = Classifier::from_checkpoint(parts.path(), Device::Cpu).unwrap();
     assert_eq!(bits(&loaded), bits(&model));
 
-    let error = Trainer::<_, RealFileSystem>::new(&small(&ClassifierConfig::default()), &train, config, 0)
+    let error = Trainer::new(&small(&ClassifierConfig::default()), &train, config, 0)
         .validation(&validation)
         .keep_best("beauty", Better::Lower)
         .run()

@@ -2,7 +2,7 @@
 
 use variata_datasets::Position;
 use variata_models::tch::{Device, Kind, Tensor};
-use variata_models::train::{CheckpointStore, RealFileSystem, StepContext, TrainConfig, Trainable, Trainer};
+use variata_models::train::{CheckpointStore, StepContext, TrainConfig, Trainable, Trainer};
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, ComputeConfig, EntropyConfig, Error, LowRankDiagonal,
     Noise, Observation, ObservationConfig,
@@ -110,7 +110,7 @@ fn a_model_in_both_comes_back_from_its_checkpoint_and_resumes_to_the_same_bits()
     let train = loader(60, 20);
     let trained = |epochs: u64, name: &str| {
         let model = model(&residual(&[16, 4]), BOTH).unwrap();
-        let store = CheckpointStore::new(folder.path().join(name), RealFileSystem);
+        let store = CheckpointStore::new(folder.path().join(name));
         let settings = TrainConfig { epochs, ..TrainConfig::default() };
         Trainer::new(&model, &train, settings, 0).checkpoints(&store, "compute").run().unwrap();
         model

@@ -2,8 +2,7 @@
 
 use variata_models::tch::Device;
 use variata_models::train::{
-    AdamConfig, CheckpointStore, Constraint, Control, Event, Multipliers, RealFileSystem, TrainConfig,
-    Trainable, Trainer,
+    AdamConfig, CheckpointStore, Constraint, Control, Event, Multipliers, TrainConfig, Trainable, Trainer,
 };
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, EntropyConfig, EntropyOrigin, KlConfig,
@@ -54,7 +53,7 @@ fn trained(config: &AutoencoderConfig, epochs: u64) -> variata_models::train::Ou
         optimizer: AdamConfig { learning_rate: 3e-3, ..AdamConfig::default() }.into(),
         ..TrainConfig::default()
     };
-    Trainer::<_, RealFileSystem>::new(&model, &train, config, 1).run().unwrap()
+    Trainer::new(&model, &train, config, 1).run().unwrap()
 }
 
 #[test]
@@ -91,10 +90,10 @@ fn a_stopped_run_resumes_to_the_same_bits() {
     let settings = TrainConfig { epochs: 4, ..TrainConfig::default() };
     let new = || Autoencoder::new(&config, DIGIT, 10, 1, Device::Cpu).unwrap();
     let whole = new();
-    let want = Trainer::<_, RealFileSystem>::new(&whole, &train, settings, 1).run().unwrap();
+    let want = Trainer::new(&whole, &train, settings, 1).run().unwrap();
     for stop in [1, 5, 9] {
         let folder = tempfile::tempdir().unwrap();
-        let store = CheckpointStore::new(folder.path(), RealFileSystem);
+        let store = CheckpointStore::new(folder.path());
         let mut steps = 0;
         let mut stopping = |event: &Event| {
             steps += u64::from(matches!(event, Event::Step { .. }));
@@ -115,7 +114,7 @@ fn a_stopped_run_resumes_to_the_same_bits() {
 fn a_model_comes_back_from_its_checkpoint_alone() {
     let config = held_config(Architecture::Residual { widths: vec![3, 5] });
     let (train, folder) = (loader(60, 30), tempfile::tempdir().unwrap());
-    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let store = CheckpointStore::new(folder.path());
     let model = Autoencoder::new(&config, DIGIT, 10, 1, Device::Cpu).unwrap();
     let settings = TrainConfig { epochs: 1, ..TrainConfig::default() };
     Trainer::new(&model, &train, settings, 1).checkpoints(&store, "run").run().unwrap();

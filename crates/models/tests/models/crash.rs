@@ -43,7 +43,7 @@ impl FileSystem for Simulated<'_> {
 
 fn train(files: &SimulatedFs, epochs: u64) -> (Vec<u32>, u64) {
     let model = tiny(0);
-    let store = CheckpointStore::new("checkpoints", Simulated(files));
+    let store = CheckpointStore::on(Simulated(files), "checkpoints");
     let data = loader(50, 50);
     let config = TrainConfig { epochs, ..TrainConfig::default() };
     let outcome = Trainer::new(&model, &data, config, 0).checkpoints(&store, "crash").run().unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use variata_models::train::{CheckpointStore, Control, Event, RealFileSystem, TrainConfig, Trainer};
+use variata_models::train::{CheckpointStore, Control, Event, TrainConfig, Trainer};
 use variata_testkit::process::{KillAt, Killed, kill_and_resume, run_and_kill, run_to_end};
 
 use crate::{loader, tiny};
@@ -22,7 +22,7 @@ fn child() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let threads = std::env::var(THREADS).map_or(1, |n| n.parse().unwrap());
     variata_models::tch::set_num_threads(threads);
-    let store = CheckpointStore::new(PathBuf::from(folder), RealFileSystem);
+    let store = CheckpointStore::new(PathBuf::from(folder));
     let mut steps = 0u64;
     let mut listener = |event: &Event| {
         match event {
@@ -114,7 +114,7 @@ fn a_run_killed_while_the_worker_makes_a_batch_ends_with_the_same_bytes() {
 
 /// The newest checkpoint's parameters.
 fn parameters(folder: &Path) -> BTreeMap<String, Vec<f32>> {
-    let store = CheckpointStore::new(folder, RealFileSystem);
+    let store = CheckpointStore::new(folder);
     let bytes = std::fs::read(store.paths().unwrap().pop().unwrap()).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     file.tensors()

@@ -7,7 +7,7 @@ use variata_datasets::{ArrayDataset, Batch, Loader, LoaderOptions, Position};
 use variata_models::nn::{Skip, StridedConfig};
 use variata_models::tch::{Device, Kind, Tensor};
 use variata_models::train::{
-    CheckpointStore, Control, Event, Outcome, RealFileSystem, StepContext, TrainConfig, Trainable, Trainer,
+    CheckpointStore, Control, Event, Outcome, StepContext, TrainConfig, Trainable, Trainer,
 };
 use variata_models::{
     Anneal, EmaConfig, EmaRule, Error, GaussianMapConfig, GumbelConfig, ImageShape, MapAutoencoder,
@@ -162,7 +162,7 @@ fn train(
     folder: Option<&std::path::Path>,
     stop_at: Option<u64>,
 ) -> Outcome {
-    let store = CheckpointStore::new(folder.unwrap_or(std::path::Path::new("none")), RealFileSystem);
+    let store = CheckpointStore::new(folder.unwrap_or(std::path::Path::new("none")));
     let config = TrainConfig { epochs, ..TrainConfig::default() };
     let mut listener = |event: &Event| match event {
         Event::Step { step, .. } if Some(*step) == stop_at => Control::Stop,

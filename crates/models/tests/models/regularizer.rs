@@ -1,7 +1,7 @@
 //! Terms that draw codes towards a prior: their values, their gradients, their noise, and what training makes of them.
 
 use variata_models::tch::{Device, Kind, Tensor};
-use variata_models::train::{RealFileSystem, StepContext, TrainConfig, Trainable, Trainer};
+use variata_models::train::{StepContext, TrainConfig, Trainable, Trainer};
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, Cost, Error, ImageShape, KlConfig,
     LatentDistance, Noise, Normality, ObservationConfig, Prior, Purpose, RegularizerConfig,
@@ -155,8 +155,7 @@ fn training_brings_codes_to_the_prior_and_resumes_to_the_same_bits() {
     let run = |config: &AutoencoderConfig, epochs: u64, store: Option<&std::path::Path>| {
         let model = Autoencoder::new(config, DIGIT, 10, 0, Device::Cpu).unwrap();
         let settings = TrainConfig { epochs, ..TrainConfig::default() };
-        let store =
-            store.map(|at| variata_models::train::CheckpointStore::new(at.to_path_buf(), RealFileSystem));
+        let store = store.map(|at| variata_models::train::CheckpointStore::new(at.to_path_buf()));
         let mut trainer = Trainer::new(&model, &train, settings, 0);
         if let Some(store) = &store {
             trainer = trainer.checkpoints(store, "same");
@@ -244,7 +243,7 @@ fn measurements_are_recorded_with_validations_and_their_errors_name_the_step() {
     let model = Autoencoder::new(&config(ALL[0]), DIGIT, 10, 0, Device::Cpu).unwrap();
     let settings = TrainConfig { epochs: 4, validate_epochs: 2, ..TrainConfig::default() };
     let mut measure = |step: u64| Ok(vec![("twice".to_owned(), 2.0 * step as f64)]);
-    let outcome = Trainer::<_, RealFileSystem>::new(&model, &train, settings, 0)
+    let outcome = Trainer::new(&model, &train, settings, 0)
         .validation(&validation)
         .measure(&mut measure)
         .run()
@@ -253,7 +252,7 @@ fn measurements_are_recorded_with_validations_and_their_errors_name_the_step() {
     assert_eq!(found, [None, Some(8.0), None, Some(16.0)]);
     assert!(outcome.history[1].validation("distance").is_some());
     let mut broken = |_: u64| Err("no ruler".into());
-    let error = Trainer::<_, RealFileSystem>::new(&model, &train, settings, 0).measure(&mut broken).run();
+    let error = Trainer::new(&model, &train, settings, 0).measure(&mut broken).run();
     assert_eq!(error.unwrap_err().to_string(), "measuring at step 4: no ruler");
 }
 

@@ -2,7 +2,7 @@
 
 use variata_models::nn::{Decoder, Encoder, Pass};
 use variata_models::tch::{Device, Kind, Tensor};
-use variata_models::train::{RealFileSystem, TrainConfig, Trainable, Trainer, Workers};
+use variata_models::train::{TrainConfig, Trainable, Trainer, Workers};
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, ImageShape, Init, Noise, ObservationConfig, Parameters,
 };
@@ -102,8 +102,7 @@ fn a_residual_model_learns_and_validation_changes_nothing() {
     let model = Autoencoder::new(&config, DIGIT, 10, 0, Device::Cpu).unwrap();
     let train = loader(200, 50);
     let settings = TrainConfig { epochs: 30, ..TrainConfig::default() };
-    let outcome =
-        Trainer::<_, RealFileSystem>::new(&model, &train, settings, 0).validation(&train).run().unwrap();
+    let outcome = Trainer::new(&model, &train, settings, 0).validation(&train).run().unwrap();
     let first = outcome.history[0].train("distortion").unwrap();
     let last = outcome.history[29].train("distortion").unwrap();
     assert!(last < 0.75 * first, "{first} to {last}");

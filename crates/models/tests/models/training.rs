@@ -3,8 +3,8 @@
 use variata_datasets::Batch;
 use variata_models::tch::{Device, Tensor};
 use variata_models::train::{
-    AdamConfig, CheckpointStore, Control, Event, Listener, LogFile, RealFileSystem, Schedule, SgdConfig,
-    StepContext, StopFlag, TrainConfig, Trainable, Trainer,
+    AdamConfig, CheckpointStore, Control, Event, Listener, LogFile, Schedule, SgdConfig, StepContext,
+    StopFlag, TrainConfig, Trainable, Trainer,
 };
 use variata_models::{
     Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, ClassifierTask, Error, Init, KlConfig,
@@ -30,19 +30,13 @@ fn models_learn() {
         },
     ] {
         let model = Autoencoder::new(&config, DIGIT, 10, 0, Device::Cpu).unwrap();
-        let outcome = Trainer::<_, RealFileSystem>::new(&model, &train, short(40), 0)
-            .validation(&validation)
-            .run()
-            .unwrap();
+        let outcome = Trainer::new(&model, &train, short(40), 0).validation(&validation).run().unwrap();
         let distortion = |i: usize| outcome.history[i].validation("distortion").unwrap();
         assert!(distortion(39) < 0.8 * distortion(0), "{config:?}: {} to {}", distortion(0), distortion(39));
         assert_eq!((outcome.step, outcome.completed), (240, true));
     }
     let judge = Classifier::new(&ClassifierConfig::default(), DIGIT, 10, 0, Device::Cpu).unwrap();
-    let outcome = Trainer::<_, RealFileSystem>::new(&judge, &train, short(20), 0)
-        .validation(&validation)
-        .run()
-        .unwrap();
+    let outcome = Trainer::new(&judge, &train, short(20), 0).validation(&validation).run().unwrap();
     assert!(outcome.history[19].validation("accuracy").unwrap() > 0.9);
 }
 
@@ -52,10 +46,7 @@ fn a_classifier_of_reflections_needs_no_labels() {
     let (train, validation) = (loader(300, 50), loader(100, 100));
     let config = ClassifierConfig { task: ClassifierTask::Reflections, ..ClassifierConfig::default() };
     let judge = Classifier::new(&config, DIGIT, 1, 0, Device::Cpu).unwrap();
-    let outcome = Trainer::<_, RealFileSystem>::new(&judge, &train, short(20), 0)
-        .validation(&validation)
-        .run()
-        .unwrap();
+    let outcome = Trainer::new(&judge, &train, short(20), 0).validation(&validation).run().unwrap();
     assert!(outcome.history[19].validation("accuracy").unwrap() > 0.7);
     assert!(Classifier::new(&ClassifierConfig::default(), DIGIT, 1, 0, Device::Cpu).is_err());
 }
@@ -75,7 +66,7 @@ fn the_kl_alone_collapses_and_leaves_the_decoder_alone() {
         optimizer: AdamConfig { learning_rate: 1e-2, ..AdamConfig::default() }.into(),
         ..short(60)
     };
-    let outcome = Trainer::<_, RealFileSystem>::new(&model, &train, config, 0).run().unwrap();
+    let outcome = Trainer::new(&model, &train, config, 0).run().unwrap();
     let kl = |epoch: usize| outcome.history[epoch].train("kl").unwrap();
     assert!(kl(59) < 1e-2 && kl(59) < 0.1 * kl(0), "{} to {}", kl(0), kl(59));
     assert_eq!(decoder(&model), before);
@@ -95,7 +86,7 @@ fn no_epochs_are_a_run_that_is_done() {
     let train = loader(20, 10);
     let model = tiny(0);
     let before = bits(&model);
-    let outcome = Trainer::<_, RealFileSystem>::new(&model, &train, short(0), 0).run().unwrap();
+    let outcome = Trainer::new(&model, &train, short(0), 0).run().unwrap();
     assert_eq!((outcome.completed, outcome.step, bits(&model)), (true, 0, before));
 }
 
@@ -109,7 +100,7 @@ fn wrong_optimiser_settings_are_named() {
         ("clip_norm", AdamConfig { clip_norm: Some(-1.0), ..AdamConfig::default() }),
     ] {
         let config = TrainConfig { optimizer: optimizer.into(), ..short(1) };
-        let error = Trainer::<_, RealFileSystem>::new(&model, &train, config, 0).run().unwrap_err();
+        let error = Trainer::new(&model, &train, config, 0).run().unwrap_err();
         assert!(matches!(&error, Error::Config { setting, .. } if *setting == name), "{error}");
     }
 }
@@ -125,7 +116,7 @@ fn sgd_settings_are_named_too() {
         ("clip_norm", SgdConfig { clip_norm: Some(0.0), ..SgdConfig::default() }),
     ] {
         let config = TrainConfig { optimizer: optimizer.into(), ..short(1) };
-        let error = Trainer::<_, RealFileSystem>::new(&model, &train, config, 0).run().unwrap_err();
+        let error = Trainer::new(&model, &train, config, 0).run().unwrap_err();
         assert!(matches!(&error, Error::Config { setting, .. } if *setting == name), "{error}");
     }
 }
@@ -135,7 +126,7 @@ fn a_schedule_that_would_climb_is_refused() {
     let (model, train) = (tiny(0), loader(50, 50));
     let run = |final_factor| {
         let schedule = Schedule::Cosine { warmup_steps: 0, final_factor };
-        Trainer::<_, RealFileSystem>::new(&model, &train, TrainConfig { schedule, ..short(1) }, 0).run()
+        Trainer::new(&model, &train, TrainConfig { schedule, ..short(1) }, 0).run()
     };
     let before = bits(&model);
     for final_factor in [-1.0, -1e-9, 1.0 + 1e-9, f64::NAN, f64::INFINITY] {
@@ -153,14 +144,9 @@ fn clipping_bounds_what_a_step_can_do() {
     let run = |clip_norm| {
         let model = tiny(0);
         let optimizer = AdamConfig { clip_norm, eps: 1.0, ..AdamConfig::default() };
-        Trainer::<_, RealFileSystem>::new(
-            &model,
-            &train,
-            TrainConfig { optimizer: optimizer.into(), ..short(1) },
-            0,
-        )
-        .run()
-        .unwrap();
+        Trainer::new(&model, &train, TrainConfig { optimizer: optimizer.into(), ..short(1) }, 0)
+            .run()
+            .unwrap();
         let (now, start) = (bits(&model), bits(&tiny(0)));
         let moved =
             now.iter().zip(&start).map(|(a, b)| f64::from(f32::from_bits(*a) - f32::from_bits(*b)).powi(2));
@@ -198,7 +184,7 @@ impl Trainable for Sabotage {
 #[test]
 fn a_term_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let store = CheckpointStore::new(folder.path());
     let train = loader(200, 50);
     let model = Sabotage { inner: tiny(0), at: 6, panics: false };
     let error = Trainer::new(&model, &train, short(5), 0).checkpoints(&store, "sabotage").run().unwrap_err();
@@ -244,7 +230,7 @@ fn a_gradient_that_is_not_finite_reaches_no_checkpoint() {
     for (at, checkpoint_steps, stop) in [(7, 0, 99), (5, 2, 99), (5, 0, 6), (5, 0, 99)] {
         for optimizer in optimizers {
             let folder = tempfile::tempdir().unwrap();
-            let store = CheckpointStore::new(folder.path(), RealFileSystem);
+            let store = CheckpointStore::new(folder.path());
             let config = TrainConfig { optimizer, checkpoint_steps, ..short(2) };
             let model = Spike { inner: tiny(0), at };
             let mut steps = 0;
@@ -266,7 +252,7 @@ fn a_gradient_that_is_not_finite_reaches_no_checkpoint() {
     }
     // Without a store, too, such a run has not completed.
     let model = Spike { inner: tiny(0), at: 3 };
-    let error = Trainer::<_, RealFileSystem>::new(&model, &train, short(1), 0).run().unwrap_err();
+    let error = Trainer::new(&model, &train, short(1), 0).run().unwrap_err();
     assert!(matches!(error, Error::NonFinite { step: 3, .. }), "{error}");
 }
 
@@ -319,11 +305,11 @@ fn a_term_that_comes_and_goes_resumes_to_the_same_bits() {
             }
             Control::Continue
         };
-        Trainer::<_, RealFileSystem>::new(&whole, &train, config, 0).listen(&mut record).run().unwrap();
+        Trainer::new(&whole, &train, config, 0).listen(&mut record).run().unwrap();
         assert!(seen[0] == seen[1] && seen[1] == seen[2] && seen[2] != seen[3] && seen[3] == seen[5]);
         for stop in 1..10 {
             let folder = tempfile::tempdir().unwrap();
-            let store = CheckpointStore::new(folder.path(), RealFileSystem);
+            let store = CheckpointStore::new(folder.path());
             let mut steps = 0;
             let mut listener = |event: &Event| {
                 steps += u32::from(matches!(event, Event::Step { .. }));
@@ -368,7 +354,7 @@ fn parameters_that_no_memory_holds_are_refused() {
 fn a_panic_inside_a_step_is_an_error_with_its_step() {
     let model = Sabotage { inner: tiny(0), at: 2, panics: true };
     let train = loader(200, 50);
-    let error = Trainer::<_, RealFileSystem>::new(&model, &train, short(1), 0).run().unwrap_err();
+    let error = Trainer::new(&model, &train, short(1), 0).run().unwrap_err();
     let Error::Torch { step: 2, message } = error else { panic!("{error}") };
     assert!(message.contains("the device is gone"));
     assert!(variata_torch_bridge::grad_is_enabled());
@@ -380,7 +366,7 @@ fn a_panic_of_the_datas_worker_is_a_typed_error_and_never_a_hang() {
     let path = folder.path().to_owned();
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let store = CheckpointStore::new(path, RealFileSystem);
+        let store = CheckpointStore::new(path);
         // The worker fails while it makes a batch of the second epoch, ahead of the training.
         let train = loader(200, 50).before_batch(|p| assert!(p.epoch < 1 || p.batch < 2, "no more data"));
         let result = Trainer::new(&tiny(0), &train, short(5), 0).checkpoints(&store, "worker").run();
@@ -391,11 +377,11 @@ fn a_panic_of_the_datas_worker_is_a_typed_error_and_never_a_hang() {
     let Error::Data(variata_datasets::Error::WorkerPanicked { message }) = error else { panic!("{error}") };
     assert_eq!(message, "no more data");
     // The epoch before is kept, and healthy data goes on from it to the same end.
-    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let store = CheckpointStore::new(folder.path());
     assert_eq!(store.paths().unwrap().len(), 1);
     let (resumed, whole, train) = (tiny(0), tiny(0), loader(200, 50));
     Trainer::new(&resumed, &train, short(5), 0).checkpoints(&store, "worker").run().unwrap();
-    Trainer::<_, RealFileSystem>::new(&whole, &train, short(5), 0).run().unwrap();
+    Trainer::new(&whole, &train, short(5), 0).run().unwrap();
     assert_eq!(bits(&resumed), bits(&whole));
 }
 
@@ -404,10 +390,10 @@ fn a_stopped_run_goes_on_to_the_same_bits() {
     let train = loader(200, 50);
     let config = TrainConfig { checkpoint_steps: 3, ..short(6) };
     let whole = tiny(7);
-    let want = Trainer::<_, RealFileSystem>::new(&whole, &train, config, 7).run().unwrap();
+    let want = Trainer::new(&whole, &train, config, 7).run().unwrap();
 
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let store = CheckpointStore::new(folder.path());
     let mut stops = 0;
     loop {
         // A fresh model and a fresh process state each time.
@@ -438,7 +424,7 @@ fn a_stopped_run_goes_on_to_the_same_bits() {
 #[test]
 fn another_runs_checkpoint_is_refused_and_the_model_untouched() {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), RealFileSystem);
+    let store = CheckpointStore::new(folder.path());
     let train = loader(100, 50);
     Trainer::new(&tiny(0), &train, short(1), 0).checkpoints(&store, "one").run().unwrap();
     let model = tiny(1);

@@ -6,8 +6,8 @@ use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 use variata_datasets::{Batch, ExampleSource, ImageDataset, Loader, LoaderOptions, Position, digits};
 use variata_models::tch::{Device, Kind, Tensor};
 use variata_models::train::{
-    Better, CheckpointStore, Collective, CollectiveError, Constraint, Control, Event, Outcome,
-    RealFileSystem, SgdConfig, StepContext, TrainConfig, Trainable, Trainer, Workers,
+    Better, CheckpointStore, Collective, CollectiveError, Constraint, Control, Event, Outcome, SgdConfig,
+    StepContext, TrainConfig, Trainable, Trainer, Workers,
 };
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, Classifier, ClassifierConfig, Cost, EntropyConfig, Error,
@@ -127,7 +127,7 @@ fn trains_alike<M: Trainable>(name: &str, train: &Loader, tolerance: f64, model:
         variata_models::tch::set_num_threads(1);
         let model = model();
         let start = numbers(&model);
-        let trainer = Trainer::<_, RealFileSystem>::new(&model, train, settings(2), 3).validation(train);
+        let trainer = Trainer::new(&model, train, settings(2), 3).validation(train);
         let outcome = trainer.workers(workers).run().unwrap();
         (outcome, start, numbers(&model))
     };
@@ -354,7 +354,7 @@ fn a_run_goes_on_with_another_number_of_workers_and_one_of_them_writes() {
     let run = |workers: Workers, until: u64| {
         variata_models::tch::set_num_threads(1);
         let model = crate::tiny(1);
-        let store = CheckpointStore::new(folder.path().join(workers.rank().to_string()), RealFileSystem);
+        let store = CheckpointStore::new(folder.path().join(workers.rank().to_string()));
         let mut more = |step| Ok(vec![("twice".to_owned(), 2.0 * step as f64)]);
         let mut stop = |event: &Event| {
             if let Event::Warning { message } = event {
@@ -389,7 +389,7 @@ fn a_run_goes_on_with_another_number_of_workers_and_one_of_them_writes() {
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     let whole = crate::tiny(1);
     let start = numbers(&whole);
-    let trainer = Trainer::<_, RealFileSystem>::new(&whole, &train, settings(3), 3);
+    let trainer = Trainer::new(&whole, &train, settings(3), 3);
     let want = trainer.validation(&train).keep_best("kl", Better::Lower).run().unwrap();
     assert!(outcome.completed && outcome.history.len() == want.history.len());
     let off = distance(&found, &numbers(&whole)) / distance(&numbers(&whole), &start);
@@ -403,7 +403,7 @@ fn workers_that_differ_or_are_too_many_are_refused() {
     let errors = with(3, |workers| {
         let model = crate::tiny(1);
         let data = if workers.rank() == 1 { &other } else { &train };
-        let trainer = Trainer::<_, RealFileSystem>::new(&model, data, settings(1), 0);
+        let trainer = Trainer::new(&model, data, settings(1), 0);
         trainer.workers(workers).run().unwrap_err().to_string()
     });
     for error in errors {
@@ -412,13 +412,13 @@ fn workers_that_differ_or_are_too_many_are_refused() {
     let errors = with(2, |workers| {
         let model = crate::tiny(1);
         let seed = workers.rank() as u64;
-        let trainer = Trainer::<_, RealFileSystem>::new(&model, &train, settings(1), seed);
+        let trainer = Trainer::new(&model, &train, settings(1), seed);
         trainer.workers(workers).run().unwrap_err().to_string()
     });
     assert!(errors.iter().all(|error| error.contains("`workers` is worker 1")), "{errors:?}");
     let errors = with(11, |workers| {
         let model = crate::tiny(1);
-        let trainer = Trainer::<_, RealFileSystem>::new(&model, &train, settings(1), 0);
+        let trainer = Trainer::new(&model, &train, settings(1), 0);
         trainer.workers(workers).run().unwrap_err()
     });
     for error in errors {
@@ -450,7 +450,7 @@ fn a_worker_that_fails_ends_the_others_with_its_reason() {
     let train = loader(50, 20);
     let errors = with(3, |workers| {
         let model = Failing(crate::tiny(1));
-        let trainer = Trainer::<_, RealFileSystem>::new(&model, &train, settings(2), 0);
+        let trainer = Trainer::new(&model, &train, settings(2), 0);
         trainer.workers(workers).run().unwrap_err().to_string()
     });
     for (rank, error) in errors.iter().enumerate() {
@@ -467,7 +467,7 @@ fn a_number_that_is_not_finite_is_seen_by_all() {
         let source: Arc<dyn ExampleSource> = Arc::new(Spoilt);
         let options = LoaderOptions { batch_size: 6, shuffle: false, ..LoaderOptions::default() };
         let train = Loader::new(source, (0..6).collect::<Vec<_>>(), options).unwrap();
-        let trainer = Trainer::<_, RealFileSystem>::new(&model, &train, settings(2), 0);
+        let trainer = Trainer::new(&model, &train, settings(2), 0);
         trainer.workers(workers).run().unwrap_err()
     });
     for error in errors {
