@@ -17,6 +17,7 @@ use crate::wave::WaveSampler;
 
 /// Number of operations in a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Depth {
     /// Always the same.
     Fixed(usize),
@@ -36,6 +37,7 @@ impl Depth {
 /// Which operations AugMix draws from; the names are the paper's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum AugmentationSet {
     /// No AugMix: flip, crop and normalisation only.
     Base,

@@ -20,6 +20,7 @@ use crate::{Error, Grid, Predictions, WaveVector};
 /// Sign of the wave in each channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum Alignment {
     /// The same wave in every channel.
     Aligned,

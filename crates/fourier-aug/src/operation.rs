@@ -69,6 +69,7 @@ pub trait Operation: Debug + Send + Sync {
 ///
 /// Source: Hendrycks et al., "AugMix" (2020), code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Primitive {
     /// [`Image::rotate`].
     Rotate,

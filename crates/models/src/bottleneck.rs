@@ -10,6 +10,7 @@ use crate::{Error, Init, Path};
 /// Which bottleneck, with its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum BottleneckConfig {
     /// The code is the encoder's output.
     #[serde(deserialize_with = "crate::config::nothing_else")]

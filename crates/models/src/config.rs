@@ -42,6 +42,7 @@ impl ImageShape {
 /// Which networks lie on the two sides of the bottleneck.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Architecture {
     /// Fully connected with ReLU; the decoder mirrors the encoder.
     Mlp {

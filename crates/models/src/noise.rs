@@ -9,6 +9,7 @@ use crate::Error;
 
 /// What a draw is for. Draws for different purposes are independent at the same step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Purpose {
     /// Initial parameters; the step is a hash of the parameter's name.
     Init,

@@ -14,6 +14,7 @@ use crate::{Error, Noise, Purpose, Term};
 /// The prior of codes, from which images are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Prior {
     /// N(0, scale² I).
     Normal {
@@ -107,6 +108,7 @@ fn in_ball(rng: &mut impl Rng, width: usize, radius: f64) -> Vec<f32> {
 /// A distance of a sample on the line from N(0, 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Normality {
     /// The squared 2-Wasserstein distance in closed form: SCFWAE.
     Wasserstein,
@@ -136,6 +138,7 @@ impl Normality {
 /// How far the codes of a batch are from the prior.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum LatentDistance {
     /// Mean over directions of a distance of the projected codes from N(0, 1). Source: paper sliced, eq. 3.
     Sliced {

@@ -53,6 +53,7 @@ impl Kernel {
 
 /// Which mean over pairs estimates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MmdEstimator {
     /// All pairs, a point with itself included: ≥ 0.
     Biased,

@@ -14,6 +14,7 @@ use crate::random::pick;
 /// How likely each wave vector is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum FrequencyWeights {
     /// Each distinct frequency alike, and its vectors alike: what the paper says.
     #[default]

@@ -10,6 +10,7 @@ use crate::{ComputeConfig, Error, ImageShape};
 /// The bottleneck between the networks, with its settings; defaults are those of the authors' code of paper VQ-Diff.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum MapBottleneckConfig {
     /// The code is the encoder's output: AE.
     #[default]

@@ -40,6 +40,7 @@ pub enum LowRankDiagonal {
 /// Which observation model, with its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum ObservationConfig {
     /// Cross-entropy with logits; the binary case of grey levels in [0, 1].
     #[default]

@@ -24,6 +24,7 @@ use crate::{Error, Parameters};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum OptimizerConfig {
     /// Adam or AdamW.
     Adam(AdamConfig),

@@ -8,6 +8,7 @@ use crate::error::check_number;
 /// A factor on the learning rate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Schedule {
     /// Always 1.
     #[default]
