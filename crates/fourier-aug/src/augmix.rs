@@ -2,6 +2,8 @@
 
 pub(crate) mod pipeline;
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use rand::{Rng, RngExt};
@@ -91,6 +93,34 @@ impl AugmentationSet {
             operations.push(WeightedOperation::new(waves.clone(), 1.0));
         }
         operations
+    }
+}
+
+impl fmt::Display for AugmentationSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The set of a [`name`](AugmentationSet::name) in upper or lower case, or [`Error::UnknownName`], which lists the names.
+///
+/// ```
+/// use variata_fourier_aug::AugmentationSet;
+///
+/// assert_eq!("AugSVF".parse::<AugmentationSet>()?, AugmentationSet::AugSVF);
+/// # Ok::<(), variata_fourier_aug::Error>(())
+/// ```
+impl FromStr for AugmentationSet {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|set| set.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
+            Error::UnknownName {
+                kind: "set of augmentations",
+                name: name.to_owned(),
+                known: Self::ALL.map(Self::name).join(", "),
+            }
+        })
     }
 }
 

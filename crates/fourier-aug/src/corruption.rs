@@ -11,6 +11,9 @@ mod noise;
 mod planes;
 mod weather;
 
+use std::fmt;
+use std::str::FromStr;
+
 use ndarray::{Array4, ArrayRef4, ArrayView3, Axis};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -118,16 +121,6 @@ impl Corruption {
         }
     }
 
-    /// The corruption of that [`name`](Self::name).
-    ///
-    /// ```
-    /// use variata_fourier_aug::Corruption;
-    /// assert_eq!(Corruption::from_name("fog"), Some(Corruption::Fog));
-    /// ```
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::COMMON.into_iter().chain(Self::EXTRA).find(|c| c.name() == name)
-    }
-
     /// Group in the paper's figures.
     pub fn group(self) -> CorruptionGroup {
         match self {
@@ -142,6 +135,33 @@ impl Corruption {
             }
             _ => CorruptionGroup::Digital,
         }
+    }
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The corruption of a [`name`](Corruption::name), or [`Error::UnknownName`], which lists the names.
+///
+/// ```
+/// use variata_fourier_aug::Corruption;
+///
+/// assert_eq!("fog".parse::<Corruption>()?, Corruption::Fog);
+/// # Ok::<(), variata_fourier_aug::Error>(())
+/// ```
+impl FromStr for Corruption {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let all: Vec<Self> = Self::COMMON.into_iter().chain(Self::EXTRA).collect();
+        all.iter().copied().find(|c| c.name() == name).ok_or_else(|| Error::UnknownName {
+            kind: "corruption",
+            name: name.to_owned(),
+            known: all.iter().map(|c| c.name()).collect::<Vec<_>>().join(", "),
+        })
     }
 }
 

@@ -28,6 +28,16 @@ pub enum Error {
     /// Logits or probabilities that are no distributions.
     #[error(transparent)]
     Distributions(variata_distributions::Error),
+    /// Nothing of this kind has such a name.
+    #[error("no {kind} `{name}`; there are {known}")]
+    UnknownName {
+        /// What was asked for.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The names that exist.
+        known: String,
+    },
     /// An operation that tensors cannot do.
     #[error("the operation {operation} names no action, so that it cannot be done on tensors")]
     NoAction {

@@ -132,7 +132,7 @@ fn cross_entropy<F: Real>(logits: &ArrayRef3<F>, b: usize, label: usize, grad: &
         #[inline(always)]
         || terms.iter_mut().for_each(|term| *term = lanes::exp(*term)),
     );
-    // Below, that function ends; what it does not have may be all that the others weigh.
+    // `lanes::exp` is only given arguments of at least −690. Terms below are found by `libm::exp`: they may be all of the others' weight.
     let far = |l: &F| l.to_f64() - top < -690.0;
     for (term, l) in terms.iter_mut().zip(&row).filter(|(_, l)| far(l)) {
         *term = libm::exp(l.to_f64() - top);

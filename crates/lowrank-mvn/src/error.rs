@@ -9,8 +9,8 @@ pub enum Error {
     /// An argument is outside its domain or has the wrong shape.
     #[error(transparent)]
     Argument(#[from] ArgumentError),
-    /// Some diagonal entries are 0 and the columns of the factor, of which there would be enough, do not make up for them, so that there is no
-    /// density. Where there are fewer columns than dimensions the diagonal is refused as an [argument](Self::Argument).
+    /// The covariance has no inverse: some diagonal entries are 0 and, although the factor has at least n columns, these do not span the
+    /// missing dimensions. With fewer than n columns a zero in the diagonal is refused as an [argument](Self::Argument).
     #[error("the covariance of batch item {batch} is singular: rank {rank} of {n}")]
     SingularCovariance {
         /// Item of the batch.

@@ -22,8 +22,8 @@ struct Stroke {
 /// Edits of one image: strokes are added, painted over, taken away, undone and redone, and after each the rest of the image
 /// follows.
 ///
-/// A stroke of k entries costs O(k r²), and as one of S with m entries in all O(S r² + m log m) to add it to the others, or
-/// O(m r²) where products would lose too many digits; the new image costs O(n r), undoing O(m log m). The products of each stroke
+/// Painting a stroke of k entries costs O(k r²), plus O(S r² + m log m) to combine it with all S strokes, m entries together, or
+/// O(m r²) where sums of products would lose too many digits; the new image costs O(n r), undoing O(m log m). The products of each stroke
 /// are kept (r² numbers) and added in order, never subtracted, so that a state reached by undoing, or by removing strokes that
 /// share no entry with others, has the bits that it would have had without the detour. Each change that can be undone keeps r²
 /// numbers and a list of its strokes.

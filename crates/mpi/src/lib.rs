@@ -17,8 +17,8 @@ use variata_models::train::{Collective, CollectiveError};
 /// Numbers in one message: counts of MPI have 31 bits.
 const PIECE: usize = 1 << 24;
 
-/// For how long a process that ends the others lives on. Its launcher hands on what it has written only while they live: of busy machines
-/// one in forty lost the reason.
+/// How long a process that ends the others stays alive, so that its launcher can forward what it wrote: without the wait about one run in
+/// forty on a busy machine lost the reason.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Variables by which launchers tell a process its number.

@@ -23,7 +23,7 @@ const MANY: usize = 2048;
 const DEEP: usize = 32;
 /// About how many sections such codes are in.
 const SECTIONS: usize = 512;
-/// One of so many codes, at most, are looked at one by one, which takes about as long as all of them in f32.
+/// A row is settled code by code only if at most one of so many codes is a candidate: that costs about as much as all codes in f32.
 const FEW: usize = 48;
 
 /// Codes as pairs of bf16.

@@ -262,7 +262,7 @@ impl UsageWindow {
     /// Codes that were chosen fewer than `least` times in the window, ascending; none before the window is full.
     ///
     /// # Errors
-    /// [`Error::Argument`] if `least` is 0: no code would be.
+    /// [`Error::Argument`] if `least` is 0, for which no code could ever count as dead.
     pub fn dead(&self, least: u64) -> Result<Vec<usize>, Error> {
         check::scalar("least", least as f64, "at least 1", least > 0)?;
         Ok(if self.last.len() < self.batches { Vec::new() } else { self.recent.below(least) })

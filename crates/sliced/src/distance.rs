@@ -113,8 +113,8 @@ impl Distance {
     /// Cramér–Wold with Silverman's bandwidth.
     pub const CRAMER_WOLD: Self = Self::CramerWold { bandwidth: Bandwidth::Silverman };
 
-    /// The name in messages.
-    pub fn name(self) -> &'static str {
+    /// What it is called in messages.
+    pub(crate) fn description(self) -> &'static str {
         match self {
             Self::Wasserstein { .. } => "the Wasserstein distance",
             Self::CramerWold { .. } => "the Cramér–Wold distance",
@@ -245,7 +245,7 @@ impl<'a> Discrepancy<'a> {
         if value.is_finite() {
             return Ok(value);
         }
-        Err(Error::Overflow { quantity: self.distance.name(), element: "f64" })
+        Err(Error::Overflow { quantity: self.distance.description(), element: "f64" })
     }
 
     /// How large slopes may be where the value is this.

@@ -66,7 +66,7 @@ impl Distance {
         match self {
             Self::KolmogorovSmirnov => Ok(value),
             Self::CramerVonMises | Self::AndersonDarling => Ok(n as f64 * value),
-            _ => Err(Error::UnknownNull { distance: self.name(), why: "only simulation gives it" }),
+            _ => Err(Error::UnknownNull { distance: self.description(), why: "only simulation gives it" }),
         }
     }
 }
@@ -89,7 +89,10 @@ impl Discrepancy<'_> {
     pub fn test<S: Sample>(&self, y: &ArrayRef1<S>) -> Result<GoodnessOfFit, Error> {
         let distance = self.distance();
         if self.weights.is_some() {
-            return Err(Error::UnknownNull { distance: distance.name(), why: "the points have weights" });
+            return Err(Error::UnknownNull {
+                distance: distance.description(),
+                why: "the points have weights",
+            });
         }
         let value = self.value(y)?;
         let p_value = distance.p_value(value, y.len())?;

@@ -107,7 +107,7 @@ impl Discrepancy<'_> {
         let values = blocks(&panels, directions, HELD, grads, &mut prepared)?;
         let sliced = Sliced::new(directions, values);
         if !sliced.mean.is_finite() {
-            return Err(Error::Overflow { quantity: self.distance().name(), element: "f64" });
+            return Err(Error::Overflow { quantity: self.distance().description(), element: "f64" });
         }
         not_too_steep(self.steepness(sliced.mean), &grad)?;
         Ok((sliced, grad))

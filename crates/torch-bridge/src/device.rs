@@ -24,7 +24,7 @@ pub enum DeviceChoice {
 }
 
 impl FromStr for DeviceChoice {
-    type Err = String;
+    type Err = Error;
 
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         match s {
@@ -34,9 +34,7 @@ impl FromStr for DeviceChoice {
             other => other
                 .strip_prefix("cuda:")
                 .and_then(|n| n.parse().ok().filter(|k: &usize| k.to_string() == n).map(Self::CudaDevice))
-                .ok_or_else(|| {
-                    format!("device `{other}` is not one of auto, cpu, cuda, cuda:0, cuda:1, ...")
-                }),
+                .ok_or_else(|| Error::DeviceName { name: other.to_owned() }),
         }
     }
 }

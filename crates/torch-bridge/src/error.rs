@@ -22,6 +22,12 @@ pub enum Error {
         /// Kind wanted.
         want: Kind,
     },
+    /// The name of no device.
+    #[error("device `{name}` is not one of auto, cpu, cuda, cuda:0, cuda:1, ...")]
+    DeviceName {
+        /// The name found.
+        name: String,
+    },
     /// Only host memory can be lent.
     #[error("`{argument}` lives on {got:?}, must be on the CPU")]
     Device {

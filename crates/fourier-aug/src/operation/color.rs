@@ -26,8 +26,8 @@ impl Image {
         self.pixels.iter_mut().for_each(|v| *v = blend(mean, *v, factor));
     }
 
-    /// Blends each pixel with its grey; an image of one channel stays as it is but for the rounding down of Pillow's blend, which
-    /// changes nothing.
+    /// Blends each pixel with its grey; an image of one channel is left unchanged: Pillow's blend of a value with
+    /// itself rounds back to it.
     pub fn color(&mut self, factor: f32) {
         let plane = self.plane_len();
         if self.pixels.len() == plane {

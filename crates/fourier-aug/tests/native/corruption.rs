@@ -172,9 +172,10 @@ fn flat_images_stay_flat_under_blurs() {
 fn names_are_those_of_the_files() {
     assert_eq!(all().count(), 19);
     for corruption in all() {
-        assert_eq!(Corruption::from_name(corruption.name()), Some(corruption));
+        assert_eq!(corruption.to_string().parse::<Corruption>().unwrap(), corruption);
     }
-    assert_eq!(Corruption::from_name("rain"), None);
+    let unknown = "rain".parse::<Corruption>().unwrap_err().to_string();
+    assert!(unknown.starts_with("no corruption `rain`; there are gaussian_noise, "), "{unknown}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use super::Pass;
 use super::batch_norm::BatchNorm;
 use crate::{Condition, Error, ImageShape, Init, Path};
 
-/// Fewest channels of a 1×1 convolution with stride 2 and channels last whose gradient oneDNN finds in all its kernels. With
-/// fewer it writes beyond its memory: <https://github.com/uxlfoundation/oneDNN/issues/6035>.
+/// Smallest number of channels for which every oneDNN kernel computes the gradient of a 1×1 convolution with stride 2 and channels last
+/// correctly. With fewer it writes out of bounds: <https://github.com/uxlfoundation/oneDNN/issues/6035>.
 const FEWEST: i64 = 16;
 
 /// Refuses widths for which libtorch's gradients would be wrong.

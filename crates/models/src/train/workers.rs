@@ -49,7 +49,7 @@ pub trait Collective: Send + Sync + Debug {
     /// Ends the others, which would wait for this one in vain.
     fn abort(&self, reason: &str);
 
-    /// Says that there is nothing left to do together; every one says so. Nothing unless it is written.
+    /// Called once by every process when no further collective call will follow. The default does nothing.
     fn leave(&self) {}
 }
 

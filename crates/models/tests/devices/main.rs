@@ -119,7 +119,7 @@ fn sliced_distances_agree_on_both_devices() {
         Distance::KolmogorovSmirnov,
         Distance::AndersonDarling,
     ] {
-        agrees(distance.name(), &[x.copy()], |t| {
+        agrees(&format!("{distance:?}"), &[x.copy()], |t| {
             sliced::sliced(&Discrepancy::new(distance), &t[0], &directions).unwrap()
         });
     }

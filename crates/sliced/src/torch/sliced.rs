@@ -56,7 +56,7 @@ pub fn sliced_composed(
     checked(x, directions)?;
     if !line::has_form(discrepancy) {
         let what = "N(0, 1), equal weights, and p = 2 to be composed of tensor operations";
-        return Err(Error::Unsupported { distance: discrepancy.distance().name(), what });
+        return Err(Error::Unsupported { distance: discrepancy.distance().description(), what });
     }
     composed(discrepancy, x, directions)
 }

@@ -1,6 +1,7 @@
 //! The tracts and their names.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::Error;
 
@@ -82,25 +83,6 @@ impl Tract {
         }
     }
 
-    /// The tract of a name.
-    ///
-    /// # Errors
-    /// [`Error::UnknownTract`], which lists the names.
-    ///
-    /// ```
-    /// use variata_streamlines::Tract;
-    ///
-    /// assert_eq!(Tract::parse("CC_Fr_1")?, Tract::CcFr1);
-    /// assert!(Tract::parse("XX").is_err());
-    /// # Ok::<(), variata_streamlines::Error>(())
-    /// ```
-    pub fn parse(name: &str) -> Result<Self, Error> {
-        Self::ALL.into_iter().find(|tract| tract.name() == name).ok_or_else(|| Error::UnknownTract {
-            name: name.to_owned(),
-            known: Self::ALL.map(Self::name).join(", "),
-        })
-    }
-
     /// The same tract of the other hemisphere; itself where it crosses the midline.
     ///
     /// ```
@@ -126,6 +108,26 @@ impl Tract {
             Self::AfR => Self::AfL,
             Self::Mcp | Self::CcFr1 => self,
         }
+    }
+}
+
+/// The tract of a name, or [`Error::UnknownTract`], which lists the names.
+///
+/// ```
+/// use variata_streamlines::Tract;
+///
+/// assert_eq!("CC_Fr_1".parse::<Tract>()?, Tract::CcFr1);
+/// assert!("XX".parse::<Tract>().is_err());
+/// # Ok::<(), variata_streamlines::Error>(())
+/// ```
+impl FromStr for Tract {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|tract| tract.name() == name).ok_or_else(|| Error::UnknownTract {
+            name: name.to_owned(),
+            known: Self::ALL.map(Self::name).join(", "),
+        })
     }
 }
 

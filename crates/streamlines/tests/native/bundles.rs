@@ -150,9 +150,9 @@ fn groups_hold_whole_subjects() {
 #[test]
 fn names_are_parsed_and_unknown_ones_listed() {
     for tract in Tract::ALL {
-        assert_eq!(Tract::parse(tract.name()).unwrap(), tract);
+        assert_eq!(tract.to_string().parse::<Tract>().unwrap(), tract);
     }
     assert!(Tract::PAPER.iter().all(|tract| Tract::ALL.contains(tract)));
-    let error = Tract::parse("UF_L").unwrap_err().to_string();
+    let error = "UF_L".parse::<Tract>().unwrap_err().to_string();
     assert!(error.contains("UF_L") && error.contains("IFOF_R"), "{error}");
 }

@@ -69,7 +69,7 @@ pub(super) fn lines(datum: &ndarray::ArrayRef3<f32>) -> Result<Streamlines<f32>>
 pub(super) fn load(name: &str, config: &VqDiffConfig) -> Result<Bundles> {
     let d = &config.data;
     if name == PHANTOM {
-        let tracts = d.tracts.iter().map(|name| Tract::parse(name)).collect::<Result<Vec<_>, _>>();
+        let tracts = d.tracts.iter().map(|name| name.parse::<Tract>()).collect::<Result<Vec<_>, _>>();
         let tracts = tracts.context("`data.tracts` of made-up bundles")?;
         let phantom = Phantom { seed: d.cohort, streamlines: d.streamlines, ..Phantom::default() };
         let groups = phantom.groups(0..d.subjects, &tracts, GroupOptions::default())?;

@@ -85,7 +85,7 @@ enum Verb {
         output: PathBuf,
         /// A corruption of CIFAR-10-C, such as fog or gaussian_noise.
         #[arg(long)]
-        corruption: String,
+        corruption: Corruption,
         /// From 1 to 5.
         #[arg(long, default_value_t = 3)]
         severity: u8,
@@ -109,11 +109,13 @@ struct Mix {
     seed: u64,
 }
 
+/// A set that changes images.
 fn set(name: &str) -> Result<AugmentationSet, String> {
-    let sets = AugmentationSet::ALL.into_iter().filter(|set| *set != AugmentationSet::Base);
-    let known: Vec<&str> = sets.clone().map(AugmentationSet::name).collect();
-    let found = sets.into_iter().find(|set| set.name().eq_ignore_ascii_case(name));
-    found.ok_or_else(|| format!("no such set; there are {}", known.join(", ")))
+    match name.parse() {
+        Ok(AugmentationSet::Base) => Err("Base leaves images as they are".to_owned()),
+        Ok(set) => Ok(set),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// AugMix for images of any size; what depends on the size is kept.
@@ -264,14 +266,7 @@ fn waves(output: &Path, size: usize, phase: f64) -> Result<()> {
     Ok(())
 }
 
-fn corrupted(input: &Path, output: &Path, name: &str, severity: u8, seed: u64) -> Result<()> {
-    let Some(corruption) = Corruption::from_name(name) else {
-        let all = Corruption::COMMON.into_iter().chain(Corruption::EXTRA);
-        bail!(
-            "no corruption `{name}`; there are {}",
-            all.map(Corruption::name).collect::<Vec<_>>().join(", ")
-        );
-    };
+fn corrupted(input: &Path, output: &Path, corruption: Corruption, severity: u8, seed: u64) -> Result<()> {
     each(input, output, |index, stem, image| {
         let batch = image.clone().insert_axis(Axis(0));
         let found = corrupt(&batch, corruption, severity, seed, index as u64)?;
@@ -287,7 +282,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Operations { input, output, severity, seed } => operations(&input, &output, severity, seed),
         Verb::Waves { output, size, phase } => waves(&output, size, phase),
         Verb::Corrupt { input, output, corruption, severity, seed } => {
-            corrupted(&input, &output, &corruption, severity, seed)
+            corrupted(&input, &output, corruption, severity, seed)
         }
     }
 }
