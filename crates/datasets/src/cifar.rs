@@ -63,12 +63,18 @@ pub fn read_cifar10(folder: impl AsRef<Path>) -> Result<ImageDataset, Error> {
 /// the names of `fine_label_names.txt` where it is there.
 ///
 /// # Errors
-/// As [`read_cifar10`]; a file of names has not one for each class.
+/// As [`read_cifar10`]; [`Error::ClassNames`] for a file of names that has not one for each class.
 pub fn read_cifar100(folder: impl AsRef<Path>) -> Result<ImageDataset, Error> {
     let data = read(folder.as_ref(), &CIFAR100)?;
     let file = folder.as_ref().join("fine_label_names.txt");
     match std::fs::read_to_string(&file) {
-        Ok(text) => data.with_class_names(text.lines().map(str::trim).filter(|line| !line.is_empty())),
+        Ok(text) => {
+            let names: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            match (names.len(), data.classes()) {
+                (found, classes) if found != classes => Err(Error::ClassNames { file, found, classes }),
+                _ => data.with_class_names(names),
+            }
+        }
         Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(data),
         Err(source) => Err(Error::Io { file, action: "read", source }),
     }

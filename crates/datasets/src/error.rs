@@ -157,6 +157,16 @@ pub enum Error {
         /// The number of classes.
         classes: usize,
     },
+    /// A file of class names has not one for each class.
+    #[error("{}: {found} names of classes, must be {classes}", file.display())]
+    ClassNames {
+        /// The file.
+        file: PathBuf,
+        /// The names found.
+        found: usize,
+        /// The number of classes.
+        classes: usize,
+    },
     /// An argument is outside its domain.
     #[error("`{argument}` is {value}, must be {must}")]
     Argument {

@@ -13,7 +13,7 @@ use crate::{Error, ImageDataset};
 pub struct SplitOptions {
     /// Seed of the choice; 0.
     pub seed: u64,
-    /// Fraction of the data for validation; 0.1.
+    /// Fraction for validation, of all data or, where there is an official test part, of the others; 0.1.
     pub validation: f64,
     /// Fraction of the data for the test; 0.2. Not used where the data set has an official test part.
     pub test: f64,
@@ -48,7 +48,7 @@ impl Splits {
     /// (two for the validation part, selected from what the test part left).
     ///
     /// # Errors
-    /// [`Error::Argument`] for a fraction outside [0, 1) or fractions that leave nothing for training.
+    /// [`Error::Argument`] for a fraction outside [0, 1), and where nothing is left for training of data that are not empty.
     ///
     /// ```
     /// use variata_datasets::{SplitOptions, Splits, digits};
@@ -80,6 +80,13 @@ impl Splits {
         let (mut validation, mut train) = every(rest, of_rest);
         for part in [&mut train, &mut validation, &mut test_part] {
             part.sort_unstable();
+        }
+        if train.is_empty() && !data.is_empty() {
+            return Err(Error::argument(
+                "data",
+                data.len(),
+                "enough images, after rounding, to leave one for training",
+            ));
         }
         Ok(Self { train, validation, test: test_part })
     }

@@ -47,7 +47,7 @@ fn main() -> Result<(), Error> {
     let logits = torch::clean(&pipeline, &images)?.view([batch, -1]).matmul(&weights);
     let predictions = torch::predictions(&logits, &labels)?;
     let rms = predictions.reliability(Binning::Adaptive { size: 16 })?.rms();
-    println!("error {:.3}, RMS calibration error {rms:.3}", predictions.error());
+    println!("error {:.3}, RMS calibration error {rms:.3}", predictions.error_rate());
 
     let mut run = HeatmapRun::new([3, 16, 16], HeatmapOptions::default())?;
     let _ = run.add_tensors(&images, &labels, classify, |_| ControlFlow::Continue(()))?;

@@ -8,6 +8,7 @@ mod bootstrap;
 mod brier;
 
 use ndarray::{ArrayRef1, ArrayRef2};
+use variata_distributions::lanes::Sum;
 use variata_distributions::{ArgumentError, Categorical, Real, check, special};
 
 pub use bootstrap::{Bootstrap, Interval, Statistic};
@@ -131,11 +132,11 @@ impl Predictions {
     /// use variata_fourier_aug::Predictions;
     ///
     /// let mut all = Predictions::new(&array![0.75], &[true])?;
-    /// all.extend(&Predictions::new(&array![0.5], &[false])?);
-    /// assert_eq!((all.len(), all.error()), (2, 0.5));
+    /// all.merge(&Predictions::new(&array![0.5], &[false])?);
+    /// assert_eq!((all.len(), all.error_rate()), (2, 0.5));
     /// # Ok::<(), variata_fourier_aug::Error>(())
     /// ```
-    pub fn extend(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         self.confidence.extend_from_slice(&other.confidence);
         self.correct.extend_from_slice(&other.correct);
     }
@@ -161,7 +162,7 @@ impl Predictions {
     }
 
     /// Share of wrong predictions.
-    pub fn error(&self) -> f64 {
+    pub fn error_rate(&self) -> f64 {
         self.correct.iter().filter(|right| !**right).count() as f64 / self.len() as f64
     }
 
@@ -408,9 +409,13 @@ fn checked_rows<F: Real>(probabilities: &ArrayRef2<F>, labels: &[usize]) -> Resu
     not_empty("probabilities", probabilities.shape())?;
     check::probability("probabilities", probabilities)?;
     checked_labels(labels, probabilities.dim())?;
+    // As much as normalising by a plain sum leaves.
     let slack = if F::UNIT_ROUNDOFF > 1e-10 { 1e-5 } else { 1e-12 };
+    let slack = f64::max(slack, probabilities.ncols() as f64 * F::UNIT_ROUNDOFF);
     for (i, row) in probabilities.rows().into_iter().enumerate() {
-        let sum: f64 = row.iter().map(|p| p.to_f64()).sum();
+        let mut sum = Sum::default();
+        row.iter().for_each(|p| sum.add(p.to_f64()));
+        let sum = sum.value();
         if (sum - 1.0).abs() > slack {
             let index = Some(i * probabilities.ncols());
             let must = "in a row that adds to 1";

@@ -121,6 +121,14 @@ impl Corruption {
         }
     }
 
+    /// Whether each pixel becomes a mean of pixels.
+    fn blurs(self) -> bool {
+        matches!(
+            self,
+            Self::DefocusBlur | Self::GlassBlur | Self::MotionBlur | Self::ZoomBlur | Self::GaussianBlur
+        )
+    }
+
     /// Group in the paper's figures.
     pub fn group(self) -> CorruptionGroup {
         match self {
@@ -233,7 +241,8 @@ impl CorruptionPixel for f32 {
 /// pixels.
 ///
 /// # Numerics
-/// f64 inside. `u8` results are truncated where the original truncates; boxes and JPEG are rounded, as by Pillow.
+/// f64 inside. `u8` results are truncated where the original truncates; boxes and JPEG are rounded, as by Pillow. A blur leaves an even
+/// area as it is: what rounding takes of a mean is not truncated.
 ///
 /// ```
 /// use ndarray::Array4;
@@ -281,8 +290,9 @@ pub fn corrupt<P: CorruptionPixel>(
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(first.wrapping_add(i as u64));
         let found = one(&image, corruption, level, &mut rng);
+        let even = if P::EIGHT_BITS && corruption.blurs() { blur::EVEN / 255.0 } else { 0.0 };
         for (to, from) in goal.iter_mut().zip(found.data) {
-            *to = P::from_unit(from.clamp(0.0, 1.0));
+            *to = P::from_unit((from + even).clamp(0.0, 1.0));
         }
     });
     Ok(result)

@@ -313,7 +313,7 @@ impl HeatmapRun {
     /// # Errors
     /// No batch is finished.
     pub fn errors(&self) -> Result<Heatmap, Error> {
-        self.metric(|predictions| Ok(predictions.error()))
+        self.metric(|predictions| Ok(predictions.error_rate()))
     }
 
     /// Any quantity of the predictions under each wave, such as

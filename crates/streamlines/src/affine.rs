@@ -33,8 +33,8 @@ pub(crate) fn orientation(order: &str) -> Option<Directions> {
     Some(out)
 }
 
-/// Which world axes the columns of a matrix follow, nibabel's `io_orientation`: by the largest entries of the nearest
-/// rotation, column by column, each axis once. None if the matrix is not finite or has no inverse.
+/// Which world axes the columns of a matrix follow, nibabel's `io_orientation` (since 5.4): by the largest entries of the nearest
+/// rotation, each axis once, and first the column with the largest of all. None if the matrix is not finite or has no inverse.
 pub(crate) fn directions(affine: &Affine) -> Option<Directions> {
     if affine.iter().flatten().any(|x| !x.is_finite()) {
         return None;
@@ -56,7 +56,10 @@ pub(crate) fn directions(affine: &Affine) -> Option<Directions> {
     }
     let mut r = nearest_rotation(r)?;
     let mut out = [(0, false); 3];
-    for (j, to) in out.iter_mut().enumerate() {
+    let largest = [0, 1, 2].map(|j| r.iter().map(|row| row[j] * row[j]).fold(0.0, f64::max));
+    let mut columns = [0, 1, 2];
+    columns.sort_by(|&a, &b| largest[b].total_cmp(&largest[a]));
+    for j in columns {
         let mut axis = 0;
         for i in 1..3 {
             if r[i][j].abs() > r[axis][j].abs() {
@@ -67,7 +70,7 @@ pub(crate) fn directions(affine: &Affine) -> Option<Directions> {
         if !(r[axis][j].abs() > 1e-8) {
             return None;
         }
-        *to = (axis, r[axis][j] < 0.0);
+        out[j] = (axis, r[axis][j] < 0.0);
         r[axis] = [0.0; 3];
     }
     Some(out)

@@ -54,6 +54,16 @@ fn fractions_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn nothing_left_for_training_is_refused() {
+    let options = SplitOptions { validation: 0.0, test: 0.6, ..Default::default() };
+    for data in [data(vec![0]), data(vec![0; 3]).with_official_test(0..3).unwrap()] {
+        let error = Splits::new(&data, &options).unwrap_err().to_string();
+        assert!(error.contains("to leave one for training"), "{error}");
+    }
+    assert!(Splits::new(&data(vec![]), &options).is_ok());
+}
+
+#[test]
 fn seeds_and_stratification_matter() {
     let digits = digits();
     let split = |seed, stratified| {
@@ -75,7 +85,12 @@ proptest! {
     ) {
         let n = labels.len();
         let data = data(labels.clone());
-        let splits = Splits::new(&data, &SplitOptions { seed, validation, test, stratified }).unwrap();
+        let Ok(splits) = Splits::new(&data, &SplitOptions { seed, validation, test, stratified }) else {
+            // Each part is rounded by less than one.
+            prop_assert!(n > 0 && (1.0 - validation - test) * (n as f64) < 2.0);
+            return Ok(());
+        };
+        prop_assert!(n == 0 || !splits.train.is_empty());
         let mut all = [&splits.train[..], &splits.validation, &splits.test].concat();
         all.sort_unstable();
         prop_assert_eq!(all, (0..n).collect::<Vec<_>>());

@@ -47,17 +47,20 @@ pub(super) fn defocus(image: &Planes, level: usize) -> Planes {
     result
 }
 
-/// Blur, exchange of pixels with a neighbour above or to the left, blur.
+/// What is added to levels before they are truncated, so that a mean of equal ones does not fall below them by rounding.
+pub(super) const EVEN: f64 = 1e-9;
+
+/// Blur, exchange of pixels with a neighbour above or to the left, blur. The first row and column are neighbours only.
 pub(super) fn glass(image: &Planes, level: usize, eight_bits: bool, rng: &mut impl Rng) -> Planes {
     let (sigma, rounds) = [(0.05, 1), (0.25, 1), (0.4, 1), (0.25, 2), (0.4, 2)][level];
     let mut image = image.blurred(sigma, 4.0, Border::Nearest);
     if eight_bits {
-        image = image.map(|x| (x * 255.0).floor() / 255.0);
+        image = image.map(|x| (x * 255.0 + EVEN).floor() / 255.0);
     }
     let (height, width, channels) = (image.height, image.width, image.channels);
     for _ in 0..rounds {
-        for y in (1..height).rev() {
-            for x in (1..width).rev() {
+        for y in (2..height).rev() {
+            for x in (2..width).rev() {
                 let (dy, dx) = (usize::from(rng.random::<bool>()), usize::from(rng.random::<bool>()));
                 let (from, to) = ((y * width + x) * channels, ((y - dy) * width + x - dx) * channels);
                 for c in 0..channels {
@@ -102,10 +105,12 @@ pub(super) fn streaked(image: &Planes, radius: usize, sigma: f64, angle: f64) ->
 
 /// Mean of the image and its magnifications by 1, 1.01, … .
 pub(super) fn zoom(image: &Planes, level: usize) -> Planes {
-    let steps = [6, 11, 16, 21, 26][level];
+    // The original's `arange` leaves out its end, but where rounding puts that behind one more step.
+    let steps = [6, 11, 15, 20, 25][level];
     let mut sum = image.data.clone();
     for step in 0..=steps {
-        let zoomed = magnified(image, 1.0 + 0.01 * step as f64);
+        // As `arange` adds up its steps: whether 12/1.2 lines are 10 or 11 depends on it.
+        let zoomed = magnified(image, 1.0 + step as f64 * (1.01 - 1.0));
         for (sum, x) in sum.iter_mut().zip(zoomed.data) {
             *sum += x;
         }

@@ -33,15 +33,20 @@ impl Plane {
         Self { height, width, data }
     }
 
-    /// Mean of 2×2 samples; halves go up and down in turn.
+    /// Mean of 2×2 samples; halves go up and down in turn. As wide as whole blocks need: libjpeg repeats the last column before it halves.
     fn halved(&self) -> Self {
-        let (height, width) = (self.height.div_ceil(2), self.width.div_ceil(2));
+        let (height, width) = (self.height.div_ceil(2), 8 * self.width.div_ceil(16));
         Self::new(height, width, |y, x| {
             let (y, left) = (2 * y as isize, 2 * x as isize);
             let sum: f64 =
                 [(0, 0), (0, 1), (1, 0), (1, 1)].iter().map(|(a, b)| self.at(y + a, left + b)).sum();
             ((sum + if x % 2 == 0 { 1.0 } else { 2.0 }) / 4.0).floor()
         })
+    }
+
+    /// Its first columns.
+    fn narrowed(&self, width: usize) -> Self {
+        Self::new(self.height, width, |y, x| self.data[y * self.width + x])
     }
 
     /// Twice the size: ¾ of the nearer and ¼ of the farther sample along each axis.
@@ -125,7 +130,10 @@ pub(super) fn compressed(image: &Planes, level: usize, eight_bits: bool) -> Plan
         })
     };
     let y = mixed([0.299, 0.587, 0.114], 0.0).quantised(&luminance);
-    let colour = |weights| mixed(weights, 128.0).halved().quantised(&chrominance).doubled(height, width);
+    let colour = |weights| {
+        let halved = mixed(weights, 128.0).halved().quantised(&chrominance);
+        halved.narrowed(width.div_ceil(2)).doubled(height, width)
+    };
     let blue = colour([-0.168735892, -0.331264108, 0.5]);
     let red = colour([0.5, -0.418687589, -0.081312411]);
     let mut data = Vec::with_capacity(image.data.len());

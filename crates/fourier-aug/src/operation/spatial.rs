@@ -3,6 +3,8 @@
 //! A pixel (x, y) reads at (a(x + ½) + b(y + ½) + c, d(x + ½) + e(y + ½) + f). Outside of [0, W) × [0, H) that is 0; inside, it is
 //! interpolated between the four pixels around, of which those outside are the nearest inside, and cut down to a level.
 
+use std::io::Write;
+
 use crate::image::{Image, Row};
 
 impl Image {
@@ -134,16 +136,25 @@ impl Image {
 /// Nothing moves.
 const STILL: [f64; 6] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
 
+/// A number from −1 to 1 with fifteen decimals, by its digits: a product by 10¹⁵ would be rounded itself.
+fn rounded(v: f64) -> f64 {
+    let mut digits = [0u8; 18];
+    let mut rest = &mut digits[..];
+    // The longest, −0.123456789012345, fits.
+    let written = write!(rest, "{v:.15}").map(|()| rest.len());
+    let text = written.ok().and_then(|rest| std::str::from_utf8(&digits[..18 - rest]).ok());
+    text.and_then(|text| text.parse().ok()).unwrap_or(v)
+}
+
 /// What [`Image::rotate`] reads through.
 pub(crate) fn rotation(degrees: f64, height: usize, width: usize) -> [f64; 6] {
     let degrees = degrees.rem_euclid(360.0);
     if !degrees.is_finite() || degrees == 0.0 {
         return STILL;
     }
-    // Pillow rounds entries to fifteen decimals.
-    let round = |v: f64| (v * 1e15).round_ties_even() / 1e15;
     let angle = -degrees.to_radians();
-    let (cos, sin) = (round(libm::cos(angle)), round(libm::sin(angle)));
+    // As Pillow does.
+    let (cos, sin) = (rounded(libm::cos(angle)), rounded(libm::sin(angle)));
     let (x, y) = (width as f64 / 2.0, height as f64 / 2.0);
     let c = cos * -x + sin * -y + x;
     let f = -sin * -x + cos * -y + y;

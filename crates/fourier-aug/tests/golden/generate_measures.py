@@ -62,7 +62,7 @@ def defocus_blur(x, level):
 
 
 def zoom_blur(x, level):
-    zooms = 1 + 0.01 * np.arange([7, 12, 17, 22, 27][level])
+    zooms = np.arange(1, [1.06, 1.11, 1.16, 1.21, 1.26][level], 0.01)
     out = np.zeros_like(x)
     for zoom in zooms:
         size = [int(np.ceil(n / zoom)) for n in x.shape[:2]]
@@ -101,6 +101,22 @@ def corruptions():
             # Not truncated: a rounding next to an integer must not decide.
             values.append([f"{v * 255:.9g}" for v in np.clip(found, 0, 1).ravel()] if of in ON_FLOATS else found.ravel())
     return columns, zip(*values)
+
+
+def smooth(height, width):
+    """Slopes up and down, so that what rounding in the transforms changes stays small."""
+    y, x, c = np.meshgrid(np.arange(height), np.arange(width), np.arange(3), indexing="ij")
+    return np.abs((y * (5 + 3 * c) + x * (11 - 4 * c) + 40 * c) % 510 - 255).astype(np.uint8)
+
+
+def jpegs():
+    """Sizes at which blocks of colour reach beyond the image."""
+    rows = []
+    for height, width in [(8, 8), (13, 20), (9, 7), (28, 28), (48, 40), (5, 31)]:
+        for level in range(5):
+            found = jpeg_compression(smooth(height, width), level)
+            rows.append([height, width, level + 1, found.tobytes().hex()])
+    return ["height", "width", "severity", "result"], rows
 
 
 def displaced():
@@ -144,7 +160,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).parent)
     out = parser.parse_args().out
-    tables = {"corruptions": corruptions(), "displaced": displaced(), "calibration": calibration()}
+    tables = {"corruptions": corruptions(), "jpegs": jpegs(), "displaced": displaced(), "calibration": calibration()}
     for name, (columns, rows) in tables.items():
         lines = ["\t".join(columns)] + ["\t".join(str(v) for v in row) for row in rows]
         (out / f"{name}.tsv").write_text(HEADER + "\n".join(lines) + "\n")

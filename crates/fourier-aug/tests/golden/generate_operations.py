@@ -46,7 +46,7 @@ def affine(image, matrix):
 OPERATIONS = {
     "rotate": (
         lambda i, v: i.rotate(v, resample=Image.Resampling.BILINEAR),
-        [0.0, 1.0, -1.0, 5.0, -8.0, 30.0, -45.5, 90.0, 180.0, 271.25, 720.0],
+        [0.0, 1.0, -1.0, 5.0, -8.0, 30.0, 36.0, 45.0, 135.0, 308.0, -45.5, 90.0, 180.0, 271.25, 720.0],
     ),
     "shear_x": (lambda i, v: affine(i, (1, v, 0, 0, 1, 0)), [0.0, 0.003, -0.03, 0.09, -0.3, 1.0]),
     "shear_y": (lambda i, v: affine(i, (1, 0, 0, v, 1, 0)), [0.0, 0.003, -0.03, 0.09, -0.3, 1.0]),

@@ -36,7 +36,7 @@ fn errors_of_two_bins_by_hand() {
         assert_relative("debiased", r.squared_debiased(), debiased, 1e-13, 0.0);
         assert_eq!(r.rms_debiased(), 0.0);
     }
-    assert_relative("error", found.error(), 2.0 / 6.0, 1e-15, 0.0);
+    assert_relative("error", found.error_rate(), 2.0 / 6.0, 1e-15, 0.0);
 }
 
 #[test]
@@ -173,6 +173,18 @@ fn logits_and_probabilities_give_the_same_predictions() {
     assert_eq!(a.correct(), b.correct());
     for (a, b) in a.confidence().iter().zip(b.confidence()) {
         assert_relative("confidence", *a, *b, 1e-14, 0.0);
+    }
+}
+
+/// Rounding adds up over a hundred thousand classes, in the sum that normalises and in that which checks.
+#[test]
+fn many_classes_are_no_reason_to_refuse() {
+    for classes in [1000, 100_000, 1_000_000] {
+        assert!(Predictions::from_logits(&Array2::<f32>::zeros((1, classes)), &[0]).is_ok(), "{classes}");
+        let even = Array2::from_elem((1, classes), 1.0 / classes as f64);
+        assert!(Predictions::from_probabilities(&even, &[0]).is_ok(), "{classes}");
+        let short = even.mapv(|p| p * (1.0 - 1e-6));
+        assert!(Predictions::from_probabilities(&short, &[0]).is_err(), "{classes}");
     }
 }
 

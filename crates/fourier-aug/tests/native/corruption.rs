@@ -55,6 +55,69 @@ fn arithmetic_agrees_with_the_original() {
     assert_eq!(table.rows().count(), 12 * 16 * 3);
 }
 
+/// At sizes of which the last blocks of colour reach beyond the image. Where a coefficient lies between two, libjpeg's integers may round it
+/// to the other one, which moves a whole block.
+#[test]
+fn jpeg_is_pillows_at_any_width() {
+    let mut rows = 0;
+    for line in include_str!("../golden/jpegs.tsv").lines().skip(2) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let [height, width, severity, want] = cells[..] else { panic!("{line}") };
+        let (height, width): (usize, usize) = (height.parse().unwrap(), width.parse().unwrap());
+        let images = Array4::from_shape_fn((1, height, width, 3), |(_, y, x, c)| {
+            let slope = (y * (5 + 3 * c)) as i64 + x as i64 * (11 - 4 * c as i64) + 40 * c as i64;
+            (slope.rem_euclid(510) - 255).unsigned_abs() as u8
+        });
+        let found = corrupt(&images, Corruption::JpegCompression, severity.parse().unwrap(), 0, 0).unwrap();
+        let mut gaps = Vec::new();
+        for (i, got) in found.iter().enumerate() {
+            gaps.push(got.abs_diff(u8::from_str_radix(&want[2 * i..2 * i + 2], 16).unwrap()));
+        }
+        assert_eq!(want.len(), 2 * gaps.len());
+        let far = gaps.iter().filter(|gap| **gap > 2).count();
+        assert!(
+            far <= 32 && gaps.iter().all(|gap| *gap <= 4),
+            "{height}×{width}, severity {severity}: {far}"
+        );
+        rows += 1;
+    }
+    assert_eq!(rows, 30);
+}
+
+/// Means of equal pixels, which rounding puts below them, are not truncated to the level below.
+#[test]
+fn blurs_leave_even_areas() {
+    for corruption in [
+        Corruption::DefocusBlur,
+        Corruption::GlassBlur,
+        Corruption::MotionBlur,
+        Corruption::ZoomBlur,
+        Corruption::GaussianBlur,
+    ] {
+        for level in 0..=255u8 {
+            let images = Array4::from_elem((1, 12, 12, 1), level);
+            for severity in 1..=5 {
+                assert_eq!(
+                    corrupt(&images, corruption, severity, 0, 0).unwrap(),
+                    images,
+                    "{corruption:?} {severity}"
+                );
+            }
+        }
+    }
+}
+
+/// The original's loops end at the second row and column, whose neighbours above and to the left are exchanged with them.
+#[test]
+fn glass_exchanges_with_the_first_row_and_column_only_from_the_second_on() {
+    // One row or column beyond the first: nothing to exchange.
+    let images = image(2, 2).mapv(|v| f32::from(v) / 255.0);
+    let blurred = corrupt(&images, Corruption::GlassBlur, 1, 5, 0).unwrap();
+    for (a, b) in blurred.iter().zip(&images) {
+        assert!((a - b).abs() < 1e-6, "{a} {b}");
+    }
+}
+
 #[test]
 fn noises_have_their_laws() {
     // A million pixels of ½, of which normal noise of 0.1 leaves [0, 1] at 5 standard deviations only.

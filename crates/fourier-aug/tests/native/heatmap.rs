@@ -219,12 +219,12 @@ fn waves_without_a_number_count_as_left_out() {
     let run = whole(options(Alignment::Aligned));
     let errors = run.errors().unwrap();
     // NaN where the classifier errs, and where it does not.
-    let gaps = run.metric(|p| Ok(if p.error() > 0.0 { f64::NAN } else { p.error() })).unwrap();
+    let gaps = run.metric(|p| Ok(if p.error_rate() > 0.0 { f64::NAN } else { p.error_rate() })).unwrap();
     assert!(gaps.cells().iter().any(|cell| cell.1.is_nan()) && gaps.cells().iter().any(|cell| cell.1 == 0.0));
     assert_eq!((gaps.max(), gaps.mean()), (0.0, 0.0));
     assert_eq!(gaps.worst().map(|(_, value)| value), Some(0.0));
     assert_eq!(pooled(&[gaps.clone(), gaps]), Some((0.0, 0.0)));
-    let flipped = run.metric(|p| Ok(if p.error() > 0.0 { p.error() } else { f64::NAN })).unwrap();
+    let flipped = run.metric(|p| Ok(if p.error_rate() > 0.0 { p.error_rate() } else { f64::NAN })).unwrap();
     let numbers: Vec<f64> = flipped.cells().iter().map(|cell| cell.1).filter(|v| !v.is_nan()).collect();
     assert!(!numbers.is_empty() && numbers.len() < errors.cells().len());
     assert_eq!(flipped.max(), errors.max());

@@ -155,7 +155,7 @@ fn predictions_are_the_native_ones() {
     assert!((rms(&found) - rms(&want)).abs() < 1e-14);
     // In two batches.
     let mut parts = torch::predictions(&tensor.narrow(0, 0, 77), &marks.narrow(0, 0, 77)).unwrap();
-    parts.extend(&torch::predictions(&tensor.narrow(0, 77, 123), &marks.narrow(0, 77, 123)).unwrap());
+    parts.merge(&torch::predictions(&tensor.narrow(0, 77, 123), &marks.narrow(0, 77, 123)).unwrap());
     assert_eq!(parts, found);
     // Ties go to the first class; half types.
     let tie = Tensor::from_slice(&[1.0f32, 3.0, 3.0]).view([1, 3]).to_kind(Kind::BFloat16);

@@ -99,7 +99,7 @@ pub(super) fn prepare(tractogram: &Tractogram) -> Result<(Vec<u8>, Cow<'_, Strea
     if lines.flat().iter().any(|point| !point.iter().any(|x| x.is_finite())) {
         return Err(Error::Unsupported { what: "points without a finite coordinate" });
     }
-    Ok((tractogram.tck().bytes(lines.len() as u64), lines))
+    Ok((tractogram.tck().bytes(lines.len() as u64)?, lines))
 }
 
 pub(super) fn write(

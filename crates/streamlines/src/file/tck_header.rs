@@ -101,10 +101,7 @@ impl TckHeader {
             }
         }
         let header = Self { datatype, fields, original: None };
-        if header.bytes(u64::MAX).len() > LONGEST {
-            let must = "must be short enough, together, for a header of at most 1 MiB";
-            return Err(Error::Name { name: "fields".to_owned(), must });
-        }
+        header.bytes(u64::MAX)?;
         Ok(header)
     }
 
@@ -123,12 +120,16 @@ impl TckHeader {
         self.fields.iter().find(|(known, _)| known == key).map(|(_, value)| &value[..])
     }
 
-    /// Everything in front of the points: as it was read where it is still true, else in nibabel's form.
-    pub(super) fn bytes(&self, count: u64) -> Vec<u8> {
+    /// Everything in front of the points: as it was read where it is still true, else in nibabel's form, in which each line of a value
+    /// repeats its key.
+    ///
+    /// # Errors
+    /// [`Error::Name`] for more than the reader would take.
+    pub(super) fn bytes(&self, count: u64) -> Result<Vec<u8>, Error> {
         if let Some((bytes, announced)) = &self.original
             && *announced == count
         {
-            return bytes.clone();
+            return Ok(bytes.clone());
         }
         let mut text = String::from("mrtrix tracks\n");
         // Writing to a string does not fail.
@@ -145,7 +146,11 @@ impl TckHeader {
             offset = rest + offset.to_string().len();
         }
         let _ = write!(text, "file: . {offset}\nEND\n");
-        text.into_bytes()
+        if text.len() > LONGEST {
+            let must = "must be short enough, together, for a header of at most 1 MiB";
+            return Err(Error::Name { name: "fields".to_owned(), must });
+        }
+        Ok(text.into_bytes())
     }
 
     /// Reads the header up to the first point; gives the announced number of streamlines too, with its place.

@@ -134,6 +134,8 @@ def grid(dimensions, sizes, order, affine):
 
 
 OBLIQUE = [[-1.9, 0.2, 0.1, 90.5], [0.25, 1.7, -0.5, -126.25], [0.1, 0.45, 1.75, -72.0], [0, 0, 0, 1]]
+# The first column is weaker than the second on its own axis: the order in which axes are given away counts.
+TILTED = [[0.596, 0.335, -0.729, -90.0], [-0.640, 0.747, -0.180, -126.0], [0.485, 0.574, 0.660, -72.0], [0, 0, 0, 1]]
 SWAPPED = [[0, -1.5, 0, 80.0], [0, 0, 2.5, -100.0], [2.0, 0, 0, -60.0], [0, 0, 0, 1]]
 
 
@@ -167,6 +169,8 @@ def files(out, a, b):
     plain = Tractogram(few, affine_to_rasmm=np.eye(4))
     save("plain.trk", plain)
     save("oblique.trk", plain, grid((91, 109, 91), (2, 1.8, 1.9), b"LAS", OBLIQUE))
+    axes = "".join(nib.aff2axcodes(np.array(TILTED))).encode()
+    save("tilted.trk", plain, grid((182, 218, 182), (1, 1, 1), axes, TILTED))
     # The order of the header is not the one that the affine implies.
     save("swapped.trk", plain, grid((90, 110, 70), (2, 1.5, 2.5), b"RAS", SWAPPED))
     full = Tractogram(few, affine_to_rasmm=np.eye(4))

@@ -1,6 +1,6 @@
 //! Headers that are wrong, and what is said about them.
 
-use variata_streamlines::{Error, TckDatatype, TckHeader, TrkHeader};
+use variata_streamlines::{Error, Format, TckDatatype, TckHeader, TrkHeader};
 
 use super::support::{golden, read};
 
@@ -175,6 +175,15 @@ fn new_headers_take_only_what_can_be_written() {
     assert!(TckHeader::new(TckDatatype::Float32Le, history(fits)).is_ok());
     let made = TckHeader::new(TckDatatype::Float32Le, history(fits + 1));
     assert!(matches!(made, Err(Error::Name { .. })));
+    // Lines of one value, of which each repeats the key when it is written anew.
+    let long = format!("mrtrix tracks\nkey: v\n{}file: . 400000\nEND\n", "x\n".repeat(190_000));
+    let mut bytes = long.into_bytes();
+    bytes.resize(400_000, 0);
+    bytes.extend([f32::INFINITY; 3].iter().flat_map(|x| x.to_le_bytes()));
+    let tractogram = read(&bytes).unwrap();
+    assert!(tractogram.tck().fields()[0].1.len() > 300_000);
+    let refused = tractogram.write_to("memory", Vec::new(), Format::Tck).unwrap_err();
+    assert!(matches!(refused, Error::Name { .. }), "{refused}");
     let mut header = TrkHeader::default();
     let eye = header.affine();
     let mut flat = eye;

@@ -160,7 +160,7 @@ impl TestSet {
                 let (x, labels) = self.tensors(images, from, to)?;
                 let found = predictions(&model.logits(&x)?, &labels)?;
                 match &mut all {
-                    Some(all) => all.extend(&found),
+                    Some(all) => all.merge(&found),
                     None => all = Some(found),
                 }
             }
@@ -320,7 +320,7 @@ pub(super) fn measure(
 
 fn score(config: &FourierAugConfig, predictions: &Predictions) -> Result<Score> {
     let binning = Binning::Adaptive { size: config.measure.bin };
-    Ok(Score { error: predictions.error(), rms: predictions.reliability(binning)?.rms() })
+    Ok(Score { error: predictions.error_rate(), rms: predictions.reliability(binning)?.rms() })
 }
 
 /// Mean confidence and accuracy of bins.
@@ -337,7 +337,7 @@ impl Subject {
             let found = test.predict(&self.trained.model, images)?;
             *to = score(config, &found)?;
             match &mut self.all {
-                Some(all) => all.extend(&found),
+                Some(all) => all.merge(&found),
                 None => self.all = Some(found),
             }
         }
