@@ -1,12 +1,14 @@
 //! Divergences between dense covariances: where a side is dense, or has at least as many columns as dimensions.
 
 use ndarray::{Array2, Array3};
-use variata_distributions::linalg::{factored_inverse, solve_lower, solve_lower_transposed, transposed};
+use variata_distributions::linalg::{
+    dot, factored_inverse, identity, solve_lower, solve_lower_transposed, transposed,
+};
 use variata_distributions::{KlDivergence, MultivariateNormal, Real};
 
 use crate::factorisation::Factorised;
 use crate::kl::Side;
-use crate::kl_pair::Sides;
+use crate::kl_pair::{Sides, difference_or};
 use crate::panel::Item;
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn};
@@ -19,8 +21,16 @@ pub(crate) struct Dense {
     /// F, row-major n×r, and D: those of a low-rank normal; L and zeros of a dense one.
     factor: Vec<f64>,
     diag: Vec<f64>,
-    /// D⁻¹FC⁻¹, where F has fewer columns than rows and D no zero.
-    solved: Option<Vec<f64>>,
+    /// Where F has fewer columns than rows and D no zero.
+    narrow: Option<Narrow>,
+}
+
+/// What the capacitance matrix gives of Σ⁻¹, where Σ itself has lost D.
+struct Narrow {
+    /// Σ⁻¹F = D⁻¹FC⁻¹.
+    solved: Vec<f64>,
+    /// The diagonal of Σ⁻¹, (1 − hᵢ)/dᵢ.
+    precision: Vec<f64>,
 }
 
 impl Dense {
@@ -32,14 +42,14 @@ impl Dense {
         let mut diag = vec![0.0; n];
         item.diag.variances(0, &mut diag);
         let narrow = item.r() < n && diag.iter().all(|d| *d > 0.0);
-        let solved = if narrow { Some(by_capacitance(&item, &diag)?) } else { None };
-        Ok(Self { loc, l, factor, diag, solved })
+        let narrow = if narrow { Some(by_capacitance(&item, &diag)?) } else { None };
+        Ok(Self { loc, l, factor, diag, narrow })
     }
 
     pub(crate) fn of_dense<F: Real>(p: &MultivariateNormal<F>, b: usize) -> Self {
         let l: Vec<f64> = p.scale_tril().index_axis(ndarray::Axis(0), b).iter().copied().collect();
         let (loc, diag) = (p.loc().row(b).iter().map(|v| v.to_f64()).collect(), vec![0.0; p.dim()]);
-        Self { loc, factor: l.clone(), l, diag, solved: None }
+        Self { loc, factor: l.clone(), l, diag, narrow: None }
     }
 
     fn distribution(&self) -> Result<MultivariateNormal<f64>, Error> {
@@ -62,17 +72,36 @@ impl Dense {
 
     /// Σ⁻¹F, row-major n×r.
     fn on_factor(&self) -> Vec<f64> {
-        self.solved.clone().unwrap_or_else(|| {
+        self.narrow.as_ref().map(|narrow| narrow.solved.clone()).unwrap_or_else(|| {
             let mut solved = self.factor.clone();
             self.solve(&mut solved, self.r());
             solved
         })
     }
+
+    /// The diagonal of Σ⁻¹.
+    fn precision(&self) -> Vec<f64> {
+        self.narrow.as_ref().map(|narrow| narrow.precision.clone()).unwrap_or_else(|| {
+            let n = self.loc.len();
+            let mut inverse = identity(n);
+            solve_lower(&self.l, n, &mut inverse, n);
+            squares_of_columns(&inverse, n)
+        })
+    }
 }
 
-/// Σ⁻¹P = D⁻¹PC⁻¹: what Σ⁻¹ makes of other vectors is larger by ‖P‖²/D, and its rounding errors are.
-fn by_capacitance<F: Real, S: Storage>(item: &Item<'_, F, S>, diag: &[f64]) -> Result<Vec<f64>, Error> {
-    let r = item.r();
+/// ‖mᵢ‖² of the columns of a row-major matrix.
+fn squares_of_columns(m: &[f64], columns: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; columns];
+    for row in m.chunks_exact(columns.max(1)) {
+        sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += v * v);
+    }
+    sums
+}
+
+/// What Σ⁻¹ makes of other vectors than P is larger by ‖P‖²/D, and its rounding errors are.
+fn by_capacitance<F: Real, S: Storage>(item: &Item<'_, F, S>, diag: &[f64]) -> Result<Narrow, Error> {
+    let (n, r) = (item.n(), item.r());
     let (found, _) = item.capacitance(&item.gram(None, 0, item.n()), None)?;
     let (Factorised::Capacitance { l, .. } | Factorised::Dense { l, .. }) = &found;
     let inverse = factored_inverse(l, r);
@@ -82,7 +111,13 @@ fn by_capacitance<F: Real, S: Storage>(item: &Item<'_, F, S>, diag: &[f64]) -> R
             *to = p.iter().enumerate().map(|(k, p)| p.to_f64() * inverse[k * r + c]).sum::<f64>() / d;
         }
     }
-    Ok(solved)
+    // L⁻¹aᵢ as columns, r×n.
+    let mut forward: Vec<f64> =
+        item.factor.t().iter().zip(diag.iter().cycle()).map(|(p, d)| p.to_f64() / libm::sqrt(*d)).collect();
+    solve_lower(l, r, &mut forward, n);
+    let leverages = squares_of_columns(&forward, n);
+    let precision = leverages.iter().zip(diag).map(|(h, d)| (1.0 - h.min(1.0)) / d).collect();
+    Ok(Narrow { solved, precision })
 }
 
 /// A divergence of item b; NaN where its terms have overflowed.
@@ -106,7 +141,8 @@ pub(crate) fn kl(b: usize, p: &Dense, q: &Dense, with_grad: bool) -> Result<(f64
 }
 
 /// With E = Σ_p − Σ_q: ∂F_p = Σ_q⁻¹EΣ_p⁻¹F_p, ∂F_q = −Σ_q⁻¹(E + δδᵀ)Σ_q⁻¹F_q, and half the diagonals of Σ_q⁻¹EΣ_p⁻¹ and
-/// −Σ_q⁻¹(E + δδᵀ)Σ_q⁻¹. Differences of inverses have no digits where the covariances are nearly equal.
+/// −Σ_q⁻¹(E + δδᵀ)Σ_q⁻¹. Differences of inverses have no digits where the covariances are nearly equal; where they are not, E has lost
+/// what is small in Σ, and the diagonals are those of Σ_q⁻¹ − Σ_p⁻¹ and Σ_q⁻¹ − Σ_q⁻¹Σ_pΣ_q⁻¹.
 fn slopes(p: &Dense, q: &Dense) -> Sides {
     let n = p.loc.len();
     let gap: Vec<f64> = p.loc.iter().zip(&q.loc).map(|(p, q)| p - q).collect();
@@ -116,7 +152,7 @@ fn slopes(p: &Dense, q: &Dense) -> Sides {
     // Σ_q⁻¹E·F of n×r F.
     let back = |f: &[f64], r: usize| {
         let mut m = vec![0.0; n * r];
-        for (to, e) in m.chunks_exact_mut(r.max(1)).zip(e.chunks_exact(n)) {
+        for (to, e) in m.chunks_exact_mut(r.max(1)).zip(e.chunks_exact(n.max(1))) {
             for (f, e) in f.chunks_exact(r.max(1)).zip(e) {
                 to.iter_mut().zip(f).for_each(|(to, f)| *to += e * f);
             }
@@ -137,13 +173,31 @@ fn slopes(p: &Dense, q: &Dense) -> Sides {
     let mut half = e.clone();
     q.solve(&mut half, n);
     let half = transposed(&half, n);
-    let diagonal = |side: &Dense| {
+    let diagonal = |side: &Dense| -> Vec<f64> {
         let mut whole = half.clone();
         side.solve(&mut whole, n);
-        (0..n).map(move |i| 0.5 * whole[i * n + i])
+        (0..n).map(|i| whole[i * n + i]).collect()
     };
-    let diag_p = diagonal(p).collect();
-    let diag_q = diagonal(q).zip(&alpha).map(|(d, a)| -d - 0.5 * a * a).collect();
+    let largest = |values: &[f64]| values.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
+    let (of_e, precision_q) = (largest(&e), q.precision());
+    let entries = |of_q: &[f64], other: &[f64], close: Vec<f64>, side: &[f64]| -> Vec<f64> {
+        // Rounding errors of E are multiplied by both inverses.
+        let far = of_e * largest(side) > 1.0;
+        let terms = of_q.iter().zip(other).zip(close);
+        terms
+            .map(|((q, other), close)| if far { difference_or(*q, *other, || close) } else { close })
+            .collect()
+    };
+    let precision_p = p.precision();
+    let diag_p = entries(&precision_q, &precision_p, diagonal(p), &precision_p);
+    let diag_p = diag_p.into_iter().map(|d| 0.5 * d).collect();
+    // Rows of Σ_q⁻¹L_p.
+    let mut through = p.l.clone();
+    q.solve(&mut through, n);
+    let through: Vec<f64> = through.chunks_exact(n.max(1)).map(|row| dot(row, row)).collect();
+    let close = diagonal(q).into_iter().map(|d| -d).collect();
+    let diag_q = entries(&precision_q, &through, close, &precision_q);
+    let diag_q = diag_q.into_iter().zip(&alpha).map(|(d, a)| 0.5 * (d - a * a)).collect();
     let minus = alpha.iter().map(|a| -a).collect();
     Sides { p: (alpha, of_p, diag_p), q: (minus, of_q, diag_q) }
 }

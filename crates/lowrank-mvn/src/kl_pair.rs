@@ -22,6 +22,8 @@ use crate::storage::Storage;
 const ROWS: usize = 256;
 /// Where the divergence is smaller than this part of its terms, their rounding shows in its digits.
 const NEAR: f64 = 1e-5;
+/// The same for entries of gradients in a diagonal.
+const CLOSE: f64 = 1e-3;
 
 /// Gradients of both sides.
 #[derive(Default)]
@@ -81,19 +83,38 @@ fn inverse(l: &[f64], r: usize) -> Array2<f64> {
 }
 
 /// L⁻¹·m·L⁻ᵀ of a symmetric m.
-fn whitened(l: &[f64], m: &Array2<f64>) -> Vec<f64> {
+fn whitened(l: &[f64], m: &Array2<f64>) -> Array2<f64> {
     let r = m.nrows();
     let mut values: Vec<f64> = m.iter().copied().collect();
     for _ in 0..2 {
         solve_lower(l, r, &mut values, r);
         values = variata_distributions::linalg::transposed(&values, r);
     }
-    values
+    Array2::from_shape_fn((r, r), |(i, j)| values[i * r + j])
 }
 
 /// Σ −(log(1 + λ) − λ) ≥ 0 over the eigenvalues λ of a symmetric matrix.
-fn divergence_of_eigenvalues(m: &[f64], n: usize) -> f64 {
-    symmetric_eigen(m, n).0.into_iter().map(|v| -log1pmx(v)).sum()
+fn divergence_of_eigenvalues(m: &Array2<f64>) -> f64 {
+    let values: Vec<f64> = m.iter().copied().collect();
+    symmetric_eigen(&values, m.nrows()).0.into_iter().map(|v| -log1pmx(v)).sum()
+}
+
+/// L⁻¹bᵢ of each row bᵢ as a column, r×rows. Their squares are the leverages, which lose the condition of C by way of C⁻¹.
+fn forward(l: &[f64], b: &Array2<f64>) -> Array2<f64> {
+    let (rows, r) = b.dim();
+    let mut values: Vec<f64> = b.t().iter().copied().collect();
+    solve_lower(l, r, &mut values, rows);
+    Array2::from_shape_fn((r, rows), |(j, i)| values[j * rows + i])
+}
+
+/// ‖vᵢ‖² of each column, at most 1.
+fn leverages(v: &Array2<f64>) -> Array1<f64> {
+    (v * v).sum_axis(Axis(0)).mapv(|h| h.min(1.0))
+}
+
+/// The difference of two terms that are known to all digits, or, where they cancel, what is known of it otherwise.
+pub(crate) fn difference_or(a: f64, b: f64, close: impl FnOnce() -> f64) -> f64 {
+    if (a - b).abs() > CLOSE * a.max(b) { a - b } else { close() }
 }
 
 fn dot(a: &ArrayView1<'_, f64>, b: &ArrayView1<'_, f64>) -> f64 {
@@ -157,18 +178,17 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
 
     /// The divergence.
     pub(crate) fn kl(&self) -> Result<f64, Error> {
-        let inverse = inverse(self.lq, self.q.r());
         // Twice: Σ(t − 1 − log t), Σ t·h, tr(AᵀS_q⁻¹A), the mean's part.
         let (mut own, mut leverage, mut trace, mut mean) = (0.0, 0.0, 0.0, 0.0);
         self.for_each_block(|block| {
-            let solved = block.b.dot(&inverse);
+            let h = leverages(&forward(self.lq, &block.b));
             let residual = &block.a - &block.b.dot(&self.z);
             let gap = &block.gap - &block.b.dot(&self.z_gap);
             trace += residual.iter().map(|v| v * v).sum::<f64>();
             mean += gap.iter().map(|v| v * v).sum::<f64>();
             for i in 0..block.t.len() {
                 own += expm1mx(block.log_t[i]);
-                leverage += block.t[i] * dot(&block.b.row(i), &solved.row(i));
+                leverage += block.t[i] * h[i];
             }
         });
         trace += self.z.iter().map(|v| v * v).sum::<f64>();
@@ -176,13 +196,13 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
         let (of_p, of_q) = (log_det(self.lp, self.p.r()), log_det(self.lq, self.q.r()));
         let direct = own - leverage + trace + of_q - of_p;
         let terms = own + leverage + trace + of_q.abs() + of_p.abs();
-        let twice = if direct > NEAR * terms { direct } else { self.near(&inverse)? };
+        let twice = if direct > NEAR * terms { direct } else { self.near()? };
         Ok(0.5 * (twice + mean))
     }
 
     /// Twice the divergence of the covariances, by way of Σ_m = D_p + QQᵀ: 2·KL(p‖m) + 2·KL(m‖q) + tr(S⁻¹(T − 1)S_m⁻¹E), all
     /// of second order in Δ = A − B and T − 1.
-    fn near(&self, inverse: &Array2<f64>) -> Result<f64, Error> {
+    fn near(&self) -> Result<f64, Error> {
         let (rp, rq) = (self.p.r(), self.q.r());
         let r = rp.max(rq);
         let lm = self.between()?;
@@ -200,14 +220,14 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
             general_mat_mul(1.0, &(&block.b * &less).t(), &block.b, 1.0, &mut shift);
         });
         let (zm, zq) = (solved(&lm, &on_m), solved(self.lq, &on_q));
-        let inverse_m = self::inverse(&lm, rq);
+        let (inverse_q, inverse_m) = (inverse(self.lq, rq), inverse(&lm, rq));
         let zb = solved_columns(&lm, &gram, &inverse_m);
         // KL(m‖q) and the cross term, and ΔᵀS_m⁻¹Δ and BᵀS_m⁻¹B for KL(p‖m).
         let (mut own, mut cross) = (0.0, 0.0);
         let (mut squares, mut of_b) = (zm.t().dot(&zm), zb.t().dot(&zb));
         self.for_each_block(|block| {
             let delta = &block.delta;
-            let (solved_q, solved_m) = (block.b.dot(inverse), block.b.dot(&inverse_m));
+            let (solved_q, solved_m) = (block.b.dot(&inverse_q), block.b.dot(&inverse_m));
             let (rest_q, rest_m) = (delta - &block.b.dot(&zq), delta - &block.b.dot(&zm));
             let inverse_t = block.t.mapv(|t| 1.0 / t).insert_axis(Axis(1));
             general_mat_mul(1.0, &(&rest_m * &inverse_t).t(), &rest_m, 1.0, &mut squares);
@@ -223,7 +243,7 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
                 cross += more / t * (first + second);
             }
         });
-        let same_factor = own + divergence_of_eigenvalues(&whitened(self.lq, &shift), rq);
+        let same_factor = own + divergence_of_eigenvalues(&whitened(self.lq, &shift));
         Ok(same_factor + same_diagonal(&of_b, &zm, &squares) + cross)
     }
 
@@ -236,13 +256,15 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
     }
 
     /// Gradients of both sides. With M = S_q⁻¹ and N = S_p⁻¹, M − N = M(S_p − S_q)N and M − M·S_p·M = −M(S_p − S_q)M, and
-    /// S_p − S_q = (T − I) + BΔᵀ + ΔAᵀ, so that each term is as small as the difference of the two.
+    /// S_p − S_q = (T − I) + BΔᵀ + ΔAᵀ, so that each term is as small as the difference of the two. Entries of the gradients in the
+    /// diagonals that are far from 0 are differences of those of M and N, or of M and M·S_p·M, which keep their digits where columns
+    /// are dependent.
     pub(crate) fn slopes(&self) -> Sides {
         let (n, rp, rq) = (self.p.n(), self.p.r(), self.q.r());
         let (inverse_p, inverse_q) = (inverse(self.lp, rp), inverse(self.lq, rq));
         let (mut on_q, mut on_p) = (Array2::zeros((rq, rp.max(rq))), Array2::zeros((rp, rq)));
         let (mut across, mut within) = (Array2::zeros((rq, rp)), Array2::zeros((rq, rq)));
-        let mut gram = Array2::zeros((rp, rp));
+        let (mut gram, mut inner) = (Array2::zeros((rp, rp)), Array2::zeros((rq, rq)));
         self.for_each_block(|block| {
             let weighted = &block.a / &column(&block.t);
             general_mat_mul(1.0, &block.b.t(), &block.delta, 1.0, &mut on_q);
@@ -251,7 +273,10 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
             general_mat_mul(1.0, &shifted.t(), &weighted, 1.0, &mut across);
             general_mat_mul(1.0, &shifted.t(), &block.b, 1.0, &mut within);
             general_mat_mul(1.0, &weighted.t(), &block.a, 1.0, &mut gram);
+            general_mat_mul(1.0, &(&block.b * &column(&block.t)).t(), &block.b, 1.0, &mut inner);
         });
+        // L_q⁻¹BᵀTBL_q⁻ᵀ.
+        let inner = whitened(self.lq, &inner);
         // C_q⁻¹BᵀΔ, C_p⁻¹AᵀT⁻¹Δ, C_q⁻¹Bᵀ(I − T⁻¹)A, C_q⁻¹Bᵀ(T − I)B, and AᵀNA.
         let (on_q, on_p) = (solved(self.lq, &on_q), solved(self.lp, &on_p));
         let (across, within) = (solved(self.lq, &across), solved(self.lq, &within));
@@ -261,6 +286,13 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
         self.for_each_block(|block| {
             let (a, b, t) = (&block.a, &block.b, column(&block.t));
             let gap = &block.gap - &b.dot(&self.z_gap);
+            let v = forward(self.lq, b);
+            let (h, h_p) = (
+                leverages(&v),
+                leverages(&forward(self.lp, &(a / &block.t.mapv(libm::sqrt).insert_axis(Axis(1))))),
+            );
+            let residual = a - &b.dot(&self.z);
+            let through = (&inner.dot(&v) * &v).sum_axis(Axis(0)) + (&residual * &residual).sum_axis(Axis(1));
             // MB, NA, MΔ, of all columns and of the first ones, and NΔ.
             let (mb, na) = (b.dot(&inverse_q), a.dot(&inverse_p) / t);
             let m_delta = &block.delta - &b.dot(&on_q);
@@ -279,15 +311,19 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
                 q.0.push(-w * gap);
                 p.1.extend(of_p.row(i).iter().map(|v| w * v));
                 q.1.extend(of_q.row(i).iter().zip(&self.z_gap).map(|(v, z)| -w * (v + gap * z)));
-                let (a, b, mb, na) = (a.row(i), b.row(i), mb.row(i), na.row(i));
-                let (h, h_p) = (dot(&b, &mb), dot(&a, &na));
+                let (b, mb, na) = (b.row(i), mb.row(i), na.row(i));
+                let (h, h_p) = (h[i], h_p[i]);
                 // In this order: the square of a weight may overflow.
-                let diag_p = more / t * (1.0 - h - h_p) + dot(&b, &back_p.row(i));
-                let of_delta = dot(&mb, &n_delta.row(i)) + dot(&first_p.row(i), &na);
-                p.2.push(0.5 * w * (w * (diag_p + of_delta)));
-                let diag_q = more * (1.0 - 2.0 * h) + dot(&b, &back_q.row(i));
-                let of_delta = 2.0 * dot(&mb, &first_q.row(i)) + dot(&m_delta.row(i), &m_delta.row(i));
-                q.2.push(-0.5 * w * (w * (diag_q + of_delta + gap * gap)));
+                let diag_p = difference_or(1.0 - h, (1.0 - h_p) / t, || {
+                    let diag = more / t * (1.0 - h - h_p) + dot(&b, &back_p.row(i));
+                    diag + dot(&mb, &n_delta.row(i)) + dot(&first_p.row(i), &na)
+                });
+                p.2.push(0.5 * w * (w * diag_p));
+                let diag_q = difference_or(1.0 - h, t * (1.0 - 2.0 * h) + through[i], || {
+                    let diag = more * (1.0 - 2.0 * h) + dot(&b, &back_q.row(i));
+                    -diag - 2.0 * dot(&mb, &first_q.row(i)) - dot(&m_delta.row(i), &m_delta.row(i))
+                });
+                q.2.push(0.5 * w * (w * (diag_q - gap * gap)));
             }
         });
         Sides { p, q }
@@ -339,7 +375,7 @@ fn same_diagonal(of_b: &Array2<f64>, zm: &Array2<f64>, squares: &Array2<f64>) ->
     let (b, delta) = (x.slice(s![..r, ..]), x.slice(s![r.., ..]));
     let half = b.t().dot(&delta);
     let m = &half + &half.t() + delta.t().dot(&delta);
-    divergence_of_eigenvalues(&m.iter().copied().collect::<Vec<_>>(), n)
+    divergence_of_eigenvalues(&m)
 }
 
 /// X with X·Xᵀ the part of a symmetric matrix whose eigenvalues are not negative.

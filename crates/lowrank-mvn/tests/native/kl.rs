@@ -305,3 +305,90 @@ fn the_narrow_side_of_a_wide_one_keeps_its_digits() {
         assert!(error.iter().all(|e| *e <= 1e-7), "{at}: {error:?}");
     }
 }
+
+/// The same covariance with a column twice and with √2 times it: what counts is known of L, not of C⁻¹.
+#[test]
+fn dependent_columns_cost_no_digits() {
+    let n = 300;
+    let base = factor(1, n, 2, 5);
+    let twice = Array3::from_shape_fn((1, n, 3), |(b, i, j)| base[(b, i, j / 2)]);
+    let once = Array3::from_shape_fn((1, n, 2), |(b, i, j)| {
+        base[(b, i, j)] * if j == 0 { 2f64.sqrt() } else { 1.0 }
+    });
+    let (zero, other) = (Array2::<f64>::zeros((1, n)), factor(1, n, 4, 6));
+    let unit = DiagonalNormal::new(zero.clone(), Array2::ones((1, n))).unwrap();
+    let other = LowRankMvn::new(zero.view(), other, 1.0).unwrap();
+    for d in [1e-4, 1e-8, 1e-10, 1e-12] {
+        let [a, b] = [&twice, &once].map(|p| LowRankMvn::new(zero.view(), p.view(), d).unwrap());
+        let (mut values, mut slopes) = (Vec::new(), Vec::new());
+        for side in [&a, &b] {
+            let (first, second) = (unit.kl_with_grad(side).unwrap(), side.kl_with_grad(&unit).unwrap());
+            let (third, fourth) = (other.kl_with_grad(side).unwrap(), side.kl_with_grad(&other).unwrap());
+            values.push([first.0[0], second.0[0], third.0[0], fourth.0[0]]);
+            slopes.push([
+                first.1.p.spread,
+                first.1.q.cov_diag,
+                second.1.p.cov_diag,
+                second.1.q.spread,
+                third.1.p.cov_diag,
+                third.1.q.cov_diag,
+                fourth.1.p.cov_diag,
+                fourth.1.q.cov_diag,
+            ]);
+        }
+        for (k, (a, b)) in values[0].iter().zip(&values[1]).enumerate() {
+            assert!((a / b - 1.0).abs() < 1e-9, "{d}, value {k}: {a} {b}");
+        }
+        for (k, (a, b)) in slopes[0].iter().zip(&slopes[1]).enumerate() {
+            let size = b.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+            let gap = a.iter().zip(b).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
+            assert!(gap <= 1e-9 * size, "{d}, gradient {k}: {gap} of {size}");
+        }
+    }
+}
+
+/// Two narrow covariances far apart, one of them as a dense one, or with columns of zeros. Numbers: ½ diag(Σ_q⁻¹ − Σ_p⁻¹) and
+/// ½ diag(Σ_q⁻¹ − Σ_q⁻¹Σ_pΣ_q⁻¹) by mpmath at 80 digits.
+#[test]
+fn far_apart_dense_sides_keep_the_digits_of_a_small_diagonal() {
+    let zero = Array2::<f64>::zeros((1, 4));
+    let column =
+        |v: [f64; 4], r: usize| Array3::from_shape_fn((1, 4, r), |(_, i, j)| if j == 0 { v[i] } else { 0.0 });
+    let of = |v, r| LowRankMvn::new(zero.view(), column(v, r), 1e-12).unwrap();
+    let (p, q) = ([1.0, 0.5, -0.75, 0.3], [0.25, 1.0, 0.8, -0.4]);
+    let in_p = [246033565866.04837, -202753353499.78897, -23980280274.086129, -19299932092.167629];
+    let in_q =
+        [-4.9598126210531275e+23, -1.1707603261114784e+23, -2.9099745281743538e+23, -4.6953641727849033e+22];
+    let of_q = MultivariateNormal::new(zero.clone(), &of(q, 1).scale_tril().unwrap()).unwrap();
+    let of_p = MultivariateNormal::new(zero.clone(), &of(p, 1).scale_tril().unwrap()).unwrap();
+    let near = |name: &str, got: &Array2<f64>, want: &[f64; 4]| {
+        let error = off(got, want);
+        assert!(error < 1e-9, "{name}: {error}");
+    };
+    near("narrow, dense", &of(p, 1).kl_with_grad(&of_q).unwrap().1.p.cov_diag, &in_p);
+    near("dense, narrow", &of_p.kl_with_grad(&of(q, 1)).unwrap().1.q.cov_diag, &in_q);
+    for r in [1, 4] {
+        let grad = of(p, r).kl_with_grad(&of(q, r)).unwrap().1;
+        near("p", &grad.p.cov_diag, &in_p);
+        near("q", &grad.q.cov_diag, &in_q);
+    }
+}
+
+#[test]
+fn no_dimension_is_no_divergence() {
+    for r in [0, 2] {
+        let p = LowRankMvn::<f64>::new(Array2::zeros((2, 0)), Array3::zeros((2, 0, r)), 1.0).unwrap();
+        let diagonal = DiagonalNormal::<f64>::new(Array2::zeros((2, 0)), Array2::ones((2, 0))).unwrap();
+        let dense = MultivariateNormal::new(Array2::zeros((2, 0)), &Array3::zeros((2, 0, 0)));
+        let mut values = vec![
+            p.kl_with_grad(&p).unwrap().0,
+            p.kl_with_grad(&diagonal).unwrap().0,
+            diagonal.kl_with_grad(&p).unwrap().0,
+            p.kl_with_grad(&StandardMultivariateNormal).unwrap().0,
+        ];
+        if let Ok(dense) = dense {
+            values.extend([p.kl_with_grad(&dense).unwrap().0, dense.kl_with_grad(&p).unwrap().0]);
+        }
+        assert!(values.iter().all(|v| v.to_vec() == [0.0, 0.0]), "{values:?}");
+    }
+}
