@@ -32,6 +32,12 @@ impl Observation {
     }
 }
 
+/// s/(d + s), d/(d + s) and d·s/(d + s) of two variances, by quotients, because sums and products overflow.
+pub(crate) fn shares(d: f64, s: f64) -> (f64, f64, f64) {
+    let (less, more) = (d.min(s), d.max(s));
+    (1.0 / (1.0 + d / s), 1.0 / (1.0 + s / d), if less > 0.0 { less / (1.0 + less / more) } else { 0.0 })
+}
+
 /// The noise ω of the factor given observations: N(z, C⁻¹) with C = L·Lᵀ, and the observations, one per entry.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NoisePosterior {
@@ -224,10 +230,10 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
                 (true, _) => {}
                 (false, true) => *old = new,
                 (false, false) => {
-                    // Weights without 1/noise and sums, which overflow; what has noise stays so.
-                    let share = 1.0 / (1.0 + new.noise / old.noise);
-                    old.value = (1.0 - share) * old.value + share * new.value;
-                    old.noise = (share * new.noise).max(f64::from_bits(1));
+                    let (share, rest, noise) = shares(new.noise, old.noise);
+                    old.value = rest * old.value + share * new.value;
+                    // What has noise stays so.
+                    old.noise = noise.max(f64::from_bits(1));
                 }
             }
         }

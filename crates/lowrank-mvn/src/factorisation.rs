@@ -235,9 +235,14 @@ impl<F: Real, S: Storage> Item<'_, F, S> {
         let q = right.map(|right| {
             let mut gap = vec![0.0; n];
             right(self.b, 0, &mut gap);
+            // A difference that is infinite would be NaN in the end, or not, by its neighbours.
+            let finite = gap.iter().all(|v| v.is_finite());
             solve_lower(&l, n, &mut gap, 1);
-            dot(&gap, &gap)
+            if finite { dot(&gap, &gap) } else { f64::NAN }
         });
+        if q.is_some_and(f64::is_nan) {
+            return Err(Error::Overflow { quantity: "the squared distance", batch: self.b });
+        }
         Ok((Factorised::Dense { l, log_det }, Solution { z: Vec::new(), q }))
     }
 

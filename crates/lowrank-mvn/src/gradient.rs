@@ -228,17 +228,13 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         Ok((self.log_densities(&found), self.entropies(&found.found)))
     }
 
-    /// No number of a gradient is NaN. In f64 one may be where α or the gradient in the diagonal overflows; in f32, whose terms
-    /// are f64, only where n ≤ r.
+    /// No number of a gradient is NaN. One may be where α or the gradient in the diagonal overflows.
     fn check_overflow(
         &self,
         loc: Option<&Array2<F>>,
         cov_factor: &Array3<F>,
         cov_diag: &Array2<F>,
     ) -> Result<(), Error> {
-        if F::UNIT_ROUNDOFF > 1e-10 && self.dim() > self.rank() {
-            return Ok(());
-        }
         let finite = |a: ArrayView1<'_, F>| a.iter().all(|v| v.to_f64().is_finite());
         for b in 0..self.batch() {
             if finite(cov_diag.row(b)) && loc.is_none_or(|loc| finite(loc.row(b))) {

@@ -10,19 +10,23 @@ use crate::panel::{Right, Weights};
 use crate::storage::Storage;
 use crate::{Error, LowRankMvn, kernel};
 
+/// A power of two beyond the root of the largest number.
+const LARGE: f64 = f64::from_bits(0x5FF0_0000_0000_0000);
+
 impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// Σ·v for each item, v [batch, n] → [batch, n], in O(n r).
     ///
     /// # Errors
-    /// `v` has another shape or is not finite.
+    /// `v` has another shape or is not finite; a product overflows ([`Error::Overflow`]).
     pub fn covariance_times(&self, v: &ArrayRef2<F>) -> Result<Array2<F>, Error> {
         self.check_vector(v)?;
         let projected = self.projected(Weights::One, &vectors(v));
-        Ok(self.coloured(&projected, &|b, start, to| {
+        let found = self.coloured(&projected, &|b, start, to| {
             self.cov_diag.item(b).variances(start, to);
             let v = v.slice(s![b, start..start + to.len()]);
             to.iter_mut().zip(v).for_each(|(to, v)| *to *= v.to_f64());
-        }))
+        });
+        no_overflow("covariance_times", found)
     }
 
     /// Σ⁻¹·v for each item, v [batch, n] → [batch, n], in O(n r²).
@@ -33,14 +37,15 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// Source: Woodbury's identity.
     ///
     /// # Errors
-    /// `v` has another shape or is not finite; no inverse exists, as for [`log_prob`](Self::log_prob).
+    /// `v` has another shape or is not finite; no inverse exists, as for [`log_prob`](Self::log_prob); a product overflows
+    /// ([`Error::Overflow`]).
     pub fn precision_times(&self, v: &ArrayRef2<F>) -> Result<Array2<F>, Error> {
         self.check_vector(v)?;
         let right = vectors(v);
         let found = self.factorise(Some(&right))?;
         let mut solved = Array2::from_elem(self.loc.raw_dim(), F::ZERO);
         self.slopes(Some(&right), &found, Some(&mut solved), Vec::new());
-        Ok(solved)
+        no_overflow("precision_times", solved)
     }
 
     /// Row i of the covariance of each item, [batch, n]: how a pixel moves with all others.
@@ -107,7 +112,14 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// Entry (i, j) of the covariance of item b.
     pub(crate) fn covariance_entry(&self, b: usize, i: usize, j: usize) -> f64 {
         let p = self.cov_factor.index_axis(Axis(0), b);
-        let low: f64 = p.row(i).iter().zip(p.row(j)).map(|(p, q)| p.to_f64() * q.to_f64()).sum();
+        let product = |by: f64| -> f64 {
+            p.row(i).iter().zip(p.row(j)).map(|(p, q)| (by * p.to_f64()) * (by * q.to_f64())).sum()
+        };
+        let low = match product(1.0) {
+            // Products that overflow against each other.
+            low if low.is_nan() => product(1.0 / LARGE) * LARGE * LARGE,
+            low => low,
+        };
         if i == j { low + self.cov_diag.item(b).at(i) } else { low }
     }
 
@@ -164,6 +176,14 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         });
         // batch·n values.
         Array2::from_shape_vec((batch, n), values).unwrap_or_default()
+    }
+}
+
+/// Refuses what is not finite.
+pub(crate) fn no_overflow<F: Real>(quantity: &'static str, found: Array2<F>) -> Result<Array2<F>, Error> {
+    match found.indexed_iter().find(|(_, v)| !v.to_f64().is_finite()) {
+        Some(((batch, _), _)) => Err(Error::Overflow { quantity, batch }),
+        None => Ok(found),
     }
 }
 

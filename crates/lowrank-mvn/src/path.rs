@@ -9,17 +9,32 @@ use crate::{Error, LowRankMvn};
 /// Linear interpolation (1 − t)·a + t·b; the ends are exact.
 ///
 /// # Errors
-/// The lengths differ, or a number is not finite.
+/// The lengths differ, a number is not finite, or the result overflows.
 pub fn lerp<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>, t: f64) -> Result<Array1<F>, Error> {
     guard(a, b, t)?;
+    let by = smaller(a, b);
     let entry = |(a, b): (&F, &F)| match t {
         0.0 => *a,
         1.0 => *b,
         // Between equal numbers there is nothing else.
         _ if a == b => *a,
-        _ => F::from_f64((1.0 - t) * a.to_f64() + t * b.to_f64()),
+        _ => F::from_f64(((1.0 - t) * (by * a.to_f64()) + t * (by * b.to_f64())) / by),
     };
-    Ok(a.iter().zip(b).map(entry).collect())
+    checked(a.iter().zip(b).map(entry))
+}
+
+/// What numbers are multiplied by, because terms and lengths of the largest ones overflow where the result does not: a power of two, 1 for
+/// others.
+fn smaller<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>) -> f64 {
+    let large = a.iter().chain(b).any(|v| v.to_f64().abs() > 1e280);
+    if large { 1.0 / 18_446_744_073_709_551_616.0 } else { 1.0 }
+}
+
+/// The numbers of a result, if all are finite.
+fn checked<F: Real>(values: impl Iterator<Item = F>) -> Result<Array1<F>, Error> {
+    let values: Array1<F> = values.collect();
+    let finite = values.iter().all(|v| v.to_f64().is_finite());
+    if finite { Ok(values) } else { Err(Error::Overflow { quantity: "the interpolation", batch: 0 }) }
 }
 
 /// Spherical interpolation of two noise vectors: the direction turns at constant speed in their plane and the length goes
@@ -45,13 +60,14 @@ pub fn lerp<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>, t: f64) -> Result<Array
 /// ```
 ///
 /// # Errors
-/// The lengths differ, or a number is not finite.
+/// The lengths differ, a number is not finite, or the result overflows.
 pub fn slerp<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>, t: f64) -> Result<Array1<F>, Error> {
     guard(a, b, t)?;
     if t == 0.0 || t == 1.0 {
         return Ok(if t == 0.0 { a.to_owned() } else { b.to_owned() });
     }
-    let (from, to) = (unit(a), unit(b));
+    let by = smaller(a, b);
+    let (from, to) = (unit(a, by), unit(b, by));
     let (Some((size_a, from)), Some((size_b, to))) = (from, to) else { return lerp(a, b, t) };
     let apart = norm(from.iter().zip(&to).map(|(a, b)| a - b));
     let along = norm(from.iter().zip(&to).map(|(a, b)| a + b));
@@ -76,7 +92,7 @@ pub fn slerp<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>, t: f64) -> Result<Arra
     }
     let turn = (t - 0.5) * angle;
     let (sine, cosine) = (libm::sin(turn), libm::cos(turn));
-    Ok(middle.iter().zip(&chord).map(|(m, c)| F::from_f64(size * (cosine * m + sine * c))).collect())
+    checked(middle.iter().zip(&chord).map(|(m, c)| F::from_f64(size * (cosine * m + sine * c) / by)))
 }
 
 /// Makes a vector that is orthogonal to a unit vector but for rounding so, and a unit vector again. Where rounding was most of
@@ -103,11 +119,11 @@ fn perpendicular(u: &[f64]) -> Vec<f64> {
     flat.into_iter().map(|x| x / size).collect()
 }
 
-/// Length and direction; `None` for 0.
-fn unit<F: Real>(a: &ArrayRef1<F>) -> Option<(f64, Vec<f64>)> {
-    let size = norm(a.iter().map(|v| v.to_f64()));
+/// Length, `by` times what it is, and direction; `None` for 0.
+fn unit<F: Real>(a: &ArrayRef1<F>, by: f64) -> Option<(f64, Vec<f64>)> {
+    let size = norm(a.iter().map(|v| by * v.to_f64()));
     // Twice, because a subnormal length has few digits.
-    let once: Vec<f64> = a.iter().map(|v| v.to_f64() / size).collect();
+    let once: Vec<f64> = a.iter().map(|v| by * v.to_f64() / size).collect();
     let again = norm(once.iter().copied());
     (size > 0.0 && again.is_finite()).then(|| (size, once.into_iter().map(|v| v / again).collect()))
 }

@@ -5,7 +5,7 @@ use rand::Rng;
 use variata_distributions::special::HALF_LOG_TWO_PI;
 use variata_distributions::{Real, check};
 
-use crate::condition::{NoisePosterior, Observation};
+use crate::condition::{NoisePosterior, Observation, shares};
 use crate::diagonal::fill;
 use crate::sampling::standard;
 use crate::storage::Storage;
@@ -20,9 +20,10 @@ pub struct Posterior<'p, F: Real, S = F> {
     pub(crate) items: Vec<NoisePosterior>,
 }
 
-/// What an observation of variance s makes of its entry of variance d: x = share·(μ + p·ω) + (1 − share)·y + √variance·ω_d.
+/// What an observation of variance s makes of its entry of variance d: x = share·(μ + p·ω) + rest·y + √variance·ω_d.
 struct Mixed {
     share: f64,
+    rest: f64,
     variance: f64,
 }
 
@@ -53,7 +54,7 @@ impl<F: Real, S: Storage> Posterior<'_, F, S> {
                 *to = F::from_f64(row(i).iter().map(|p| p * p).sum::<f64>() + diag.at(i));
             }
             for o in &found.observations {
-                let Mixed { share, variance } = self.mixed(b, o);
+                let Mixed { share, variance, .. } = self.mixed(b, o);
                 let low: f64 = row(o.index).iter().map(|p| p * p).sum();
                 variances[(b, o.index)] = F::from_f64(share * share * low + variance);
             }
@@ -138,8 +139,8 @@ impl<F: Real, S: Storage> Posterior<'_, F, S> {
 
     fn mixed(&self, b: usize, o: &Observation) -> Mixed {
         let d = self.p.cov_diag.item(b).at(o.index);
-        let share = if o.noise == 0.0 { 0.0 } else { 1.0 / (1.0 + d / o.noise) };
-        Mixed { share, variance: d * share }
+        let (share, rest, variance) = shares(d, o.noise);
+        Mixed { share, rest, variance }
     }
 
     /// μ + P·noise + √D·own of all entries, with what the observations make of theirs; noise is [batch, r], row after row.
@@ -155,8 +156,8 @@ impl<F: Real, S: Storage> Posterior<'_, F, S> {
         });
         for (b, found) in self.items.iter().enumerate() {
             for o in &found.observations {
-                let Mixed { share, variance } = self.mixed(b, o);
-                if share == 0.0 {
+                let Mixed { share, rest, variance } = self.mixed(b, o);
+                if o.noise == 0.0 {
                     images[(b, o.index)] = F::from_f64(o.value);
                     continue;
                 }
@@ -164,7 +165,7 @@ impl<F: Real, S: Storage> Posterior<'_, F, S> {
                 let low: f64 = row.iter().zip(noise.row(b)).map(|(p, w)| p.to_f64() * w).sum();
                 let own = own.map_or(0.0, |own| own[(b, o.index)].to_f64() * libm::sqrt(variance));
                 let prior = self.p.loc[(b, o.index)].to_f64() + low;
-                images[(b, o.index)] = F::from_f64(share * prior + (1.0 - share) * o.value + own);
+                images[(b, o.index)] = F::from_f64(share * prior + rest * o.value + own);
             }
         }
         images

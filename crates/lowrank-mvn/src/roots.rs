@@ -5,7 +5,7 @@ use variata_distributions::linalg::one_sided_jacobi;
 use variata_distributions::parallel::collect;
 use variata_distributions::{ArgumentError, Real, check};
 
-use crate::matrices::vectors;
+use crate::matrices::{no_overflow, vectors};
 use crate::panel::Weights;
 use crate::reflections::Triangle;
 use crate::storage::Storage;
@@ -83,13 +83,6 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     }
 }
 
-fn no_overflow<F: Real>(quantity: &'static str, found: Array2<F>) -> Result<Array2<F>, Error> {
-    match found.indexed_iter().find(|(_, v)| !v.to_f64().is_finite()) {
-        Some(((batch, _), _)) => Err(Error::Overflow { quantity, batch }),
-        None => Ok(found),
-    }
-}
-
 /// Singular values and right vectors of a matrix given by its columns.
 pub(crate) fn spectrum(columns: &[Vec<f64>]) -> Result<Spectrum, Error> {
     let refuse = |value| ArgumentError::Value {
@@ -105,7 +98,11 @@ pub(crate) fn spectrum(columns: &[Vec<f64>]) -> Result<Spectrum, Error> {
     let scaled = columns.iter().map(|c| c.iter().map(|v| libm::scalbn(*v, -exponent)).collect()).collect();
     let found = one_sided_jacobi(scaled).ok_or_else(|| refuse(f64::NAN))?;
     let size = |column: &[f64]| libm::scalbn(libm::sqrt(column.iter().map(|v| v * v).sum()), exponent);
-    Ok(found.into_iter().map(|(column, v)| (size(&column), v)).collect())
+    let sized = found.into_iter().map(|(column, v)| match size(&column) {
+        size if size.is_finite() => Ok((size, v)),
+        size => Err(refuse(size).into()),
+    });
+    sized.collect()
 }
 
 /// V diag(f(s)) Vᵀ·c of each row c.

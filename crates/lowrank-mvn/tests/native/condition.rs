@@ -398,6 +398,27 @@ fn extreme_observations() {
     assert!(refused.starts_with("`indices"), "{refused}");
 }
 
+/// Shares of a prior of variance 1 and of observations that are much wider or narrower, by hand.
+#[test]
+fn far_variances_keep_both_shares() {
+    let p: LowRankMvn<'_, f64> =
+        LowRankMvn::new(Array2::zeros((1, 3)), Array3::zeros((1, 3, 1)), 1.0).unwrap();
+    for (noise, value, mean, variance) in
+        [(1e17, 1e17, 1.0, 1.0), (1e15, 3e15, 3.0, 1.0), (1e-310, 2.0, 2.0, 1e-310), (1e-20, 2.0, 2.0, 1e-20)]
+    {
+        let found = p.condition_each(&[vec![Observation { index: 0, value, noise }]]).unwrap();
+        let (got, spread) = (found.mean()[(0, 0)], found.variance()[(0, 0)]);
+        assert!((got / mean - 1.0).abs() < 1e-12, "{noise}: {got}");
+        assert!((spread / variance - 1.0).abs() < 1e-12, "{noise}: {spread}");
+        assert!(found.rest(0).unwrap().1.entropy().is_ok());
+    }
+    let two = [1e-160, 1e160].map(|noise| Observation { index: 0, value: 1.0, noise });
+    for two in [two.to_vec(), vec![two[1], two[0]]] {
+        let merged = p.condition_each(&[two]).unwrap().observations(0)[0];
+        assert_eq!((merged.value, merged.noise), (1.0, 1e-160));
+    }
+}
+
 #[test]
 fn what_changes_nothing_costs_no_undo() {
     let p = normal(1, 12, 2, 3);

@@ -92,6 +92,29 @@ fn what_overflows_on_the_way_is_no_nan() {
         let p = of(Array3::from_elem((1, n, 1), size), d);
         refused(p.inverse_root_times(&Array2::ones((1, n))).unwrap_err(), "inverse_root_times");
     }
+    // α that f32 cannot hold, at a row of the factor that is 0.
+    let half = Array3::from_shape_fn((1, 20, 1), |(_, i, _)| if i < 10 { 1.0f32 } else { 0.0 });
+    let p = LowRankMvn::<f32>::new(Array2::zeros((1, 20)), half, 1e-10).unwrap();
+    let x = Array2::from_shape_fn((1, 20), |(_, i)| if i == 15 { 1e30 } else { 0.0 });
+    refused(p.log_prob_with_grad(&x).unwrap_err(), "the gradient");
+    refused(p.mahalanobis_with_grad(&x).unwrap_err(), "the gradient");
+    // As many columns as dimensions, and a difference that overflows.
+    let far = Array2::from_elem((1, 2), 1.7e308);
+    let p = LowRankMvn::new(-&far, array![[[1.0, 0.5], [0.5, 2.0]]], 1.0).unwrap();
+    refused(p.log_prob(&far).unwrap_err(), "the squared distance");
+    refused(
+        of(Array3::ones((1, 3, 1)), 1.0).covariance_times(&array![[1e308; 3]]).unwrap_err(),
+        "covariance_times",
+    );
+    refused(
+        of(Array3::zeros((1, 3, 1)), 1e-300).precision_times(&array![[1e308; 3]]).unwrap_err(),
+        "precision_times",
+    );
+    // Products that overflow against each other.
+    let p = of(array![[[1e200, 1e200], [1e200, -1e200], [1.0, 1.0]]], 1.0);
+    assert_eq!(p.covariance_row(0).unwrap(), array![[f64::INFINITY, 0.0, 2e200]]);
+    let p = of(Array3::from_elem((1, 130, 1), 1.7e308), 1.0);
+    assert!(p.principal_components().unwrap_err().to_string().starts_with("`cov_factor` is inf"));
     let p = of(Array3::from_elem((1, 3, 1), 1e160), 1e-300);
     refused(p.root_times(&Array2::ones((1, 3))).unwrap_err(), "root_times");
 }

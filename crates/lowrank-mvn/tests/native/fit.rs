@@ -3,7 +3,9 @@
 use ndarray::{Array1, Array2, Array3, ArrayRef2, Axis, concatenate, s};
 use proptest::prelude::*;
 use variata_distributions::linalg::symmetric_eigen;
-use variata_lowrank_mvn::{FitOptions, LowRankMvn, OnlinePpca, Pca, fit_factor_analysis, fit_ppca, pca};
+use variata_lowrank_mvn::{
+    CovDiag, FitOptions, LowRankMvn, OnlinePpca, Pca, fit_factor_analysis, fit_ppca, pca,
+};
 
 use crate::support::{matrix, wave};
 
@@ -43,8 +45,11 @@ fn each(p: &LowRankMvn<'_>, data: &Array2<f64>) -> LowRankMvn<'static> {
 }
 
 fn own(p: &LowRankMvn<'_>) -> Array1<f64> {
-    let factor = p.cov_factor().index_axis(Axis(0), 0).to_owned();
-    &p.variance().row(0) - &factor.map(|v| v * v).sum_axis(Axis(1))
+    match p.cov_diag() {
+        CovDiag::Scalar(d) => Array1::from_elem(p.dim(), *d),
+        CovDiag::Vector(d) => d.to_owned(),
+        CovDiag::Batch(d) => d.row(0).to_owned(),
+    }
 }
 
 fn eigen(data: &Array2<f64>) -> (Vec<f64>, Vec<Vec<f64>>) {
@@ -285,6 +290,34 @@ fn bad_input_is_named() {
     assert_eq!(OnlinePpca::new(4, 5, 0).unwrap_err().to_string(), "`rank` is 5, must be at most n");
 }
 
+/// Two directions and beside them noise of 10⁻⁹, whose variance is below the rounding of theirs.
+#[test]
+fn weak_directions_are_found_beside_strong_ones() {
+    let (samples, n) = (200, 8);
+    let data = Array2::from_shape_fn((samples, n), |(s, i)| {
+        let (t, u) = ((s * 37 % 101) as f64 / 10.0, (s * 53 % 89) as f64 / 7.0);
+        let noise = ((s * 7919 + i * 104_729) % 1000) as f64 / 500.0 - 1.0;
+        t * (i + 1) as f64 + u * ((i * i) as f64).cos() + 1e-9 * noise
+    });
+    let found = pca(&data, 4, &EXACT).unwrap();
+    assert!(found.converged);
+    let centred = &data - &data.mean_axis(Axis(0)).unwrap();
+    for (k, direction) in found.directions.rows().into_iter().enumerate() {
+        let along = centred.dot(&direction).mapv(|v| v * v).sum() / samples as f64;
+        let got = found.explained_variance[k];
+        assert!((got / along - 1.0).abs() < 1e-6, "{k}: {got} {along}");
+        assert!(k == 0 || got <= found.explained_variance[k - 1]);
+    }
+    // More directions never fit worse, and as well as those of the batches' own way.
+    let fits: Vec<f64> =
+        (0..=6).map(|rank| likelihood(&fit_ppca(&data, rank, &EXACT).unwrap(), &data)).collect();
+    assert!(fits.windows(2).all(|pair| pair[1] >= pair[0] - 1e-6), "{fits:?}");
+    let mut online = OnlinePpca::new(n, 4, 4).unwrap();
+    online.update(&data).unwrap();
+    let online = likelihood(&online.distribution(&EXACT).unwrap(), &data);
+    assert!(fits[4] > online - 1e-3, "{} {online}", fits[4]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     /// Appending samples one by one or at once is the same.
@@ -318,21 +351,14 @@ fn strong_directions_leave_the_noise_its_variance() {
     let along = matrix(1, n, 2);
     for strength in [1.0, 1e4, 1e6] {
         let data = strength * matrix(samples, 1, 1).dot(&along) + 0.1 * matrix(samples, n, 3);
-        let whole = own(&fit_ppca(&data, 1, &EXACT).unwrap())[0];
         let mut online = OnlinePpca::new(n, 1, 6).unwrap();
         for rows in data.axis_chunks_iter(Axis(0), 64) {
             online.update(&rows).unwrap();
         }
         // The variance as it is stored, not as a difference from that of the pixel.
-        let batched = *match online.distribution::<f64>(&EXACT).unwrap().cov_diag() {
-            variata_lowrank_mvn::CovDiag::Scalar(d) => d,
-            other => panic!("{other:?}"),
-        };
-        let exact = *match fit_ppca(&data, 1, &EXACT).unwrap().cov_diag() {
-            variata_lowrank_mvn::CovDiag::Scalar(d) => d,
-            other => panic!("{other:?}"),
-        };
-        assert!((batched / exact - 1.0).abs() < 1e-3, "{strength}: {batched} {exact} {whole}");
+        let batched = own(&online.distribution(&EXACT).unwrap())[0];
+        let exact = own(&fit_ppca(&data, 1, &EXACT).unwrap())[0];
+        assert!((batched / exact - 1.0).abs() < 1e-3, "{strength}: {batched} {exact}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, array};
 use proptest::prelude::*;
-use variata_lowrank_mvn::{LowRankMvn, lerp, slerp, slerp_grid, slerp_path};
+use variata_lowrank_mvn::{Error, LowRankMvn, lerp, slerp, slerp_grid, slerp_path};
 
 use crate::support::{factor, matrix, wave};
 
@@ -76,11 +76,32 @@ proptest! {
     fn nothing_panics(a in prop::collection::vec(any::<f64>(), 3), b in prop::collection::vec(any::<f64>(), 3), t in any::<f64>()) {
         let (a, b) = (Array1::from(a), Array1::from(b));
         for found in [slerp(&a, &b, t), lerp(&a, &b, t)] {
-            if found.is_err() {
-                prop_assert!(!t.is_finite() || a.iter().chain(&b).any(|v| !v.is_finite()));
+            let given = t.is_finite() && a.iter().chain(&b).all(|v| v.is_finite());
+            match found {
+                Ok(found) => prop_assert!(given && found.iter().all(|v| v.is_finite()), "{found}"),
+                Err(error) => prop_assert!(!given || matches!(error, Error::Overflow { .. }), "{error}"),
             }
         }
     }
+}
+
+#[test]
+fn the_largest_numbers_do_not_overflow_on_the_way() {
+    let near = |got: &Array1<f64>, want: &[f64]| {
+        assert!(
+            got.iter().zip(want).all(|(a, b)| (a - b).abs() <= 1e-14 * b.abs().max(1e307)),
+            "{got} {want:?}"
+        );
+    };
+    near(&lerp(&array![1e308], &array![0.9e308], 3.0).unwrap(), &[0.7e308]);
+    // Three quarters of a turn; the length goes on falling.
+    near(&slerp(&array![1e308, 0.0], &array![0.0, 0.9e308], 3.0).unwrap(), &[0.0, -0.7e308]);
+    let long = Array1::from_elem(1000, 1e308);
+    near(&slerp(&long, &(&long * 0.5), 0.5).unwrap(), &[0.75e308; 1000]);
+    let refused = lerp(&array![1e308], &array![-1e308], 3.0).unwrap_err();
+    assert_eq!(refused, Error::Overflow { quantity: "the interpolation", batch: 0 });
+    // What is small stays as it was.
+    assert_eq!(lerp(&array![1e-310], &array![3e-310], 0.5).unwrap(), array![2e-310]);
 }
 
 #[test]

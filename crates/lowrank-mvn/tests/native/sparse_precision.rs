@@ -51,6 +51,37 @@ fn all_images_agree_with_the_dense_distribution() {
     }
 }
 
+/// x₀ = ω₀ + x₁ − x₂ and x₁ = e^-0.1·ω₁ + x₂: x₂, whose variance is e^(−2·last), is in neither, and in all terms of the recursion.
+#[test]
+fn variances_do_not_cancel() {
+    let grid = PixelGrid::new(1, 3, 1, 5).unwrap();
+    let mut off = Array3::zeros((1, grid.offsets().len(), 3));
+    (off[(0, 0, 0)], off[(0, 1, 0)], off[(0, 0, 1)]) = (-1.0, 1.0, -0.1f64.exp());
+    for last in [0.0, -5.0, -10.0, -15.0, -17.0, -20.0, -300.0] {
+        let diag = Array2::from_shape_vec((1, 3), vec![0.0, 0.1, last]).unwrap();
+        let p = SparsePrecisionNormal::new(grid, Array2::zeros((1, 3)), diag, off.clone()).unwrap();
+        let got = p.variance().unwrap();
+        // Entries of L are rounded: x₂ weighs 10⁻¹⁶ of itself in x₀.
+        let slack = 1e-9 + 1e-31 * (-2.0 * f64::max(last, -20.0)).exp();
+        let want = 1.0 + (-0.2f64).exp();
+        if last >= -20.0 {
+            assert!((got[(0, 0)] / want - 1.0).abs() < slack, "{last}: {got}");
+        }
+        assert!((got[(0, 2)] / (-2.0 * last).exp() - 1.0).abs() < 1e-12, "{last}: {got}");
+    }
+}
+
+#[test]
+fn a_gradient_that_overflows_is_no_nan() {
+    let grid = PixelGrid::new(1, 2, 1, 3).unwrap();
+    let diag = Array2::from_shape_vec((1, 2), vec![350.0, 0.0]).unwrap();
+    let off = Array3::zeros((1, grid.offsets().len(), 2));
+    let p = SparsePrecisionNormal::new(grid, Array2::zeros((1, 2)), diag, off).unwrap();
+    let x = Array2::from_shape_vec((1, 2), vec![1e200, 0.0]).unwrap();
+    let refused = p.log_prob_with_grad(&x).unwrap_err();
+    assert_eq!(refused, Error::Overflow { quantity: "the gradient", batch: 0 });
+}
+
 #[test]
 fn a_neighbourhood_of_one_is_a_diagonal_normal() {
     let grid = PixelGrid::new(2, 3, 1, 1).unwrap();
