@@ -42,7 +42,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// ```
     ///
     /// # Errors
-    /// The factor was not checked, and an element is not finite.
+    /// The factor was not checked, and an element is not finite; a standard deviation overflows.
     pub fn principal_components(&self) -> Result<PrincipalComponents<F>, Error> {
         let (batch, n, r) = self.cov_factor.dim();
         let k = n.min(r);
@@ -163,6 +163,9 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
             });
             (found, images)
         };
+        if !found.iter().all(|(size, _)| size.is_finite()) {
+            return Err(Error::Overflow { quantity: "a standard deviation", batch: b });
+        }
         let directions = orthonormal(images.iter(), n).unwrap_or_default();
         let (mut sizes, mut rotation) = (Vec::new(), Vec::new());
         let mut signed = Vec::new();

@@ -8,7 +8,7 @@ use crate::density::Evaluated;
 use crate::factorisation::{Factorised, Solution};
 use crate::slopes::{ENTROPY, LOG_PROB, MAHALANOBIS, Parts, Target};
 use crate::storage::Storage;
-use crate::{Error, LowRankMvn};
+use crate::{Error, LowRankMvn, kernel};
 
 /// Partial derivatives of a number per item in the parameters of a [`LowRankMvn`].
 #[derive(Debug, Clone, PartialEq)]
@@ -235,7 +235,11 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         cov_factor: &Array3<F>,
         cov_diag: &Array2<F>,
     ) -> Result<(), Error> {
-        let finite = |a: ArrayView1<'_, F>| a.iter().all(|v| v.to_f64().is_finite());
+        let infinite = |v: F| !v.to_f64().is_finite();
+        let finite = |a: ArrayView1<'_, F>| match a.to_slice() {
+            Some(a) => kernel::none_saturated(a, infinite),
+            None => !a.iter().any(|v| infinite(*v)),
+        };
         for b in 0..self.batch() {
             if finite(cov_diag.row(b)) && loc.is_none_or(|loc| finite(loc.row(b))) {
                 continue;

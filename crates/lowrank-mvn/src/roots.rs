@@ -98,11 +98,7 @@ pub(crate) fn spectrum(columns: &[Vec<f64>]) -> Result<Spectrum, Error> {
     let scaled = columns.iter().map(|c| c.iter().map(|v| libm::scalbn(*v, -exponent)).collect()).collect();
     let found = one_sided_jacobi(scaled).ok_or_else(|| refuse(f64::NAN))?;
     let size = |column: &[f64]| libm::scalbn(libm::sqrt(column.iter().map(|v| v * v).sum()), exponent);
-    let sized = found.into_iter().map(|(column, v)| match size(&column) {
-        size if size.is_finite() => Ok((size, v)),
-        size => Err(refuse(size).into()),
-    });
-    sized.collect()
+    Ok(found.into_iter().map(|(column, v)| (size(&column), v)).collect())
 }
 
 /// V diag(f(s)) Vᵀ·c of each row c.

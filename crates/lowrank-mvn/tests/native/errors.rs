@@ -106,15 +106,13 @@ fn what_overflows_on_the_way_is_no_nan() {
         of(Array3::ones((1, 3, 1)), 1.0).covariance_times(&array![[1e308; 3]]).unwrap_err(),
         "covariance_times",
     );
-    refused(
-        of(Array3::zeros((1, 3, 1)), 1e-300).precision_times(&array![[1e308; 3]]).unwrap_err(),
-        "precision_times",
-    );
+    let p = of(Array3::zeros((1, 3, 1)), 1e-300);
+    assert!(matches!(p.precision_times(&array![[1e308; 3]]), Err(Error::Overflow { .. })));
     // Products that overflow against each other.
     let p = of(array![[[1e200, 1e200], [1e200, -1e200], [1.0, 1.0]]], 1.0);
     assert_eq!(p.covariance_row(0).unwrap(), array![[f64::INFINITY, 0.0, 2e200]]);
     let p = of(Array3::from_elem((1, 130, 1), 1.7e308), 1.0);
-    assert!(p.principal_components().unwrap_err().to_string().starts_with("`cov_factor` is inf"));
+    refused(p.principal_components().unwrap_err(), "a standard deviation");
     let p = of(Array3::from_elem((1, 3, 1), 1e160), 1e-300);
     refused(p.root_times(&Array2::ones((1, 3))).unwrap_err(), "root_times");
 }
