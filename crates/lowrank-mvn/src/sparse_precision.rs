@@ -1,6 +1,6 @@
 //! The normal distribution of an image whose precision has a sparse Cholesky factor: the SOS-VAE paper's baseline.
 
-use ndarray::{Array1, Array2, Array3, ArrayRef2, Axis};
+use ndarray::{Array1, Array2, Array3, ArrayRef2, ArrayView2, ArrayView3, Axis};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use variata_distributions::linalg::dot;
@@ -100,6 +100,21 @@ impl<F: Real> SparsePrecisionNormal<F> {
     /// The image's layout.
     pub fn grid(&self) -> PixelGrid {
         self.grid
+    }
+
+    /// The location, [batch, n].
+    pub fn loc(&self) -> ArrayView2<'_, F> {
+        self.loc.view()
+    }
+
+    /// Logarithms of the diagonal of L, [batch, n].
+    pub fn log_diag(&self) -> ArrayView2<'_, F> {
+        self.log_diag.view()
+    }
+
+    /// The entries of L beside its diagonal, [batch, [offsets](PixelGrid::offsets), n].
+    pub fn off_diag(&self) -> ArrayView3<'_, F> {
+        self.off_diag.view()
     }
 
     /// Mean, [batch, n].

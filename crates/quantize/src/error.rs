@@ -55,10 +55,10 @@ pub enum Error {
     Tensor(#[from] variata_torch_bridge::Error),
     /// A file could not be read or written.
     #[cfg(feature = "safetensors")]
-    #[error("{path}: {what}")]
+    #[error("{}: {what}", path.display())]
     File {
         /// The file.
-        path: String,
+        path: std::path::PathBuf,
         /// What went wrong.
         what: String,
     },

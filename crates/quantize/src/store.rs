@@ -61,7 +61,7 @@ mod as_safetensors {
         [("squared_euclidean", Metric::SquaredEuclidean), ("cosine", Metric::Cosine)];
 
     fn error(path: &Path, what: impl Display) -> Error {
-        Error::File { path: path.display().to_string(), what: what.to_string() }
+        Error::File { path: path.to_path_buf(), what: what.to_string() }
     }
 
     impl<T: Compute> Codebook<T> {

@@ -40,12 +40,6 @@ use variata_distributions::lanes::{Compute, Sample};
 pub use direct::{cramer_wold, cramer_wold_composed, mmd, mmd_composed};
 pub use sliced::{sliced, sliced_composed, two_sample, two_sample_composed};
 
-impl From<variata_torch_bridge::Error> for Error {
-    fn from(error: variata_torch_bridge::Error) -> Self {
-        Self::Tensor(error.into())
-    }
-}
-
 /// Elements of tensors that native kernels read.
 trait Native: Element + Sample<Compute = Self> + Compute {}
 impl Native for f32 {}

@@ -21,7 +21,9 @@ fn dense(p: &SparsePrecisionNormal<f64>) -> MultivariateNormal<f64> {
     for (l, mut to) in l.axis_iter(Axis(0)).zip(precision.axis_iter_mut(Axis(0))) {
         to.assign(&l.dot(&l.t()));
     }
-    MultivariateNormal::from_precision(p.mean(), &precision).unwrap()
+    let diag = l.index_axis(Axis(0), 1).diag().to_owned();
+    assert_close("diagonal", &diag, &p.log_diag().row(1).mapv(f64::exp), 1e-15);
+    MultivariateNormal::from_precision(p.loc().to_owned(), &precision).unwrap()
 }
 
 #[test]
