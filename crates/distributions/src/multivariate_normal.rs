@@ -1,6 +1,6 @@
 //! The normal distribution with a dense covariance.
 
-use ndarray::{Array1, Array2, Array3, ArrayRef2, ArrayView2, ArrayView3, Axis};
+use ndarray::{Array1, Array2, Array3, ArrayRef2, ArrayRef3, ArrayView2, ArrayView3, Axis};
 use rand::Rng;
 
 use crate::elementwise::shaped;
@@ -74,7 +74,7 @@ impl<F: Real> MultivariateNormal<F> {
     ///
     /// # Errors
     /// Wrong shapes, elements that are not finite, a diagonal that is not > 0, or anything but 0 above it.
-    pub fn new(loc: Array2<F>, scale_tril: &Array3<F>) -> Result<Self, Error> {
+    pub fn new(loc: Array2<F>, scale_tril: &ArrayRef3<F>) -> Result<Self, Error> {
         check_shapes(&loc, "scale_tril", scale_tril)?;
         for (at, ((_, i, j), value)) in scale_tril.indexed_iter().enumerate() {
             let value = value.to_f64();
@@ -93,7 +93,7 @@ impl<F: Real> MultivariateNormal<F> {
     /// # Errors
     /// Wrong shapes, elements that are not finite, a covariance that is not symmetric to 8 units of roundoff of `F` or
     /// not positive definite ([`Error::NotPositiveDefinite`]).
-    pub fn from_covariance(loc: Array2<F>, covariance: &Array3<F>) -> Result<Self, Error> {
+    pub fn from_covariance(loc: Array2<F>, covariance: &ArrayRef3<F>) -> Result<Self, Error> {
         check_symmetric(&loc, "covariance", covariance)?;
         let mut scale_tril = row_major(covariance);
         factor("covariance", &mut scale_tril)?;
@@ -106,7 +106,7 @@ impl<F: Real> MultivariateNormal<F> {
     ///
     /// # Errors
     /// As [`from_covariance`](Self::from_covariance).
-    pub fn from_precision(loc: Array2<F>, precision: &Array3<F>) -> Result<Self, Error> {
+    pub fn from_precision(loc: Array2<F>, precision: &ArrayRef3<F>) -> Result<Self, Error> {
         check_symmetric(&loc, "precision", precision)?;
         let n = loc.ncols();
         // Cholesky of the matrix with both axes reversed gives U reversed.
@@ -348,11 +348,15 @@ fn log_density(factor: &[f64], z: &[f64]) -> f64 {
     -0.5 * squared_norm(z) - log_det - n as f64 * HALF_LOG_TWO_PI
 }
 
-fn row_major<F: Real>(x: &Array3<F>) -> Array3<f64> {
+fn row_major<F: Real>(x: &ArrayRef3<F>) -> Array3<f64> {
     x.mapv(Real::to_f64).as_standard_layout().into_owned()
 }
 
-fn check_shapes<F: Real>(loc: &Array2<F>, argument: &'static str, matrix: &Array3<F>) -> Result<(), Error> {
+fn check_shapes<F: Real>(
+    loc: &Array2<F>,
+    argument: &'static str,
+    matrix: &ArrayRef3<F>,
+) -> Result<(), Error> {
     check::finite("loc", loc)?;
     check::shape(argument, matrix.shape(), &[loc.nrows(), loc.ncols(), loc.ncols()])?;
     Ok(check::finite(argument, matrix)?)
@@ -361,7 +365,7 @@ fn check_shapes<F: Real>(loc: &Array2<F>, argument: &'static str, matrix: &Array
 fn check_symmetric<F: Real>(
     loc: &Array2<F>,
     argument: &'static str,
-    matrix: &Array3<F>,
+    matrix: &ArrayRef3<F>,
 ) -> Result<(), Error> {
     check_shapes(loc, argument, matrix)?;
     for (at, ((b, i, j), value)) in matrix.indexed_iter().enumerate() {

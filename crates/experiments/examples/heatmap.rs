@@ -7,7 +7,6 @@
 
 use std::error::Error;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let picture = arguments.first().map_or("map.png", String::as_str);
     let count = arguments.get(1).map_or(Ok(500), |images| images.parse())?;
-    let given = arguments.get(2).map(|path| Classifier::from_checkpoint(Path::new(path), Device::Cpu));
+    let given = arguments.get(2).map(|path| Classifier::from_checkpoint(path, Device::Cpu));
     let given = given.transpose()?;
     let data = Arc::new(digits_of(given.as_ref().map_or(28, |model| model.image().height as usize))?);
     let model = given.map_or_else(|| trained(&data), Ok)?;

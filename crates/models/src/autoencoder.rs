@@ -114,8 +114,8 @@ impl Autoencoder {
     ///
     /// # Errors
     /// The file cannot be read, is damaged, or is another model's.
-    pub fn from_checkpoint(path: &std::path::Path, device: Device) -> Result<Self, Error> {
-        let loaded = checkpoint::read(path)?;
+    pub fn from_checkpoint(path: impl AsRef<std::path::Path>, device: Device) -> Result<Self, Error> {
+        let loaded = checkpoint::read(path.as_ref())?;
         let Description { config, image, classes } = loaded.description("an autoencoder")?;
         let model = Self::new(&config, image, classes, 0, device)?;
         loaded.restore_model(&model.parameters)?;

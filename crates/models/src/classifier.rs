@@ -146,8 +146,8 @@ impl Classifier {
     ///
     /// # Errors
     /// The file cannot be read, is damaged, or is another model's.
-    pub fn from_checkpoint(path: &std::path::Path, device: Device) -> Result<Self, Error> {
-        let loaded = checkpoint::read(path)?;
+    pub fn from_checkpoint(path: impl AsRef<std::path::Path>, device: Device) -> Result<Self, Error> {
+        let loaded = checkpoint::read(path.as_ref())?;
         let Description { classifier, image, classes } = loaded.description("a classifier")?;
         let model = Self::new(&classifier, image, classes, 0, device)?;
         loaded.restore_model(&model.parameters)?;

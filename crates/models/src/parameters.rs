@@ -78,8 +78,8 @@ impl Parameters {
     ///
     /// # Errors
     /// The file cannot be read, is damaged, or is another model's; the parameters are then as they were.
-    pub fn load(&self, path: &std::path::Path) -> Result<(), Error> {
-        crate::train::checkpoint::read(path)?.restore_model(self)
+    pub fn load(&self, path: impl AsRef<std::path::Path>) -> Result<(), Error> {
+        crate::train::checkpoint::read(path.as_ref())?.restore_model(self)
     }
 
     /// The place under which to make the first parameters.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ndarray::{Array1, Array2, ArrayRef, ArrayRef2, ArrayView1, Dimension};
+use ndarray::{Array1, Array2, ArrayRef, ArrayRef1, ArrayRef2, Dimension};
 use variata_distributions::lanes::{Compute, Sample};
 use variata_distributions::{ArgumentError, Real};
 
@@ -126,7 +126,7 @@ impl<T: Compute> Codebook<T> {
     ///
     /// # Errors
     /// [`Error::Index`] if there is no such code; as [`set_codes`](Self::set_codes) for the value.
-    pub fn set_code(&mut self, index: usize, code: &ArrayView1<'_, T>) -> Result<(), Error> {
+    pub fn set_code(&mut self, index: usize, code: &ArrayRef1<T>) -> Result<(), Error> {
         self.check_index("index", 0, index)?;
         variata_distributions::check::shape("code", code.shape(), &[self.dim()])?;
         check_row("code", index, code, self.metric)?;
@@ -245,7 +245,7 @@ pub(crate) fn check_rows<S: Sample>(
 pub(crate) fn check_row<S: Sample>(
     argument: &'static str,
     row: usize,
-    values: &ArrayView1<'_, S>,
+    values: &ArrayRef1<S>,
     metric: Metric,
 ) -> Result<(), Error> {
     let limit = largest::<S::Compute>();

@@ -96,8 +96,8 @@ impl MapAutoencoder {
     ///
     /// # Errors
     /// The file cannot be read, is damaged, or is another model's.
-    pub fn from_checkpoint(path: &std::path::Path, device: Device) -> Result<Self, Error> {
-        let loaded = checkpoint::read(path)?;
+    pub fn from_checkpoint(path: impl AsRef<std::path::Path>, device: Device) -> Result<Self, Error> {
+        let loaded = checkpoint::read(path.as_ref())?;
         let Description { config, image } = loaded.description("an autoencoder with a map")?;
         let model = Self::new(&config, image, 0, device)?;
         loaded.restore_model(&model.parameters)?;

@@ -128,7 +128,8 @@ impl<F: FileSystem> CheckpointStore<F> {
     ///
     /// # Errors
     /// The file is no whole checkpoint, or a file operation fails; the checkpoints that were there stay.
-    pub fn adopt(&self, file: &Path) -> Result<PathBuf, Error> {
+    pub fn adopt(&self, file: impl AsRef<Path>) -> Result<PathBuf, Error> {
+        let file = file.as_ref();
         let bytes = self.files.read(file).map_err(io("read", file, None))?;
         let state = decode(&bytes, file)?.state;
         let path = self.path_of(&state);

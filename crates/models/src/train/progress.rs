@@ -84,7 +84,8 @@ impl LogFile {
     ///
     /// # Errors
     /// The file cannot be opened.
-    pub fn append(path: &Path, run: impl Into<String>) -> Result<Self, Error> {
+    pub fn append(path: impl AsRef<Path>, run: impl Into<String>) -> Result<Self, Error> {
+        let path = path.as_ref();
         let file = File::options().create(true).append(true).open(path).map_err(|source| Error::Io {
             action: "open",
             path: path.to_owned(),
