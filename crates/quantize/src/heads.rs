@@ -146,8 +146,8 @@ impl<T: Compute> HeadsQuantized<T> {
     /// As [`Quantized::backward`].
     pub fn backward<S: Sample<Compute = T>>(
         &self,
-        z: &ArrayRef2<S>,
         heads: &Heads<T>,
+        z: &ArrayRef2<S>,
         upstream: &Upstream<'_, T>,
         estimator: Estimator,
     ) -> Result<HeadsGrad<T>, Error> {
@@ -167,7 +167,7 @@ impl<T: Compute> HeadsQuantized<T> {
                 codebook: upstream.codebook / count,
                 commitment: upstream.commitment / count,
             };
-            let found = part.backward(&z.slice(columns), book, &upstream, estimator)?;
+            let found = part.backward(book, &z.slice(columns), &upstream, estimator)?;
             grad.z.slice_mut(columns).assign(&found.z);
             grad.codes.push(found.codes);
         }

@@ -82,7 +82,7 @@ impl<T: Compute> Codebook<T> {
     /// assert_eq!((&quantized.output, quantized.loss), (&array![[4.0, 0.0]], 1.0));
     ///
     /// let upstream = Upstream { output: &array![[0.5, 0.0]], codebook: 1.0, commitment: 0.25 };
-    /// let grad = quantized.backward(&z, &codebook, &upstream, Estimator::StraightThrough)?;
+    /// let grad = quantized.backward(&codebook, &z, &upstream, Estimator::StraightThrough)?;
     /// // 2(z − e)/ND = (−1, 1).
     /// assert_eq!(grad.z, array![[0.5 - 0.25, 0.25]]);
     /// assert_eq!(grad.codes, array![[0.0, 0.0], [1.0, -1.0]]);
@@ -164,8 +164,8 @@ impl<T: Compute> Quantized<T> {
     /// codes, [`Error::Row`] for a gradient or vector that is not finite.
     pub fn backward<S: Sample<Compute = T>>(
         &self,
-        z: &ArrayRef2<S>,
         codebook: &Codebook<T>,
+        z: &ArrayRef2<S>,
         upstream: &Upstream<'_, T>,
         estimator: Estimator,
     ) -> Result<QuantizedGrad<T>, Error> {

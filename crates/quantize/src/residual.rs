@@ -172,7 +172,7 @@ impl<T: Compute> ResidualQuantized<T> {
         let mut codes = Vec::with_capacity(self.parts.len());
         for ((z, part), stage) in self.parts.iter().zip(&residual.stages) {
             let upstream = Upstream { output: &*none, ..*upstream };
-            let grad = part.backward(z, stage, &upstream, Estimator::StraightThrough)?;
+            let grad = part.backward(stage, z, &upstream, Estimator::StraightThrough)?;
             total.zip_mut_with(&grad.z, |sum, g| *sum += g.to_f64());
             codes.push(grad.codes);
         }

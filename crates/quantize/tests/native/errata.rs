@@ -87,7 +87,7 @@ fn e001_10_the_codebook_has_a_gradient() {
     let none = Array2::zeros((30, 3));
     let upstream = Upstream { output: &*none, codebook: 1.0, commitment: 0.0 };
     let quantized = codebook.quantize(&z).unwrap();
-    let grad = quantized.backward(&z, &codebook, &upstream, Estimator::StraightThrough).unwrap();
+    let grad = quantized.backward(&codebook, &z, &upstream, Estimator::StraightThrough).unwrap();
     let mut moved = codebook.clone();
     moved.set_codes(codebook.codes() - &(grad.codes * 5.0)).unwrap();
     assert!(moved.quantize(&z).unwrap().loss < quantized.loss);

@@ -109,7 +109,7 @@ fn shapes_and_settings_that_do_not_fit() {
     let quantized = codebook.quantize(&z).unwrap();
     let backward = |z: &Array2<f64>, g: &Array2<f64>, codebook: f64, commitment: f64| {
         let upstream = Upstream { output: &**g, codebook, commitment };
-        quantized.backward(z, &euclidean(normal(5, 3, 1)), &upstream, Estimator::Rotation)
+        quantized.backward(&euclidean(normal(5, 3, 1)), z, &upstream, Estimator::Rotation)
     };
     assert_eq!(argument(backward(&normal(3, 3, 1), &z, 1.0, 1.0)), "z");
     // Refused before there are so many results.

@@ -47,7 +47,7 @@ fn gradients_of_the_losses_are_those_of_finite_differences() {
         };
         let backward = |a, b| {
             let upstream = Upstream { output: &*none, codebook: a, commitment: b };
-            quantized.backward(&z, &codebook, &upstream, Estimator::StraightThrough).unwrap()
+            quantized.backward(&codebook, &z, &upstream, Estimator::StraightThrough).unwrap()
         };
         let both = backward(1.0, 0.25);
         assert_gradient(
@@ -77,7 +77,7 @@ fn straight_through_the_gradient_is_the_identity() {
     let upstream = normal(20, 3, 3);
     let quantized = codebook.quantize(&z).unwrap();
     let upstream = Upstream { output: &*upstream, codebook: 0.0, commitment: 0.0 };
-    let grad = quantized.backward(&z, &codebook, &upstream, Estimator::StraightThrough).unwrap();
+    let grad = quantized.backward(&codebook, &z, &upstream, Estimator::StraightThrough).unwrap();
     assert_eq!(grad.z, upstream.output);
 }
 
@@ -96,7 +96,7 @@ fn the_rotation_takes_z_to_its_code() {
         let mut g = Array2::zeros((1, 5));
         g[[0, i]] = 1.0;
         let upstream = Upstream { output: &*g, codebook: 0.0, commitment: 0.0 };
-        let grad = quantized.backward(&z, &codebook, &upstream, Estimator::Rotation).unwrap();
+        let grad = quantized.backward(&codebook, &z, &upstream, Estimator::Rotation).unwrap();
         matrix.row_mut(i).assign(&grad.z.row(0));
     }
     assert!((matrix.dot(&from) - &to).iter().all(|v: &f64| v.abs() < 1e-14));
@@ -118,7 +118,7 @@ fn the_rotation_of_tiny_vectors_is_that_of_large_ones() {
     let upstream = Upstream { output: &*g, codebook: 0.0, commitment: 0.0 };
     let rotated = |power_z: i32, power_e: i32| {
         let (z, codebook) = (&z * 2f64.powi(power_z), euclidean(&code * 2f64.powi(power_e)));
-        codebook.quantize(&z).unwrap().backward(&z, &codebook, &upstream, Estimator::Rotation).unwrap().z
+        codebook.quantize(&z).unwrap().backward(&codebook, &z, &upstream, Estimator::Rotation).unwrap().z
     };
     let want = rotated(0, 0);
     // Rᵀg by hand: the rotation by the angle whose cosine is 0.6.
@@ -136,7 +136,7 @@ fn the_rotation_where_it_is_not_unique() {
     let g = array![[1.0, 2.0]];
     let upstream = Upstream { output: &*g, codebook: 0.0, commitment: 0.0 };
     let rotated = |z: &Array2<f64>, codebook: &Codebook<f64>| {
-        codebook.quantize(z).unwrap().backward(z, codebook, &upstream, Estimator::Rotation).unwrap().z
+        codebook.quantize(z).unwrap().backward(codebook, z, &upstream, Estimator::Rotation).unwrap().z
     };
     // The code is 0, or z is: straight through.
     assert_eq!(rotated(&array![[1.0, 1.0]], &codebook), g);
@@ -169,7 +169,7 @@ fn residual_stages_add_up() {
         want = want + &gap * (0.5 * 2.0 / 800.0);
         let none = Array2::zeros((200, 4));
         let upstream = Upstream { output: &*none, codebook: 1.0, commitment: 0.0 };
-        assert_eq!(codes, part.backward(&rest, stage, &upstream, Estimator::StraightThrough).unwrap().codes);
+        assert_eq!(codes, part.backward(stage, &rest, &upstream, Estimator::StraightThrough).unwrap().codes);
         rest = gap;
     }
     assert!((grad.z - want).iter().all(|v: &f64| v.abs() < 1e-14));
@@ -209,7 +209,7 @@ fn gradients_of_heads_are_those_of_one_mean() {
     let quantized = heads.quantize(&z).unwrap();
     let none = Array2::zeros((30, 6));
     let upstream = Upstream { output: &*none, codebook: 1.0, commitment: 1.0 };
-    let grad = quantized.backward(&z, &heads, &upstream, Estimator::StraightThrough).unwrap();
+    let grad = quantized.backward(&heads, &z, &upstream, Estimator::StraightThrough).unwrap();
     let want = (&z - &quantized.output) * (2.0 / 180.0);
     assert!((&grad.z - &want).iter().all(|v: &f64| v.abs() < 1e-15));
     let total: f64 = grad.codes.iter().map(|codes| codes.sum()).sum();

@@ -20,7 +20,7 @@ fn assignments_losses_gradients_and_clusters() {
     on_any(|| {
         let quantized = codebook.quantize(&z).unwrap();
         let upstream = Upstream { output: &*z, codebook: 1.0, commitment: 0.25 };
-        let grad = quantized.backward(&z, &codebook, &upstream, Estimator::Rotation).unwrap();
+        let grad = quantized.backward(&codebook, &z, &upstream, Estimator::Rotation).unwrap();
         let mut clusters = Clusters::new(&codebook);
         clusters.add(&codebook, &z, &quantized.indices).unwrap();
         (quantized, grad, clusters, codebook.top_k(&z, 3).unwrap())

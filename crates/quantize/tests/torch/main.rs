@@ -131,7 +131,7 @@ fn quantised_tensors_are_those_of_the_arrays() {
         let book = Codebook::new(codes.clone(), metric).unwrap();
         let native = book.quantize(&z).unwrap();
         let upstream = Upstream { output: &up, codebook: 1.0, commitment: 0.25 };
-        let want = native.backward(&z, &book, &upstream, estimator).unwrap();
+        let want = native.backward(&book, &z, &upstream, estimator).unwrap();
         // Half precision takes the composed way.
         for kind in [Kind::Double, Kind::Float, Kind::BFloat16] {
             let (c, x) = (leaf(&codes, kind), leaf(&z, kind));
@@ -275,7 +275,7 @@ fn heads_and_stages_are_those_of_the_arrays() {
     let (native, c, x) = (Heads::new(books.to_vec()).unwrap(), codes(), leaf(&wide, Kind::Double));
     let want = native.quantize(&wide).unwrap();
     let upstream = Upstream { output: &up, codebook: 1.0, commitment: 0.25 };
-    let slopes = want.backward(&wide, &native, &upstream, Estimator::StraightThrough).unwrap();
+    let slopes = want.backward(&native, &wide, &upstream, Estimator::StraightThrough).unwrap();
     let found = torch::heads(&c, EUCLIDEAN, &x, Estimator::StraightThrough).unwrap();
     assert_eq!(back(&found.output), want.output);
     assert_eq!(whole(&found.indices), want.indices.iter().copied().collect::<Vec<_>>());
