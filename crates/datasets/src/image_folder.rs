@@ -25,7 +25,11 @@ pub enum Unreadable {
 
 /// How the files of [`read_image_folder`] become images of one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct ImageFolderOptions {
     /// Rows, 1 to 4096.
     pub height: usize,

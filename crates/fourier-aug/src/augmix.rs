@@ -19,6 +19,7 @@ use crate::wave::WaveSampler;
 
 /// Number of operations in a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Depth {
     /// Always the same.
@@ -142,6 +143,11 @@ impl WeightedOperation {
 
 /// Settings of [`AugMix`]; the defaults are the paper's.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct AugMixOptions {
     /// Largest strength that operations draw, from 0 to 10.
     pub severity: f64,

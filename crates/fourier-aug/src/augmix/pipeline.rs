@@ -14,6 +14,11 @@ use crate::wave::CHANNELS;
 
 /// A random reflection and a random crop, the same for all views of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct FlipCrop {
     /// Whether left and right are exchanged with even chance.
     pub flip: bool,
@@ -30,6 +35,11 @@ impl Default for FlipCrop {
 
 /// (v − mean)/std of each channel; an image of one channel has the first.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Normalize {
     /// Means of pixels in [0, 1].
     pub mean: [f32; CHANNELS],

@@ -27,6 +27,11 @@ pub enum FrequencyWeights {
 
 /// What a [`WaveSampler`] draws.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct WaveSamplerOptions {
     /// How likely each vector is.
     pub weights: FrequencyWeights,

@@ -249,3 +249,22 @@ proptest! {
         prop_assert!(views.iter().flatten().all(|v| (0.0..=1.0 + 1e-6).contains(v)));
     }
 }
+
+/// Settings come back, what is left out has its default, and what does not exist is refused.
+#[cfg(feature = "serde")]
+#[test]
+fn settings_are_read_from_text() {
+    use variata_fourier_aug::{AugMixOptions, Depth, FlipCrop, Normalize, WaveSamplerOptions};
+    let options = AugMixOptions { depth: Depth::Fixed(2), severity: 5.0, ..AugMixOptions::default() };
+    let text = serde_json::to_string(&options).unwrap();
+    assert_eq!(serde_json::from_str::<AugMixOptions>(&text).unwrap(), options);
+    let some: AugMixOptions = serde_json::from_str(r#"{"width": 7}"#).unwrap();
+    assert_eq!(some, AugMixOptions { width: 7, ..AugMixOptions::default() });
+    assert!(serde_json::from_str::<AugMixOptions>(r#"{"widht": 7}"#).is_err());
+    assert_eq!(serde_json::from_str::<FlipCrop>("{}").unwrap(), FlipCrop::default());
+    assert_eq!(serde_json::from_str::<Normalize>("{}").unwrap(), Normalize::default());
+    let waves = WaveSamplerOptions { norm: 0.5..=3.0, ..WaveSamplerOptions::default() };
+    let text = serde_json::to_string(&WaveSamplerOptions { band: 1.0..=9.0, ..waves.clone() }).unwrap();
+    let back: WaveSamplerOptions = serde_json::from_str(&text).unwrap();
+    assert_eq!(back, WaveSamplerOptions { band: 1.0..=9.0, ..waves });
+}
