@@ -1,5 +1,7 @@
 //! Training, validation and test parts.
 
+use std::ops::Range;
+
 use crate::shuffle::{Purpose, shuffle};
 use crate::{Error, ImageDataset};
 
@@ -58,19 +60,46 @@ impl Splits {
     /// # Ok::<(), variata_datasets::Error>(())
     /// ```
     pub fn new(data: &ImageDataset, options: &SplitOptions) -> Result<Self, Error> {
+        Self::of_labels(data.labels(), data.official_test(), options)
+    }
+
+    /// The same for any data of which the classes are known, such as an [`ArrayDataset`](crate::ArrayDataset); `official` are the data set
+    /// aside for the test, if any are.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); `official` reaches beyond the data.
+    ///
+    /// ```
+    /// use variata_datasets::{SplitOptions, Splits};
+    ///
+    /// let splits = Splits::of_labels(&[0; 50], None, &SplitOptions::default())?;
+    /// assert_eq!((splits.train.len(), splits.validation.len(), splits.test.len()), (35, 5, 10));
+    /// # Ok::<(), variata_datasets::Error>(())
+    /// ```
+    pub fn of_labels(
+        labels: &[u8],
+        official: Option<Range<usize>>,
+        options: &SplitOptions,
+    ) -> Result<Self, Error> {
         let SplitOptions { seed, validation, test, stratified } = *options;
         for (argument, fraction) in [("validation", validation), ("test", test)] {
             if !(0.0..1.0).contains(&fraction) {
                 return Err(Error::argument(argument, fraction, "in [0, 1)"));
             }
         }
-        let official = data.official_test();
+        if let Some(range) = official.as_ref().filter(|range| range.end > labels.len()) {
+            return Err(Error::argument(
+                "official",
+                format!("{range:?}"),
+                format!("within 0..{}", labels.len()),
+            ));
+        }
         if official.is_none() && validation + test >= 1.0 {
             return Err(Error::argument("validation + test", validation + test, "< 1"));
         }
         let (given, pool): (Vec<usize>, Vec<usize>) =
-            (0..data.len()).partition(|i| official.as_ref().is_some_and(|range| range.contains(i)));
-        let pool = in_order(data, pool, seed, stratified);
+            (0..labels.len()).partition(|i| official.as_ref().is_some_and(|range| range.contains(i)));
+        let pool = in_order(labels, pool, seed, stratified);
         let (mut test_part, rest, of_rest) = if official.is_some() {
             (given, pool, validation)
         } else {
@@ -81,10 +110,10 @@ impl Splits {
         for part in [&mut train, &mut validation, &mut test_part] {
             part.sort_unstable();
         }
-        if train.is_empty() && !data.is_empty() {
+        if train.is_empty() && !labels.is_empty() {
             return Err(Error::argument(
                 "data",
-                data.len(),
+                labels.len(),
                 "enough images, after rounding, to leave one for training",
             ));
         }
@@ -93,12 +122,11 @@ impl Splits {
 }
 
 /// The pool, shuffled; by class if `stratified`, with a stream of random numbers for each class.
-fn in_order(data: &ImageDataset, mut pool: Vec<usize>, seed: u64, stratified: bool) -> Vec<usize> {
+fn in_order(labels: &[u8], mut pool: Vec<usize>, seed: u64, stratified: bool) -> Vec<usize> {
     if !stratified {
         shuffle(&mut pool, Purpose::Split, seed, 0);
         return pool;
     }
-    let labels = data.labels();
     pool.sort_by_key(|&i| labels[i]); // stable
     for class in pool.chunk_by_mut(|&i, &j| labels[i] == labels[j]) {
         // `chunk_by_mut` gives no empty chunk. Stream 0 is that of the split without classes.

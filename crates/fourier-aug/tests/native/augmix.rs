@@ -254,7 +254,6 @@ proptest! {
 #[cfg(feature = "serde")]
 #[test]
 fn settings_are_read_from_text() {
-    use variata_fourier_aug::{AugMixOptions, Depth, FlipCrop, Normalize, WaveSamplerOptions};
     let options = AugMixOptions { depth: Depth::Fixed(2), severity: 5.0, ..AugMixOptions::default() };
     let text = serde_json::to_string(&options).unwrap();
     assert_eq!(serde_json::from_str::<AugMixOptions>(&text).unwrap(), options);
