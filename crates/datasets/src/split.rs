@@ -60,7 +60,7 @@ impl Splits {
     /// # Ok::<(), variata_datasets::Error>(())
     /// ```
     pub fn new(data: &ImageDataset, options: &SplitOptions) -> Result<Self, Error> {
-        Self::of_labels(data.labels(), data.official_test(), options)
+        Self::of_labels(data.labels(), data.official_test().as_ref(), options)
     }
 
     /// The same for any data of which the classes are known, such as an [`ArrayDataset`](crate::ArrayDataset); `official` are the data set
@@ -78,7 +78,7 @@ impl Splits {
     /// ```
     pub fn of_labels(
         labels: &[u8],
-        official: Option<Range<usize>>,
+        official: Option<&Range<usize>>,
         options: &SplitOptions,
     ) -> Result<Self, Error> {
         let SplitOptions { seed, validation, test, stratified } = *options;
@@ -87,7 +87,7 @@ impl Splits {
                 return Err(Error::argument(argument, fraction, "in [0, 1)"));
             }
         }
-        if let Some(range) = official.as_ref().filter(|range| range.end > labels.len()) {
+        if let Some(range) = official.filter(|range| range.end > labels.len()) {
             return Err(Error::argument(
                 "official",
                 format!("{range:?}"),
@@ -98,7 +98,7 @@ impl Splits {
             return Err(Error::argument("validation + test", validation + test, "< 1"));
         }
         let (given, pool): (Vec<usize>, Vec<usize>) =
-            (0..labels.len()).partition(|i| official.as_ref().is_some_and(|range| range.contains(i)));
+            (0..labels.len()).partition(|i| official.is_some_and(|range| range.contains(i)));
         let pool = in_order(labels, pool, seed, stratified);
         let (mut test_part, rest, of_rest) = if official.is_some() {
             (given, pool, validation)

@@ -475,7 +475,7 @@ impl<D: RunData> Session<D> {
             return Ok(None);
         }
         let mut progress = ProgressBar::within(&self.progress, name.as_str());
-        let mut log = LogFile::append(&folder.path().join("log.jsonl"), name.as_str())?;
+        let mut log = LogFile::append(folder.path().join("log.jsonl"), name.as_str())?;
         let mut trainer = Trainer::new(model, &parts.train, job.config, job.seed);
         if self.scratch.is_none() {
             trainer = trainer.listen(&mut progress).listen(&mut log);

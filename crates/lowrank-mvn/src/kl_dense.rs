@@ -72,21 +72,23 @@ impl Dense {
 
     /// Σ⁻¹F, row-major n×r.
     fn on_factor(&self) -> Vec<f64> {
-        self.narrow.as_ref().map(|narrow| narrow.solved.clone()).unwrap_or_else(|| {
-            let mut solved = self.factor.clone();
-            self.solve(&mut solved, self.r());
-            solved
-        })
+        if let Some(narrow) = &self.narrow {
+            return narrow.solved.clone();
+        }
+        let mut solved = self.factor.clone();
+        self.solve(&mut solved, self.r());
+        solved
     }
 
     /// The diagonal of Σ⁻¹.
     fn precision(&self) -> Vec<f64> {
-        self.narrow.as_ref().map(|narrow| narrow.precision.clone()).unwrap_or_else(|| {
-            let n = self.loc.len();
-            let mut inverse = identity(n);
-            solve_lower(&self.l, n, &mut inverse, n);
-            squares_of_columns(&inverse, n)
-        })
+        if let Some(narrow) = &self.narrow {
+            return narrow.precision.clone();
+        }
+        let n = self.loc.len();
+        let mut inverse = identity(n);
+        solve_lower(&self.l, n, &mut inverse, n);
+        squares_of_columns(&inverse, n)
     }
 }
 

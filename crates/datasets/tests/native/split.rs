@@ -61,7 +61,7 @@ fn nothing_left_for_training_is_refused() {
         assert!(error.contains("to leave one for training"), "{error}");
     }
     assert!(Splits::new(&data(vec![]), &options).is_ok());
-    let beyond = Splits::of_labels(&[0; 3], Some(1..4), &options).unwrap_err().to_string();
+    let beyond = Splits::of_labels(&[0; 3], Some(&(1..4)), &options).unwrap_err().to_string();
     assert_eq!(beyond, "`official` is 1..4, must be within 0..3");
 }
 

@@ -118,7 +118,7 @@ fn a_model_in_both_comes_back_from_its_checkpoint_and_resumes_to_the_same_bits()
     let whole = trained(4, "whole");
     trained(2, "parts");
     assert_eq!(bits(&trained(4, "parts")), bits(&whole));
-    let loaded = Autoencoder::from_checkpoint(&folder.path().join("parts"), Device::Cpu).unwrap();
+    let loaded = Autoencoder::from_checkpoint(folder.path().join("parts"), Device::Cpu).unwrap();
     assert_eq!((bits(&loaded), loaded.config()), (bits(&whole), whole.config()));
 }
 

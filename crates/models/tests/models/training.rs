@@ -331,7 +331,7 @@ fn a_path_that_is_no_text_is_logged_as_well_as_it_can_be() {
     use std::os::unix::ffi::OsStrExt;
     let folder = tempfile::tempdir().unwrap();
     let odd = std::path::Path::new(std::ffi::OsStr::from_bytes(b"/tmp/o\xff"));
-    let mut log = LogFile::append(&folder.path().join("log"), "run").unwrap();
+    let mut log = LogFile::append(folder.path().join("log"), "run").unwrap();
     log.on_event(&Event::Started { step: 0, total_steps: 1, epochs: 1, resumed_from: Some(odd.to_owned()) });
     log.on_event(&Event::Checkpoint { step: 1, path: odd.to_owned() });
     let text = std::fs::read_to_string(folder.path().join("log")).unwrap();
