@@ -66,8 +66,6 @@ impl From<variata_distributions::Error> for Error {
     fn from(error: variata_distributions::Error) -> Self {
         match error {
             variata_distributions::Error::Argument(error) => Self::Argument(error),
-            #[cfg(feature = "torch")]
-            variata_distributions::Error::Tensor(error) => Self::Tensor(error),
             other => Self::Distributions(other),
         }
     }

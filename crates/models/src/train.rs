@@ -11,6 +11,7 @@ mod multipliers;
 mod optimizer;
 mod progress;
 mod schedule;
+mod trainer;
 mod workers;
 
 use variata_datasets::Batch;
@@ -19,12 +20,12 @@ pub use best::Better;
 pub use checkpoint::{Best, CheckpointStore, FORMAT_VERSION, RunState};
 pub use event::{Control, Event, Listener, StopFlag};
 pub use file_system::{FileSystem, RealFileSystem};
-pub use fit::{Measurement, Outcome, TrainConfig, Trainer};
 pub use history::{EpochRecord, Mean};
 pub use multipliers::{Constraint, Multipliers};
 pub use optimizer::{AdamConfig, Optimizer, OptimizerConfig, SgdConfig};
 pub use progress::{LogFile, ProgressBar, ProgressGroup};
 pub use schedule::Schedule;
+pub use trainer::{Measurement, Outcome, TrainConfig, Trainer};
 pub use workers::{Collective, CollectiveError, Workers};
 
 use crate::{Error, Noise, Objective, Parameters};

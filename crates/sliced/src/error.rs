@@ -37,19 +37,7 @@ pub enum Error {
     #[cfg(feature = "torch")]
     #[error(transparent)]
     Tensor(#[from] variata_torch_bridge::Error),
-    /// A function of `variata_distributions` failed on a tensor.
-    #[cfg(feature = "torch")]
+    /// A function of `variata_distributions` failed.
     #[error(transparent)]
     Distributions(variata_distributions::Error),
-}
-
-#[cfg(feature = "torch")]
-impl From<variata_distributions::Error> for Error {
-    fn from(error: variata_distributions::Error) -> Self {
-        match error {
-            variata_distributions::Error::Argument(error) => Self::Argument(error),
-            variata_distributions::Error::Tensor(error) => Self::Tensor(error),
-            other => Self::Distributions(other),
-        }
-    }
 }

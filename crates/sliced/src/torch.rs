@@ -40,6 +40,16 @@ use variata_distributions::lanes::{Compute, Sample};
 pub use direct::{cramer_wold, cramer_wold_composed, mmd, mmd_composed};
 pub use sliced::{sliced, sliced_composed, two_sample, two_sample_composed};
 
+impl From<variata_distributions::Error> for Error {
+    fn from(error: variata_distributions::Error) -> Self {
+        match error {
+            variata_distributions::Error::Argument(error) => Self::Argument(error),
+            variata_distributions::Error::Tensor(error) => Self::Tensor(error),
+            other => Self::Distributions(other),
+        }
+    }
+}
+
 /// Elements of tensors that native kernels read.
 trait Native: Element + Sample<Compute = Self> + Compute {}
 impl Native for f32 {}
