@@ -30,7 +30,7 @@ pub enum Error {
         metric: crate::Metric,
     },
     /// An index names no code.
-    #[error("`{argument}[{position}]` is {index}, must be at least 0 and less than {codes}")]
+    #[error("`{argument}[{position}]` is {index}, must be in 0..{codes}")]
     Index {
         /// Name of the argument.
         argument: &'static str,

@@ -98,7 +98,7 @@ fn indices_of_no_code() {
         assert_eq!(argument(residual.decode(&array![[bad]])), "indices");
     }
     let message = codebook.decode(&array![7]).unwrap_err().to_string();
-    assert_eq!(message, "`indices[0]` is 7, must be less than 5");
+    assert_eq!(message, "`indices[0]` is 7, must be in 0..5");
     assert_eq!(codebook.decode(&Array1::zeros(0)).unwrap().dim(), (0, 3));
 }
 
