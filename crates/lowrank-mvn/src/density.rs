@@ -29,7 +29,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     ///
     /// # Errors
     /// `x` has another shape or is not finite; the covariance has no density: [`Error::SingularCovariance`] where n ≤ r, and
-    /// a 0 in `cov_diag` otherwise.
+    /// a 0 in `cov_diag` otherwise; differences or products overflow ([`Error::Overflow`]).
     pub fn log_prob(&self, x: &ArrayRef2<F>) -> Result<Array1<f64>, Error> {
         Ok(self.log_densities(&self.evaluate(x)?))
     }

@@ -21,7 +21,8 @@ use samples::Samples;
 pub struct FitOptions {
     /// Smallest variance that the diagonal may take; 0 for none, in which case a variance of 0 is refused.
     pub floor: f64,
-    /// Most iterations, of the eigensolver or of expectation–maximisation.
+    /// Most iterations, of expectation–maximisation or of the eigensolver, which begins anew for directions whose variances are below 10⁻⁸ of
+    /// those before them.
     pub max_iterations: usize,
     /// An iteration ends where it changes less than this, relatively.
     pub tolerance: f64,

@@ -36,6 +36,9 @@ type Refused = variata_distributions::Error;
 ///
 /// Gradients: ∂μ_p = Σ_q⁻¹(μ_p − μ_q), ∂Σ_p = ½(Σ_q⁻¹ − Σ_p⁻¹), ∂Σ_q = ½(Σ_q⁻¹ − Σ_q⁻¹(Σ_p + δδᵀ)Σ_q⁻¹), of which the factors
 /// see 2·∂Σ·P and the diagonals the diagonal, in terms of the size of Σ_p − Σ_q: Σ_q⁻¹ − Σ_p⁻¹ = Σ_q⁻¹(Σ_p − Σ_q)Σ_p⁻¹.
+///
+/// Numerics: gradients in row i have an error of some u·‖pᵢ‖²/dᵢ, u = 2⁻⁵³, where that row alone determines a direction (a leverage near 1). For
+/// few dimensions a dense side, [`scale_tril`](LowRankMvn::scale_tril), has none.
 impl<F: Real, S: Storage, T: Storage> KlDivergence<LowRankMvn<'_, F, T>> for LowRankMvn<'_, F, S> {
     type Value = Array1<f64>;
     type Grad = KlGrad<LowRankMvnGrad<F>, LowRankMvnGrad<F>>;

@@ -175,31 +175,39 @@ fn slopes(p: &Dense, q: &Dense) -> Sides {
     let mut half = e.clone();
     q.solve(&mut half, n);
     let half = transposed(&half, n);
-    let diagonal = |side: &Dense| -> Vec<f64> {
+    let diagonal = |side: &Dense, sign: f64| -> Vec<f64> {
         let mut whole = half.clone();
         side.solve(&mut whole, n);
-        (0..n).map(|i| whole[i * n + i]).collect()
+        (0..n).map(|i| sign * whole[i * n + i]).collect()
     };
     let largest = |values: &[f64]| values.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
     let (of_e, precision_q) = (largest(&e), q.precision());
-    let entries = |of_q: &[f64], other: &[f64], close: Vec<f64>, side: &[f64]| -> Vec<f64> {
+    // A narrow side knows its precision to the rounding of D⁻¹.
+    let own = |side: &Dense, i: usize| if side.narrow.is_some() { 1.0 / side.diag[i] } else { 0.0 };
+    let entries = |other: &[f64], side: &Dense, precision: &[f64], sign: f64| -> Vec<f64> {
+        let close = diagonal(side, sign);
         // Rounding errors of E are multiplied by both inverses.
-        let far = of_e * largest(side) > 1.0;
-        let terms = of_q.iter().zip(other).zip(close);
-        terms
-            .map(|((q, other), close)| if far { difference_or(*q, *other, || close) } else { close })
-            .collect()
+        if of_e * largest(precision) <= 1.0 {
+            return close;
+        }
+        let entry = |(i, close): (usize, f64)| {
+            let terms = [precision_q[i], other[i]];
+            let size = terms[0].max(terms[1]).max(own(q, i)).max(own(side, i));
+            difference_or(terms, size, || close)
+        };
+        close.into_iter().enumerate().map(entry).collect()
     };
     let precision_p = p.precision();
-    let diag_p = entries(&precision_q, &precision_p, diagonal(p), &precision_p);
-    let diag_p = diag_p.into_iter().map(|d| 0.5 * d).collect();
+    let diag_p = entries(&precision_p, p, &precision_p, 1.0).into_iter().map(|d| 0.5 * d).collect();
     // Rows of Σ_q⁻¹L_p.
     let mut through = p.l.clone();
     q.solve(&mut through, n);
     let through: Vec<f64> = through.chunks_exact(n.max(1)).map(|row| dot(row, row)).collect();
-    let close = diagonal(q).into_iter().map(|d| -d).collect();
-    let diag_q = entries(&precision_q, &through, close, &precision_q);
-    let diag_q = diag_q.into_iter().zip(&alpha).map(|(d, a)| 0.5 * (d - a * a)).collect();
+    let diag_q = entries(&through, q, &precision_q, -1.0)
+        .into_iter()
+        .zip(&alpha)
+        .map(|(d, a)| 0.5 * (d - a * a))
+        .collect();
     let minus = alpha.iter().map(|a| -a).collect();
     Sides { p: (alpha, of_p, diag_p), q: (minus, of_q, diag_q) }
 }

@@ -112,9 +112,9 @@ fn leverages(v: &Array2<f64>) -> Array1<f64> {
     (v * v).sum_axis(Axis(0)).mapv(|h| h.min(1.0))
 }
 
-/// The difference of two terms that are known to all digits, or, where they cancel, what is known of it otherwise.
-pub(crate) fn difference_or(a: f64, b: f64, close: impl FnOnce() -> f64) -> f64 {
-    if (a - b).abs() > CLOSE * a.max(b) { a - b } else { close() }
+/// The difference of two terms that are known to the rounding of `size`, or, where little is left of that, what is known of it otherwise.
+pub(crate) fn difference_or([a, b]: [f64; 2], size: f64, close: impl FnOnce() -> f64) -> f64 {
+    if (a - b).abs() > CLOSE * size { a - b } else { close() }
 }
 
 fn dot(a: &ArrayView1<'_, f64>, b: &ArrayView1<'_, f64>) -> f64 {
@@ -257,7 +257,7 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
 
     /// Gradients of both sides. With M = S_q⁻¹ and N = S_p⁻¹, M − N = M(S_p − S_q)N and M − M·S_p·M = −M(S_p − S_q)M, and
     /// S_p − S_q = (T − I) + BΔᵀ + ΔAᵀ, so that each term is as small as the difference of the two. Entries of the gradients in the
-    /// diagonals that are far from 0 are differences of those of M and N, or of M and M·S_p·M, which keep their digits where columns
+    /// diagonals that are far from 0, beside the diagonals of T⁻¹ and I, are differences of those of M and N, or of M and M·S_p·M, which keep their digits where columns
     /// are dependent.
     pub(crate) fn slopes(&self) -> Sides {
         let (n, rp, rq) = (self.p.n(), self.p.r(), self.q.r());
@@ -314,12 +314,13 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
                 let (b, mb, na) = (b.row(i), mb.row(i), na.row(i));
                 let (h, h_p) = (h[i], h_p[i]);
                 // In this order: the square of a weight may overflow.
-                let diag_p = difference_or(1.0 - h, (1.0 - h_p) / t, || {
+                let diag_p = difference_or([1.0 - h, (1.0 - h_p) / t], f64::max(1.0, 1.0 / t), || {
                     let diag = more / t * (1.0 - h - h_p) + dot(&b, &back_p.row(i));
                     diag + dot(&mb, &n_delta.row(i)) + dot(&first_p.row(i), &na)
                 });
                 p.2.push(0.5 * w * (w * diag_p));
-                let diag_q = difference_or(1.0 - h, t * (1.0 - 2.0 * h) + through[i], || {
+                let (seen, size) = (t * (1.0 - 2.0 * h) + through[i], t.max(through[i]).max(1.0));
+                let diag_q = difference_or([1.0 - h, seen], size, || {
                     let diag = more * (1.0 - 2.0 * h) + dot(&b, &back_q.row(i));
                     -diag - 2.0 * dot(&mb, &first_q.row(i)) - dot(&m_delta.row(i), &m_delta.row(i))
                 });

@@ -12,22 +12,31 @@ use crate::{Error, LowRankMvn};
 /// The lengths differ, a number is not finite, or the result overflows.
 pub fn lerp<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>, t: f64) -> Result<Array1<F>, Error> {
     guard(a, b, t)?;
-    let by = smaller(a, b);
     let entry = |(a, b): (&F, &F)| match t {
         0.0 => *a,
         1.0 => *b,
         // Between equal numbers there is nothing else.
         _ if a == b => *a,
-        _ => F::from_f64(((1.0 - t) * (by * a.to_f64()) + t * (by * b.to_f64())) / by),
+        _ => {
+            let (a, b) = (a.to_f64(), b.to_f64());
+            let plain = (1.0 - t) * a + t * b;
+            // Terms may overflow where their sum does not.
+            F::from_f64(if plain.is_finite() {
+                plain
+            } else {
+                ((1.0 - t) * (SMALL * a) + t * (SMALL * b)) / SMALL
+            })
+        }
     };
     checked(a.iter().zip(b).map(entry))
 }
 
-/// What numbers are multiplied by, because terms and lengths of the largest ones overflow where the result does not: a power of two, 1 for
-/// others.
-fn smaller<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>) -> f64 {
-    let large = a.iter().chain(b).any(|v| v.to_f64().abs() > 1e280);
-    if large { 1.0 / 18_446_744_073_709_551_616.0 } else { 1.0 }
+/// What the largest numbers are multiplied by on the way.
+const SMALL: f64 = 1.0 / 18_446_744_073_709_551_616.0;
+
+/// [`SMALL`] for vectors whose length may overflow, 1 for others.
+fn smaller<F: Real>(a: &ArrayRef1<F>) -> f64 {
+    if a.iter().any(|v| v.to_f64().abs() > 1e280) { SMALL } else { 1.0 }
 }
 
 /// The numbers of a result, if all are finite.
@@ -66,8 +75,8 @@ pub fn slerp<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>, t: f64) -> Result<Arra
     if t == 0.0 || t == 1.0 {
         return Ok(if t == 0.0 { a.to_owned() } else { b.to_owned() });
     }
-    let by = smaller(a, b);
-    let (from, to) = (unit(a, by), unit(b, by));
+    let (of_a, of_b) = (smaller(a), smaller(b));
+    let (from, to) = (unit(a, of_a), unit(b, of_b));
     let (Some((size_a, from)), Some((size_b, to))) = (from, to) else { return lerp(a, b, t) };
     let apart = norm(from.iter().zip(&to).map(|(a, b)| a - b));
     let along = norm(from.iter().zip(&to).map(|(a, b)| a + b));
@@ -75,7 +84,8 @@ pub fn slerp<F: Real>(a: &ArrayRef1<F>, b: &ArrayRef1<F>, t: f64) -> Result<Arra
         return lerp(a, b, t);
     }
     let angle = 2.0 * libm::atan2(apart, along);
-    let size = (1.0 - t) * size_a + t * size_b;
+    let by = of_a.min(of_b);
+    let size = (1.0 - t) * (size_a * (by / of_a)) + t * (size_b * (by / of_b));
     // From the middle of the arc along the chord, which are orthogonal because both vectors have length 1: symmetric in a and
     // b, and bounded for opposite vectors, where the weights of the textbook form are not.
     let mut chord: Vec<f64> = from.iter().zip(&to).map(|(a, b)| (b - a) / apart).collect();

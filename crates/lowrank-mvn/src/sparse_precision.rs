@@ -322,7 +322,7 @@ fn number(quantity: &'static str, batch: usize, value: f64) -> Result<f64, Error
 }
 
 /// Units of rounding that a variance may have lost.
-const LOST: f64 = 1e6;
+const LOST: f64 = 1e5;
 
 impl Item {
     /// Lᵀ·v: y_i = d_i·v_i + Σ off_i·v_(later neighbour).
@@ -377,20 +377,29 @@ impl Item {
         let (n, later) = (self.diag.len(), grid.later());
         let width = later.reach() + 1;
         let mut z = vec![0.0; n * width];
-        // Bounds of the errors, in units of rounding.
+        // Roundings drawn by chance, some units each, and what becomes of them: bounds of the errors would grow beyond all measure.
         let mut errors = z.clone();
+        let mut state = 0x9E37_79B9_7F4A_7C15u64;
+        let mut drawn = move || {
+            // Marsaglia's xorshift; from −2 to 2.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1u64 << 51) as f64 - 2.0
+        };
         for i in (0..n).rev() {
             for d in (0..width.min(n - i)).rev() {
                 let j = i + d;
                 let own = if d == 0 { 1.0 / self.diag[i] } else { 0.0 };
-                let (mut sum, mut error) = (own, own);
+                let (mut sum, mut error, mut size) = (own, 0.0, own);
                 for (o, k) in later.of(i) {
                     let (off, at) = (self.off[o][i], k.min(j) * width + k.abs_diff(j));
                     sum -= off * z[at];
-                    error += off.abs() * (z[at].abs() + errors[at]);
+                    error -= off * errors[at];
+                    size += (off * z[at]).abs();
                 }
                 z[i * width + d] = sum / self.diag[i];
-                errors[i * width + d] = error / self.diag[i];
+                errors[i * width + d] = (error + size * drawn()) / self.diag[i];
             }
         }
         let again = |i: usize| {
@@ -399,7 +408,7 @@ impl Item {
             let found = self.solve(grid, unit);
             dot(&found, &found)
         };
-        let lost = |i: usize| !(errors[i * width] <= LOST * z[i * width]);
+        let lost = |i: usize| !(errors[i * width].abs() <= LOST * z[i * width]);
         collect(n, |i| if lost(i) { again(i) } else { z[i * width] })
     }
 }

@@ -64,7 +64,7 @@ impl Native for f64 {}
 /// Indices as an array of the same shape, for what is native only: [`crate::Usage::add`], [`crate::UsageWindow::push`].
 ///
 /// # Errors
-/// [`Error::Tensor`] if the kind is not an integer's; [`Error::Index`] for a negative index.
+/// [`Error::Tensor`] if the kind is not an integer's; [`Error::Argument`] for a negative index.
 ///
 /// ```
 /// use variata_quantize::{Usage, torch};
@@ -77,8 +77,9 @@ impl Native for f64 {}
 /// ```
 pub fn indices(indices: &Tensor) -> Result<ArrayD<usize>, Error> {
     let found = tensor_into_array::<i64>("indices", &integers(indices)?.to_device(Device::Cpu))?;
-    if let Some((position, &index)) = found.iter().enumerate().find(|(_, index)| **index < 0) {
-        return Err(Error::Index { argument: "indices", position, index: index.into(), codes: usize::MAX });
+    if let Some((at, &value)) = found.iter().enumerate().find(|(_, index)| **index < 0) {
+        let (index, value) = (Some(at), value as f64);
+        return Err(ArgumentError::Value { argument: "indices", index, value, must: ">= 0" }.into());
     }
     Ok(found.mapv(|index| index as usize))
 }

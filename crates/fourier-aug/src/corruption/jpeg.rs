@@ -49,8 +49,12 @@ impl Plane {
         Self::new(self.height, width, |y, x| self.data[y * self.width + x])
     }
 
-    /// Twice the size: ¾ of the nearer and ¼ of the farther sample along each axis.
+    /// Twice the size: ¾ of the nearer and ¼ of the farther sample along each axis; of at most two columns each sample four times, as
+    /// libjpeg does.
     fn doubled(&self, height: usize, width: usize) -> Self {
+        if self.width <= 2 {
+            return Self::new(height, width, |y, x| self.data[y / 2 * self.width + x / 2]);
+        }
         Self::new(height, width, |y, x| {
             let (near_y, near_x) = ((y / 2) as isize, (x / 2) as isize);
             let far = |i: usize, near: isize| if i.is_multiple_of(2) { near - 1 } else { near + 1 };

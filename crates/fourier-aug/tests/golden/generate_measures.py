@@ -112,7 +112,7 @@ def smooth(height, width):
 def jpegs():
     """Sizes at which blocks of colour reach beyond the image."""
     rows = []
-    for height, width in [(8, 8), (13, 20), (9, 7), (28, 28), (48, 40), (5, 31)]:
+    for height, width in [(8, 1), (8, 2), (8, 3), (8, 4), (8, 5), (8, 8), (13, 20), (9, 7), (28, 28), (48, 40), (5, 31)]:
         for level in range(5):
             found = jpeg_compression(smooth(height, width), level)
             rows.append([height, width, level + 1, found.tobytes().hex()])

@@ -30,10 +30,13 @@ impl Leading {
     pub(super) fn of<F: Real>(samples: &Samples<'_, F>, rank: usize, options: &FitOptions) -> Self {
         let n = samples.mean().len();
         let (mut directions, mut converged): (Vec<Vec<f64>>, bool) = (Vec::new(), true);
+        let mut total = samples.variances().sum();
         while directions.len() < rank {
             let before = directions.len();
-            let (found, all) = beside(&directions, samples, rank - before, options);
+            let (found, all) = beside(&directions, samples, rank - before, total, options);
             let largest = found.first().map_or(0.0, |(value, _)| *value);
+            // Of constant data, what rounding left of the mean.
+            total = total.max(largest);
             for (_, u) in found.into_iter().take_while(|(value, _)| *value >= SURE * largest) {
                 extend(&mut directions, u);
             }
@@ -70,11 +73,11 @@ fn beside<F: Real>(
     known: &[Vec<f64>],
     samples: &Samples<'_, F>,
     rank: usize,
+    total: f64,
     options: &FitOptions,
 ) -> (Vec<(f64, Vec<f64>)>, bool) {
     let n = samples.mean().len();
     let width = (rank + SPARE).min(n);
-    let total = samples.variances().sum();
     let mut rng = start();
     let mut block: Vec<Vec<f64>> =
         (0..width).map(|_| (0..n).map(|_| StandardNormal.sample(&mut rng)).collect()).collect();

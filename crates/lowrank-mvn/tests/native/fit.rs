@@ -290,6 +290,22 @@ fn bad_input_is_named() {
     assert_eq!(OnlinePpca::new(4, 5, 0).unwrap_err().to_string(), "`rank` is 5, must be at most n");
 }
 
+/// Whose mean is rounded: what is left varies by less than the rounding of the data.
+#[test]
+fn constant_data_have_directions_at_once() {
+    for value in [3.7, 1e10 / 3.0, -1e-3] {
+        let data = Array2::from_elem((300, 40), value);
+        let found = pca(&data, 5, &FitOptions { max_iterations: 3, ..EXACT }).unwrap();
+        assert!(found.converged, "{value}");
+        let rounding = (300.0 * f64::EPSILON * value).powi(2) * 40.0;
+        assert!(
+            found.explained_variance.iter().all(|v| *v <= rounding),
+            "{value}: {}",
+            found.explained_variance
+        );
+    }
+}
+
 /// Two directions and beside them noise of 10⁻⁹, whose variance is below the rounding of theirs.
 #[test]
 fn weak_directions_are_found_beside_strong_ones() {

@@ -374,6 +374,37 @@ fn far_apart_dense_sides_keep_the_digits_of_a_small_diagonal() {
     }
 }
 
+/// One column on one pixel, whose leverage is 1 − d/‖p‖²: ∂d_p = ½(1/(4 + d) − 1/(1 + d)) and ∂d_q = ½(1/(4 + d) − (1 + d)/(4 + d)²).
+#[test]
+fn leverages_next_to_one_keep_the_gradient() {
+    let zero = Array2::<f64>::zeros((1, 2));
+    for k in [2, 6, 8, 10, 12, 16, 20] {
+        let d = 10f64.powi(-k);
+        let of = |size: f64| {
+            let factor = Array3::from_shape_vec((1, 2, 1), vec![size, 0.0]).unwrap();
+            LowRankMvn::new(zero.view(), factor, Array2::from_shape_vec((1, 2), vec![d, 1.0]).unwrap())
+                .unwrap()
+        };
+        let (p, q) = (of(1.0), of(2.0));
+        let want = 0.5 * (1.0 / (4.0 + d) - 1.0 / (1.0 + d));
+        let back = 0.5 * (1.0 / (4.0 + d) - (1.0 + d) / (4.0 + d).powi(2));
+        let [dense_p, dense_q] =
+            [&p, &q].map(|p| MultivariateNormal::new(zero.clone(), &p.scale_tril().unwrap()).unwrap());
+        let narrow = p.kl_with_grad(&dense_q).unwrap().1.p.cov_diag[(0, 0)];
+        assert!((narrow / want - 1.0).abs() < 1e-10, "{d}: {narrow} {want}");
+        let narrow = dense_p.kl_with_grad(&q).unwrap().1.q.cov_diag[(0, 0)];
+        assert!((narrow / back - 1.0).abs() < 1e-10, "{d}: {narrow} {back}");
+        // Two narrow sides know ‖p‖²/d in units of rounding.
+        let both = p.kl_with_grad(&q).unwrap().1;
+        let slack = 1e-13 + 1e-15 / d;
+        if slack < 0.1 {
+            for (got, want) in [(both.p.cov_diag[(0, 0)], want), (both.q.cov_diag[(0, 0)], back)] {
+                assert!((got / want - 1.0).abs() < slack, "{d}: {got} {want}");
+            }
+        }
+    }
+}
+
 #[test]
 fn no_dimension_is_no_divergence() {
     for r in [0, 2] {

@@ -100,8 +100,19 @@ fn the_largest_numbers_do_not_overflow_on_the_way() {
     near(&slerp(&long, &(&long * 0.5), 0.5).unwrap(), &[0.75e308; 1000]);
     let refused = lerp(&array![1e308], &array![-1e308], 3.0).unwrap_err();
     assert_eq!(refused, Error::Overflow { quantity: "the interpolation", batch: 0 });
-    // What is small stays as it was.
+    // What is small stays as it was, beside what is large too.
     assert_eq!(lerp(&array![1e-310], &array![3e-310], 0.5).unwrap(), array![2e-310]);
+    assert_eq!(lerp(&array![1e290, 1e-310], &array![2e290, 3e-310], 0.5).unwrap()[1], 2e-310);
+    let turned = slerp(&array![1e290, 0.0, 0.0], &array![0.0, 1e-300, 3e-300], 0.5).unwrap();
+    // Half of the length, at half of a right angle.
+    let part = 0.5e290 * 0.5f64.sqrt();
+    near(&turned, &[part, part / 10f64.sqrt(), 3.0 * part / 10f64.sqrt()]);
+    assert!(
+        turned
+            .iter()
+            .zip([1.0, 0.1f64.sqrt(), 0.9f64.sqrt()])
+            .all(|(v, w)| (v / (w * part) - 1.0).abs() < 1e-14)
+    );
 }
 
 #[test]

@@ -405,7 +405,7 @@ fn no_rows_and_wrong_input() {
     assert!(torch::decode(&c, &Tensor::from_slice(&[-1i64])).is_err());
     assert!(torch::decode(&c, &Tensor::from_slice(&[0.0f32])).is_err());
     let negative = torch::indices(&Tensor::from_slice(&[3i64, -1])).unwrap_err();
-    assert!(negative.to_string().starts_with("`indices[1]` is -1, must be in 0.."), "{negative}");
+    assert_eq!(negative.to_string(), "`indices[1]` is -1, must be >= 0");
     let nan = Tensor::from_slice(&[0f32, 0.0, f32::NAN, 1.0]).view([2, 2]);
     assert!(matches!(torch::assign(&c, EUCLIDEAN, &nan), Err(Error::Row { row: 1, .. })));
     assert_eq!(torch::assign_composed(&c, EUCLIDEAN, &nan).unwrap().size(), [2]);

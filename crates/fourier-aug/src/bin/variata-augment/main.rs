@@ -112,9 +112,8 @@ struct Mix {
 /// A set that changes images.
 fn set(name: &str) -> Result<AugmentationSet, String> {
     match name.parse() {
-        Ok(AugmentationSet::Base) => Err("Base leaves images as they are".to_owned()),
-        Ok(set) => Ok(set),
-        Err(error) => Err(error.to_string()),
+        Ok(set) if set != AugmentationSet::Base => Ok(set),
+        _ => Err("no such set; there are AugF, AugS, AugSF, AugSV, AugSVC, AugSVF".to_owned()),
     }
 }
 
