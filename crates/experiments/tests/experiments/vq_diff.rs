@@ -138,8 +138,12 @@ fn folders_that_give_too_little_are_refused_with_what_they_gave() {
     };
     refused("bundles");
     fs::write(data.join("sub-1__MCP.trk"), b"broken").unwrap();
-    refused("1 unreadable");
-    fs::remove_file(data.join("sub-1__MCP.trk")).unwrap();
+    refused("no tract `PYT_L`; there are MCP");
+    fs::write(data.join("sub-1__PYT_L.trk"), b"broken").unwrap();
+    refused("2 unreadable");
+    for tract in ["MCP", "PYT_L"] {
+        fs::remove_file(data.join(format!("sub-1__{tract}.trk"))).unwrap();
+    }
     files(&data, 2, 96);
     refused("2 subjects, must have at least 3");
     // One datum of each tract.
