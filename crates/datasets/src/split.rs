@@ -112,9 +112,9 @@ impl Splits {
         }
         if train.is_empty() && !labels.is_empty() {
             return Err(Error::argument(
-                "data",
+                "number of data",
                 labels.len(),
-                "enough images, after rounding, to leave one for training",
+                "enough, after rounding, to leave one for training",
             ));
         }
         Ok(Self { train, validation, test: test_part })

@@ -115,13 +115,8 @@ impl FromStr for AugmentationSet {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        Self::ALL.into_iter().find(|set| set.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
-            Error::UnknownName {
-                kind: "set of augmentations",
-                name: name.to_owned(),
-                known: Self::ALL.map(Self::name).join(", "),
-            }
-        })
+        let found = Self::ALL.into_iter().find(|set| set.name().eq_ignore_ascii_case(name));
+        found.ok_or_else(|| Error::unknown_name("set of augmentations", name, Self::ALL.map(Self::name)))
     }
 }
 

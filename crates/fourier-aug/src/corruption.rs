@@ -164,12 +164,9 @@ impl FromStr for Corruption {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        let all: Vec<Self> = Self::COMMON.into_iter().chain(Self::EXTRA).collect();
-        all.iter().copied().find(|c| c.name() == name).ok_or_else(|| Error::UnknownName {
-            kind: "corruption",
-            name: name.to_owned(),
-            known: all.iter().map(|c| c.name()).collect::<Vec<_>>().join(", "),
-        })
+        let mut all = Self::COMMON.into_iter().chain(Self::EXTRA);
+        let known = all.clone().map(Self::name);
+        all.find(|c| c.name() == name).ok_or_else(|| Error::unknown_name("corruption", name, known))
     }
 }
 

@@ -62,6 +62,18 @@ pub enum Error {
     Classifier(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl Error {
+    /// A name that is none of the known ones.
+    pub(crate) fn unknown_name(
+        kind: &'static str,
+        name: &str,
+        known: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        Self::UnknownName { kind, name: name.to_owned(), known }
+    }
+}
+
 impl From<variata_distributions::Error> for Error {
     fn from(error: variata_distributions::Error) -> Self {
         match error {

@@ -175,27 +175,21 @@ fn slopes(p: &Dense, q: &Dense) -> Sides {
     let mut half = e.clone();
     q.solve(&mut half, n);
     let half = transposed(&half, n);
-    let diagonal = |side: &Dense, sign: f64| -> Vec<f64> {
-        let mut whole = half.clone();
-        side.solve(&mut whole, n);
-        (0..n).map(|i| sign * whole[i * n + i]).collect()
-    };
     let largest = |values: &[f64]| values.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
     let (of_e, precision_q) = (largest(&e), q.precision());
     // A narrow side knows its precision to the rounding of D⁻¹.
     let own = |side: &Dense, i: usize| if side.narrow.is_some() { 1.0 / side.diag[i] } else { 0.0 };
     let entries = |other: &[f64], side: &Dense, precision: &[f64], sign: f64| -> Vec<f64> {
-        let close = diagonal(side, sign);
+        let mut whole = half.clone();
+        side.solve(&mut whole, n);
         // Rounding errors of E are multiplied by both inverses.
-        if of_e * largest(precision) <= 1.0 {
-            return close;
-        }
-        let entry = |(i, close): (usize, f64)| {
-            let terms = [precision_q[i], other[i]];
+        let far = of_e * largest(precision) > 1.0;
+        let entry = |i: usize| {
+            let (close, terms) = (sign * whole[i * n + i], [precision_q[i], other[i]]);
             let size = terms[0].max(terms[1]).max(own(q, i)).max(own(side, i));
-            difference_or(terms, size, || close)
+            if far { difference_or(terms, size, || close) } else { close }
         };
-        close.into_iter().enumerate().map(entry).collect()
+        (0..n).map(entry).collect()
     };
     let precision_p = p.precision();
     let diag_p = entries(&precision_p, p, &precision_p, 1.0).into_iter().map(|d| 0.5 * d).collect();

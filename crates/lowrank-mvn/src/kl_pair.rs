@@ -22,7 +22,7 @@ use crate::storage::Storage;
 const ROWS: usize = 256;
 /// Where the divergence is smaller than this part of its terms, their rounding shows in its digits.
 const NEAR: f64 = 1e-5;
-/// The same for entries of gradients in a diagonal.
+/// The same for entries of gradients in a diagonal, and what their terms are known to the rounding of.
 const CLOSE: f64 = 1e-3;
 
 /// Gradients of both sides.

@@ -94,11 +94,6 @@ pub(super) fn load(name: &str, config: &VqDiffConfig) -> Result<Bundles> {
     divide(base.as_deref().unwrap_or("folder"), found, &groups, config)
 }
 
-/// What a folder gave, after a colon.
-fn told(found: &str) -> String {
-    if found.is_empty() { String::new() } else { format!(": {found}") }
-}
-
 /// Sorted without repetition.
 fn distinct(mut items: Vec<usize>) -> Vec<usize> {
     items.sort_unstable();
@@ -159,9 +154,9 @@ fn divide(name: &str, found: String, groups: &Groups<f32>, config: &VqDiffConfig
     let tracts = &config.data.tracts;
     if let Some(empty) = (0..tracts.len()).find(|&tract| !train.iter().any(|&i| classes[i] == tract)) {
         bail!(
-            "no datum of the tract {} is left to train on; `data.tracts` names the tracts{}",
+            "no datum of the tract {}, which `data.tracts` names, is left to train on{}{found}",
             tracts[empty],
-            told(&found)
+            if found.is_empty() { "" } else { ": " },
         );
     }
     let train = balanced(&train, classes, config.data.split_seed);

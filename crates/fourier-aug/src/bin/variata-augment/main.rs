@@ -111,10 +111,11 @@ struct Mix {
 
 /// A set that changes images.
 fn set(name: &str) -> Result<AugmentationSet, String> {
-    match name.parse() {
-        Ok(set) if set != AugmentationSet::Base => Ok(set),
-        _ => Err("no such set; there are AugF, AugS, AugSF, AugSV, AugSVC, AugSVF".to_owned()),
-    }
+    let changing = |set: &AugmentationSet| *set != AugmentationSet::Base;
+    name.parse().ok().filter(changing).ok_or_else(|| {
+        let known = AugmentationSet::ALL.into_iter().filter(changing).map(AugmentationSet::name);
+        format!("no such set; there are {}", known.collect::<Vec<_>>().join(", "))
+    })
 }
 
 /// AugMix for images of any size; what depends on the size is kept.
