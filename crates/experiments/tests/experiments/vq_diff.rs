@@ -149,6 +149,14 @@ fn folders_that_give_too_little_are_refused_with_what_they_gave() {
     // One datum of each tract.
     files(&data, 3, 96);
     refused("`data.test` is 0.2: 2 data are left to test on");
+    // Enough of one tract, and less than a datum in each file of the other.
+    files(&data, 8, 140);
+    let few = Phantom { streamlines: 20, ..Phantom::default() };
+    for subject in 0..8 {
+        let file = data.join(format!("sub-{}__PYT_L.tck", 1000 + subject));
+        Tractogram::new(few.bundle(subject, Tract::PytL).unwrap()).write(file).unwrap();
+    }
+    refused("no datum of the tract PYT_L, which `data.tracts` names, is left to train on: 16 files read");
 }
 
 #[test]
