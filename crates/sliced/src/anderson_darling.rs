@@ -1,11 +1,13 @@
 //! Anderson–Darling: the gap between the distribution functions, weighted up in the tails.
 
-use variata_distributions::lanes::{coarse_tail_and_density, compare, upper_tail_and_density, widest};
+use variata_distributions::lanes::{Compute, compare, widest};
 use variata_distributions::special::{log_ndtr, log_ndtr_grad};
 
 use crate::column::{Against, Gradient, Scratch, Step, steps};
+use crate::normal::tail_and_density;
+use crate::recent::Recent;
 use crate::target::Target;
-use variata_distributions::lanes::Compute;
+use crate::vectors::sum;
 
 /// Beyond this the vector form leaves the range of `compare`, and that for f32 what it approximates.
 const FAR: f64 = 20.0;
@@ -48,8 +50,7 @@ pub(crate) fn run<T: Compute>(
     first.resize(n, 0.0);
     second.resize(n, 0.0);
     match against.target {
-        None if T::SINGLE => normal_terms(sorted, third, first, second, coarse_tail_and_density, FAR_COARSE),
-        None => normal_terms(sorted, third, first, second, upper_tail_and_density, FAR),
+        None => normal_terms::<T>(sorted, third, first, second),
         Some(target) => {
             let terms = first.iter_mut().zip(&mut *second);
             for (((_, step), &x), (kl, slope)) in steps(places, against.weights).zip(&*sorted).zip(terms) {
@@ -57,21 +58,29 @@ pub(crate) fn run<T: Compute>(
             }
         }
     }
-    let mut sum = 0.0;
+    if against.weights.is_none() {
+        let twice = 2.0 / n as f64;
+        if let Some(mut gradient) = gradient {
+            gradient.scatter(places, second, twice);
+        }
+        return twice * sum(first) + floor;
+    }
+    let mut total = 0.0;
     for ((place, step), (kl, slope)) in steps(places, against.weights).zip(first.iter().zip(&*second)) {
         let terms = if step.weight > 0.0 { (*kl, *slope) } else { (0.0, 0.0) };
-        sum += 2.0 * step.weight * terms.0;
+        total += 2.0 * step.weight * terms.0;
         if let Some(gradient) = &mut gradient {
             gradient.set(place, 2.0 * step.weight * terms.1);
         }
     }
-    sum + floor
+    total + floor
 }
 
 /// The floor of n equal steps.
 pub(crate) fn equal_floor(n: usize) -> f64 {
+    static RECENT: Recent<f64> = Recent::new();
     let each = 1.0 / n as f64;
-    (0..n).map(|k| step_floor(Step::equal(k, n, each))).sum()
+    *RECENT.get(n, || (0..n).map(|k| step_floor(Step::equal(k, n, each))).sum())
 }
 
 /// 2 ∫ over the step of H(c) − H(u) du, with H the entropy of a coin and c the middle: 0 only for a step of width 0.
@@ -102,19 +111,13 @@ fn double_entropy_gap(a: f64) -> f64 {
 }
 
 /// KL between the coins c and Φ(x), and its derivative in x, for every point. `near` is c where x < 0, and 1 − c elsewhere.
-fn normal_terms(
-    x: &[f64],
-    near: &[f64],
-    kl: &mut [f64],
-    slope: &mut [f64],
-    tail_and_density: impl Fn(f64) -> (f64, f64),
-    far: f64,
-) {
+fn normal_terms<T: Compute>(x: &[f64], near: &[f64], kl: &mut [f64], slope: &mut [f64]) {
+    let far = if T::SINGLE { FAR_COARSE } else { FAR };
     widest(
         #[inline(always)]
         || {
             for (((&x, &near), kl), slope) in x.iter().zip(near).zip(kl.iter_mut()).zip(slope.iter_mut()) {
-                let (tail, density) = tail_and_density(x);
+                let (tail, density) = tail_and_density::<T>(x);
                 let other = 1.0 - near;
                 let (a, b) = (compare::<false>(tail, near), compare::<false>(1.0 - tail, other));
                 *kl = -(near * a.log1pmx + other * b.log1pmx);

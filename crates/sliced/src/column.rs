@@ -1,10 +1,10 @@
 //! One projected sample: its sorted order, its weights, and where its gradient goes.
 
-use variata_distributions::lanes::{Sum, coarse_tail_and_density, upper_tail_and_density, widest};
+use variata_distributions::lanes::{Compute, Sum};
 
+use crate::normal;
 use crate::order::Order;
 use crate::target::Target;
-use variata_distributions::lanes::Compute;
 
 /// What a sample is compared with, and how its points count.
 #[derive(Debug, Clone, Copy)]
@@ -101,11 +101,7 @@ impl Scratch {
         self.first.resize(n, 0.0);
         self.second.resize(n, 0.0);
         let Some(target) = target else {
-            return if T::SINGLE {
-                normal_distribution(&self.sorted, &mut self.first, &mut self.second, coarse_tail_and_density);
-            } else {
-                normal_distribution(&self.sorted, &mut self.first, &mut self.second, upper_tail_and_density);
-            };
+            return normal::distribution::<T>(&self.sorted, &mut self.first, &mut self.second);
         };
         for ((&x, cdf), pdf) in self.sorted.iter().zip(&mut self.first).zip(&mut self.second) {
             (*cdf, *pdf) = (target.cdf(x), target.pdf(x));
@@ -140,23 +136,4 @@ pub(crate) fn steps<'a>(
         };
         (place, step)
     })
-}
-
-/// Φ and φ of every x, by a function for Φ(−|x|) and φ(x).
-fn normal_distribution(
-    x: &[f64],
-    cdf: &mut [f64],
-    pdf: &mut [f64],
-    tail_and_density: impl Fn(f64) -> (f64, f64),
-) {
-    widest(
-        #[inline(always)]
-        || {
-            for ((&x, cdf), pdf) in x.iter().zip(cdf.iter_mut()).zip(pdf.iter_mut()) {
-                let (tail, density) = tail_and_density(x);
-                *cdf = if x < 0.0 { tail } else { 1.0 - tail };
-                *pdf = density;
-            }
-        },
-    );
 }

@@ -16,6 +16,7 @@ mod mardia;
 mod max_sliced;
 mod mmd;
 mod network;
+mod normal;
 mod null;
 mod order;
 mod pairs;

@@ -42,17 +42,35 @@ pub(crate) fn fine<T: Compute>(y: &[T]) -> bool {
     )
 }
 
+/// Σ vₖ.
+pub(crate) fn sum(v: &[f64]) -> f64 {
+    total(
+        v,
+        #[inline(always)]
+        |v| v,
+    )
+}
+
 /// Σ vₖ².
 pub(crate) fn squares(v: &[f64]) -> f64 {
+    total(
+        v,
+        #[inline(always)]
+        |v| v * v,
+    )
+}
+
+/// Sum of `term` over all v; `term` is to have `#[inline(always)]`.
+fn total(v: &[f64], term: impl Fn(f64) -> f64) -> f64 {
     let sums = widest(
         #[inline(always)]
         || {
             let mut sums = [0.0; LANES];
             let (chunks, rest) = v.as_chunks::<LANES>();
             for v in chunks {
-                sums.iter_mut().zip(v).for_each(|(sum, v)| *sum += v * v);
+                sums.iter_mut().zip(v).for_each(|(sum, v)| *sum += term(*v));
             }
-            sums.iter_mut().zip(rest).for_each(|(sum, v)| *sum += v * v);
+            sums.iter_mut().zip(rest).for_each(|(sum, v)| *sum += term(*v));
             sums
         },
     );
