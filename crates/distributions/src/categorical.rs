@@ -99,7 +99,7 @@ impl<F: Real> Categorical<F> {
         self.log_probabilities.mapv(|l| F::from_f64(libm::exp(l)))
     }
 
-    /// Log-probability of class numbers; −∞ for K and above.
+    /// Log-probability lₓ − log Σₖ e^(lₖ) of class numbers; −∞ for K and above. Shape of `x`, to which the batch broadcasts.
     ///
     /// # Errors
     /// The batch does not broadcast to the shape of `x`.

@@ -150,7 +150,7 @@ impl<S: Standard, F: Real> LocationScale<S, F> {
     /// ```text
     /// log s((x − loc)/scale) − log scale
     /// ```
-    /// Source: change of variables.
+    /// Shape of `x`, to which the batch broadcasts. Source: change of variables.
     ///
     /// # Errors
     /// `x` holds a NaN, or the batch does not broadcast to its shape.

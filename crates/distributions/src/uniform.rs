@@ -109,7 +109,7 @@ impl<F: Real> Uniform<F> {
         &self.batch
     }
 
-    /// Log-density; −∞ outside the closed interval.
+    /// Log-density, −log(high − low); −∞ outside the closed interval. Shape of `x`, to which the batch broadcasts.
     ///
     /// Source: definition.
     ///

@@ -25,7 +25,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// −½ (q + log |Σ| + n log 2π),   q = ‖D^-½(x − μ − Pz)‖² + ‖z‖²,   z = C⁻¹PᵀD⁻¹(x − μ),   C = I + PᵀD⁻¹P
     /// ```
     /// Source: Woodbury's identity in its least-squares form; the textbook's q = ‖b‖² − ‖L⁻¹Aᵀb‖² subtracts numbers
-    /// whose difference is smaller by σ²/ε.
+    /// whose difference is smaller by σ²/ε, and is taken only where that does no harm ([`LowRankMvn`]).
     ///
     /// # Errors
     /// `x` has another shape or is not finite; the covariance has no density: [`Error::SingularCovariance`] where n ≤ r, and

@@ -19,9 +19,9 @@ use crate::{CovDiag, Error};
 /// normal; r may exceed n. An empty batch is allowed and has empty results. The factor may be stored in another type than the rest, see [`Storage`].
 ///
 /// # Numerics
-/// Nothing n×n is ever formed unless asked for, nothing is inverted, and no two large numbers are subtracted: the
-/// Mahalanobis distance is the sum of squares of a least-squares residual. Arithmetic is f64, results that sum over n
-/// are f64 whatever `F`. Entries of D may be 0 where n ≤ r and P makes up for them.
+/// Nothing n×n is ever formed unless asked for, and nothing is inverted. The Mahalanobis distance is the sum of squares of a
+/// least-squares residual, or, where that loses no more than 10⁻⁹ (f32) or a few ulp (f64), the textbook's difference in f64.
+/// Arithmetic is f64, results that sum over n are f64 whatever `F`. Entries of D may be 0 where n ≤ r and P makes up for them.
 ///
 /// ```
 /// use ndarray::{Array3, array};

@@ -62,7 +62,7 @@ struct Item {
 }
 
 impl<F: Real> SparsePrecisionNormal<F> {
-    /// From location and the sparse factor.
+    /// From `loc` and `log_diag` [batch, n], the logarithms of the factor's diagonal, and `off_diag` [batch, offsets, n].
     ///
     /// # Errors
     /// The shapes do not fit, an element is not finite, or `log_diag` exceeds 350.

@@ -72,7 +72,7 @@ fn page(runs: &[Run], targets: &[Target], compared: &[String]) -> String {
          <!-- Written by `cargo xtask bench --page` from benches/runs and benches/targets.tsv. Do not edit. -->\n\n\
          The newest archived measurement of every row; of those of one day and machine, one with the most rounds. Behind the time of a peer stands\n\
          how many times as long as ours it takes; above 1 ours is faster. The bound is the time that the bytes or the operations of the row take at the rate of a copy or of a matrix\n\
-         product on the same machine in the same run. *Asked* is what the row's issue asked for, as a least ratio to a peer (`torch` is\n\
+         product on the same machine in the same run. *Asked* is the target set before the work, as a least ratio to a peer (`torch` is\n\
          the better of eager and compiled, `best` the best of all) or to another row, with what was reached; **missed** marks those that\n\
          fall short. Runs of different days may be of different machines, which *run* tells apart. How all is measured: `benches/README.md`; how to measure again: `cargo xtask bench --peers`.\n\n\
          {} rows; {} figures asked for, {} reached, {} missed.\n",

@@ -1,6 +1,6 @@
 //! Density, distribution function and tails of the standard normal.
 //!
-//! ½ erfc(−x/√2) loses x²u of the tail, because x/√2 is rounded before it is squared (1,046 ulp at −26). Here
+//! ½ erfc(−x/√2) loses x²u of the tail, because x/√2 is rounded before it is squared (up to 1,000 ulp around −26). Here
 //! e^(−x²/2) is evaluated with x² in two exact parts and multiplied by the rest of the tail, which varies slowly.
 
 use super::HALF_LOG_TWO_PI;

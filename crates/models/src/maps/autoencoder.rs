@@ -144,7 +144,7 @@ impl MapAutoencoder {
         self.config.compute.run(self.device(), || self.encoder.forward(&x))
     }
 
-    /// Maps through the bottleneck, with noise from an address or without any.
+    /// Maps [batch, code, height/4, width/4] through the bottleneck, with noise from an address or without any.
     ///
     /// # Errors
     /// The maps have another shape, or hold numbers that are not finite.
@@ -153,7 +153,7 @@ impl MapAutoencoder {
         self.bottleneck.forward(z, draw, Pass::Evaluation)
     }
 
-    /// What the bottleneck gave to data.
+    /// What the bottleneck gave, [batch, code, height/4, width/4], to data [batch, channels, height, width].
     ///
     /// # Errors
     /// The maps have another shape.

@@ -48,7 +48,7 @@ impl Schedule {
         Self::new(start, end, Course::Exponential { rate })
     }
 
-    /// From start to end in equal parts of `steps`, then end.
+    /// start + (end − start)·min(step/`steps`, 1).
     ///
     /// # Errors
     /// [`Error::Argument`] if a temperature is negative, NaN or infinite, or end > start.
@@ -57,7 +57,7 @@ impl Schedule {
         Self::new(start, end, Course::Linear { steps })
     }
 
-    /// From start to end along half a period of the cosine over `steps`, then end.
+    /// start + (end − start)·(1 − cos(π·min(step/`steps`, 1)))/2.
     ///
     /// # Errors
     /// As [`linear`](Self::linear).
