@@ -32,7 +32,7 @@ pub mod lanes {
     pub use crate::simd::functions::{
         Comparison, ROUND, coarse_tail_and_density, compare, exp, mul_add, upper_tail_and_density,
     };
-    pub use crate::simd::lane::{Lane, NARROW, STEP, fused, step, tile, transpose, widest};
+    pub use crate::simd::lane::{Lane, NARROW, STEP, array, fused, step, tile, transpose, widest};
     pub use crate::sums::{Sum, two_sum};
 }
 #[doc(hidden)]

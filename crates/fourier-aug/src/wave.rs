@@ -180,6 +180,7 @@ impl Grid {
     /// `to` gets, or takes in, the wave of amplitude 1 scaled by `amplitude`: rows of W pixels each.
     ///
     /// Cosines of the columns are read from a circle, so that no error builds up, and each pixel is cos(a + b) by angle addition.
+    #[inline(always)]
     pub(crate) fn fill<T: Element>(
         &self,
         wave: (WaveVector, f64),

@@ -4,7 +4,7 @@
 //! zeros to whole vectors.
 
 use pulp::{Arch, Simd, WithSimd};
-use variata_distributions::lanes::{Lane, widest};
+use variata_distributions::lanes::{Lane, array, widest};
 
 use crate::transpose::Ahead;
 
@@ -118,15 +118,15 @@ fn strip<'b, 's, V: Simd, const A: usize, const T: usize>(
     mut sums: &'s mut [V::f64s],
     ahead: &mut Ahead,
 ) -> &'s mut [V::f64s] {
-    let a: [&[V::f64s]; A] = std::array::from_fn(|i| column(first + i));
+    let a: [&[V::f64s]; A] = array(|i| column(first + i));
     for second in (0..first).step_by(T) {
         ahead.fetch();
-        let b: [&[V::f64s]; T] = std::array::from_fn(|j| column(second + j));
+        let b: [&[V::f64s]; T] = array(|j| column(second + j));
         let (here, rest) = sums.split_at_mut(A * T);
         sums = rest;
-        let mut acc: [[V::f64s; T]; A] = std::array::from_fn(|i| std::array::from_fn(|j| here[i * T + j]));
+        let mut acc: [[V::f64s; T]; A] = array(|i| array(|j| here[i * T + j]));
         for k in 0..a[0].len() {
-            let x: [V::f64s; A] = std::array::from_fn(|i| a[i][k]);
+            let x: [V::f64s; A] = array(|i| a[i][k]);
             for j in 0..T {
                 let y = b[j][k];
                 for i in 0..A {
@@ -138,11 +138,10 @@ fn strip<'b, 's, V: Simd, const A: usize, const T: usize>(
     }
     ahead.fetch();
     let (here, rest) = sums.split_at_mut(A * (A + 1) / 2);
-    let mut acc: [[V::f64s; A]; A] =
-        std::array::from_fn(|i| std::array::from_fn(|j| here[if j <= i { i * (i + 1) / 2 + j } else { 0 }]));
+    let mut acc: [[V::f64s; A]; A] = array(|i| array(|j| here[if j <= i { i * (i + 1) / 2 + j } else { 0 }]));
     #[expect(clippy::needless_range_loop, reason = "rows of several columns at once")]
     for k in 0..a[0].len() {
-        let x: [V::f64s; A] = std::array::from_fn(|i| a[i][k]);
+        let x: [V::f64s; A] = array(|i| a[i][k]);
         for i in 0..A {
             for j in 0..=i {
                 acc[i][j] = simd.mul_add_f64s(x[i], x[j], acc[i][j]);
@@ -354,7 +353,7 @@ fn rows<E: Lane, V: Simd, const N: usize>(
     stride: usize,
     r: usize,
 ) {
-    let m: [&[E]; N] = std::array::from_fn(|j| &m[j * r..j * r + r]);
+    let m: [&[E]; N] = array(|j| &m[j * r..j * r + r]);
     let mut k = 0;
     while k < dots.len() {
         // Two vectors at a time keep 2·N sums in registers.

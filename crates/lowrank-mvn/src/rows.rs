@@ -1,7 +1,7 @@
 //! Vector loops over a factor whose rows lie one after the other: vectors run along a row, and nothing is turned.
 
 use pulp::{Arch, Simd, WithSimd};
-use variata_distributions::lanes::widest;
+use variata_distributions::lanes::{array, widest};
 
 use crate::transpose::prefetch;
 
@@ -337,7 +337,7 @@ impl Gradients<'_, '_> {
             if solve {
                 for (row, (of_z, (factor, solved))) in of_z.zip(of_solved.iter().zip(solved)).enumerate() {
                     let factor = simd.splat_f32s(*factor);
-                    put(row, std::array::from_fn(|v| simd.mul_add_f32s(factor, solved[v], of_z[v])));
+                    put(row, array(|v| simd.mul_add_f32s(factor, solved[v], of_z[v])));
                 }
             } else {
                 of_z.enumerate().for_each(|(row, of_z)| put(row, of_z));

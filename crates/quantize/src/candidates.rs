@@ -1,7 +1,7 @@
 //! The codes that round-off leaves undecided: all whose scores may be among the best.
 
 use pulp::{Arch, Simd, WithSimd};
-use variata_distributions::lanes::{Compute, NARROW, STEP, tile};
+use variata_distributions::lanes::{Compute, NARROW, STEP, array, tile};
 
 use crate::pack::{Packed, ROWS, lanes};
 
@@ -108,7 +108,7 @@ impl<T: Compute> Scores<'_, T> {
     fn run<V: Simd, const J: usize>(self, simd: V) {
         let lanes = lanes::<T, V>();
         for first in (0..ROWS).step_by(2 * lanes) {
-            let start: [_; J] = std::array::from_fn(|j| [T::splat(simd, self.bias[j]); 2]);
+            let start: [_; J] = array(|j| [T::splat(simd, self.bias[j]); 2]);
             let tile = tile::<T, V, ROWS, J>(simd, (self.panel, first), self.codes, start);
             for (scores, tile) in self.out.iter_mut().zip(tile) {
                 T::vectors_mut::<V>(&mut scores[first..])[..2].copy_from_slice(&tile);

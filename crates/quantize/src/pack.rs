@@ -236,6 +236,7 @@ impl<T: Compute> Mixture<T> {
     }
 
     /// How many codes block `b` has, and their elements, [group of dimensions][code][step].
+    #[inline(always)]
     pub(crate) fn block(&self, b: usize) -> (usize, &[T]) {
         let inside = BLOCK.min(self.packed.ids.len() - b * BLOCK);
         let width = self.width();

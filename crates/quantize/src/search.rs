@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{ArrayRef2, s};
 use pulp::{Arch, Simd, WithSimd};
-use variata_distributions::lanes::{Compute, NARROW, STEP, Sample, tile, widest};
+use variata_distributions::lanes::{Compute, NARROW, STEP, Sample, array, tile, widest};
 use variata_distributions::parallel::for_each;
 use variata_distributions::{ArgumentError, Real};
 
@@ -322,7 +322,7 @@ impl<T: Compute> Smallest<'_, T> {
                         ([best[0], best[1]], [second[0], second[1]], [position[0], position[1]]);
                     let columns = bias.as_chunks::<J>().0.iter().zip(numbers.as_chunks::<J>().0);
                     for (codes, (bias, numbers)) in data.chunks_exact(group).zip(columns) {
-                        let start: [_; J] = std::array::from_fn(|j| [T::splat(simd, bias[j]); 2]);
+                        let start: [_; J] = array(|j| [T::splat(simd, bias[j]); 2]);
                         let scores = tile::<T, V, ROWS, J>(simd, (panel, first), codes, start);
                         for (scores, &number) in scores.iter().zip(numbers) {
                             let number = T::splat(simd, number);

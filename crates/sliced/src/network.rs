@@ -5,6 +5,7 @@
 //! power of two, stay where they are and need not be looked at. Source: Batcher, Sorting networks and their applications (1968).
 
 use pulp::{Arch, Simd, WithSimd};
+use variata_distributions::lanes::array;
 
 /// Columns sorted at once.
 pub(crate) const COLUMNS: usize = 16;
@@ -141,7 +142,7 @@ fn butterflies<V: Simd, const P: usize, const M: usize>(simd: V, rows: &mut [[V:
     let step = rows.len() / M;
     for first in 0..step {
         for v in 0..P {
-            let mut words: [_; 8] = std::array::from_fn(|k| rows[first + k % M * step][v]);
+            let mut words: [_; 8] = array(|k| rows[first + k % M * step][v]);
             if M == 8 {
                 compare!(simd, words, 0 4, 1 5, 2 6, 3 7);
             }

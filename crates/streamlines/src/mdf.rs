@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, ArrayRef2, ArrayRef3, Axis};
 use pulp::{Arch, Simd, WithSimd};
+use variata_distributions::lanes::array;
 use variata_distributions::parallel::{collect, for_each};
 
 use crate::Error;
@@ -150,7 +151,7 @@ fn distances<T: Coordinate>(line: &[[T; 3]], panel: &[[Lanes<T>; 3]]) -> Lanes<T
         }
     }
     let count = T::from_f64(n as f64);
-    std::array::from_fn(|l| smaller(direct[l], flipped[l]) / count)
+    array(|l| smaller(direct[l], flipped[l]) / count)
 }
 
 /// Distance of a point from the point of streamline `l`.

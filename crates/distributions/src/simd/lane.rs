@@ -117,6 +117,17 @@ pub fn widest<R>(run: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Task(run))
 }
 
+/// What `f` gives for 0, …, N − 1, N ≥ 1, in a loop of the caller: `array::from_fn` is a function of its own where it is not inlined, and then
+/// compiled for the shortest vectors.
+#[inline(always)]
+pub fn array<T: Copy, const N: usize>(f: impl Fn(usize) -> T) -> [T; N] {
+    let mut out = [f(0); N];
+    for (i, out) in out.iter_mut().enumerate().skip(1) {
+        *out = f(i);
+    }
+    out
+}
+
 /// Columns per step of [`tile`] where there are 32 vector registers.
 pub const STEP: usize = 12;
 /// The same where there are 16.

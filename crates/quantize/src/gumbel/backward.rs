@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayRef2, s};
 use pulp::{Arch, Simd, WithSimd};
 use variata_distributions::check;
-use variata_distributions::lanes::{Compute, NARROW, STEP, Sample};
+use variata_distributions::lanes::{Compute, NARROW, STEP, Sample, array};
 
 use super::panel::{Logits, Tile, finite, mix, scores};
 use super::{GumbelSoftmax, Noise, SoftQuantized};
@@ -260,7 +260,7 @@ impl<T: Compute> Step<'_, T> {
             }
             temperature.iter_mut().zip(&along).for_each(|(to, v)| *to += v.to_f64());
             mix::<T, V, J>(simd, &slopes[..inside], mixture.block(b).1, mixed);
-            for h in slopes[..inside].iter_mut().flatten() {
+            for h in slopes[..inside].as_flattened_mut() {
                 *h = *h * slope;
             }
             let codes = &mut self.sums.codes[b * BLOCK * wide..(b + 1) * BLOCK * wide];
@@ -294,7 +294,7 @@ fn outer<T: Compute, V: Simd, const J: usize>(
     let wide = values[0].len();
     for (group, codes) in codes.chunks_exact_mut(J * wide).take(inside.div_ceil(J)).enumerate() {
         for d in (0..wide).step_by(2 * lanes) {
-            let mut acc: [_; J] = std::array::from_fn(|j| {
+            let mut acc: [_; J] = array(|j| {
                 let sums = T::vectors::<V>(&codes[j * wide + d..j * wide + d + 2 * lanes]);
                 [sums[0], sums[1]]
             });

@@ -68,7 +68,7 @@ fn words(seed: u64, first: u64, counter: u32) -> [[u32; ROWS]; 2] {
 }
 
 /// More bits, for all in f64, and where few are left in f32.
-#[inline(never)]
+#[inline(always)]
 fn refine<T: Compute>(words: &[u32; ROWS], further: &[u32; ROWS], v: &mut [T; ROWS]) {
     let (half, tiny) = (T::from_f64(0.5), T::from_f64(1.0 / 4_294_967_296.0));
     for i in 0..ROWS {
@@ -78,6 +78,13 @@ fn refine<T: Compute>(words: &[u32; ROWS], further: &[u32; ROWS], v: &mut [T; RO
             v[i] = (T::from_i32(bits as i32) + (rest + rest)) * tiny;
         }
     }
+}
+
+/// Apart, so that the loop around it stays short.
+#[cold]
+#[inline(never)]
+fn refine_rarely<T: Compute>(words: &[u32; ROWS], further: impl Fn() -> [u32; ROWS], v: &mut [T; ROWS]) {
+    refine(words, &further(), v);
 }
 
 /// Gumbel noise of words; `further` gives as many again, which are asked for where they matter.
@@ -91,8 +98,10 @@ fn noise<T: Compute>(words: &[u32; ROWS], further: impl Fn() -> [u32; ROWS]) -> 
         out[i] = (T::from_i32(bits as i32) + half) * tiny;
         coarse |= u32::from(bits < COARSE);
     }
-    if coarse != 0 || !T::SINGLE {
+    if !T::SINGLE {
         refine(words, &further(), &mut out);
+    } else if coarse != 0 {
+        refine_rarely(words, further, &mut out);
     }
     for i in 0..ROWS {
         let v = out[i];
@@ -112,7 +121,17 @@ fn noise<T: Compute>(words: &[u32; ROWS], further: impl Fn() -> [u32; ROWS]) -> 
 pub(crate) fn pair<T: Compute>(seed: u64, first: u64, pair: u32) -> [[T; ROWS]; 2] {
     let [a, b] = words(seed, first, pair);
     // One after the other: `array::from_fn` would call a function compiled for the shortest vectors.
-    [noise(&a, || words(seed, first, pair | FURTHER)[0]), noise(&b, || words(seed, first, pair | FURTHER)[1])]
+    let first_word = noise(
+        &a,
+        #[inline(always)]
+        || words(seed, first, pair | FURTHER)[0],
+    );
+    let second_word = noise(
+        &b,
+        #[inline(always)]
+        || words(seed, first, pair | FURTHER)[1],
+    );
+    [first_word, second_word]
 }
 
 /// Standard Gumbel noise [rows, codes] of a seed: what [`Noise::Seeded`](super::Noise::Seeded) adds, for rows from `first_row` on.

@@ -2,7 +2,7 @@
 
 use ndarray::s;
 use pulp::Simd;
-use variata_distributions::lanes::{Compute, tile};
+use variata_distributions::lanes::{Compute, array, tile};
 
 use super::noise;
 use super::{GumbelSoftmax, Noise};
@@ -47,7 +47,7 @@ impl<'a, T: Compute> Logits<'a, T> {
         scores::<T, V, J>(simd, panel, &packed.data[b * BLOCK * packed.depth..], bias, inside, out);
         let (alpha, beta) = (T::from_f64(-2.0), self.beta);
         match self.noise {
-            Noise::None => out[..inside].iter_mut().flatten().for_each(|x| *x = alpha * *x),
+            Noise::None => out[..inside].as_flattened_mut().iter_mut().for_each(|x| *x = alpha * *x),
             Noise::Seeded { seed, first_row } => {
                 for (pair, out) in out[..inside].chunks_mut(2).enumerate() {
                     let first = first_row.wrapping_add(row as u64);
@@ -93,7 +93,7 @@ pub(crate) fn scores<T: Compute, V: Simd, const J: usize>(
     for first in (0..ROWS).step_by(2 * lanes) {
         let parts = data.chunks_exact(group).zip(bias).take(groups).zip(out.chunks_mut(J));
         for ((codes, bias), out) in parts {
-            let start: [_; J] = std::array::from_fn(|j| [T::splat(simd, bias[j]); 2]);
+            let start: [_; J] = array(|j| [T::splat(simd, bias[j]); 2]);
             let found = tile::<T, V, ROWS, J>(simd, (panel, first), codes, start);
             for (out, found) in out.iter_mut().zip(found) {
                 T::vectors_mut::<V>(&mut out[first..])[..2].copy_from_slice(&found);
@@ -115,7 +115,7 @@ pub(crate) fn mix<T: Compute, V: Simd, const J: usize>(
     let group = weights.len() / ROWS * J;
     for first in (0..ROWS).step_by(2 * lanes) {
         for (codes, sums) in codes.chunks_exact(group.max(1)).zip(sums.as_chunks_mut::<J>().0) {
-            let start: [_; J] = std::array::from_fn(|j| {
+            let start: [_; J] = array(|j| {
                 let sums = T::vectors::<V>(&sums[j][first..]);
                 [sums[0], sums[1]]
             });

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use variata_distributions::lanes::{mul_add, widest};
+use variata_distributions::lanes::{array, mul_add, widest};
 use variata_distributions::special::norm_pdf;
 
 /// Numbers of the longest vector.
@@ -119,7 +119,7 @@ impl<const Q: usize, const N: usize> Series<Q, N> {
                         }
                     }
                     for (q, part) in cell.iter_mut().enumerate() {
-                        *part = std::array::from_fn(|p| {
+                        *part = array(|p| {
                             factor * ((sums[0][q][p] + sums[1][q][p]) + (sums[2][q][p] + sums[3][q][p]))
                         });
                     }
