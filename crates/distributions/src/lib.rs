@@ -33,7 +33,7 @@ pub mod lanes {
         Comparison, ROUND, coarse_tail_and_density, compare, exp, mul_add, upper_tail_and_density,
     };
     pub use crate::simd::lane::{Lane, NARROW, STEP, array, fused, step, tile, transpose, widest};
-    pub use crate::sums::{Sum, two_sum};
+    pub use crate::sums::{Sum, sum, two_sum};
 }
 #[doc(hidden)]
 pub mod linalg;

@@ -34,7 +34,7 @@ impl Sum {
 }
 
 /// Σ terms.
-pub(crate) fn sum(terms: impl IntoIterator<Item = f64>) -> f64 {
+pub fn sum(terms: impl IntoIterator<Item = f64>) -> f64 {
     let mut sum = Sum::default();
     terms.into_iter().for_each(|term| sum.add(term));
     sum.value()

@@ -5,9 +5,10 @@ use variata_distributions::lanes::{Compute, Sample, widest};
 use variata_distributions::parallel::collect;
 use variata_distributions::{Real, check};
 
-use crate::codebook::{Codebook, Metric, check_row};
+use crate::codebook::{Codebook, Metric, check_row, has_direction};
 use crate::error::Error;
 use crate::exact;
+use crate::pack::largest;
 
 /// Partial sums at most; their number depends on sizes alone, never on threads.
 const PARTS: usize = 16;
@@ -65,9 +66,21 @@ impl TryFrom<Stored> for Clusters {
             if let Some(value) = sum.iter().copied().find(|v| !v.is_finite()) {
                 return Err(Error::Row { argument: "sums", row, value, must: "finite" });
             }
+            if let Some(value) = sum.iter().copied().find(|v| *size == 0.0 && *v != 0.0) {
+                return Err(Error::Row { argument: "sums", row, value, must: "0 where the size is" });
+            }
         }
         Ok(Self { sizes, sums })
     }
+}
+
+/// What is summed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// Vectors, under the cosine metric their directions.
+    Choices,
+    /// z − e: sums of vectors lose what they have in common with their code.
+    Gaps,
 }
 
 impl Clusters {
@@ -90,14 +103,14 @@ impl Clusters {
     ///
     /// # Errors
     /// [`Error::Argument`] for shapes that do not fit, [`Error::Index`] for an index that is not less than K, [`Error::Row`] for a
-    /// vector that is not finite, or 0 under the cosine metric. Nothing is added then.
+    /// vector that [`Codebook::assign`] refuses. Nothing is added then.
     pub fn add<S: Sample>(
         &mut self,
         codebook: &Codebook<S::Compute>,
         z: &ArrayRef2<S>,
         indices: &ArrayRef1<usize>,
     ) -> Result<(), Error> {
-        let found = Self::of(codebook, z, indices, true)?;
+        let found = Self::of(codebook, z, indices, Of::Choices)?;
         self.merge(&found)
     }
 
@@ -112,19 +125,20 @@ impl Clusters {
         Ok(())
     }
 
-    /// Clusters of one batch; `directions`: under the cosine metric, of z/‖z‖.
+    /// Clusters of one batch.
     pub(crate) fn of<S: Sample>(
         codebook: &Codebook<S::Compute>,
         z: &ArrayRef2<S>,
         indices: &ArrayRef1<usize>,
-        directions: bool,
+        of: Of,
     ) -> Result<Self, Error> {
         let (rows, depth) = (indices.len(), codebook.dim());
         check::shape("z", z.shape(), &[rows, depth])?;
         for (position, &index) in indices.iter().enumerate() {
             codebook.check_index("indices", position, index)?;
         }
-        let metric = if directions { codebook.metric() } else { Metric::SquaredEuclidean };
+        let metric = if of == Of::Choices { codebook.metric() } else { Metric::SquaredEuclidean };
+        let limit = largest::<S::Compute>();
         let parts = (rows / (4 * codebook.count())).clamp(1, PARTS);
         let size = rows.div_ceil(parts);
         let partial = collect(parts, |part| {
@@ -136,25 +150,30 @@ impl Clusters {
             let mut buffer = vec![0.0; depth];
             for (row, (z, &k)) in z.rows().into_iter().zip(&indices).enumerate() {
                 let Some(sums) = clusters.sums.row_mut(k).into_slice() else { continue };
-                let factor = match z.as_slice() {
-                    Some(z) if metric == Metric::SquaredEuclidean => add(sums, z),
+                let fine = match z.as_slice() {
+                    Some(z) if metric == Metric::SquaredEuclidean && of == Of::Choices => add(sums, z, limit),
                     _ => {
                         buffer.iter_mut().zip(&z).for_each(|(to, v)| *to = v.compute().to_f64());
+                        if of == Of::Gaps {
+                            let code = codebook.code(k);
+                            buffer.iter_mut().zip(code).for_each(|(to, e)| *to -= e.to_f64());
+                        }
                         if metric == Metric::Cosine {
+                            // What has no direction is to be refused below.
+                            let directed = has_direction(buffer.iter().copied());
                             let norm = exact::squared_norm(&buffer).sqrt();
                             for v in &mut buffer {
                                 *v /= norm;
                             }
-                            // What has no direction is to be refused below.
-                            if !norm.is_finite() {
+                            if !directed {
                                 buffer[0] = f64::NAN;
                             }
                         }
-                        add(sums, &buffer)
+                        add(sums, &buffer, if of == Of::Gaps { 2.0 * limit } else { limit })
                     }
                 };
                 clusters.sizes[k] += 1.0;
-                if !factor.is_finite() && refused.is_none() {
+                if !fine && refused.is_none() {
                     refused = Some(here.start + row);
                 }
             }
@@ -171,26 +190,28 @@ impl Clusters {
     }
 }
 
-/// sums += row; a number that is not finite where the row holds one.
-fn add<S: Sample>(sums: &mut [f64], row: &[S]) -> f64 {
+/// sums += row; whether all of the row is finite and no larger than `limit`.
+fn add<S: Sample>(sums: &mut [f64], row: &[S], limit: f64) -> bool {
     widest(
         #[inline(always)]
         || {
+            // 0, or no number.
             let mut probe = [0.0; 8];
+            let probed = |v: f64| if v.abs() <= limit { 0.0 } else { f64::NAN };
             let ((s8, s1), (r8, r1)) = (sums.as_chunks_mut::<8>(), row.as_chunks::<8>());
             for (sums, row) in s8.iter_mut().zip(r8) {
                 for ((sum, v), probe) in sums.iter_mut().zip(row).zip(&mut probe) {
                     let v = v.compute().to_f64();
                     *sum += v;
-                    *probe += v * 0.0;
+                    *probe += probed(v);
                 }
             }
             for (sum, v) in s1.iter_mut().zip(r1) {
                 let v = v.compute().to_f64();
                 *sum += v;
-                probe[0] += v * 0.0;
+                probe[0] += probed(v);
             }
-            probe.iter().sum()
+            probe.iter().sum::<f64>() == 0.0
         },
     )
 }

@@ -15,9 +15,10 @@ use crate::error::Error;
 pub enum Smoothing {
     /// Not at all: a code in use is exactly sum/size.
     None,
-    /// (Nₖ + α)/(N + Kα)·N in place of Nₖ, N = Σ Nₖ (Razavi et al. 2019): draws codes with few vectors towards 0.
+    /// (Nₖ + α)/(N + Kα)·N in place of Nₖ, N = Σ Nₖ (Razavi et al. 2019): draws codes with few vectors towards 0, and under the
+    /// cosine metric, where length does not count, does nothing.
     Laplace(f64),
-    /// (sum + α·code)/(Nₖ + α): draws them towards where they were, whatever the origin.
+    /// (sum + α·code)/(Nₖ + α): draws them towards where they were, whatever the origin. Under the cosine metric the unit vector along sum + α·code/‖code‖.
     Hold(f64),
 }
 
@@ -134,7 +135,11 @@ impl Ema {
             }
             let (hold, size) = match (codebook.metric(), self.smoothing) {
                 // Only the direction counts: unit length.
-                (Metric::Cosine, _) => (0.0, sums.iter().map(|s| s * s).sum::<f64>().sqrt()),
+                (Metric::Cosine, Smoothing::Hold(alpha)) => {
+                    let hold = alpha / norm(code.iter().map(|e| e.to_f64()));
+                    (hold, norm(sums.iter().zip(&code).map(|(s, e)| s + hold * e.to_f64())))
+                }
+                (Metric::Cosine, _) => (0.0, norm(sums.iter().copied())),
                 (_, Smoothing::None) => (0.0, size),
                 (_, Smoothing::Laplace(alpha)) => (0.0, (size + alpha) / (total + count * alpha) * total),
                 (_, Smoothing::Hold(alpha)) => (alpha, size + alpha),
@@ -144,6 +149,11 @@ impl Ema {
                 code.zip_mut_with(&sums, |e, s| *e = T::from_f64((s + hold * e.to_f64()) / size));
             }
         });
+        for (row, sums) in next.sums.rows().into_iter().enumerate() {
+            if let Some(&value) = sums.iter().find(|v| !v.is_finite()) {
+                return Err(Error::Row { argument: "sums", row, value, must: "finite" });
+            }
+        }
         codebook.set_codes(codes)?;
         *self = next;
         Ok(())
@@ -155,7 +165,7 @@ impl Ema {
         let code: Vec<f64> = codebook.code(index).iter().map(|v| v.to_f64()).collect();
         let norm = match codebook.metric() {
             Metric::SquaredEuclidean => 1.0,
-            Metric::Cosine => code.iter().map(|v| v * v).sum::<f64>().sqrt(),
+            Metric::Cosine => norm(code.iter().copied()),
         };
         self.sizes[index] = 1.0;
         self.sums.row_mut(index).iter_mut().zip(&code).for_each(|(to, v)| *to = v / norm);
@@ -170,6 +180,10 @@ impl Ema {
             self.sums.row_mut(index).mapv_inplace(|v| v * half);
         }
     }
+}
+
+fn norm(v: impl Iterator<Item = f64>) -> f64 {
+    v.map(|v| v * v).sum::<f64>().sqrt()
 }
 
 /// What a file may hold, before it is checked.

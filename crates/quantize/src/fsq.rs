@@ -174,7 +174,8 @@ impl Fsq {
     /// The index of the code nearest to each row of quantised vectors [N, D], as [`decode`](Self::decode) made them.
     ///
     /// # Errors
-    /// [`Error::Argument`] for another number of columns, [`Error::Row`] for an element that is not in [−1, 1].
+    /// [`Error::Argument`] for another number of columns, [`Error::Row`] for an element that is not in [−1, 1], or, where the number L of levels
+    /// is even, is 1 − 1/L or more, half-way from the last level to 1.
     pub fn encode<T: Compute>(&self, quantized: &ArrayRef2<T>) -> Result<Array1<usize>, Error> {
         check::shape("quantized", quantized.shape(), &[quantized.nrows(), self.levels.len()])?;
         let mut indices = Array1::zeros(quantized.nrows());
@@ -185,7 +186,8 @@ impl Fsq {
                 let middle = (level / 2) as f64;
                 let code = libm::rint(value * middle) + middle;
                 if !(value.abs() <= 1.0) || code > (level - 1) as f64 {
-                    let must = "in [-1, 1], and below 1 for an even number of levels";
+                    let must =
+                        "in [-1, 1], and nearer to the last level than to 1 where their number is even";
                     return Err(Error::Row { argument: "quantized", row, value, must });
                 }
                 *index += code as usize * place;

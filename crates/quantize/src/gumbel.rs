@@ -8,7 +8,7 @@ mod schedule;
 
 use ndarray::{Array1, Array2, ArrayRef2};
 use variata_distributions::check;
-use variata_distributions::lanes::{Compute, Sample};
+use variata_distributions::lanes::{Compute, Sample, sum};
 
 use crate::codebook::{Codebook, Metric, check_rows};
 use crate::error::Error;
@@ -95,6 +95,8 @@ pub struct SoftQuantized<T> {
     /// Largest logit of each row, and the sum of e^(logit − largest), in the units of the panel.
     largest: Vec<T>,
     sums: Vec<f64>,
+    /// Of how many codes.
+    codes: usize,
 }
 
 impl GumbelSoftmax {
@@ -117,7 +119,7 @@ impl GumbelSoftmax {
     /// The weights [N, K] themselves: for a look at few rows; nothing else makes an array of this size.
     ///
     /// # Numerics
-    /// Of the logits of the forward pass in f64, with one rounding: a row sums to 1 within an ulp.
+    /// Of the logits of the forward pass in f64, each with one rounding.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -131,9 +133,9 @@ impl GumbelSoftmax {
         let found = soft.forward(codebook, z, noise)?;
         let mut weights = Array2::from_elem((z.nrows(), codebook.count()), T::ZERO);
         backward::visit(self, codebook, z, noise, &found, |row, below| {
-            let sum: f64 = below.iter().map(|b| libm::exp(-b)).sum();
+            let total = sum(below.iter().map(|b| libm::exp(-b)));
             let to = weights.row_mut(row).into_iter().zip(below);
-            to.for_each(|(w, b)| *w = T::from_f64(libm::exp(-b) / sum));
+            to.for_each(|(w, b)| *w = T::from_f64(libm::exp(-b) / total));
         });
         Ok(weights)
     }
@@ -182,8 +184,13 @@ impl GumbelSoftmax {
     /// with logitₖ the bracket over τ. Derived in the book, *Quantisation*. Weights are made again from the largest logits and sums of
     /// the forward pass. At τ = 0 codes have the gradient of the one-hot weights, and z and τ have none.
     ///
+    /// # Numerics
+    /// Where the weights of all codes but one are together below an eighth of an ulp, that one counts as alone: δ is 0. In f32 a factor
+    /// 2/τ is 10³⁷ at most (f64: 10³⁰⁰), in units of the codes, whose spread it has to be divided by twice: τ below 10⁻³⁶, and codes more than 10¹⁸ apart,
+    /// leave f32.
+    ///
     /// # Errors
-    /// As [`forward`](Self::forward), for `upstream` too; [`Error::Argument`] if `found` is of another shape.
+    /// As [`forward`](Self::forward), for `upstream` too; [`Error::Argument`] if `found` is of another shape or another number of codes.
     pub fn backward<S: Sample<Compute = T>, T: Compute>(
         &self,
         codebook: &Codebook<T>,
@@ -196,6 +203,7 @@ impl GumbelSoftmax {
         check::shape("found", found.output.shape(), z.shape())?;
         check::shape("found", found.mixture.shape(), z.shape())?;
         check::shape("found", found.indices.shape(), &[z.nrows()])?;
+        check::shape("codes of found", &[found.codes], &[codebook.count()])?;
         check::shape("upstream", upstream.shape(), z.shape())?;
         check_rows("upstream", upstream, Metric::SquaredEuclidean)?;
         backward::run(self, codebook, z, noise, found, upstream)

@@ -3,20 +3,19 @@
 use ndarray::{Array1, Array2, ArrayRef2, Axis};
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
-use variata_distributions::check;
 use variata_distributions::lanes::{Compute, Sample};
 use variata_distributions::parallel::collect;
+use variata_distributions::{ArgumentError, check};
 
-use crate::clusters::Clusters;
+use crate::clusters::{Clusters, Of};
 use crate::codebook::{Codebook, Metric, check_rows, has_direction};
 use crate::error::Error;
 use crate::exact;
+use crate::pack::largest;
 use crate::quantize::mean;
 
 /// Rows per task.
 const TASK: usize = 1024;
-/// Most elements of a codebook that is drawn: more would not fit in memory, and their number must not overflow.
-const MOST: usize = 1 << 40;
 
 /// A codebook from [`Codebook::k_means`].
 #[derive(Debug, Clone)]
@@ -27,11 +26,29 @@ pub struct KMeans<T: Compute> {
     pub objectives: Vec<f64>,
 }
 
+/// An array of zeros, refused where there is no memory for it.
+pub(crate) fn zeros<T: Compute>(
+    argument: &'static str,
+    rows: usize,
+    columns: usize,
+) -> Result<Array2<T>, Error> {
+    let size = rows.saturating_mul(columns);
+    let mut memory = Vec::new();
+    let fits = memory.try_reserve_exact(size).is_ok();
+    check::scalar(argument, size as f64, "as many elements as there is memory for", fits)?;
+    memory.resize(size, T::ZERO);
+    Ok(Array2::from_shape_vec((rows, columns), memory).map_err(|error| ArgumentError::Shape {
+        argument,
+        got: vec![rows, columns],
+        want: error.to_string(),
+    })?)
+}
+
 impl<T: Compute> Codebook<T> {
     /// K codes in D dimensions drawn from N(0, σ²); the paper VQ-Diff has σ = 2, a standard deviation [errata 001-4].
     ///
     /// # Errors
-    /// [`Error::Argument`] if σ is not finite and > 0 or the shape is not one of a codebook.
+    /// [`Error::Argument`] if σ is not finite and > 0, as an element too, or the shape is not one of a codebook.
     ///
     /// ```
     /// use rand::SeedableRng;
@@ -50,7 +67,9 @@ impl<T: Compute> Codebook<T> {
         metric: Metric,
         rng: &mut impl Rng,
     ) -> Result<Self, Error> {
-        check::scalar("sigma", sigma, "finite and > 0", sigma > 0.0 && sigma.is_finite())?;
+        // Of elements `T`: smaller ones would all be 0.
+        let ok = sigma > 0.0 && sigma <= largest::<T>() && T::from_f64(sigma).to_f64() > 0.0;
+        check::scalar("sigma", sigma, "finite and > 0 as an element", ok)?;
         let draw = |rng: &mut _| {
             let v: f64 = StandardNormal.sample(rng);
             sigma * v
@@ -85,15 +104,10 @@ impl<T: Compute> Codebook<T> {
         rng: &mut R,
         mut draw: impl FnMut(&mut R) -> f64,
     ) -> Result<Self, Error> {
-        let shape = (codes, dimensions);
-        let fits = codes <= 1 << 24 && codes.checked_mul(dimensions).is_some_and(|size| size <= MOST);
-        check::scalar(
-            "codes",
-            codes as f64,
-            "at most 16777216, and codes times dimensions at most 2^40",
-            fits,
-        )?;
-        Self::new(Array2::from_shape_simple_fn(shape, || T::from_f64(draw(rng))), metric)
+        check::scalar("codes", codes as f64, "at most 16777216", codes <= 1 << 24)?;
+        let mut drawn = zeros("codes times dimensions", codes, dimensions)?;
+        drawn.mapv_inplace(|_: T| T::from_f64(draw(rng)));
+        Self::new(drawn, metric)
     }
 
     /// K codes from data [N, D] by k-means++ (Arthur and Vassilvitskii 2007): the first is a row, each next one a row with probability in
@@ -159,7 +173,7 @@ impl<T: Compute> Codebook<T> {
         let mut found = codebook.assign_with_distances(data)?;
         for _ in 0..steps {
             objectives.push(mean(found.1.sum(), data.nrows()));
-            let clusters = Clusters::of(&codebook, data, &found.0, true)?;
+            let clusters = Clusters::of(&codebook, data, &found.0, Of::Choices)?;
             let mut next = codebook.codes().clone();
             for ((mut code, sums), &size) in
                 next.rows_mut().into_iter().zip(clusters.sums().rows()).zip(clusters.sizes())

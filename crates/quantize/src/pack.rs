@@ -91,25 +91,30 @@ impl<T: Compute> Packed<T> {
             let mean = |d| codes.column(d).iter().map(|v| v.to_f64() / count as f64).sum::<f64>();
             (0..depth).map(|d| T::from_f64(mean(d))).collect()
         };
-        let centred = |k: usize| {
+        let centred = |k: usize, scale: f64| {
             let row = codes.row(k);
-            let row: Vec<f64> = row.iter().zip(&centre).map(|(v, c)| v.to_f64() - c.to_f64()).collect();
+            let row: Vec<f64> =
+                row.iter().zip(&centre).map(|(v, c)| (v.to_f64() - c.to_f64()) * scale).collect();
             let norm = row.iter().map(|v| v * v).sum::<f64>().sqrt();
             if cosine { (row.iter().map(|v| v / norm).collect(), 1.0) } else { (row, norm) }
         };
-        let reach = ids.iter().map(|&k| centred(k).1).fold(0.0, f64::max);
         // A mixture has noise of size 1 beside the logits: nothing is gained where the codes are smaller than that.
         let most = if distinct { LARGEST_SCALE } else { 1.0 };
-        let scale = (1.0 / power_of_two(reach)).clamp(1.0 / LARGEST_SCALE, most);
+        let scale_of = |reach: f64| (1.0 / power_of_two(reach)).clamp(1.0 / LARGEST_SCALE, most);
+        // By the largest element first: squares of the smallest are no normal numbers.
+        let gap = |(v, c): (&T, &T)| (v.to_f64() - c.to_f64()).abs();
+        let widest = codes.rows().into_iter().flat_map(|row| row.into_iter().zip(&centre)).map(gap);
+        let first = if cosine { 1.0 } else { scale_of(widest.fold(0.0, f64::max)) };
+        let reach = ids.iter().map(|&k| centred(k, first).1).fold(0.0, f64::max) / first;
+        let scale = scale_of(reach);
         let step = step();
         let groups = ids.len().div_ceil(step);
         let mut data = vec![T::ZERO; groups * step * depth];
         let mut bias = vec![T::from_f64(f64::INFINITY); groups * step];
         for (position, &k) in ids.iter().enumerate() {
-            let (row, norm) = centred(k);
+            let (row, norm) = centred(k, scale);
             let to = &mut data[position / step * step * depth..][position % step..];
-            to.iter_mut().step_by(step).zip(&row).for_each(|(to, v)| *to = T::from_f64(-v * scale));
-            let norm = norm * scale;
+            to.iter_mut().step_by(step).zip(&row).for_each(|(to, v)| *to = T::from_f64(-v));
             bias[position] = if cosine { T::ZERO } else { T::from_f64(0.5 * norm * norm) };
         }
         let numbers = (0..bias.len()).map(|k| T::from_f64(k as f64)).collect();
@@ -158,8 +163,10 @@ impl<T: Compute> Packed<T> {
     /// A score is a sum of D products and one more term. Each partial sum is at most ½b² + ‖z‖b, each of the D + 1
     /// roundings loses that times u at most, and both factors and ½b² are rounded before.
     pub(crate) fn doubt(&self, norm: f64) -> f64 {
-        // Squares of a smaller vector, which has no bias beside it, lose their digits.
-        if self.half_square == 0.0 && norm < if T::SINGLE { 1e-15 } else { 1e-140 } {
+        // Squares of a smaller vector, which has no bias beside it, lose their digits; so do those of codes that near to each other.
+        let least = if T::SINGLE { 1e-15 } else { 1e-140 };
+        let size = if self.half_square == 0.0 { norm } else { self.reach };
+        if size < least {
             return f64::INFINITY;
         }
         let (product, depth) = (norm * self.reach, self.depth as f64);

@@ -1,11 +1,11 @@
 //! Quantisation with gradients: straight through, by rotation, and the two losses.
 
-use ndarray::{Array1, Array2, ArrayRef2, Zip};
+use ndarray::{Array1, Array2, ArrayRef2};
 use variata_distributions::check;
 use variata_distributions::lanes::{Compute, Sample, widest};
 use variata_distributions::parallel::for_each;
 
-use crate::clusters::Clusters;
+use crate::clusters::{Clusters, Of};
 use crate::codebook::{Codebook, Metric, check_rows, is_nothing};
 use crate::error::Error;
 use crate::exact;
@@ -23,7 +23,8 @@ pub enum Estimator {
     #[default]
     StraightThrough,
     /// As if e = (‖e‖/‖z‖)·R z with the rotation R that turns z/‖z‖ into e/‖e‖, held constant (Fifty et al. 2024): the gradient
-    /// keeps its angle to the code. Straight through where z or e is 0; where they are opposite, R is the reflection.
+    /// keeps its angle to the code. Straight through where z or e is 0; where they are opposite, to 10⁻¹² of their
+    /// length, R is the reflection, and next to that u/‖ẑ + ê‖ of the gradient is lost.
     /// The factor ‖e‖/‖z‖ grows without limit towards z = 0.
     Rotation,
 }
@@ -175,16 +176,9 @@ impl<T: Compute> Quantized<T> {
         check::scalar("codebook", upstream.codebook, "finite", upstream.codebook.is_finite())?;
         check::scalar("commitment", upstream.commitment, "finite", upstream.commitment.is_finite())?;
         check_rows("output", upstream.output, Metric::SquaredEuclidean)?;
-        let clusters = Clusters::of(codebook, z, &self.indices, false)?;
+        let clusters = Clusters::of(codebook, z, &self.indices, Of::Gaps)?;
         let scale = mean(2.0, rows * depth);
-        let mut codes = codebook.codes().clone();
-        Zip::from(codes.rows_mut()).and(clusters.sums().rows()).and(clusters.sizes()).for_each(
-            |mut e, sums, n| {
-                e.zip_mut_with(&sums, |e, s| {
-                    *e = T::from_f64(scale * upstream.codebook * (n * e.to_f64() - s));
-                });
-            },
-        );
+        let codes = clusters.sums().mapv(|gap| T::from_f64(-(scale * upstream.codebook) * gap));
         let mut grad = Array2::from_elem((rows, depth), T::ZERO);
         let tasks: Vec<_> = grad
             .axis_chunks_iter_mut(ndarray::Axis(0), TASK)

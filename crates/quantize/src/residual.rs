@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayRef2, Axis};
 use variata_distributions::lanes::{Compute, Sample};
 use variata_distributions::{ArgumentError, check};
 
-use crate::codebook::Codebook;
+use crate::codebook::{Codebook, Metric, check_rows};
 use crate::error::Error;
 use crate::quantize::{Estimator, Quantized, Upstream};
 
@@ -120,7 +120,9 @@ impl<T: Compute> Residual<T> {
             let part = if i == 0 { stage.quantize(&rest) } else { stage.quantize_rest(&rest) }?;
             let mut next = rest.clone();
             next.zip_mut_with(&part.output, |r, e| *r = *r - *e);
+            check_rows("residual", &next, Metric::SquaredEuclidean)?;
             output.zip_mut_with(&part.output, |sum, e| *sum = *sum + *e);
+            check_rows("sum of codes", &output, Metric::SquaredEuclidean)?;
             indices.column_mut(i).assign(&part.indices);
             losses.push(part.loss);
             parts.push((std::mem::replace(&mut rest, next), part));
@@ -143,6 +145,7 @@ impl<T: Compute> Residual<T> {
         for (stage, column) in self.stages.iter().zip(indices.axis_iter(Axis(1))) {
             check::shape("stages", &[stage.dim()], &[depth])?;
             output.zip_mut_with(&stage.decode(&column)?, |sum, e| *sum = *sum + *e);
+            check_rows("sum of codes", &output, Metric::SquaredEuclidean)?;
         }
         Ok(output)
     }

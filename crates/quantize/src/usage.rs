@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use ndarray::{Array1, ArrayRef, Dimension};
 use variata_distributions::check;
+use variata_distributions::lanes::{Sum, sum};
 use variata_distributions::special::log1pmx;
 
 use crate::error::Error;
@@ -109,7 +110,8 @@ impl Usage {
             let (p, q) = (n as f64 / total as f64, rest as f64 / total as f64);
             if n == 0 { 0.0 } else { p * if n > rest { -libm::log1p(-q) } else { -libm::log(p) } }
         };
-        (total > 0).then(|| self.counts.iter().map(term).sum())
+        // Rounding of the many terms is not to leave what it is at most.
+        (total > 0).then(|| sum(self.counts.iter().map(term)).min(libm::log(self.counts.len() as f64)))
     }
 
     /// Perplexity e^H, from 1 to K; `None` before the first choice.
@@ -137,7 +139,7 @@ impl Usage {
                 _ => ratio * log1pmx(d) + d * d,
             }
         };
-        (total > 0).then(|| self.counts.iter().map(term).sum::<f64>() / codes as f64)
+        (total > 0).then(|| sum(self.counts.iter().map(term)) / codes as f64)
     }
 
     /// Codes that were never chosen, ascending.
@@ -285,6 +287,7 @@ impl UsageWindow {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "StoredSoftUsage"))]
 pub struct SoftUsage {
     /// The number of rows.
     pub rows: u64,
@@ -296,11 +299,45 @@ pub struct SoftUsage {
     pub mean_entropy: f64,
 }
 
+/// What a file may hold, before it is checked.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+struct StoredSoftUsage {
+    rows: u64,
+    weights: Array1<f64>,
+    row_entropy: f64,
+    mean_entropy: f64,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<StoredSoftUsage> for SoftUsage {
+    type Error = Error;
+
+    fn try_from(stored: StoredSoftUsage) -> Result<Self, Error> {
+        let StoredSoftUsage { rows, weights, row_entropy, mean_entropy } = stored;
+        check::scalar("rows", rows as f64, "at least 1", rows > 0)?;
+        for &weight in &weights {
+            check::scalar("weights", weight, "in [0, 1]", (0.0..=1.0).contains(&weight))?;
+        }
+        let total = sum(weights.iter().copied());
+        // As far off as the roundings of many means may take it.
+        check::scalar("sum of weights", total, "1 within 1e-6", (total - 1.0).abs() <= 1e-6)?;
+        let most = libm::log(weights.len() as f64) * (1.0 + 1e-6);
+        for (argument, value) in [("row_entropy", row_entropy), ("mean_entropy", mean_entropy)] {
+            check::scalar(argument, value, "from 0 to log K", (0.0..=most).contains(&value))?;
+        }
+        Ok(Self { rows, weights, row_entropy, mean_entropy })
+    }
+}
+
 impl SoftUsage {
     /// Of the sums over all rows, of which there is at least one.
     pub(crate) fn from_sums(weights: Array1<f64>, entropy: f64, rows: u64) -> Self {
         let weights = weights / rows as f64;
-        Self { rows, row_entropy: entropy / rows as f64, mean_entropy: entropy_of(&weights), weights }
+        let row_entropy = entropy / rows as f64;
+        // Rounding may leave it below that of its rows.
+        let mean_entropy = entropy_of(&weights).max(row_entropy);
+        Self { rows, weights, row_entropy, mean_entropy }
     }
 
     /// Takes in the rows of another batch or worker.
@@ -320,15 +357,15 @@ impl SoftUsage {
 
 /// −Σ p log p of weights that sum to 1; log p of one above ½ by what the others have.
 fn entropy_of(weights: &Array1<f64>) -> f64 {
-    let (mut small, mut large) = (0.0, None);
-    let mut entropy = 0.0;
+    let (mut small, mut large) = (Sum::default(), None);
+    let mut entropy = Sum::default();
     for &p in weights {
         if p > 0.5 && large.is_none() {
             large = Some(p);
         } else if p > 0.0 {
-            small += p;
-            entropy -= p * libm::log(p);
+            small.add(p);
+            entropy.add(-p * libm::log(p));
         }
     }
-    entropy - large.map_or(0.0, |p| p * libm::log1p(-small))
+    entropy.value() - large.map_or(0.0, |p| p * libm::log1p(-small.value()))
 }

@@ -1,7 +1,7 @@
 //! Integrals to 10⁻¹² by double-exponential (tanh-sinh) quadrature, for every kind of interval.
 //!
 //! The substitution makes the integrand decay doubly exponentially, so that the trapezoid rule converges
-//! geometrically (Takahasi and Mori 1974), integrable singularities at finite ends included. Kinks and jumps inside
+//! geometrically (Takahasi and Mori 1974), integrable singularities at an end that is 0 included (at another the distance to it has lost its digits). Kinks and jumps inside
 //! are for the caller to split at.
 
 use std::f64::consts::FRAC_PI_2;

@@ -29,6 +29,7 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
     noise: Noise<'_, T>,
 ) -> Result<SoftQuantized<T>, Error> {
     let (rows, depth) = z.dim();
+    let codes = codebook.count();
     let blocks = Blocks::new(codebook, "z", z)?;
     let mut soft = vec![T::ZERO; rows * depth];
     let mut mixed = vec![T::ZERO; rows * depth];
@@ -91,13 +92,13 @@ pub(crate) fn run<S: Sample<Compute = T>, T: Compute>(
     let mut indices = Array1::from(indices);
     let sharp = options.temperature == 0.0;
     if !(options.hard || sharp) {
-        return Ok(SoftQuantized { output: soft, indices, mixture, largest, sums });
+        return Ok(SoftQuantized { output: soft, indices, mixture, largest, sums, codes });
     }
     if matches!(noise, Noise::None) {
         indices = codebook.assign(z)?;
     }
     let output = codebook.decode(&indices)?;
-    Ok(SoftQuantized { output, indices, mixture, largest, sums })
+    Ok(SoftQuantized { output, indices, mixture, largest, sums, codes })
 }
 
 /// A panel while blocks of codes go by.

@@ -6,6 +6,8 @@
 use ndarray::{Array2, s};
 use variata_distributions::lanes::{Compute, widest};
 
+use crate::error::Error;
+use crate::init::zeros;
 use crate::pack::ROWS;
 
 /// Where 31 bits leave fewer than twelve, more are drawn.
@@ -136,17 +138,26 @@ pub(crate) fn pair<T: Compute>(seed: u64, first: u64, pair: u32) -> [[T; ROWS]; 
 
 /// Standard Gumbel noise [rows, codes] of a seed: what [`Noise::Seeded`](super::Noise::Seeded) adds, for rows from `first_row` on.
 ///
-/// Every element is a function of seed, row (below 2³⁹; from there on rows repeat) and code; its law is Gumbel(0, 1), of location 0 and mean 0.5772 [errata 001-2], with tails to
+/// Every element is a function of seed, row (below 2³⁹; from there on rows repeat) and code (below 2²⁵); its law is Gumbel(0, 1), of location 0 and mean 0.5772 [errata 001-2], with tails to
 /// e^−44, finite for every seed. f32 noise is the f64 noise rounded, but for the last bits of its uniform number.
 ///
 /// ```
 /// use variata_quantize::gumbel_noise;
 ///
-/// let all = gumbel_noise::<f64>(7, 0, 100, 20);
-/// assert_eq!(all.row(42), gumbel_noise::<f64>(7, 42, 1, 20).row(0));
+/// let all = gumbel_noise::<f64>(7, 0, 100, 20)?;
+/// assert_eq!(all.row(42), gumbel_noise::<f64>(7, 42, 1, 20)?.row(0));
+/// # Ok::<(), variata_quantize::Error>(())
 /// ```
-pub fn gumbel_noise<T: Compute>(seed: u64, first_row: u64, rows: usize, codes: usize) -> Array2<T> {
-    let mut out = Array2::from_elem((rows, codes), T::ZERO);
+///
+/// # Errors
+/// [`Error::Argument`] for more elements than there is memory for.
+pub fn gumbel_noise<T: Compute>(
+    seed: u64,
+    first_row: u64,
+    rows: usize,
+    codes: usize,
+) -> Result<Array2<T>, Error> {
+    let mut out = zeros("rows times codes", rows, codes)?;
     for first in (0..rows).step_by(ROWS) {
         for code in (0..codes).step_by(2) {
             let start = first_row.wrapping_add(first as u64);
@@ -160,7 +171,7 @@ pub fn gumbel_noise<T: Compute>(seed: u64, first_row: u64, rows: usize, codes: u
             }
         }
     }
-    out
+    Ok(out)
 }
 
 #[cfg(test)]

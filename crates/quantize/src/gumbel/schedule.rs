@@ -42,9 +42,10 @@ impl Schedule {
     /// max(end, start·e^(−rate·step)) (Jang et al. 2017, section 4).
     ///
     /// # Errors
-    /// [`Error::Argument`] if a temperature is negative or NaN, end > start, or the rate is not finite and ≥ 0.
+    /// [`Error::Argument`] if a temperature is negative or NaN, end > start, the rate is not finite and ≥ 0, or the start infinite and the rate not 0.
     pub fn exponential(start: f64, end: f64, rate: f64) -> Result<Self, Error> {
         check::scalar("rate", rate, "finite and >= 0", rate >= 0.0 && rate.is_finite())?;
+        check::scalar("start", start, "finite where it falls", rate == 0.0 || start.is_finite())?;
         Self::new(start, end, Course::Exponential { rate })
     }
 

@@ -115,7 +115,7 @@ fn native<F: Native>(
     let indices = as_array(indices)?.flatten().into_owned();
     let found = lend_all::<F, _, 2>([("codes", codes), ("z", z)], |[codes, z]| {
         let codebook = codebook(&rows("codes", codes)?, metric)?;
-        crate::Clusters::of(&codebook, &rows("z", z)?, &indices, true)
+        crate::Clusters::of(&codebook, &rows("z", z)?, &indices, crate::clusters::Of::Choices)
     })??;
     Ok(Clusters {
         sizes: tensor_from_array(found.sizes().clone())?,
@@ -236,7 +236,16 @@ impl Ema {
             let sizes = &self.sizes * self.decay + &clusters.sizes * new;
             let sums = &self.sums * self.decay + &clusters.sums * new;
             let (divisor, numerator) = match (self.metric, self.smoothing) {
-                (Metric::Cosine, _) => (norms(&sums).squeeze_dim(1), sums.shallow_clone()),
+                (Metric::Cosine, smoothing) => {
+                    let held = match smoothing {
+                        Smoothing::Hold(alpha) => {
+                            let codes = codes.to_kind(Kind::Double);
+                            &sums + &codes / norms(&codes) * alpha
+                        }
+                        _ => sums.shallow_clone(),
+                    };
+                    (norms(&held).squeeze_dim(1), held)
+                }
                 (_, Smoothing::None) => (sizes.shallow_clone(), sums.shallow_clone()),
                 (_, Smoothing::Laplace(alpha)) => {
                     let total = sizes.sum(Kind::Double);

@@ -16,7 +16,8 @@ const WORD: i64 = 0xFFFF_FFFF;
 /// use variata_torch_bridge::tch::{Device, Kind};
 ///
 /// let noise = gumbel_noise(7, 0, 3, 4, Kind::Float, Device::Cpu);
-/// assert!((noise.double_value(&[2, 1]) - variata_quantize::gumbel_noise::<f64>(7, 0, 3, 4)[[2, 1]]).abs() < 1e-3);
+/// assert!((noise.double_value(&[2, 1]) - variata_quantize::gumbel_noise::<f64>(7, 0, 3, 4)?[[2, 1]]).abs() < 1e-3);
+/// # Ok::<(), variata_quantize::Error>(())
 /// ```
 pub fn gumbel_noise(
     seed: u64,

@@ -303,3 +303,26 @@ fn of_tiny_vectors_by_their_direction() {
     }
     assert_eq!(argument(Codebook::new(array![[1e-150, 0.0]], Metric::Cosine)), "codes");
 }
+
+/// Squares of such elements are no normal numbers.
+#[test]
+fn codes_that_are_very_near_to_each_other_are_told_apart() {
+    let codebook = euclidean(array![[0.0], [3e-162], [-3e-162], [3e-163]]);
+    let z = array![[1.8e-162]];
+    assert_eq!(codebook.assign(&z).unwrap(), array![1]);
+    assert_eq!(codebook.top_k(&z, 4).unwrap().0, array![[1, 3, 0, 2]]);
+    for exponent in [-158, -161, -165, -200, -250, -300] {
+        let scale = 10f64.powi(exponent);
+        let (codes, z) = (normal(40, 1, 5), normal(300, 1, 6));
+        // Distances on the line need no squares.
+        let nearest = |z: f64, codes: &Array2<f64>| {
+            let gap = |k: &usize| (z - codes[[*k, 0]]).abs();
+            (0..40).min_by(|a, b| gap(a).total_cmp(&gap(b))).unwrap()
+        };
+        let (codes, z) = (codes * scale, z * scale);
+        let found = euclidean(codes.clone()).assign(&z).unwrap();
+        for (z, &found) in z.iter().zip(&found) {
+            assert_eq!(found, nearest(*z, &codes), "{z:e}");
+        }
+    }
+}

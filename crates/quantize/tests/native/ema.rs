@@ -281,3 +281,25 @@ fn many_dead_codes_are_revived_in_no_time() {
     }
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
 }
+
+#[test]
+fn under_the_cosine_metric_codes_are_held_in_their_direction() {
+    let step = |smoothing| {
+        let mut codebook = Codebook::new(array![[2.0, 0.0], [0.0, -1.0]], Metric::Cosine).unwrap();
+        let mut ema = Ema::new(&codebook, 0.5, smoothing).unwrap();
+        let mut clusters = Clusters::new(&codebook);
+        clusters.add(&codebook, &array![[1.0, 1.0]], &array![0]).unwrap();
+        ema.update(&mut codebook, &clusters).unwrap();
+        codebook.codes().row(0).to_owned()
+    };
+    // The sum is ½(1, 0) + ½(1, 1)/√2.
+    let diagonal = 0.5f64.sqrt();
+    for (smoothing, hold) in
+        [(Smoothing::None, 0.0), (Smoothing::Laplace(1.0), 0.0), (Smoothing::Hold(3.0), 3.0)]
+    {
+        let sum = [0.5 + 0.5 * diagonal + hold, 0.5 * diagonal];
+        let norm = (sum[0] * sum[0] + sum[1] * sum[1]).sqrt();
+        let found = step(smoothing);
+        assert!((found[0] - sum[0] / norm).abs() < 1e-15 && (found[1] - sum[1] / norm).abs() < 1e-15);
+    }
+}

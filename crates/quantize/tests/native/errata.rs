@@ -33,7 +33,7 @@ fn e001_5_logits_are_negative_distances() {
 #[test]
 fn e001_6_temperature_is_not_the_scale_of_the_noise() {
     let (codes, z) = (normal(20, 2, 1), normal(1, 2, 2));
-    let noise = gumbel_noise::<f64>(3, 0, 1, 20);
+    let noise = gumbel_noise::<f64>(3, 0, 1, 20).unwrap();
     let right = weights(&codes, &z, &noise, 10.0);
     let scaled = weights(&codes, &z, &(&noise * 10.0), 10.0);
     assert!((right - scaled).iter().any(|v| v.abs() > 0.05));
@@ -41,7 +41,7 @@ fn e001_6_temperature_is_not_the_scale_of_the_noise() {
 
 #[test]
 fn e001_7_weights_are_on_the_simplex() {
-    let noise = gumbel_noise::<f64>(3, 0, 40, 20);
+    let noise = gumbel_noise::<f64>(3, 0, 40, 20).unwrap();
     let w = weights(&normal(20, 2, 1), &normal(40, 2, 2), &noise, 1.0);
     assert!(w.iter().all(|w| *w >= 0.0) && w.rows().into_iter().all(|row| (row.sum() - 1.0).abs() < 1e-14));
     // The draws themselves are not: 20 of them sum to 11.5 on average.

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, array};
 use variata_quantize::{
     Clusters, Codebook, Ema, Error, Estimator, GumbelSoftmax, Heads, Metric, Noise, Residual, Revival,
-    Smoothing, Upstream, Usage, UsageWindow,
+    Schedule, Smoothing, Upstream, Usage, UsageWindow, gumbel_noise,
 };
 
 use crate::support::{argument, euclidean, normal, rng};
@@ -178,7 +178,48 @@ fn backward_at_temperature_zero_refuses_as_at_any() {
     }
     let soft = GumbelSoftmax { temperature: 0.0, hard: false };
     let near = array![[0.0], [0.0], [9.0]];
-    let found = soft.forward(&euclidean(array![[0.0], [9.0]]), &near, Noise::None).unwrap();
-    let error = soft.backward(&euclidean(array![[0.0]]), &near, Noise::None, &found, &near).unwrap_err();
-    assert_eq!(error, Error::Index { argument: "found", position: 2, index: 1, codes: 1 });
+    let codebook = euclidean(array![[0.0], [9.0]]);
+    let mut found = soft.forward(&codebook, &near, Noise::None).unwrap();
+    found.indices[2] = 7;
+    let error = soft.backward(&codebook, &near, Noise::None, &found, &near).unwrap_err();
+    assert_eq!(error, Error::Index { argument: "found", position: 2, index: 7, codes: 2 });
+}
+
+#[test]
+fn what_another_codebook_found_has_no_gradient() {
+    let (codebook, z) = (euclidean(normal(3, 2, 1)), normal(4, 2, 2));
+    let soft = GumbelSoftmax { temperature: 1.0, hard: false };
+    let found = soft.forward(&euclidean(normal(2, 2, 3)), &z, Noise::None).unwrap();
+    assert_eq!(argument(soft.backward(&codebook, &z, Noise::None, &found, &z)), "codes of found");
+}
+
+#[test]
+fn more_than_memory_holds_is_refused() {
+    assert_eq!(argument(gumbel_noise::<f32>(7, 0, usize::MAX, 2)), "rows times codes");
+    assert_eq!(argument(gumbel_noise::<f64>(7, 0, 1 << 40, 1 << 20)), "rows times codes");
+    let drawn = Codebook::<f64>::normal(1 << 24, 1 << 40, 1.0, Metric::Cosine, &mut rng(1));
+    assert_eq!(argument(drawn), "codes times dimensions");
+    // Elements that would all be 0.
+    let drawn = Codebook::<f32>::normal(2, 2, 1e-50, Metric::SquaredEuclidean, &mut rng(1));
+    assert_eq!(argument(drawn), "sigma");
+}
+
+/// As `assign` does.
+#[test]
+fn clusters_refuse_what_is_never_assigned() {
+    let refused = |metric, z: Array2<f64>| {
+        let codebook = Codebook::new(array![[1.0, 0.0]], metric).unwrap();
+        let error = Clusters::new(&codebook).add(&codebook, &z, &array![0]).unwrap_err();
+        assert_eq!(error.to_string(), codebook.assign(&z).unwrap_err().to_string());
+    };
+    refused(Metric::SquaredEuclidean, array![[1e308, 0.0]]);
+    refused(Metric::SquaredEuclidean, array![[f64::NAN, 0.0]]);
+    refused(Metric::Cosine, array![[1.6e-162, 0.0]]);
+    refused(Metric::Cosine, array![[0.0, 0.0]]);
+}
+
+#[test]
+fn a_temperature_that_falls_begins_somewhere() {
+    assert_eq!(argument(Schedule::exponential(f64::INFINITY, 1.0, 1.0)), "start");
+    assert!(Schedule::exponential(f64::INFINITY, 1.0, 0.0).is_ok());
 }

@@ -42,7 +42,7 @@ fn is_the_formula() {
     for (n, k, d) in [(1, 1, 1), (5, 3, 2), (33, 95, 7), (70, 96, 5), (40, 97, 13), (65, 300, 20)] {
         for temperature in [0.3, 1.0, 10.0] {
             let (z, codes) = (normal(n, d, 1), normal(k, d, 2));
-            let drawn = gumbel_noise::<f64>(9, 50, n, k);
+            let drawn = gumbel_noise::<f64>(9, 50, n, k).unwrap();
             let seeded = Noise::Seeded { seed: 9, first_row: 50 };
             for (noise, values) in
                 [(Noise::None, &Array2::zeros((n, k))), (Noise::Given(&drawn), &drawn), (seeded, &drawn)]
@@ -129,7 +129,7 @@ fn gradients_in_single_precision_are_those_in_double() {
     for (offset, temperature) in [(0.0, 10.0), (0.0, 1.0), (1e4, 10.0)] {
         let (z32, codes32, g32) = (single(&(&z + offset)), single(&(&codes + offset)), single(&g));
         let (z64, codes64, g64) = (z32.mapv(f64::from), codes32.mapv(f64::from), g32.mapv(f64::from));
-        let noise32 = gumbel_noise::<f32>(3, 0, 300, 200);
+        let noise32 = gumbel_noise::<f32>(3, 0, 300, 200).unwrap();
         let noise64 = noise32.mapv(f64::from);
         let (a, b) = (euclidean(codes32), euclidean(codes64));
         let found32 = soft(temperature).forward(&a, &z32, Noise::Given(&noise32)).unwrap();
@@ -325,7 +325,7 @@ fn batches_may_be_split() {
         let grad = soft(2.0).backward(&codebook, &z, noise(0), &found, &z).unwrap();
         (found, grad)
     });
-    let given = gumbel_noise::<f32>(8, 0, 2500, 50);
+    let given = gumbel_noise::<f32>(8, 0, 2500, 50).unwrap();
     let found = soft(2.0).forward(&codebook, &z, Noise::Given(&given)).unwrap();
     assert_eq!(found, soft(2.0).forward(&codebook, &z, noise(0)).unwrap());
 }
@@ -354,7 +354,7 @@ fn choices_follow_the_softmax() {
 
 #[test]
 fn noise_is_gumbel_with_its_tails() {
-    let noise = gumbel_noise::<f32>(seed(21), 0, 20_000, 100);
+    let noise = gumbel_noise::<f32>(seed(21), 0, 20_000, 100).unwrap();
     let mut values: Vec<f64> = noise.iter().map(|g| f64::from(*g)).collect();
     assert!(values.iter().all(|g| g.is_finite()));
     assert_ks("ks_gumbel", &values[..1_000_000], |x| (-(-x).exp()).exp());
@@ -372,7 +372,7 @@ fn noise_is_gumbel_with_its_tails() {
     values.sort_by(f64::total_cmp);
     assert!(values[0] > -3.5 && values[0] < -2.4);
     // f64 differs in the last bits of the uniform number only.
-    let double = gumbel_noise::<f64>(seed(21), 0, 20_000, 100);
+    let double = gumbel_noise::<f64>(seed(21), 0, 20_000, 100).unwrap();
     assert!(noise.iter().zip(&double).all(|(a, b)| (f64::from(*a) - b).abs() < 3e-4));
     let close =
         noise.iter().zip(&double).filter(|(a, b)| (f64::from(**a) - **b).abs() < 2e-6 * (1.0 + b.abs()));
@@ -382,10 +382,10 @@ fn noise_is_gumbel_with_its_tails() {
 /// Another seed, row or code is another number.
 #[test]
 fn noise_depends_on_all_of_its_address() {
-    let base = gumbel_noise::<f64>(1, 0, 64, 64);
+    let base = gumbel_noise::<f64>(1, 0, 64, 64).unwrap();
     let mut all: Vec<f64> = base.iter().copied().collect();
     for (seed, first_row) in [(2, 0), (1 << 40, 0), (1, 64), (1, 1 << 33), (u64::MAX, 0)] {
-        all.extend(gumbel_noise::<f64>(seed, first_row, 64, 64));
+        all.extend(gumbel_noise::<f64>(seed, first_row, 64, 64).unwrap());
     }
     all.sort_by(f64::total_cmp);
     assert!(all.windows(2).all(|w| w[0] != w[1]));

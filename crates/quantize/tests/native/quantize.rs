@@ -1,7 +1,7 @@
 //! Quantised vectors, their losses and gradients.
 
 use ndarray::{Array2, Axis, array, concatenate};
-use variata_quantize::{Codebook, Estimator, Heads, Metric, Residual, Upstream};
+use variata_quantize::{Codebook, Error, Estimator, Heads, Metric, Residual, Upstream};
 use variata_testkit::finite_difference::assert_gradient;
 
 use crate::support::{euclidean, normal, single};
@@ -214,4 +214,32 @@ fn gradients_of_heads_are_those_of_one_mean() {
     assert!((&grad.z - &want).iter().all(|v: &f64| v.abs() < 1e-15));
     let total: f64 = grad.codes.iter().map(|codes| codes.sum()).sum();
     assert!((total + want.sum()).abs() < 1e-13);
+}
+
+/// Sums of vectors far from the origin would have lost their gaps to the code.
+#[test]
+fn gradients_of_codes_do_not_depend_on_a_common_offset() {
+    let offset = 1e10;
+    let codebook = euclidean(array![[offset], [0.0]]);
+    let z = array![[offset + 1e-5], [offset + 2e-5], [offset + 3e-5]];
+    let found = codebook.quantize(&z).unwrap();
+    let none = Array2::zeros((3, 1));
+    let upstream = Upstream { output: &*none, codebook: 1.0, commitment: 0.0 };
+    let grad = found.backward(&codebook, &z, &upstream, Estimator::StraightThrough).unwrap();
+    let gaps: f64 = z.iter().map(|z| offset - z).sum();
+    assert!((grad.codes[[0, 0]] / (2.0 / 3.0 * gaps) - 1.0).abs() < 1e-15);
+    assert_eq!(grad.codes[[1, 0]], 0.0);
+}
+
+#[test]
+fn sums_of_codes_that_no_element_holds_are_refused() {
+    let book = |v: f32| euclidean(array![[v]]);
+    let z = array![[3e38f32]];
+    let residual = Residual::new(vec![book(3e38), book(3e38)]).unwrap();
+    let refused = |error: Error| matches!(error, Error::Row { argument: "sum of codes", row: 0, .. });
+    assert!(refused(residual.quantize(&z, 2).unwrap_err()));
+    assert!(refused(residual.decode(&array![[0, 0]]).unwrap_err()));
+    let residual = Residual::new(vec![book(-3e38), book(1.0)]).unwrap();
+    let error = residual.quantize(&z, 2).unwrap_err();
+    assert!(matches!(error, Error::Row { argument: "residual", row: 0, .. }), "{error}");
 }

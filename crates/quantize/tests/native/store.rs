@@ -91,6 +91,18 @@ fn what_is_made_of_codebooks_comes_back_too() {
 
     let usage = GumbelSoftmax::default().usage(&books[0], &normal(9, 3, 3)).unwrap();
     assert_eq!(again::<SoftUsage>(&usage), usage);
+    for wrong in [
+        r#"{"rows":3,"weights":{"v":1,"dim":[2],"data":[7.0,-3.0]},"row_entropy":0.1,"mean_entropy":0.2}"#,
+        r#"{"rows":3,"weights":{"v":1,"dim":[2],"data":[0.5,0.6]},"row_entropy":0.1,"mean_entropy":0.2}"#,
+        r#"{"rows":3,"weights":{"v":1,"dim":[2],"data":[0.5,0.5]},"row_entropy":-0.1,"mean_entropy":0.2}"#,
+        r#"{"rows":0,"weights":{"v":1,"dim":[2],"data":[0.5,0.5]},"row_entropy":0.1,"mean_entropy":0.2}"#,
+    ] {
+        let error = serde_json::from_str::<SoftUsage>(wrong).unwrap_err().to_string();
+        assert!(error.contains("must be"), "{error}");
+    }
+    let sums = r#"{"sizes":{"v":1,"dim":[1],"data":[0.0]},"sums":{"v":1,"dim":[1,1],"data":[5.0]}}"#;
+    let error = serde_json::from_str::<Clusters>(sums).unwrap_err().to_string();
+    assert!(error.contains("`sums`"), "{error}");
 }
 
 #[cfg(feature = "safetensors")]

@@ -124,3 +124,16 @@ fn batches_merge_to_the_epoch() {
     window.start_epoch();
     assert_eq!((window.epoch().total(), window.recent().total()), (0, 6));
 }
+
+/// Millions of terms leave their roundings to a plain sum.
+#[test]
+fn entropies_of_many_codes_keep_their_digits() {
+    for codes in [512, 4096, 1_000_000, 1 << 22] {
+        let mut usage = Usage::new(codes).unwrap();
+        usage.add(&Array1::from_iter(0..codes)).unwrap();
+        let want = libm::log(codes as f64);
+        assert_relative("entropy", usage.entropy().unwrap(), want, 1e-14, 0.0);
+        assert!(usage.entropy().unwrap() <= want);
+        assert_eq!(usage.kl_from_uniform().unwrap(), 0.0);
+    }
+}
