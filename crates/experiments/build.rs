@@ -1,4 +1,7 @@
-//! Binaries and tests find libtorch and MPI by rpath: nobody has to set LD_LIBRARY_PATH.
+//! Binaries and tests find libtorch and MPI by rpath: nobody has to set LD_LIBRARY_PATH. Reports name the commit that was built.
+
+use std::path::Path;
+use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -7,4 +10,26 @@ fn main() {
             println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
         }
     }
+    if let Some(commit) = commit() {
+        println!("cargo:rustc-env=VARIATA_COMMIT={commit}");
+    }
+}
+
+/// The commit checked out, twelve digits, with `+` where tracked files were changed; none where there is no git or no repository.
+fn commit() -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("--no-optional-locks").args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
+    // The head changes by a checkout, what it names by a commit, and the crates by hand.
+    for name in ["HEAD", "refs/heads", "packed-refs"] {
+        let place = git(&["rev-parse", "--git-path", name]);
+        if let Some(place) = place.filter(|place| Path::new(place).exists()) {
+            println!("cargo:rerun-if-changed={place}");
+        }
+    }
+    println!("cargo:rerun-if-changed=..");
+    Some(if changed { commit + "+" } else { commit })
 }

@@ -31,7 +31,7 @@ pub enum Error {
         hint: String,
     },
     /// Image files that cannot be read, all of them.
-    #[error("{} image files cannot be read: {}", files.len(), unreadable(files))]
+    #[error("image files that cannot be read: {}: {}", files.len(), unreadable(files))]
     Unreadable {
         /// The files, and why.
         files: Vec<(PathBuf, String)>,

@@ -63,7 +63,8 @@ pub struct ImageFolder {
 ///
 /// Each is cropped around its centre to the wanted ratio of sides and then resized (triangle filter, averaging where it
 /// shrinks). Transparency is dropped and EXIF rotation ignored. Where the folder has folders with such files, each is a class
-/// and the files beside them are not read; else all are of one class.
+/// and files beside them are refused; else all are of one class. What
+/// begins with a dot is passed over.
 ///
 /// ```no_run
 /// use variata_datasets::{ImageFolderOptions, Unreadable, read_image_folder};
@@ -76,7 +77,7 @@ pub struct ImageFolder {
 ///
 /// # Errors
 /// [`Error::NotFound`] for a missing folder or one without images; [`Error::Unreadable`] where files cannot be read and are
-/// not to be skipped, or none can; [`Error::Argument`] for a size outside 1 to 4096, more than 256 classes, or images that do
+/// not to be skipped, or none can; [`Error::Argument`] for a class of which none can, for images beside folders of images, for a size outside 1 to 4096, more than 256 classes, or images that do
 /// not fit in memory.
 pub fn read_image_folder(
     folder: impl AsRef<Path>,
@@ -105,6 +106,10 @@ pub fn read_image_folder(
     }
     if files.is_empty() || (unreadable == Unreadable::Refuse && !skipped.is_empty()) {
         return Err(Error::Unreadable { files: skipped });
+    }
+    let emptied = classes.iter().enumerate().find(|(class, _)| !labels.contains(&(*class as u8)));
+    if let Some((_, class)) = emptied {
+        return Err(Error::argument("class", class, "one with a file that can be read, or no folder"));
     }
     let mut all = Vec::new();
     if all.try_reserve_exact(pixels.len().saturating_mul(channels * height * width)).is_err() {
@@ -139,6 +144,10 @@ fn listed(folder: &Path) -> Result<(Vec<String>, Vec<(PathBuf, u8)>), Error> {
         classes.push(class.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()));
         files.extend(inside.into_iter().map(|file| (file, label)));
     }
+    if let (Some(file), false) = (own.first(), classes.is_empty()) {
+        let must = "in the folder of its class: there are folders of images beside it";
+        return Err(Error::argument("file", file.display(), must));
+    }
     if classes.is_empty() {
         classes.push("image".to_owned());
         files.extend(own.into_iter().map(|file| (file, 0)));
@@ -160,6 +169,9 @@ fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
     let (mut files, mut folders) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder).map_err(refused)? {
         let path = entry.map_err(refused)?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+            continue;
+        }
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
         if path.is_dir() {
             folders.push(path);

@@ -98,3 +98,15 @@ pub fn shape(argument: &'static str, got: &[usize], want: &[usize]) -> Result<()
         Err(ArgumentError::Shape { argument, got: got.to_vec(), want: format!("{want:?}") })
     }
 }
+
+/// A number as messages show it: not by hundreds of digits.
+///
+/// ```
+/// use variata_distributions::check::shown;
+///
+/// assert_eq!([shown(2.5), shown(-1e300), shown(1e-50), shown(f64::NAN)], ["2.5", "-1e300", "1e-50", "NaN"]);
+/// ```
+pub fn shown(value: f64) -> String {
+    let plain = value == 0.0 || !value.is_finite() || (1e-5..1e16).contains(&value.abs());
+    if plain { format!("{value}") } else { format!("{value:e}") }
+}

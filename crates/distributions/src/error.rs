@@ -1,5 +1,7 @@
 //! What can be wrong with an argument, and what can go wrong after that.
 
+use crate::check::shown;
+
 /// An argument that a function refuses: which one, where in it, what was found and what is allowed.
 ///
 /// Shared by the crates of the workspace, so that the same mistake reads the same everywhere.
@@ -7,7 +9,7 @@
 #[non_exhaustive]
 pub enum ArgumentError {
     /// An element is outside the argument's domain.
-    #[error("`{argument}{}` is {value}, must be {must}", index.map(|i| format!("[{i}]")).unwrap_or_default())]
+    #[error("`{argument}{}` is {}, must be {must}", index.map(|i| format!("[{i}]")).unwrap_or_default(), shown(*value))]
     Value {
         /// Name of the argument.
         argument: &'static str,
@@ -38,7 +40,7 @@ pub enum Error {
     #[error(transparent)]
     Argument(#[from] ArgumentError),
     /// A matrix that must be positive definite is not.
-    #[error("`{argument}` of batch item {batch} is not positive definite: pivot {pivot} is {value}")]
+    #[error("`{argument}` of batch item {batch} is not positive definite: pivot {pivot} is {}", shown(*value))]
     NotPositiveDefinite {
         /// Name of the argument.
         argument: &'static str,

@@ -108,7 +108,7 @@ struct Reproduce {
     #[arg(long)]
     shard: Option<Shard>,
     /// Collects the models that shares have trained, measures them and writes the report, or names those that are missing.
-    #[arg(long, conflicts_with_all = ["shard", "restart"])]
+    #[arg(long, conflicts_with = "shard")]
     merge: bool,
     /// So many processes train each model together, each on its rows of every batch; --threads is that of each. The result is that
     /// of one process, but for round-off. They are started by mpiexec; a launcher such as srun can start them as well.
@@ -153,13 +153,17 @@ impl Reproduce {
             if workers::are_launched() {
                 bail!("several processes train the models of one paper: name that");
             }
+            let shared = self.shared()?;
+            // Before the first is begun.
+            for paper in Paper::value_variants() {
+                paper.settings(&self.preset)?;
+            }
             let program = std::env::current_exe().context("cannot find this program")?;
             if self.shard.is_some() {
-                return everything::train(&program, &Paper::names(), &self.shared()?);
+                return everything::train(&program, &Paper::names(), &shared);
             }
-            let page = everything::run(&program, &Paper::names(), &self.shared()?, &self.out)?;
-            print_out(&format!("{}\n", page.display()));
-            return Ok(());
+            let page = everything::run(&program, &Paper::names(), &shared, &self.out)?;
+            return print_out(&format!("{}\n", page.display()));
         };
         self.check(paper)?;
         if let Some(count) = self.workers.filter(|count| *count > 1 && !workers::are_launched()) {
@@ -243,7 +247,7 @@ impl Reproduce {
             }
         };
         match page {
-            Some(page) => print_out(&format!("{}\n", page.display())),
+            Some(page) => print_out(&format!("{}\n", page.display()))?,
             // Its part is done, or the first one says that it is not.
             None if !is_first => {}
             None if self.shard.is_some() && !stop.is_requested() => {
@@ -295,10 +299,7 @@ impl Command {
     /// Settings, data, device or files are not as they must be, or the run was stopped before its end.
     pub fn run(self) -> Result<()> {
         match self.action {
-            Action::Preset { paper, preset } => {
-                print_out(&paper.settings(&preset)?);
-                Ok(())
-            }
+            Action::Preset { paper, preset } => print_out(&paper.settings(&preset)?),
             Action::Studio(args) => args.run(print_out),
             Action::Reproduce(args) => args.run(),
         }
@@ -315,8 +316,16 @@ fn parse_size(text: &str) -> Result<[usize; 2], String> {
 }
 
 /// Writes to standard output; a reader that went away (`| head`) does not matter.
-fn print_out(text: &str) {
+///
+/// # Errors
+/// It cannot be written, as on a full disk.
+fn print_out(text: &str) -> Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
 }

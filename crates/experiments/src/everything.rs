@@ -14,10 +14,11 @@ use variata_report::{Index, IndexEntry};
 /// The page cannot be written, or an experiment failed: then after the others have run and the page is
 /// written.
 pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out: &Path) -> Result<PathBuf> {
-    let (stop, mut entries) = (stop_on_ctrl_c()?, Vec::new());
+    let (stop, mut entries, mut reports) = (stop_on_ctrl_c()?, Vec::new(), 0);
     let all = each(papers, &stop, |paper| match one(program, paper, arguments, out) {
         Ok(entry) => {
             entries.push(entry);
+            reports += 1;
             Ok(())
         }
         Err(error) => {
@@ -27,7 +28,7 @@ pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out
     });
     let more =
         [("Edit faces by conditioning", "cargo xtask studio"), ("The book, once built", "cargo xtask docs")];
-    if stop.is_requested() {
+    if stop.is_requested() || reports == 0 {
         // The page over an earlier run of all stays.
         return all.map(|()| out.to_owned());
     }
@@ -93,7 +94,7 @@ fn report_of(program: &Path, paper: &str, arguments: &[OsString]) -> Result<Opti
     let output = command.spawn().and_then(std::process::Child::wait_with_output);
     let output = output.with_context(|| format!("cannot run {}", program.display()))?;
     if !output.status.success() {
-        bail!("it ended with {}; what it wrote is above", output.status);
+        bail!("it ended with {}; where it was run says why", output.status);
     }
     Ok(String::from_utf8_lossy(&output.stdout).lines().last().map(str::to_owned))
 }
@@ -135,6 +136,9 @@ echo "$4/good/quick-0/report.html"
             assert!(html.contains(part), "{part}: {html}");
         }
         assert_eq!(run(&program, &names(&["good"]), &arguments, &out).unwrap(), out.join("index.html"));
+        // A page over nothing does not take its place.
+        run(&program, &names(&["bad", "bad"]), &arguments, &out).unwrap_err();
+        assert!(std::fs::read_to_string(out.join("index.html")).unwrap().contains("Good"));
     }
 
     #[test]

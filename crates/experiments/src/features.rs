@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use ndarray::{Array2, concatenate};
 use variata_models::tch::{CModule, Device, Tensor};
 use variata_models::{Classifier, ClassifierConfig, ClassifierTask};
@@ -33,8 +33,11 @@ impl Extractor {
     /// The file cannot be read, or is no TorchScript module.
     pub(crate) fn load(path: &Path, device: Device) -> Result<Self> {
         let sha256 = sha256_of(path)?;
-        let mut module = CModule::load_on_device(path, device)
-            .with_context(|| format!("{} is no TorchScript module", path.display()))?;
+        let mut module = CModule::load_on_device(path, device).map_err(|error| {
+            // libtorch adds where in its own source it gave up.
+            let reason = error.to_string().lines().next().unwrap_or_default().to_owned();
+            anyhow!("{} is no TorchScript module: {reason}", path.display())
+        })?;
         module.set_eval();
         Ok(Self { module, device, sha256 })
     }

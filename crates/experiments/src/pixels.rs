@@ -37,7 +37,10 @@ impl Pixels {
                 let off: Array3<f32> = tensor_into_array("off_diag", off_diag)?.into_dimensionality()?;
                 Self::Sparse(SparsePrecisionNormal::new(*grid, rows(mean)?, rows(log_diag)?, off)?)
             }
-            other => bail!("{other:?} is no normal distribution"),
+            Observation::Bernoulli { .. } => {
+                bail!("its pixels have Bernoulli distributions, not a normal one")
+            }
+            _ => bail!("its pixels have no normal distribution"),
         })
     }
 

@@ -1,13 +1,15 @@
 //! What all experiments share: the device, the data, the output folder, and training with checkpoints.
 
-use std::path::{Path, PathBuf};
+mod folder;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use variata_datasets::{
-    CIFAR_CORRUPTIONS, ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source,
-    SplitOptions, Splits,
+    ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source, SplitOptions, Splits,
 };
 use variata_models::tch::{Cuda, Device};
 use variata_models::train::{
@@ -15,12 +17,8 @@ use variata_models::train::{
     StopFlag, TrainConfig, Trainable, Trainer, Workers,
 };
 use variata_models::{Autoencoder, DeviceChoice, Error, ImageShape};
-use variata_report::{
-    DataSource, Machine, Manifest, Metrics, OutputDir, Previous, Replace, Report, RunTimes, git_commit,
-};
+use variata_report::OutputDir;
 
-use crate::Preset;
-use crate::digest::{sha256_of, sha256_of_files};
 use crate::parallel::{self, Shares};
 use crate::run_data::RunData;
 use crate::shard::{self, Part};
@@ -70,6 +68,10 @@ pub struct Session<D = ImageDataset> {
     /// The data, images in most papers.
     pub data: Arc<D>,
     embedded: bool,
+    /// Files of the data that could not be read.
+    left_out: usize,
+    /// Whether the trainings of this process are done.
+    trained: AtomicBool,
     /// Models that a merge has not found.
     missing: Mutex<Vec<String>>,
     progress: ProgressGroup,
@@ -120,13 +122,23 @@ impl Session {
     /// The data cannot be read, CUDA was asked for and does not work, or the threads cannot be set.
     pub fn begin(options: SessionOptions, default_data: &str) -> Result<Self> {
         let images = options.images;
-        Self::begin_with(options, default_data, |name| {
+        let mut left_out = 0;
+        let mut session = Self::begin_with(options, default_data, |name| {
             let ImageFolder { dataset, skipped, .. } = Source::parse(name)?.load_with(&images)?;
             if let Some((file, reason)) = skipped.first() {
                 eprintln!("{} files left out, the first {}: {reason}", skipped.len(), file.display());
             }
+            left_out = skipped.len();
+            let channels = dataset.image_shape()[0];
+            if !matches!(channels, 1 | 3) {
+                bail!(
+                    "the images of {name} have {channels} channels, must have 1 (grey) or 3 (red, green, blue)"
+                );
+            }
             Ok(dataset)
-        })
+        })?;
+        session.left_out = left_out;
+        Ok(session)
     }
 
     /// Where the images are from; `default_data` as in [`begin`](Self::begin).
@@ -232,6 +244,8 @@ impl<D: RunData> Session<D> {
             threads,
             data,
             embedded,
+            left_out: 0,
+            trained: AtomicBool::default(),
             missing: Mutex::default(),
             progress: ProgressGroup::default(),
             started,
@@ -299,98 +313,13 @@ impl<D: RunData> Session<D> {
     ) -> Result<Option<Vec<T>>> {
         let mine = self.options.part.models(count);
         let done = self.side_by_side(mine.len(), |i| job(mine[i]))?;
+        self.trained.store(done.is_some(), Ordering::Relaxed);
         // All leave at the same time: none waits for another's report.
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         workers.leave();
         *workers = Workers::alone();
         drop(workers);
         Ok(done.filter(|_| !matches!(self.options.part, Part::Shard(_)) && self.scratch.is_none()))
-    }
-
-    /// The manifest of a run, and its folder.
-    ///
-    /// # Errors
-    /// The folder holds an unfinished run and neither `--resume` nor `--restart` was given, or a run of other
-    /// settings without `--restart`; or a file operation fails. A finished run keeps its models: they are measured again.
-    pub fn open<C: serde::de::DeserializeOwned + serde::Serialize>(
-        &self,
-        paper: &str,
-        preset: &Preset<C>,
-        seeds: &[u64],
-    ) -> Result<(Manifest, OutputDir)> {
-        let manifest = Manifest {
-            program: "variata".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: git_commit(Path::new(env!("CARGO_MANIFEST_DIR"))),
-            paper: paper.to_owned(),
-            // Runs on other data lie beside those on the embedded ones.
-            preset: if self.embedded {
-                preset.name.clone()
-            } else {
-                format!("{}-{}", preset.name, self.data.name())
-            },
-            config: preset.to_toml()?,
-            seeds: seeds.to_vec(),
-            data: DataSource {
-                name: self.data.name().to_owned(),
-                sha256: self.data.checksum().to_string(),
-                description: self.data.description(),
-            },
-            machine: Machine::detect(),
-            device: match self.device {
-                Device::Cpu => "cpu".to_owned(),
-                // Of which number is no setting: shares of a run may be trained on several.
-                Device::Cuda(_) => "cuda".to_owned(),
-                other => format!("{other:?}").to_lowercase(),
-            },
-            libtorch: Some(variata_torch_bridge::libtorch_version().to_owned()),
-            threads: self.threads,
-            workers: self.workers().size(),
-            inputs: self.inputs()?,
-            run: None,
-        };
-        let replace = if self.options.restart { Replace::OtherSettings } else { Replace::Never };
-        let out = match &self.scratch {
-            Some(scratch) => scratch.path().to_owned(),
-            None => self.options.part.folder(&self.options.out),
-        };
-        let folder = OutputDir::for_run(&out, &manifest, replace)
-            .context("--restart replaces the run, --out puts this one elsewhere")?;
-        let goes_on = self.options.resume || self.options.part == Part::Merge;
-        if folder.previous() == Previous::Unfinished && !goes_on && !self.options.restart {
-            bail!(
-                "{} holds an interrupted run of these settings: --resume goes on with it, --restart begins anew",
-                folder.path().display()
-            );
-        }
-        if folder.previous() == Previous::Finished && !goes_on && !self.options.restart {
-            eprintln!(
-                "{} holds its trained models: measuring again; --restart trains anew",
-                folder.path().display()
-            );
-        }
-        if self.options.restart && !goes_on {
-            let old = folder.path().join("checkpoints");
-            if old.exists() {
-                std::fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
-            }
-        }
-        Ok((manifest, folder))
-    }
-
-    /// What else a report rests on: files that the command line names.
-    fn inputs(&self) -> Result<Vec<String>> {
-        let mut inputs = Vec::new();
-        if let Some(path) = &self.options.features {
-            inputs.push(format!("features of a network with SHA-256 {}", sha256_of(path)?));
-        }
-        if let Some(folder) = &self.options.corrupted {
-            let images = CIFAR_CORRUPTIONS.iter().map(|name| format!("{name}.npy"));
-            let files: Vec<_> = images.chain(["labels.npy".to_owned()]).collect();
-            let digest = sha256_of_files(folder, &files)?;
-            inputs.push(format!("corrupted images of files with SHA-256 {digest}"));
-        }
-        Ok(inputs)
     }
 
     /// Calls `job` on each item, which it owns, and returns the results in order; `None` when the run was asked to stop. As
@@ -408,28 +337,6 @@ impl<D: RunData> Session<D> {
             let item = items[i].lock().unwrap_or_else(PoisonError::into_inner).take();
             item.map(&job).transpose()
         })
-    }
-
-    /// Writes the numbers and the page, and marks the run as finished; gives the page's path.
-    ///
-    /// # Errors
-    /// A file cannot be written.
-    pub fn publish(&self, folder: OutputDir, report: &Report, mut metrics: Metrics) -> Result<PathBuf> {
-        metrics.insert_claims(&report.claims);
-        folder.write_metrics(&metrics)?;
-        let page = report.write(&folder)?;
-        self.finish(folder, &report.manifest)?;
-        Ok(page)
-    }
-
-    /// Marks the run as finished.
-    ///
-    /// # Errors
-    /// The manifest cannot be written.
-    pub fn finish(&self, folder: OutputDir, manifest: &Manifest) -> Result<()> {
-        let manifest = Manifest { run: Some(RunTimes::since(self.started)), ..manifest.clone() };
-        folder.finish(&manifest)?;
-        Ok(())
     }
 
     /// Trains a model, from its checkpoints when there are any; `None` when the run was asked to stop.
@@ -459,7 +366,8 @@ impl<D: RunData> Session<D> {
         measurement: &'a mut Measurement<'a>,
     ) -> Result<Option<Outcome>> {
         let name = format!("{}-{}", job.name, job.seed);
-        let store = CheckpointStore::new(folder.path().join("checkpoints").join(&name));
+        let place = folder.path().join("checkpoints").join(&name);
+        let store = CheckpointStore::new(&place);
         let identity = format!(
             "{} {} {} {:?} {}",
             env!("CARGO_PKG_VERSION"),
@@ -492,7 +400,14 @@ impl<D: RunData> Session<D> {
             .run()
             .map_err(|error| {
                 let unusable = matches!(error, Error::Corrupt { .. } | Error::Mismatch { .. });
-                let hint = if unusable { " (--restart trains anew)" } else { "" };
+                let hint = if unusable {
+                    format!(
+                        "; it is trained anew without the folder {}, and all of the run with --restart",
+                        place.display()
+                    )
+                } else {
+                    String::new()
+                };
                 anyhow::Error::new(error).context(format!("training {name}{hint}"))
             })?;
         Ok(outcome.completed.then_some(outcome))

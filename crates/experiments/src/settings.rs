@@ -29,15 +29,22 @@ impl Default for Training {
 }
 
 impl Training {
-    /// Refuses what would be found out when the first step is made, after the data are read; `table` is the name in a preset.
+    /// Refuses what would be found out when the first step is made, after the data are read, and a warm-up that is longer than one of
+    /// the `trainings`, each the name and the value of its number of steps: its end would be that of half a training. `table` is the
+    /// name in a preset.
     ///
     /// # Errors
     /// A setting is outside its range; the message names it.
-    pub(crate) fn check(&self, table: &str) -> Result<()> {
+    pub(crate) fn check(&self, table: &str, trainings: &[(&str, u64)]) -> Result<()> {
         for (part, found) in [("optimizer", self.optimizer.check()), ("schedule", self.schedule.check())] {
             in_table(&format!("{table}.{part}"), found)?;
         }
-        Ok(())
+        match self.schedule {
+            Schedule::Cosine { warmup_steps, .. } => {
+                check_warmup(&format!("{table}.schedule.warmup_steps"), warmup_steps, trainings)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A training run of `steps` on epochs of `per_epoch` batches, in whole epochs.
@@ -104,6 +111,17 @@ impl Default for ClassifierSettings {
     }
 }
 
+/// Refuses a warm-up that is longer than one of the `trainings`, each the name and the value of its number of steps.
+///
+/// # Errors
+/// It is; the message names both.
+pub(crate) fn check_warmup(name: &str, warmup: u64, trainings: &[(&str, u64)]) -> Result<()> {
+    match trainings.iter().find(|(_, steps)| warmup > *steps) {
+        Some((of, steps)) => bail!("`{name}` is {warmup}, must be at most `{of}`, {steps}"),
+        None => Ok(()),
+    }
+}
+
 /// What a part of a model refuses, under the name that the setting has in a preset, where `table` holds the part.
 ///
 /// # Errors
@@ -158,4 +176,59 @@ pub(crate) fn check_counts(counts: &[(&str, u64, u64, u64)]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The largest of some numbers; NaN of none, and where one is NaN, which `f64::max` would leave out.
+pub(crate) fn highest(values: impl IntoIterator<Item = f64>) -> f64 {
+    let larger = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) };
+    values.into_iter().reduce(larger).unwrap_or(f64::NAN)
+}
+
+/// The smallest, as [`highest`].
+pub(crate) fn lowest(values: impl IntoIterator<Item = f64>) -> f64 {
+    -highest(values.into_iter().map(|v| -v))
+}
+
+/// A count with its noun: one seed, but two seeds.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extremes_show_what_is_not_a_number() {
+        assert_eq!((highest([1.0, 3.0, 2.0]), lowest([1.0, -3.0, 2.0])), (3.0, -3.0));
+        assert_eq!(highest([f64::NEG_INFINITY, f64::INFINITY]), f64::INFINITY);
+        for at in 0..3 {
+            let mut values = [1.0; 3];
+            values[at] = f64::NAN;
+            assert!(highest(values).is_nan() && lowest(values).is_nan(), "{at}");
+        }
+        assert!(highest([]).is_nan() && lowest([]).is_nan());
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!([0, 1, 2].map(|n| counted(n, "seed")), ["0 seeds", "1 seed", "2 seeds"]);
+    }
+
+    #[test]
+    fn a_warm_up_ends_within_every_training() {
+        let of = |warmup_steps| Training {
+            schedule: Schedule::Cosine { warmup_steps, final_factor: 0.0 },
+            ..Training::default()
+        };
+        let trainings = [("steps", 50), ("classifier.steps", 40)];
+        of(40).check("training", &trainings).unwrap();
+        for (warmup, name) in [(41, "`classifier.steps`, 40"), (51, "`steps`, 50")] {
+            let error = of(warmup).check("training", &trainings).unwrap_err().to_string();
+            let want = format!("`training.schedule.warmup_steps` is {warmup}, must be at most {name}");
+            assert_eq!(error, want);
+        }
+        let constant = Training { schedule: Schedule::Constant, ..Training::default() };
+        constant.check("training", &[("steps", 1)]).unwrap();
+    }
 }

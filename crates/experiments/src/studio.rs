@@ -85,7 +85,7 @@ impl Generator for Trained {
 
 impl StudioArgs {
     /// Serves until Ctrl-C; `say` is told where.
-    pub(crate) fn run(self, say: impl Fn(&str)) -> Result<()> {
+    pub(crate) fn run(self, say: impl Fn(&str) -> Result<()>) -> Result<()> {
         let model = match &self.checkpoint {
             Some(path) => {
                 variata_torch_bridge::configure_threads(0)?;
@@ -97,9 +97,9 @@ impl StudioArgs {
             Options { address: SocketAddr::new(self.host, self.port), seed: self.seed, ..Options::default() };
         let server = Server::bind(model, &options)?;
         if !self.host.is_loopback() {
-            say("everybody who reaches this machine can use the studio\n");
+            say("everybody who reaches this machine can use the studio\n")?;
         }
-        say(&format!("http://{}\n", server.address()));
+        say(&format!("http://{}\n", server.address()))?;
         server.run(std::future::pending())?;
         Ok(())
     }
@@ -134,6 +134,7 @@ fn load(path: &Path, device: DeviceChoice) -> Result<Trained> {
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let trained = Trained { model, name };
     // A model of another kind is refused before anybody waits for it.
-    trained.decoded(&vec![0.0; trained.latent()])?;
+    let decoded = trained.decoded(&vec![0.0; trained.latent()]);
+    decoded.with_context(|| format!("the studio cannot show the model at {}", path.display()))?;
     Ok(trained)
 }

@@ -1,6 +1,7 @@
 //! What can go wrong.
 
 use variata_distributions::ArgumentError;
+use variata_distributions::check::shown;
 
 /// Errors of this crate.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -10,7 +11,7 @@ pub enum Error {
     #[error(transparent)]
     Argument(#[from] ArgumentError),
     /// A row of vectors has an element outside its domain.
-    #[error("`{argument}`: row {row} holds {value}, must be {must}")]
+    #[error("`{argument}`: row {row} holds {}, must be {must}", shown(*value))]
     Row {
         /// Name of the argument.
         argument: &'static str,

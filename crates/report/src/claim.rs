@@ -191,9 +191,35 @@ impl Claim {
         self
     }
 
+    /// How many of some claims held, as a sentence; those that were not tested are counted apart.
+    ///
+    /// ```
+    /// use variata_report::{Claim, Criterion};
+    /// let claim = Claim::new("id", "It is so.", "§1");
+    /// let claims = [claim.clone().judge(Criterion::Above(0.0), &[(0, 1.0)]), claim];
+    /// assert_eq!(Claim::outcome(&claims), "1 of 1 tested claims held; 1 was not tested.");
+    /// ```
+    #[must_use]
+    pub fn outcome(claims: &[Self]) -> String {
+        let held = claims.iter().filter(|c| c.verdict == Verdict::Held).count();
+        let open = claims.iter().filter(|c| matches!(c.verdict, Verdict::NotTested(_))).count();
+        outcome(held, claims.len() - open, open)
+    }
+
     /// Mean ± standard deviation over the seeds, as the table shows it.
     #[must_use]
     pub fn result(&self) -> String {
         mean_sd(&self.values.iter().map(|v| v.value).collect::<Vec<_>>())
+    }
+}
+
+/// How many of the tested claims held, and how many were not tested, as a sentence.
+pub(crate) fn outcome(held: usize, tested: usize, open: usize) -> String {
+    match (tested, open) {
+        (_, 0) => format!("{held} of {tested} claims held."),
+        (0, 1) => "The one claim was not tested.".to_owned(),
+        (0, _) => format!("None of the {open} claims was tested."),
+        (_, 1) => format!("{held} of {tested} tested claims held; 1 was not tested."),
+        _ => format!("{held} of {tested} tested claims held; {open} were not tested."),
     }
 }

@@ -7,6 +7,7 @@ use minijinja::{Environment, context};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::claim::outcome;
 use crate::markup::inline;
 use crate::output::write_whole;
 use crate::report::class;
@@ -96,7 +97,7 @@ struct EntryView<'a> {
     title: &'a str,
     paper: String,
     problem: Option<&'a str>,
-    held: usize,
+    outcome: String,
     claims: Vec<ClaimView<'a>>,
 }
 
@@ -118,12 +119,10 @@ impl Index {
         let text = include_str!("../templates/index.html");
         environment.add_template("index.html", text).map_err(Error::Template)?;
         let entries: Vec<EntryView<'_>> = self.entries.iter().map(view).collect();
-        let (held, of) = entries.iter().fold((0, 0), |(h, n), e| (h + e.held, n + e.claims.len()));
         let context = context! {
             style => include_str!("../templates/report.css"),
             title => self.title.as_str(),
-            held,
-            of,
+            outcome => outcome_of(entries.iter().flat_map(|e| &e.claims)),
             entries => Value::from(Serde(entries)),
             more => &self.more,
         };
@@ -147,21 +146,34 @@ fn view(entry: &IndexEntry) -> EntryView<'_> {
         Ok(found) => (found.title.as_str(), inline(&found.paper), found.claims.as_slice()),
         Err(_) => (entry.name.as_str(), String::new(), &[][..]),
     };
+    let claims: Vec<_> = claims
+        .iter()
+        .map(|c| ClaimView {
+            id: &c.id,
+            sentence: inline(&c.sentence),
+            label: &c.verdict,
+            class: class(&c.verdict),
+        })
+        .collect();
     EntryView {
         name: &entry.name,
         page: entry.page.as_deref(),
         title,
         paper,
         problem: entry.content.as_ref().err().map(String::as_str),
-        held: claims.iter().filter(|c| class(&c.verdict) == "held").count(),
-        claims: claims
-            .iter()
-            .map(|c| ClaimView {
-                id: &c.id,
-                sentence: inline(&c.sentence),
-                label: &c.verdict,
-                class: class(&c.verdict),
-            })
-            .collect(),
+        outcome: outcome_of(&claims),
+        claims,
     }
+}
+
+fn outcome_of<'a>(claims: impl IntoIterator<Item = &'a ClaimView<'a>>) -> String {
+    let (mut held, mut failed, mut open) = (0, 0, 0);
+    for claim in claims {
+        *match claim.class {
+            "held" => &mut held,
+            "failed" => &mut failed,
+            _ => &mut open,
+        } += 1;
+    }
+    outcome(held, held + failed, open)
 }

@@ -46,7 +46,7 @@ pub use figure::Figure;
 pub use format::{Spread, decimals, mean_sd, significant};
 pub use hash::{sha256, sha256_reader};
 pub use index::{Index, IndexEntry};
-pub use manifest::{DataSource, Machine, Manifest, RunTimes, git_commit};
+pub use manifest::{DataSource, Machine, Manifest, RunTimes};
 pub use metrics::{Metric, Metrics};
 pub use output::{OutputDir, Previous, Replace};
 pub use picture::{ImageGrid, Picture};

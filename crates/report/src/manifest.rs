@@ -1,6 +1,5 @@
 //! What produced a run: everything needed to do it again, and to see on what it was done.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -177,19 +176,6 @@ impl Manifest {
         rows.extend(self.inputs.iter().map(|input| ("Given", input.clone())));
         rows
     }
-}
-
-/// The commit checked out in `folder`, twelve digits, with `+` where tracked files were changed; `None`
-/// where there is no git or no repository.
-#[must_use]
-pub fn git_commit(folder: &Path) -> Option<String> {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
-    Some(if changed { commit + "+" } else { commit })
 }
 
 fn field(path: &str, key: &str) -> Option<String> {

@@ -59,7 +59,8 @@ impl OutputDir {
 
     /// Opens `path` for a run of `settings`, making it where it does not exist.
     ///
-    /// A run of the same settings may be continued or done again: [`previous`](Self::previous) tells.
+    /// A run of the same settings may be continued or done again: [`previous`](Self::previous) tells. A finished one stays so until a file is
+    /// written, or [`begin_again`](Self::begin_again).
     ///
     /// # Errors
     /// - [`Error::OtherSettings`]: it holds a run of other settings, and `replace` does not allow to delete it.
@@ -105,11 +106,6 @@ impl OutputDir {
         if previous == Previous::Nothing {
             dir.write(SETTINGS, settings.as_bytes())?;
         }
-        if previous == Previous::Finished {
-            // From here on it is a run in progress again.
-            let manifest = path.join(MANIFEST);
-            fs::remove_file(&manifest).map_err(at("remove", &manifest))?;
-        }
         Ok(dir)
     }
 
@@ -123,6 +119,18 @@ impl OutputDir {
     #[must_use]
     pub fn previous(&self) -> Previous {
         self.previous
+    }
+
+    /// Makes a finished run one in progress again, as the first file that is written does: before what it rests on is removed.
+    ///
+    /// # Errors
+    /// [`Error::File`] where the manifest cannot be removed.
+    pub fn begin_again(&self) -> Result<(), Error> {
+        let manifest = self.path.join(MANIFEST);
+        match fs::remove_file(&manifest) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at("remove", &manifest)(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Writes a file whole. `name` is relative and may name folders, which are made.
@@ -145,6 +153,9 @@ impl OutputDir {
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<PathBuf, Error> {
         let target = inside(&self.path, name)?;
+        if self.previous == Previous::Finished && name != MANIFEST {
+            self.begin_again()?;
+        }
         write_whole(&target, content)?;
         Ok(target)
     }

@@ -145,11 +145,12 @@ impl Default for ImageGrid {
 
 impl ImageGrid {
     /// Lays out `images` `[n, channels, height, width]` row by row. One channel is grey, three are red,
-    /// green and blue. Values are brightness in [0, 1]; others are clipped and counted, NaN is magenta.
+    /// green and blue. Values are brightness in [0, 1]; others are clipped and counted, NaN is magenta. What would be wider or
+    /// higher than 16,384 pixels is drawn in smaller squares, and then from fewer pixels, every second, third and so on.
     ///
     /// # Errors
-    /// [`Error::Shape`] for other numbers of channels or for no image; [`Error::PictureSize`] above
-    /// 16,384 pixels.
+    /// [`Error::Shape`] for other numbers of channels or for no image; [`Error::PictureSize`] where more than 16,384 pixels would be left
+    /// of images of one pixel.
     pub fn render(&self, images: &ArrayRef4<f32>) -> Result<Picture, Error> {
         self.render_rows(&[images.view()])
     }
@@ -171,19 +172,26 @@ impl ImageGrid {
         }
         let (columns, scale) = (self.columns.clamp(1, n), self.scale.max(1));
         let rows = n.div_ceil(columns) * stacks.len();
-        let side = |count: usize, pixels: usize| {
+        let side = |count: usize, pixels: usize, scale: usize| {
             count
                 .saturating_mul(pixels.saturating_mul(scale).saturating_add(self.padding))
                 .saturating_sub(self.padding)
         };
-        let mut picture = Picture::new(side(columns, width), side(rows, height))?;
+        let fits = |step: usize, scale: usize| {
+            let sides = [(columns, width), (rows, height)];
+            sides.iter().all(|&(count, pixels)| side(count, pixels.div_ceil(step), scale) <= LIMIT)
+        };
+        let scale = (1..=scale.min(LIMIT)).rev().find(|scale| fits(1, *scale)).unwrap_or(1);
+        let step = (1..=width.max(height)).find(|step| fits(*step, scale)).unwrap_or(1);
+        let (width, height) = (width.div_ceil(step), height.div_ceil(step));
+        let mut picture = Picture::new(side(columns, width, scale), side(rows, height, scale))?;
         for (s, stack) in stacks.iter().enumerate() {
             for (i, image) in stack.outer_iter().enumerate() {
                 let left = i % columns * (width * scale + self.padding);
                 let top = (i / columns * stacks.len() + s) * (height * scale + self.padding);
                 for y in 0..height {
                     for x in 0..width {
-                        let value = |c: usize| image[[c, y, x]];
+                        let value = |c: usize| image[[c, y * step, x * step]];
                         let values =
                             if channels == 1 { [value(0); 3] } else { [value(0), value(1), value(2)] };
                         let color = self.color(&mut picture, values, channels);

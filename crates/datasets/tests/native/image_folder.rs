@@ -94,6 +94,30 @@ fn unreadable_files_are_all_listed_or_left_out() {
 }
 
 #[test]
+fn classes_have_images_of_their_own_and_nothing_is_passed_over_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for class in ["cats", "dogs", ".thumbs"] {
+        fs::create_dir(path.join(class)).unwrap();
+        solid(&path.join(class).join("a.png"), 4, 4, [9; 3]);
+    }
+    let options = ImageFolderOptions { unreadable: Unreadable::Skip, ..OPTIONS };
+    let found = read_image_folder(path, &options).unwrap();
+    assert_eq!(found.dataset.class_names(), ["cats", "dogs"]);
+    fs::write(path.join("dogs").join("a.png"), b"none").unwrap();
+    let error = read_image_folder(path, &options).unwrap_err().to_string();
+    assert!(error.contains("`class` is dogs"), "{error}");
+    fs::remove_dir_all(path.join("dogs")).unwrap();
+    solid(&path.join("b.png"), 4, 4, [9; 3]);
+    let error = read_image_folder(path, &options).unwrap_err().to_string();
+    assert!(error.contains("b.png") && error.contains("its class"), "{error}");
+    // Hidden folders and files are none.
+    fs::remove_dir_all(path.join("cats")).unwrap();
+    fs::write(path.join(".hidden.png"), b"none").unwrap();
+    assert_eq!(read_image_folder(path, &options).unwrap().files, [path.join("b.png")]);
+}
+
+#[test]
 fn odd_arguments_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let missing = read_image_folder(folder.path().join("no"), &OPTIONS).unwrap_err();

@@ -48,8 +48,11 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     let seeds = session.seeds(config.seeds);
     // What cannot be read is told before anything is trained.
     measure::TestSet::new(session, config)?.check_files()?;
+    models::prepare(session, config, &seeds)?;
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
-    let Some(trained) = models::train_all(session, &folder, config, &seeds)? else { return Ok(None) };
+    let Some(trained) = models::train_all(session, &folder, config, &seeds)? else {
+        return session.leave(folder, &manifest);
+    };
     let test = measure::TestSet::new(session, config)?;
     let Some(models) = measure::measure(session, config, &test, trained)? else { return Ok(None) };
     let results = measure::grouped(models, &seeds);

@@ -49,8 +49,11 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     // One that cannot be used is told before anything is trained.
     Extractor::of(session)?;
     let seeds = session.seeds(config.seeds);
+    let parts = models::prepare(session, config, &seeds)?;
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
-    let Some(trained) = models::train_all(session, &folder, config, &seeds)? else { return Ok(None) };
+    let Some(trained) = models::train_all(session, &folder, config, &seeds, parts)? else {
+        return session.leave(folder, &manifest);
+    };
     let results = session.each(trained, |set| measure::measure(session, config, &set))?;
     let Some(results) = results else { return Ok(None) };
     let mut metrics = Metrics::new();

@@ -48,8 +48,8 @@ pub fn preset(name: &str) -> Result<Preset<SosVaeConfig>> {
 pub(crate) fn train_for_studio(session: &Session) -> Result<Option<PathBuf>> {
     let preset = preset("quick")?;
     let seeds = session.seeds(1);
-    let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
     let parts = session.parts(&preset.config.data.split(), preset.config.data.batch_size, seeds[0])?;
+    let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
     let path = folder.path().join("checkpoints").join(format!("{}-{}", Variant::Sos.name(), seeds[0]));
     let trained = models::train_variant(session, &folder, &preset.config, &parts, seeds[0], Variant::Sos)?;
     if trained.is_none() {
@@ -70,11 +70,19 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     preset.config.measure.pixel_in(session.image())?;
     let extractor = Extractor::of(session)?;
     let seeds = session.seeds(preset.config.seeds);
+    let parts = models::prepare(session, &preset.config, &seeds)?;
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
-    let Some(trained) = models::train_all(session, &folder, &preset.config, &seeds)? else { return Ok(None) };
+    let Some(trained) = models::train_all(session, &folder, &preset.config, &seeds, parts)? else {
+        return session.leave(folder, &manifest);
+    };
     // One after the other: an extractor belongs to one thread.
-    let measure = |set| measure::measure(session, &preset.config, extractor.as_ref(), &set);
-    let results = trained.into_iter().map(measure).collect::<Result<Vec<SeedResult>>>()?;
+    let mut results: Vec<SeedResult> = Vec::with_capacity(trained.len());
+    for set in trained {
+        if session.is_stopping() {
+            return Ok(None);
+        }
+        results.push(measure::measure(session, &preset.config, extractor.as_ref(), &set)?);
+    }
     let claims = claims::claims(&results, &preset.config);
     let mut metrics = Metrics::new();
     for result in &results {

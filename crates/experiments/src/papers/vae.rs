@@ -45,8 +45,11 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     // One that cannot be used is told before anything is trained.
     Extractor::of(session)?;
     let seeds = session.seeds(preset.config.seeds);
+    let parts = models::prepare(session, &preset.config, &seeds)?;
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
-    let Some(trained) = models::train_all(session, &folder, &preset.config, &seeds)? else { return Ok(None) };
+    let Some(trained) = models::train_all(session, &folder, &preset.config, &seeds, parts)? else {
+        return session.leave(folder, &manifest);
+    };
     let results = session.each(trained, |set| measure::measure(session, &preset.config, &set))?;
     let Some(results) = results else { return Ok(None) };
     let claims = claims::claims(&results);
@@ -54,12 +57,11 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     for result in &results {
         result.record(&mut metrics);
     }
-    let held = claims.iter().filter(|c| c.verdict == variata_report::Verdict::Held).count();
     let report = Report {
         title: "Variational and conditional variational autoencoders".to_owned(),
-        subtitle: format!("{} · preset {} · {} seeds", session.data.name(), preset.name, seeds.len()),
+        subtitle: format!("{} · preset {} · seeds: {}", session.data.name(), preset.name, seeds.len()),
         paper: "Variational Autoencoder (VAE), tutorial".to_owned(),
-        summary: figures::summary(&results, held, claims.len()),
+        summary: figures::summary(&results, &claims),
         lead: Some(figures::lead(&results[0], session)?),
         claims,
         sections: figures::sections(&results, session)?,

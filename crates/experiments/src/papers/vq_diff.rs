@@ -49,8 +49,11 @@ pub fn reproduce(preset_name: &str, options: SessionOptions) -> Result<Option<Pa
     let session = Session::begin_with(options, data::PHANTOM, |name| data::load(name, config))?;
     let data = &session.data;
     let seeds = session.seeds(config.seeds);
+    let parts = models::prepare(&session, config, &seeds)?;
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
-    let Some(trained) = models::train_all(&session, &folder, config, &seeds)? else { return Ok(None) };
+    let Some(trained) = models::train_all(&session, &folder, config, &seeds, &parts)? else {
+        return session.leave(folder, &manifest);
+    };
     let shared = measure::Shared::new(data, config)?;
     let width = models::Method::ALL.len();
     let all = trained.into_iter().flat_map(|set| set.models.into_iter().map(move |model| (set.seed, model)));

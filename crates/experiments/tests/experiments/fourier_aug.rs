@@ -59,6 +59,8 @@ fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
             "Reliability",
             "During training",
             "More primitives of another kind",
+            "of Base, which has no views",
+            "added to each of the first 20 test images, and",
             "CIFAR-100-C",
         ],
         &[
@@ -112,6 +114,9 @@ fn presets_are_valid_and_wrong_settings_are_named() {
             ("[augment]\nnorm = [2.0, 1.0]", "augment.norm"),
             ("[measure]\nnorms = []", "measure.norms"),
             ("[measure]\nnorms = [0.0]", "measure.norms"),
+            ("[measure]\nnorms = [1e300]", "measure.norms"),
+            ("[measure]\nnorms = [1.0, 1.0]", "`measure.norms` has 1 twice"),
+            ("[training.schedule]\nkind = \"cosine\"\nwarmup_steps = 40000", "at most `steps`, 35200"),
             ("[measure]\nbin = 0", "measure.bin"),
             ("[architecture]\nkind = \"wide_residual\"\ndepth = 11\nwiden = 1", "depth"),
             ("[training.optimizer]\nkind = \"sgd\"\nmomentum = 1.5", "momentum"),

@@ -35,6 +35,9 @@ hidden = [16]
 [training]
 checkpoint_steps = 7
 
+[training.schedule]
+warmup_steps = 5
+
 [classifier]
 steps = 40
 

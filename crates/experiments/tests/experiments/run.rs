@@ -112,6 +112,29 @@ fn a_finished_run_keeps_its_models_until_they_are_to_be_replaced() {
     assert!(checkpoints.exists() && !marker.exists());
 }
 
+/// Neither by settings that cannot be, with which nothing could take its place, nor by what fails before anything is measured.
+#[test]
+fn a_finished_run_survives_a_command_that_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    complete(folder.path());
+    let run = folder.path().join(RUN);
+    let wrong = crate::TINY.replace("latent = 3", "latent = 0");
+    let output = crate::command(folder.path(), &wrong, 1, &["--restart"]).output().unwrap();
+    crate::fails_with(&output, "latent");
+    for file in ["manifest.json", "report.html", "checkpoints/vae-0"] {
+        assert!(run.join(file).exists(), "{file}");
+    }
+    for entry in fs::read_dir(run.join("checkpoints/vae-0")).unwrap() {
+        fs::write(entry.unwrap().path(), "damaged").unwrap();
+    }
+    let output = tiny(folder.path(), &[]).output().unwrap();
+    // What is damaged is named: the other models need not be trained anew.
+    crate::fails_with(&output, "without the folder");
+    assert!(run.join("manifest.json").exists());
+    fs::remove_dir_all(run.join("checkpoints/vae-0")).unwrap();
+    crate::succeeds(&tiny(folder.path(), &[]).output().unwrap());
+}
+
 #[test]
 fn an_interrupted_run_is_not_overwritten_by_accident() {
     let folder = tempfile::tempdir().unwrap();
@@ -161,7 +184,7 @@ fn a_folder_without_classes_is_not_judged_by_classes() {
     let images = folder.path().join("images");
     pictures(&[&images], 150);
     let data = images.to_string_lossy().into_owned();
-    let settings = TINY.replace("steps = 60", "steps = 8");
+    let settings = TINY.replace("steps = 60", "steps = 10");
     let arguments = ["--data", &data, "--size", "8", "--grayscale"];
     succeeds(&command(folder.path(), &settings, 1, &arguments).output().unwrap());
     let run = folder.path().join("runs/vae/tiny-images-0");

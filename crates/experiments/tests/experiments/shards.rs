@@ -46,13 +46,18 @@ fn of_sliced_models() {
 }
 
 #[test]
-fn a_share_is_not_overwritten_by_accident_and_one_of_other_settings_is_refused() {
+fn a_share_that_is_done_is_left_as_it_is_and_one_of_other_settings_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let run = |settings: &str, more: &[&str]| command(folder.path(), settings, 1, more).output().unwrap();
     succeeds(&run(crate::TINY, &["--shard", "1/2"]));
-    fails_with(&run(crate::TINY, &["--shard", "1/2"]), "--resume");
+    let again = run(crate::TINY, &["--shard", "1/2"]);
+    succeeds(&again);
+    assert!(crate::stderr(&again).contains("none is left"), "{}", crate::stderr(&again));
     succeeds(&run(crate::TINY, &["--shard", "1/2", "--resume"]));
     fails_with(&run(&crate::TINY.replace("latent = 3", "latent = 4"), &["--merge"]), "other settings");
+    // What such a merge leaves is no dead end.
+    fails_with(&run(crate::TINY, &["--merge"]), "--restart");
+    fails_with(&run(crate::TINY, &["--merge", "--restart"]), "not trained to the end");
     assert!(folder.path().join("runs/shards/1-of-2/vae/tiny-0/checkpoints").is_dir());
 }
 

@@ -23,6 +23,9 @@ hidden = [16]
 [training]
 checkpoint_steps = 7
 
+[training.schedule]
+warmup_steps = 5
+
 [classifier]
 steps = 20
 
@@ -57,6 +60,7 @@ fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
             "What the draws of the prior cost",
             "Codes along random directions",
             "WAE-MMD",
+            "5 directions, batches of 128",
         ],
         &[
             "figures/lead.png",
@@ -104,6 +108,11 @@ fn presets_are_valid_and_wrong_settings_are_named() {
             ("latent = 0", "latent"),
             ("latent = -3", "latent"),
             ("directions = 0", "regularizer.distance.directions"),
+            ("steps = 99", "`training.schedule.warmup_steps` is 100, must be at most `steps`, 99"),
+            (
+                "[classifier]\nsteps = 99",
+                "`training.schedule.warmup_steps` is 100, must be at most `classifier.steps`, 99",
+            ),
             ("weights = [-1.0]", "weights"),
             ("weights = [1.0, 1.0]", "weights"),
             ("searched = [\"ae\"]", "searched"),

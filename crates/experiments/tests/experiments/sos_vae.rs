@@ -27,6 +27,12 @@ widths = [4, 6]
 [training]
 checkpoint_steps = 5
 
+[training.schedule]
+warmup_steps = 4
+
+[direct.schedule]
+warmup_steps = 4
+
 [data]
 batch_size = 400
 
@@ -60,6 +66,12 @@ direct_steps = 2
 [architecture]
 kind = "mlp"
 hidden = [8]
+
+[training.schedule]
+kind = "constant"
+
+[direct.schedule]
+kind = "constant"
 
 [data]
 batch_size = 1000
@@ -103,6 +115,9 @@ fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
             "Without the constraint",
             "Multipliers during training",
             "not FIDs",
+            "log p(x) of the first 8 of them with 4 weights",
+            "the mean over the first 8 test images",
+            "over 60 samples",
         ],
         &[
             "figures/lead.png",
@@ -132,6 +147,10 @@ fn presets_are_valid_and_wrong_settings_are_named() {
             ("other_ranks = [3, -1]", "other_ranks"),
             ("other_ranks = [3, 5, 3]", "3 twice"),
             ("pretrain_steps = 100000", "pretrain_steps"),
+            (
+                "[direct.schedule]\nwarmup_steps = 2000",
+                "`direct.schedule.warmup_steps` is 2000, must be at most `direct_steps`, 1500",
+            ),
             ("epsilon = -1.0", "`epsilon`"),
             ("kl_target = nan", "`kl_target`"),
             ("entropy_per_rank = inf", "`entropy_per_rank`"),

@@ -32,6 +32,9 @@ codes = 32
 [training]
 checkpoint_steps = 4
 
+[training.schedule]
+warmup_steps = 5
+
 [data]
 batch_size = 8
 subjects = 5
@@ -69,6 +72,11 @@ fn a_run_writes_every_part_and_a_killed_one_resumes_to_the_same_bytes() {
             "How discrete is it?",
             "The divergence",
             "by construction",
+            "30 steps with the affinities times 12",
+            "a datum itself has 393,216 bits",
+            "Each of the codes takes fewer bits than the datum.",
+            "tested claims held; 2 were not tested.",
+            "neither model reconstructs",
             // The claim on clusters: the tests have one subject.
             "the mapped test data are of one subject",
             "normalised to [−1, 1] by the training data",
@@ -180,6 +188,7 @@ fn presets_are_valid_and_wrong_settings_are_named() {
             ("[data]\ntracts = [\"MCP\", \"XX\"]\nsubjects = 3\nstreamlines = 128", "XX"),
             ("[data]\nvalidation = 0.6\ntest = 0.5", "data.test"),
             ("[measure]\nthreshold = -1.0", "measure.threshold"),
+            ("steps = 99", "`training.schedule.warmup_steps` is 100, must be at most `steps`, 99"),
             ("annealed_to = 20.0", "at most `diff.temperature`, 10"),
             ("[diff]\ntemperature = -1.0", "`diff.temperature`"),
             ("[diff]\nscale = 0.05", "`diff.scale`"),

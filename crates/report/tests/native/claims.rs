@@ -34,6 +34,24 @@ fn nan_meets_nothing_and_no_value_is_no_verdict() {
 }
 
 #[test]
+fn what_was_not_tested_has_not_failed() {
+    let open = Claim::new("id", "sentence", "source");
+    let with = |value: f64| open.clone().judge(Criterion::Above(0.0), &[(0, value)]);
+    let (held, failed) = (with(1.0), with(-1.0));
+    for (claims, want) in [
+        (vec![&held, &failed, &held], "2 of 3 claims held."),
+        (vec![&held, &open, &failed], "1 of 2 tested claims held; 1 was not tested."),
+        (vec![&open, &failed, &open], "0 of 1 tested claims held; 2 were not tested."),
+        (vec![&open], "The one claim was not tested."),
+        (vec![&open, &open], "None of the 2 claims was tested."),
+        (vec![], "0 of 0 claims held."),
+    ] {
+        let claims: Vec<Claim> = claims.into_iter().cloned().collect();
+        assert_eq!(Claim::outcome(&claims), want);
+    }
+}
+
+#[test]
 fn criteria_as_text() {
     assert_eq!(Criterion::AtLeast(0.9).text(), "≥ 0.9");
     assert_eq!(Criterion::Above(0.0).text(), "> 0");

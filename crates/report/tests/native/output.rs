@@ -107,6 +107,15 @@ fn a_finished_run_done_again_is_unfinished_until_its_end() {
     let output = OutputDir::open(root.path(), "a", Replace::OtherSettings).unwrap();
     assert_eq!(output.previous(), Previous::Finished);
     drop(output);
+    // What fails before anything was written leaves it as it was.
+    let output = open(root.path(), "a").unwrap();
+    assert_eq!(output.previous(), Previous::Finished);
+    output.write("metrics.json", b"{}").unwrap();
+    drop(output);
+    let output = open(root.path(), "a").unwrap();
+    assert_eq!(output.previous(), Previous::Unfinished);
+    output.finish(&manifest()).unwrap();
+    open(root.path(), "a").unwrap().begin_again().unwrap();
     assert_eq!(open(root.path(), "a").unwrap().previous(), Previous::Unfinished);
 }
 
@@ -149,10 +158,4 @@ fn files_can_be_read_by_others() {
     fs::write(&plain, b"x").unwrap();
     let mode = |p: &Path| fs::metadata(p).unwrap().permissions().mode();
     assert_eq!(mode(&written), mode(&plain));
-}
-
-#[test]
-fn a_folder_without_a_repository_has_no_commit() {
-    let root = tempfile::tempdir().unwrap();
-    assert_eq!(variata_report::git_commit(&root.path().join("absent")), None);
 }

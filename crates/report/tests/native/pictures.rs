@@ -1,7 +1,7 @@
 //! Pictures: the PNG has the pixels.
 
 use image::GenericImageView as _;
-use ndarray::Array4;
+use ndarray::{Array4, s};
 use variata_report::{Error, ImageGrid, Picture};
 
 fn decoded(picture: &Picture) -> image::DynamicImage {
@@ -81,6 +81,21 @@ fn wrong_shapes_are_refused() {
     let huge = ImageGrid { scale: usize::MAX, padding: usize::MAX, ..ImageGrid::default() };
     assert!(matches!(huge.render(&Array4::zeros((2, 1, 2, 2))), Err(Error::PictureSize { .. })));
     assert!(matches!(Picture::new(0, 1), Err(Error::PictureSize { width: 0, height: 1, .. })));
+}
+
+#[test]
+fn what_is_too_large_is_drawn_from_fewer_pixels() {
+    let images = Array4::from_shape_fn((15, 1, 8, 1200), |(_, _, _, x)| x as f32 / 1199.0);
+    let grid = ImageGrid { columns: 15, ..ImageGrid::default() };
+    let picture = grid.render(&images).unwrap();
+    // Every second pixel in squares of 1: 15 images of 600, and 14 gaps of 4.
+    assert_eq!((picture.width(), picture.height()), (15 * 600 + 14 * 4, 4));
+    assert_eq!(picture.pixel(599, 0).unwrap()[0], 255);
+    // Smaller squares come first.
+    let picture = grid.render(&images.slice(s![..3, .., .., ..]).to_owned()).unwrap();
+    assert_eq!((picture.width(), picture.height()), (3 * 4800 + 2 * 4, 8 * 4));
+    let picture = grid.render(&images.slice(s![..4, .., .., ..]).to_owned()).unwrap();
+    assert_eq!((picture.width(), picture.height()), (4 * 3600 + 3 * 4, 8 * 3));
 }
 
 #[test]

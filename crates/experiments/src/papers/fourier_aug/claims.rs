@@ -5,12 +5,12 @@ use variata_report::{Claim, Criterion};
 
 use super::measure::{Attack, ModelResult, SeedResult};
 use crate::page::by_seed;
+use crate::settings::lowest;
 
 /// A quantity of AugSVF over the smallest among others.
 fn over(r: &SeedResult, others: &[Set], f: impl Fn(&ModelResult) -> f64) -> f64 {
     let of = |set: Set| r.get(set).map_or(f64::NAN, &f);
-    let least = others.iter().map(|&set| of(set)).fold(f64::INFINITY, f64::min);
-    of(Set::AugSVF) / least
+    of(Set::AugSVF) / lowest(others.iter().map(|&set| of(set)))
 }
 
 /// The same of the strongest attack.

@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use variata_datasets::ImageDataset;
 use variata_fourier_aug::{
-    AugMix, AugMixOptions, AugmentationSet, Depth, FlipCrop, Grid, Layout, Normalize, Pipeline, WaveSampler,
-    WaveSamplerOptions,
+    AugMix, AugMixOptions, AugmentationSet, Depth, FlipCrop, Grid, HeatmapOptions, HeatmapRun, Layout,
+    Normalize, Pipeline, WaveSampler, WaveSamplerOptions,
 };
 use variata_models::train::{OptimizerConfig, SgdConfig};
 use variata_models::{Architecture, ClassifierConfig, ComputeConfig};
@@ -67,7 +67,7 @@ pub struct MeasureConfig {
     pub images: usize,
     /// Of these, images that go through every wave; 10,000.
     pub attacked: usize,
-    /// ‖U‖₂ of the waves of the test; 1, 2, 3, 4.
+    /// ‖U‖₂ of the waves of the test, all different; 1, 2, 3, 4.
     pub norms: Vec<f64>,
     /// Examples in a bin of the calibration error; 100. The paper does not say.
     pub bin: usize,
@@ -128,7 +128,7 @@ impl FourierAugConfig {
             ("measure.attacked", m.attacked as u64, 1, 10_000_000),
             ("measure.bin", m.bin as u64, 1, 1_000_000),
         ])?;
-        self.training.check("training")?;
+        self.training.check("training", &[("steps", self.steps)])?;
         let sets = &self.augmentations;
         if !sets.contains(&AugmentationSet::Base) {
             bail!("`augmentations` is {sets:?}, must have Base, which the others are compared with");
@@ -138,10 +138,12 @@ impl FourierAugConfig {
         if !(low >= 0.0 && low <= high && high.is_finite()) {
             bail!("`augment.norm` is [{low}, {high}], must be finite, >= 0 and in order");
         }
-        if m.norms.is_empty() || m.norms.iter().any(|n| !(*n > 0.0 && n.is_finite())) {
-            bail!("`measure.norms` is {:?}, must be some numbers, finite and > 0", m.norms);
+        // What a map bears does not depend on the image.
+        let fits = |norm| HeatmapRun::new([1, 1, 1], HeatmapOptions { norm, ..Default::default() }).is_ok();
+        if m.norms.is_empty() || m.norms.iter().any(|&n| !(n > 0.0 && fits(n))) {
+            bail!("`measure.norms` is {:?}, must be some numbers, finite in f32 and > 0", m.norms);
         }
-        Ok(())
+        check_distinct("measure.norms", &m.norms, |norm| *norm)
     }
 
     /// The classifier.
@@ -173,5 +175,25 @@ impl FourierAugConfig {
             _ => Some(AugMix::new(set.operations(&waves), options)?),
         };
         Ok(Pipeline::new(Layout::Chw, Some(FlipCrop { flip, padding }), augmix, Normalize::none())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn norms_are_those_that_a_map_bears_and_different() {
+        let with = |norms: &[f64]| {
+            let mut config = FourierAugConfig::default();
+            config.measure.norms = norms.to_vec();
+            config.check().map_err(|error| error.to_string())
+        };
+        with(&[1e-3, 1.0, 1e38]).unwrap();
+        for norms in [&[1e300][..], &[1e39], &[f64::NAN], &[-1.0], &[0.0], &[]] {
+            let error = with(norms).unwrap_err();
+            assert!(error.starts_with("`measure.norms` is") && error.contains("finite in f32"), "{error}");
+        }
+        assert_eq!(with(&[1.0, 2.0, 1.0]).unwrap_err(), "`measure.norms` has 1 twice, must be different");
     }
 }

@@ -6,7 +6,7 @@ use variata_fourier_aug::{AugmentationSet, Corruption, CorruptionGroup, Picture}
 use variata_models::train::EpochRecord;
 use variata_report::{
     Axis, BarGroup, BarPlot, Best, Claim, Column, Digits, Figure, ImageGrid, LinePlot, LineSeries, Section,
-    Size, Table, Verdict,
+    Size, Table,
 };
 
 use super::FourierAugConfig;
@@ -14,6 +14,7 @@ use super::measure::{Attack, ModelResult, SEVERITIES, SeedResult, TestSet};
 use super::published;
 use crate::Session;
 use crate::page::{SMALL, cell, curve, grid, mean};
+use crate::settings::counted;
 
 /// Images on a contact sheet.
 const SHOWN: usize = 10;
@@ -34,7 +35,7 @@ pub(super) fn lead(session: &Session, config: &FourierAugConfig, test: &TestSet)
         names.push(set.name());
     }
     let views: Vec<_> = stacks.iter().map(|stack| stack.view()).collect();
-    let caption = "What each set of operations makes of the same images: the first of the two views that are trained on.";
+    let caption = "What each set of operations makes of the same images: the first of the two views that are trained on; of Base, which has no views, the image that is trained on.";
     Ok(Figure::picture(
         "lead",
         caption,
@@ -49,7 +50,6 @@ pub(super) fn summary(
     config: &FourierAugConfig,
     test: &TestSet,
 ) -> String {
-    let held = claims.iter().filter(|c| c.verdict == Verdict::Held).count();
     let errors = config.augmentations.iter().map(|&set| {
         let error = |f: fn(&ModelResult) -> f64| 100.0 * mean(results, |r| of(r, set, f));
         format!(
@@ -60,11 +60,14 @@ pub(super) fn summary(
         )
     });
     format!(
-        "{} classifiers were trained for each of the seeds ({} of them). **{held} of {} claims held.** Errors on {} clean test images, and in \
+        "For each of the seeds ({} of them) {} trained. **{}** Errors on {} clean test images, and in \
          brackets under common corruptions: {}. {} Of two numbers that the paper reports, the first is for CIFAR-10, the second for CIFAR-100.",
-        config.augmentations.len(),
         results.len(),
-        claims.len(),
+        match config.augmentations.len() {
+            1 => "a classifier was".to_owned(),
+            n => format!("{n} classifiers were"),
+        },
+        Claim::outcome(claims),
         test.len(),
         errors.collect::<Vec<_>>().join(", "),
         if test.has_files() {
@@ -84,7 +87,7 @@ pub(super) fn sections(
         numbers(results, config, test)?,
         corruptions(results, config)?,
         attacks(results, config, test)?,
-        maps(&results[0], config)?,
+        maps(&results[0], config, test)?,
         reliability(&results[0]),
         training(results, config)?,
     ])
@@ -196,11 +199,23 @@ const GROUPS: [(&str, CorruptionGroup); 4] = [
     ("digital", CorruptionGroup::Digital),
 ];
 
+/// The test images that waves are added to, of so many.
+fn attacked(config: &FourierAugConfig, images: usize) -> String {
+    match config.measure.attacked {
+        count if count >= images => "every test image".to_owned(),
+        1 => "the first test image".to_owned(),
+        count => format!("each of the first {count} test images"),
+    }
+}
+
 fn attacks(results: &[SeedResult], config: &FourierAugConfig, test: &TestSet) -> Result<Section> {
     let number = |title: &str| Column::number(title, Digits::Decimals(1));
     let mut table = Table::new(
         "table-2",
-        format!("Percent, {} test images, over all distinct waves.", config.measure.attacked.min(test.len())),
+        format!(
+            "Percent, {}, over all distinct waves.",
+            counted(config.measure.attacked.min(test.len()), "test image")
+        ),
         vec![
             Column::text("norm"),
             Column::text("operations"),
@@ -224,7 +239,10 @@ fn attacks(results: &[SeedResult], config: &FourierAugConfig, test: &TestSet) ->
         }
     }
     Ok(Section::new("Under attack by plane waves")
-        .text("Each wave is added to every test image, and the sum cut to [0, 1]. The phase, 7π/4, is none of those of the training. The norm is that of the wave in one channel, whatever the size of the image: in 16×16 pixels it changes each twice as much as in the paper's 32×32. Waves of images of several channels have the same sign in all of them, then signs of their own, and the table pools both.")
+        .text(format!(
+            "Each wave is added to {}, and the sum cut to [0, 1]. The phase, 7π/4, is none of those of the training. The norm is that of the wave in one channel, whatever the size of the image: in 16×16 pixels it changes each twice as much as in the paper's 32×32. Waves of images of several channels have the same sign in all of them, then signs of their own, and the table pools both.",
+            attacked(config, test.len())
+        ))
         .formula("x + U(k),   U(k) = A cos(2π(kₓ x/w + k_y y/h) + 7π/4),   ‖U‖₂ = norm")
         .table(table)
         .table(published::table_2()?))
@@ -236,10 +254,13 @@ fn pixels(picture: &Picture) -> Array4<f32> {
     map.insert_axis(Along(0)).mapv(|v| f32::from(v) / 255.0)
 }
 
-fn maps(result: &SeedResult, config: &FourierAugConfig) -> Result<Section> {
+fn maps(result: &SeedResult, config: &FourierAugConfig, test: &TestSet) -> Result<Section> {
     let alignments = result.models.first().and_then(|m| m.attacks.first()).map_or(0, |a| a.maps.len());
     let mut section = Section::new("Maps of susceptibility")
-        .text("The paper's figure 1 and appendix. Each place is a wave, the lowest frequency in the middle; its colour is the share of wrong predictions when that wave is added to all images, from 0 (dark) to 1 (light). Grey: waves that vanish at this phase.");
+        .text(format!(
+            "The paper's figure 1 and appendix. Each place is a wave, the lowest frequency in the middle; its colour is the share of wrong predictions when that wave is added to {}, from 0 (dark) to 1 (light). Grey: waves that vanish at this phase.",
+            attacked(config, test.len())
+        ));
     for (k, name) in
         ["the same sign in all channels", "a sign for each channel"].into_iter().take(alignments).enumerate()
     {
@@ -306,4 +327,20 @@ fn training(results: &[SeedResult], config: &FourierAugConfig) -> Result<Section
         Figure::plot("accuracy", "Accuracy on clean validation images.", &accuracy),
         Figure::plot("divergence", "Divergence between the views of training images.", &divergence),
     ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FourierAugConfig, attacked};
+
+    #[test]
+    fn the_attacked_images_are_counted() {
+        let mut config = FourierAugConfig::default();
+        for (count, want) in
+            [(60, "every test image"), (20, "each of the first 20 test images"), (1, "the first test image")]
+        {
+            config.measure.attacked = count;
+            assert_eq!(attacked(&config, 60), want);
+        }
+    }
 }

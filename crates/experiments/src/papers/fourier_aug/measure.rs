@@ -125,7 +125,7 @@ impl TestSet {
         self.files.is_some()
     }
 
-    /// That the files of corrupted images are there, that the first can be read, and that it is of the test part.
+    /// That the files of corrupted images are there and whole, and of the test part.
     pub(super) fn check_files(&self) -> Result<()> {
         let Some(files) = &self.files else { return Ok(()) };
         for corruption in Corruption::COMMON {
@@ -134,7 +134,7 @@ impl TestSet {
                 bail!("{} is not there", file.display());
             }
         }
-        files.read(Corruption::COMMON[0], 1).map(|_| ())
+        Corruption::COMMON.iter().try_for_each(|corruption| files.read(*corruption, 1).map(|_| ()))
     }
 
     /// The images under a corruption.

@@ -16,6 +16,19 @@ use crate::{Session, TrainJob};
 
 pub(super) type TrainedClassifier = Trained<AugmentationSet, Classifier>;
 
+/// That every classifier and its data can be made of the settings: before anything is trained, and before a folder is opened whose run a
+/// restart would remove.
+pub(super) fn prepare(session: &Session, config: &FourierAugConfig, seeds: &[u64]) -> Result<()> {
+    new_classifier(session, config, 0)?;
+    for &set in &config.augmentations {
+        config.pipeline(&session.data, set)?;
+    }
+    for &seed in seeds {
+        session.parts(&config.data.split(), config.data.batch_size, seed)?;
+    }
+    Ok(())
+}
+
 /// Trains every classifier of every seed; `None` when the run was asked to stop. The features of each are written as TorchScript.
 pub(super) fn train_all(
     session: &Session,
@@ -24,11 +37,6 @@ pub(super) fn train_all(
     seeds: &[u64],
 ) -> Result<Option<Vec<(u64, TrainedClassifier)>>> {
     let sets = &config.augmentations;
-    // Wrong settings are found before the first is trained.
-    new_classifier(session, config, 0)?;
-    for &set in sets {
-        config.pipeline(&session.data, set)?;
-    }
     let trained = session.train_each(seeds.len() * sets.len(), |i| {
         let (seed, set) = (seeds[i / sets.len()], sets[i % sets.len()]);
         Ok(train(session, folder, config, set, seed)?.map(|trained| (seed, trained)))

@@ -6,13 +6,14 @@ use variata_report::{Claim, Criterion};
 use super::measure::{ModelResult, SeedResult};
 use super::models::Method;
 use crate::page::by_seed;
+use crate::settings::{highest, lowest};
 
 fn largest(r: &SeedResult, methods: &[Method], f: impl Fn(&ModelResult) -> f64) -> f64 {
-    methods.iter().map(|&m| f(r.get(m))).fold(f64::NEG_INFINITY, f64::max)
+    highest(methods.iter().map(|&m| f(r.get(m))))
 }
 
 fn smallest(r: &SeedResult, methods: &[Method], f: impl Fn(&ModelResult) -> f64) -> f64 {
-    -largest(r, methods, |m| -f(m))
+    lowest(methods.iter().map(|&m| f(r.get(m))))
 }
 
 /// Mean over the first half of training of the Fréchet distance on the validation set: low where it falls early.
@@ -29,7 +30,7 @@ fn group(r: &SeedResult, methods: &[Method], f: impl Fn(&ModelResult) -> f64) ->
 /// How much worse one model is than another where it is worst: reconstruction or normality.
 fn worse(m: &ModelResult, than: &ModelResult) -> f64 {
     let reconstruction = m.reconstruction / than.reconstruction;
-    reconstruction.max(m.normality.sliced_w2 / than.normality.sliced_w2)
+    highest([reconstruction, m.normality.sliced_w2 / than.normality.sliced_w2])
 }
 
 /// That of the weights' models against the logarithm's, for each method of the search.
@@ -163,7 +164,7 @@ pub(super) fn claims(results: &[SeedResult], searched: &[Method], cost: Cost) ->
                 )
                 .judge(
                     Criterion::Above(2.0),
-                    &by_seed(results, |r| search(r, searched).fold(f64::NEG_INFINITY, f64::max)),
+                    &by_seed(results, |r| highest(search(r, searched))),
                 ),
             Claim::new(
                 "no-search",
@@ -176,7 +177,7 @@ pub(super) fn claims(results: &[SeedResult], searched: &[Method], cost: Cost) ->
             )
             .judge(
                 Criterion::Above(0.9),
-                &by_seed(results, |r| search(r, searched).fold(f64::INFINITY, f64::min)),
+                &by_seed(results, |r| lowest(search(r, searched))),
             ),
         ];
         if cost != Cost::Log {

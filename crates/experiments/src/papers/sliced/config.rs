@@ -34,7 +34,7 @@ pub struct SlicedConfig {
     pub architecture: Architecture,
     /// How the networks compute.
     pub compute: ComputeConfig,
-    /// Optimiser of the autoencoders.
+    /// Optimiser of the autoencoders and of the classifier.
     pub training: Training,
     /// Batches and splits.
     pub data: DataConfig,
@@ -102,7 +102,8 @@ impl SlicedConfig {
             ("measure.directions", m.directions as u64, 2, 1_000_000),
             ("measure.gradients", m.gradients as u64, 2, 1_000_000),
         ])?;
-        self.training.check("training")?;
+        let trainings = [("steps", self.steps), ("classifier.steps", self.classifier.steps)];
+        self.training.check("training", &trainings)?;
         if !matches!(self.prior, Prior::Normal { .. }) {
             bail!(
                 "`prior` is {:?}, must be normal: most of the models measure the distance from it",

@@ -6,13 +6,14 @@ use variata_models::Cost;
 use variata_models::train::EpochRecord;
 use variata_report::{
     Axis, Best, Cell, Claim, Column, Digits, Figure, Histogram, LinePlot, Reference, Sample, ScatterClass,
-    ScatterPlot, Section, Size, Table, Verdict,
+    ScatterPlot, Section, Size, Table,
 };
 
 use super::SlicedConfig;
-use super::measure::{HISTOGRAMS, ModelResult, Pictures, ROWS, SHOWN, SeedResult, kurtosis_deviation};
+use super::measure::{HISTOGRAMS, ModelResult, Pictures, SHOWN, SeedResult, kurtosis_deviation};
 use super::models::Method;
 use crate::page::{LINE, SMALL, cell, curve, grid, mean};
+use crate::settings::counted;
 
 /// The paper's table 1: data, model, skewness, normalised kurtosis, reconstruction error, FID.
 const TABLE_1: [(&str, &str, [f64; 3], Option<f64>); 15] = [
@@ -55,22 +56,21 @@ pub(super) fn lead(result: &SeedResult) -> Result<Figure> {
 }
 
 pub(super) fn summary(results: &[SeedResult], claims: &[Claim], config: &SlicedConfig) -> String {
-    let held = claims.iter().filter(|c| c.verdict == Verdict::Held).count();
     let w2 = |m: Method| mean(results, |r| r.get(m).normality.sliced_w2);
     format!(
-        "{} autoencoders were trained for each of the seeds ({} of them). **{held} of {} claims held.** On {} test images the sliced W₂ \
+        "{} autoencoders were trained for each of the seeds ({} of them). **{}** On {} test images the sliced W₂ \
          distance of the codes from the prior is {:.3} for SCFWAE, {:.3} for SWAE and {:.3} for the plain autoencoder; \
-         {:.3} is expected of as many draws of the prior itself. {} directions, batches of {}.",
+         {:.3} is expected of as many draws of the prior itself. {}, batches of {}.",
         results.first().map_or(0, |r| r.models.len()),
         results.len(),
-        claims.len(),
+        Claim::outcome(claims),
         results.first().map_or(0, |r| r.images),
         w2(Method::Scfwae),
         w2(Method::Swae),
         w2(Method::Ae),
         mean(results, |r| r.expected[0].sliced_w2),
-        config.directions,
-        config.data.batch_size,
+        counted(config.directions, "direction"),
+        results.first().map_or(config.data.batch_size, |r| r.batch),
     )
 }
 
@@ -325,8 +325,8 @@ fn gradients(results: &[SeedResult]) -> Result<Section> {
 }
 
 fn pictures(result: &SeedResult, classes: i64) -> Result<Section> {
-    // Of data of one class any two images.
-    let classes = if classes > 1 { " of different classes" } else { "" };
+    // Of one class any two images.
+    let classes = if classes > 1 && result.several_classes { " of different classes" } else { "" };
     let of = |method: Method| Some((method, result.get(method).pictures.as_ref()?));
     let shown: Vec<(Method, &Pictures)> = Method::ALL.into_iter().filter_map(of).collect();
     let columns = result.originals.dim().0;
@@ -354,7 +354,10 @@ fn pictures(result: &SeedResult, classes: i64) -> Result<Section> {
             draw("samples", format!("{title}: draws of the prior, decoded."), &p.samples, SHOWN)?,
             draw(
                 "interpolation",
-                format!("{title}: {ROWS} straight lines between the codes of two test images{classes}."),
+                format!(
+                    "{title}: {} between the codes of two test images{classes}.",
+                    counted(p.interpolations.dim().0 / LINE, "straight line")
+                ),
                 &p.interpolations,
                 LINE,
             )?,

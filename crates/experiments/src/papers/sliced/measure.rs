@@ -179,6 +179,10 @@ pub(super) struct SeedResult {
     pub(super) expected: [Statistics; 2],
     /// How many test images.
     pub(super) images: usize,
+    /// Images of a training batch.
+    pub(super) batch: usize,
+    /// Whether the test images are of several classes; pairs of images are of different ones then.
+    pub(super) several_classes: bool,
     pub(super) gradients: Vec<GradientNoise>,
     /// [SHOWN, c, h, w]
     pub(super) originals: Array4<f32>,
@@ -243,13 +247,18 @@ impl SeedResult {
     }
 }
 
-/// The mean of log d over batches drawn from the prior, NaN without a distance.
-fn level(config: &SlicedConfig, variant: Variant) -> Result<f64> {
+/// Images of a training batch: all there are, where they are fewer than a batch is to have.
+fn batch_of(config: &SlicedConfig, images: usize) -> usize {
+    config.data.batch_size.min(images)
+}
+
+/// The mean of log d over batches of so many draws from the prior, NaN without a distance.
+fn level(config: &SlicedConfig, variant: Variant, batch: usize) -> Result<f64> {
     let Some(regularizer) = config.regularizer(variant) else { return Ok(f64::NAN) };
     let noise = Noise::new(0);
     let mut sum = 0.0;
     for k in 0..DRAWS {
-        let rows = 0..config.data.batch_size as u64;
+        let rows = 0..batch as u64;
         let device = variata_models::tch::Device::Cpu;
         let z = config.prior.draw(&noise, Purpose::Report, LEVEL + k, rows, config.latent, device)?;
         sum += regularizer.distance(&z, &noise, Purpose::Report, LEVEL + k)?.double_value(&[]).ln();
@@ -328,6 +337,7 @@ impl Test<'_> {
                 frechet_distance_from_features(&features, &self.reference).context("Fréchet distance")?;
             pictures = Some(self.pictures(model, config, &codes, &drawn)?);
         }
+        let batch = batch_of(config, set.parts.train.indices().len());
         Ok(ModelResult {
             variant: trained.variant,
             history: trained.history.clone(),
@@ -335,7 +345,7 @@ impl Test<'_> {
             reconstruction,
             frechet,
             pictures,
-            level: if trained.variant.compared { level(config, trained.variant)? } else { f64::NAN },
+            level: if trained.variant.compared { level(config, trained.variant, batch)? } else { f64::NAN },
         })
     }
 }
@@ -355,6 +365,7 @@ pub(super) fn measure(session: &Session, config: &SlicedConfig, set: &TrainedSet
         let frechet_of_data =
             frechet_distance_from_features(&features.of(&train)?, &of_test).context("Fréchet distance")?;
         let distance = features.distance();
+        let several_classes = labels.windows(2).any(|two| two[0] != two[1]);
         let test = Test { x, labels, features, reference: of_test, directions: directions(config)? };
         let models = (0..set.models.len()).map(|i| test.model(config, set, i)).collect::<Result<Vec<_>>>()?;
         let scfwae = set.models.iter().find(|t| t.variant.method == Method::Scfwae).unwrap_or(&set.models[0]);
@@ -371,10 +382,30 @@ pub(super) fn measure(session: &Session, config: &SlicedConfig, set: &TrainedSet
                 Statistics::expected(validation, &test.directions)?,
             ],
             images: n,
+            batch: batch_of(config, in_training.len()),
+            several_classes,
             gradients: gradients.collect::<Result<_>>()?,
             originals: images(&test.x.narrow(0, 0, n.min(SHOWN) as i64))?,
             frechet_of_data,
             distance,
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_is_that_of_batches_as_large_as_there_are() {
+        let mut config = SlicedConfig { latent: 2, directions: 3, ..SlicedConfig::default() };
+        config.data.batch_size = usize::MAX;
+        assert_eq!(batch_of(&config, 40), 40);
+        config.data.batch_size = 16;
+        assert_eq!(batch_of(&config, 40), 16);
+        let variant = Variant { method: Method::Scfwae, cost: Cost::Log, compared: true };
+        // Larger batches are nearer to the prior.
+        let [few, many] = [8, 512].map(|batch| level(&config, variant, batch).unwrap());
+        assert!(many < few - 1.0, "{few} {many}");
+    }
 }

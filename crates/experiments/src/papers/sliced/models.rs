@@ -130,28 +130,31 @@ pub(super) struct TrainedSet {
     pub(super) parts: Parts,
 }
 
+/// The data of every seed, and that every model can be made of its settings: before anything is trained, and before a folder is opened
+/// whose run a restart would remove.
+pub(super) fn prepare(session: &Session, config: &SlicedConfig, seeds: &[u64]) -> Result<Vec<Parts>> {
+    for variant in Variant::all(config) {
+        build(session, config, variant, 0)?;
+    }
+    classifier(session, &config.classifier, 0)?;
+    seeds.iter().map(|&seed| session.parts(&config.data.split(), config.data.batch_size, seed)).collect()
+}
+
+fn build(session: &Session, config: &SlicedConfig, variant: Variant, seed: u64) -> Result<Autoencoder> {
+    let settings = config.autoencoder(variant);
+    Ok(Autoencoder::new(&settings, session.image(), session.classes(), seed, session.device)?)
+}
+
 /// Trains every model of every seed, the classifiers first: they judge during training. `None` when the run was asked to stop.
 pub(super) fn train_all(
     session: &Session,
     folder: &OutputDir,
     config: &SlicedConfig,
     seeds: &[u64],
+    parts: Vec<Parts>,
 ) -> Result<Option<Vec<TrainedSet>>> {
     let data = &config.data;
     let variants = Variant::all(config);
-    // Wrong settings of the last model are found before the first is trained.
-    for &variant in &variants {
-        Autoencoder::new(
-            &config.autoencoder(variant),
-            session.image(),
-            session.classes(),
-            0,
-            session.device,
-        )?;
-    }
-    classifier(session, &config.classifier, 0)?;
-    let part = |&seed: &u64| session.parts(&data.split(), data.batch_size, seed);
-    let parts = seeds.iter().map(part).collect::<Result<Vec<_>>>()?;
     let classifiers = session.side_by_side(seeds.len(), |i| {
         let settings = (&config.classifier, &config.training, data);
         train_classifier(session, folder, settings, &parts[i], seeds[i])
@@ -184,7 +187,7 @@ fn train_variant(
     variant: Variant,
 ) -> Result<Option<Trained<Variant>>> {
     let settings = config.autoencoder(variant);
-    let model = Autoencoder::new(&settings, session.image(), session.classes(), seed, session.device)?;
+    let model = build(session, config, variant, seed)?;
     let extractor = if variant.compared { Extractor::of(session)? } else { None };
     // What is measured during training is part of its record, and so is what it is measured by.
     let judged = extractor.as_ref().map_or_else(|| format!("{:?}", config.classifier), |e| e.sha256.clone());

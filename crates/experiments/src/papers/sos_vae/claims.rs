@@ -7,6 +7,7 @@ use super::SosVaeConfig;
 use super::measure::SeedResult;
 use super::models::Variant;
 use crate::page::by_seed;
+use crate::settings::{highest, lowest};
 
 /// Fréchet distance of the samples of one model over that of another.
 fn samples(r: &SeedResult, above: Variant, below: Variant) -> f64 {
@@ -21,7 +22,7 @@ fn at_four(r: &SeedResult, variant: Variant) -> f64 {
 /// How far hair follows an edit of a few of its pixels, over how far the rest of the image does.
 fn hair(r: &SeedResult) -> Option<f64> {
     let found = r.edits.following.iter().find(|f| f.region == FaceRegion::Hair)?;
-    Some(found.inside / found.outside.abs().max(1e-3))
+    Some(found.inside / highest([found.outside.abs(), 1e-3]))
 }
 
 pub(super) fn claims(results: &[SeedResult], config: &SosVaeConfig) -> Vec<Claim> {
@@ -47,7 +48,7 @@ pub(super) fn claims(results: &[SeedResult], config: &SosVaeConfig) -> Vec<Claim
             Criterion::Above(1.0),
             &by_seed(results, |r| {
                 let cost = |v| r.get(v).frechet[1] / r.get(v).frechet[0];
-                cost(Variant::Beta).min(1.0 / cost(Variant::Sos))
+                lowest([cost(Variant::Beta), 1.0 / cost(Variant::Sos)])
             }),
         ),
         Claim::new(
@@ -123,7 +124,7 @@ pub(super) fn claims(results: &[SeedResult], config: &SosVaeConfig) -> Vec<Claim
         )
         .judge(
             Criterion::Below(1e-4),
-            &by_seed(results, |r| r.edits.dense.iter().fold(0.0f64, |m, c| m.max(c.errors[0]))),
+            &by_seed(results, |r| highest(r.edits.dense.iter().map(|c| c.errors[0]))),
         ),
     ];
     let follow: Option<Vec<(u64, f64)>> = results.iter().map(|r| Some((r.seed, hair(r)?))).collect();

@@ -44,7 +44,7 @@ pub struct SosVaeConfig {
     pub compute: ComputeConfig,
     /// What happens between the networks; a Gaussian with bounded log-variances.
     pub bottleneck: BottleneckConfig,
-    /// Optimiser of the autoencoders.
+    /// Optimiser of the autoencoders and of the classifier.
     pub training: Training,
     /// Optimiser of the distribution without a network.
     pub direct: Training,
@@ -66,7 +66,7 @@ pub struct MeasureConfig {
     pub images: usize,
     /// Weights of the importance-weighted bound; 64.
     pub importance_samples: usize,
-    /// Test images that bounds are measured on, at the most; 100.
+    /// Of the test images, those that bounds and densities are measured on, at the most; 100.
     pub bound_images: usize,
     /// Test images that are edited; 64.
     pub edited: usize,
@@ -168,8 +168,9 @@ impl SosVaeConfig {
         if !(self.rank >= 1 && self.other_ranks.iter().all(|&r| r >= 1)) {
             bail!("`rank` is {}, `other_ranks` {:?}, must be at least 1", self.rank, self.other_ranks);
         }
-        self.training.check("training")?;
-        self.direct.check("direct")?;
+        let trainings = [("steps", self.steps), ("classifier.steps", self.classifier.steps)];
+        self.training.check("training", &trainings)?;
+        self.direct.check("direct", &[("direct_steps", self.direct_steps)])?;
         check_distinct("other_ranks", &self.other_ranks, |rank| *rank)
     }
 }

@@ -7,6 +7,8 @@ use variata_models::tch::{Kind, Tensor};
 use variata_models::{Noise, Purpose};
 use variata_torch_bridge::{tensor_from_array, tensor_from_slice, tensor_into_array};
 
+use crate::settings::highest;
+
 /// Address of the edits.
 const EDITS: u64 = 1 << 43;
 /// Numbers of edited values.
@@ -42,8 +44,7 @@ pub(super) fn compare(p: &LowRankMvn<'_, f32>) -> Result<Vec<Comparison>> {
 }
 
 fn largest(values: impl Iterator<Item = f64>) -> f64 {
-    // NaN counts as an error without bound.
-    values.fold(0.0, |m, v| if v.is_nan() { f64::INFINITY } else { v.abs().max(m) })
+    highest(values.map(f64::abs))
 }
 
 /// μ₁ + Σ₁₂Σ₂₂⁻¹(x₂ − μ₂) with Σ₂₂ inverted, and the given values in their places.

@@ -26,7 +26,7 @@ pub(super) struct DirectResult {
     pub(super) overlap: f64,
     /// Variance along the components: learned over PCA, the sum.
     pub(super) variance_ratio: f64,
-    /// Mean log-density of test images: learned, and probabilistic PCA in closed form.
+    /// Mean log-density of the test images that the models' bounds are of: learned, and probabilistic PCA in closed form.
     pub(super) log_prob: [f64; 2],
     /// [SHOWN, c, h, w]: learned, PCA.
     pub(super) samples: [Array4<f32>; 2],
@@ -58,12 +58,13 @@ fn samples<'a>(
     Ok(seen)
 }
 
+/// Densities are those of the images `bounded`.
 pub(super) fn measure(
     session: &Session,
     config: &SosVaeConfig,
     set: &TrainedSet,
     judge: &Judge<'_>,
-    test: &Array4<f32>,
+    bounded: &Array4<f32>,
 ) -> Result<DirectResult> {
     let flat = |images: Array4<f32>| -> Result<Array2<f32>> {
         let (n, c, h, w) = images.dim();
@@ -85,13 +86,13 @@ pub(super) fn measure(
     let overlap = cosines.iter().map(|c| f64::from(*c).powi(2)).sum::<f64>() / rank as f64;
     let own: f64 = components.standard_deviations.iter().map(|s| f64::from(*s).powi(2)).sum();
     let theirs: f64 = found.explained_variance.iter().map(|v| f64::from(*v)).sum();
-    let test = flat(test.clone())?;
+    let bounded = flat(bounded.clone())?;
     let density = |p: &LowRankMvn<'static, f32>| -> Result<f64> {
         let mut sum = 0.0;
-        for row in test.rows() {
+        for row in bounded.rows() {
             sum += p.log_prob(&row.insert_axis(Axis(0)))?[0];
         }
-        Ok(sum / test.nrows() as f64)
+        Ok(sum / bounded.nrows() as f64)
     };
     Ok(DirectResult {
         frechet: [drawn[0].distance()?, drawn[1].distance()?],

@@ -5,15 +5,16 @@ use ndarray::{Array4, ArrayView4};
 use variata_models::train::EpochRecord;
 use variata_report::{
     Axis, BarGroup, BarPlot, Best, Cell, Claim, Column, Digits, Figure, ImageGrid, LinePlot, LineSeries,
-    Section, Table, Verdict,
+    Section, Table,
 };
 
 use super::SosVaeConfig;
-use super::measure::{PANELS, SHOWN, SeedResult};
+use super::measure::{KEPT, PANELS, SHOWN, SeedResult};
 use super::models::Variant;
 use super::observation_space::{SCALES, SIDE};
 use crate::features::Extractor;
 use crate::page::{SMALL, cell, curve, grid, mean};
+use crate::settings::counted;
 
 /// The paper's table 1: data, model, FID of means, FID of samples.
 const TABLE_1: [(&str, &str, f64, f64); 7] = [
@@ -51,18 +52,17 @@ pub(super) fn summary(
     config: &SosVaeConfig,
     extractor: Option<&Extractor>,
 ) -> String {
-    let held = claims.iter().filter(|c| c.verdict == Verdict::Held).count();
     let features = extractor.map_or_else(
         || "Fréchet distances are measured in the features of a classifier trained on the data; they are not FIDs.".to_owned(),
         |e| format!("FIDs are measured with the user's extractor (SHA-256 {}).", &e.sha256[..16.min(e.sha256.len())]),
     );
     format!(
-        "{} autoencoders, a normal without a network and a classifier were trained for each of the seeds ({} of them). **{held} of {} claims held.** \
+        "{} autoencoders, a normal without a network and a classifier were trained for each of the seeds ({} of them). **{}** \
          {features} The distance of {} samples to the test images is {:.2} for SOS-VAE, {:.2} for the β-VAE and {:.2} for the sparse-precision model; \
          between training and test images it is {:.2}.",
         results.first().map_or(0, |r| r.models.len()),
         results.len(),
-        claims.len(),
+        Claim::outcome(claims),
         config.measure.samples,
         mean(results, |r| r.get(Variant::Sos).frechet[1]),
         mean(results, |r| r.get(Variant::Beta).frechet[1]),
@@ -74,7 +74,7 @@ pub(super) fn summary(
 pub(super) fn sections(results: &[SeedResult], config: &SosVaeConfig) -> Result<Vec<Section>> {
     let first = &results[0];
     let mut sections =
-        vec![numbers(results, config)?, comparison(first)?, coherence(results)?, space(first)?];
+        vec![numbers(results, config)?, comparison(first)?, coherence(results, config)?, space(first)?];
     sections.push(editing(results, first)?);
     sections.extend([direct(results)?, explosion(results)?, ranks(results, config)?, training(results)?]);
     Ok(sections)
@@ -85,8 +85,11 @@ fn numbers(results: &[SeedResult], config: &SosVaeConfig) -> Result<Section> {
     let mut table = Table::new(
         "numbers",
         format!(
-            "{distance} of {} means, and of as many samples, to {} test images at the most; bound on log p(x) of test images with {} weights, nats per image; entropy above that at P = 0, nats; mean variance of a pixel.",
-            config.measure.samples, config.measure.images, config.measure.importance_samples
+            "{distance} of {} means, and of as many samples, to {} test images at the most; bound on log p(x) of the first {} of them with {} weights, without a network log p(x) itself of the same images, nats per image; entropy above that at P = 0, nats; mean variance of a pixel.",
+            config.measure.samples,
+            config.measure.images,
+            results[0].bounded,
+            config.measure.importance_samples
         ),
         vec![
             Column::text("model"),
@@ -170,7 +173,7 @@ fn comparison(result: &SeedResult) -> Result<Section> {
         .figure(samples(Variant::Beta)?))
 }
 
-fn coherence(results: &[SeedResult]) -> Result<Section> {
+fn coherence(results: &[SeedResult], config: &SosVaeConfig) -> Result<Section> {
     let series = Variant::COMPARED.map(|variant| {
         let x: Vec<f64> = (1..=results[0].get(variant).coherence.len()).map(|d| d as f64).collect();
         let y: Vec<Vec<f64>> = results.iter().map(|r| r.get(variant).coherence.clone()).collect();
@@ -183,7 +186,10 @@ fn coherence(results: &[SeedResult]) -> Result<Section> {
         ..LinePlot::default()
     };
     Ok(Section::new("Spatial coherence")
-        .text("Correlation of sample − mean between pixels to the right of and below each other, over 200 samples. The pixels of a β-VAE are drawn one by one: what it adds is uncorrelated by construction, and its line shows how exact the others are.")
+        .text(format!(
+            "Correlation of sample − mean between pixels to the right of and below each other, over {}. The pixels of a β-VAE are drawn one by one: what it adds is uncorrelated by construction, and its line shows how exact the others are.",
+            counted(config.measure.samples.min(KEPT), "sample")
+        ))
         .figure(Figure::plot("coherence", "Correlation of what sampling adds to the mean, against distance.", &plot)))
 }
 
@@ -272,7 +278,10 @@ fn direct(results: &[SeedResult]) -> Result<Section> {
     };
     let mut table = Table::new(
         "direct",
-        "The learned distribution against principal components of the same training images.",
+        format!(
+            "The learned distribution against principal components of the same training images; log p is the mean over the first {}.",
+            counted(results[0].bounded, "test image")
+        ),
         vec![Column::text("quantity"), Column::number("value", Digits::Significant(4))],
     );
     table.row(vec![

@@ -24,7 +24,7 @@ const DRAWS: u64 = 1 << 41;
 /// Images decoded at a time.
 pub(super) const CHUNK: usize = 50;
 /// Images that are kept of many.
-const KEPT: usize = 200;
+pub(super) const KEPT: usize = 200;
 /// Columns of the panels of figure 2.
 pub(super) const SHOWN: usize = 8;
 /// Farthest distance of the coherence, pixels.
@@ -69,6 +69,8 @@ pub(super) struct SeedResult {
     pub(super) distance: &'static str,
     /// Distance of training images to test images.
     pub(super) frechet_of_data: f64,
+    /// Test images that bounds and densities are of.
+    pub(super) bounded: usize,
     /// Entropy at P = 0.
     pub(super) floor: f64,
     /// Row and column of the pixel whose covariance is shown.
@@ -203,14 +205,13 @@ fn measure_model(
     config: &SosVaeConfig,
     set: &TrainedSet,
     judge: &Judge<'_>,
-    test: &Array4<f32>,
+    bounded: &Array4<f32>,
     index: usize,
 ) -> Result<ModelResult> {
     let trained = &set.models[index];
     let (model, noise) = (&trained.model, Noise::new(set.seed));
     let draws = draw(model, noise, config.measure.samples, judge)?;
-    let shown = test.slice(s![..config.measure.bound_images.min(test.dim().0), .., .., ..]).to_owned();
-    let x = tensor_from_array(shown)?.to_device(model.device());
+    let x = tensor_from_array(bounded.clone())?.to_device(model.device());
     let weights = log_weights(model, &x, None, config.measure.importance_samples as i64, &noise, 1)?;
     let apart = draws.samples.first(KEPT)? - draws.means.first(KEPT)?;
     Ok(ModelResult {
@@ -286,14 +287,16 @@ pub(super) fn measure(
         let frechet_of_data =
             frechet_distance_from_features(&of(&train)?, &of_test).context("Fréchet distance")?;
         let judge = Judge { test: of_test, image: session.image(), features };
+        let bounded = test.slice(s![..config.measure.bound_images.min(test.dim().0), .., .., ..]).to_owned();
         let models = (0..set.models.len())
-            .map(|i| measure_model(config, set, &judge, &test, i))
+            .map(|i| measure_model(config, set, &judge, &bounded, i))
             .collect::<Result<Vec<_>>>()?;
         let sos = set.models.iter().find(|t| t.variant == Variant::Sos).unwrap_or(&set.models[0]);
         Ok(SeedResult {
             seed: set.seed,
             models,
-            direct: direct::measure(session, config, set, &judge, &test)?,
+            direct: direct::measure(session, config, set, &judge, &bounded)?,
+            bounded: bounded.dim().0,
             views: observation_space::views(&sos.model, Noise::new(set.seed), judge.image)?,
             edits: editing::measure(session, config, set, &sos.model)?,
             distance,

@@ -6,7 +6,7 @@ use variata_models::{
     Architecture, AutoencoderConfig, BottleneckConfig, ComputeConfig, KlConfig, ObservationConfig,
 };
 
-use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts, check_numbers};
+use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts, check_numbers, check_warmup};
 
 /// Everything that a preset may set. The tutorial gives no settings at all: these are ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct VaeConfig {
     pub latent: i64,
     /// Weight of the KL term in the β-VAE; 2 (4 collapses on 8×8 digits, whose distortion is some 20 nats).
     pub beta: f64,
-    /// Steps over which the KL weight rises from 0; 200.
+    /// Steps over which the KL weight rises from 0, at most `steps`; 200.
     pub kl_warmup_steps: u64,
     /// Networks of the autoencoders.
     pub architecture: Architecture,
@@ -28,7 +28,7 @@ pub struct VaeConfig {
     pub compute: ComputeConfig,
     /// What the decoder's output says about a pixel; Bernoulli.
     pub observation: ObservationConfig,
-    /// Optimiser of the autoencoders.
+    /// Optimiser of the autoencoders and of the classifier.
     pub training: Training,
     /// Batches and splits.
     pub data: DataConfig,
@@ -97,7 +97,8 @@ impl VaeConfig {
         if matches!(self.observation, ObservationConfig::SquaredError) {
             bail!("`observation` is squared_error, must be a density: the bounds need one");
         }
-        self.training.check("training")
+        check_warmup("kl_warmup_steps", self.kl_warmup_steps, &[("steps", self.steps)])?;
+        self.training.check("training", &[("steps", self.steps), ("classifier.steps", self.classifier.steps)])
     }
 
     /// An autoencoder with this experiment's parts.
@@ -128,5 +129,24 @@ impl VaeConfig {
             V::Beta => AutoencoderConfig { kl: KlConfig { weight: self.beta, ..plain.kl }, ..plain },
             V::Cvae => AutoencoderConfig { conditional: true, ..plain },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::VaeConfig;
+
+    #[test]
+    fn a_warm_up_is_no_longer_than_the_training() {
+        let with = |steps, kl_warmup_steps| {
+            let config = VaeConfig { steps, kl_warmup_steps, ..VaeConfig::default() };
+            config.check().map_err(|error| error.to_string())
+        };
+        with(200, 200).unwrap();
+        let error = with(199, 200).unwrap_err();
+        assert_eq!(error, "`kl_warmup_steps` is 200, must be at most `steps`, 199");
+        // That of the optimiser, by default 100.
+        let error = with(99, 0).unwrap_err();
+        assert_eq!(error, "`training.schedule.warmup_steps` is 100, must be at most `steps`, 99");
     }
 }

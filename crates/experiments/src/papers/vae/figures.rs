@@ -4,14 +4,15 @@ use anyhow::Result;
 use ndarray::{ArrayView4, Axis as Dim, concatenate, s};
 use variata_models::train::EpochRecord;
 use variata_report::{
-    Axis, BarGroup, BarPlot, Best, Column, Digits, Figure, ImageGrid, LinePlot, LineSeries, ScatterPlot,
-    Section, Size, Table,
+    Axis, BarGroup, BarPlot, Best, Claim, Column, Digits, Figure, ImageGrid, LinePlot, LineSeries,
+    ScatterPlot, Section, Size, Table,
 };
 
-use super::measure::{GRID, SHOWN_PAIRS, SeedResult};
+use super::measure::{GRID, SeedResult};
 use super::models::Variant;
 use crate::Session;
 use crate::page::{LINE, SMALL, cell, curve as over_seeds, grid, mean};
+use crate::settings::counted;
 
 /// Images for each requested class, one class a column.
 fn conditional(
@@ -46,7 +47,8 @@ pub(super) fn lead(result: &SeedResult, session: &Session) -> Result<Figure> {
     )
 }
 
-pub(super) fn summary(results: &[SeedResult], held: usize, claims: usize) -> String {
+// The two counts do not tell what was not tested.
+pub(super) fn summary(results: &[SeedResult], claims: &[Claim]) -> String {
     let accuracies: Option<Vec<f64>> = results.iter().map(|r| r.classifier_accuracy).collect();
     let judged = match accuracies {
         Some(all) => format!(
@@ -59,9 +61,10 @@ pub(super) fn summary(results: &[SeedResult], held: usize, claims: usize) -> Str
             .to_owned(),
     };
     format!(
-        "Seven autoencoders and a classifier were trained for each of {} seeds. **{held} of {claims} claims held.** \
+        "Seven autoencoders and a classifier were trained for each seed ({}). **{}** \
          The VAE's ELBO on test images is {:.2} nats per image, the CVAE's {:.2}; {judged}.",
-        results.len(),
+        counted(results.len(), "seed"),
+        Claim::outcome(claims),
         mean(results, |r| r.get(Variant::Vae).bounds.last().map_or(f64::NAN, |b| b.1.elbo)),
         mean(results, |r| r.get(Variant::Cvae).bounds.last().map_or(f64::NAN, |b| b.1.elbo)),
     )
@@ -259,8 +262,9 @@ fn pictures(result: &SeedResult) -> Result<Section> {
             lines(
                 Variant::Vae,
                 &format!(
-                    "VAE: {SHOWN_PAIRS} straight lines between the codes of two test images{}.",
-                    if result.classifier_accuracy.is_some() { " of different classes" } else { "" }
+                    "VAE: {} between the codes of two test images{}.",
+                    counted(result.get(Variant::Vae).interpolations.dim().0 / LINE, "straight line"),
+                    if result.several_classes() { " of different classes" } else { "" }
                 ),
             )?,
             lines(Variant::Ae, "AE: the same pairs.")?,

@@ -55,7 +55,7 @@ pub(super) struct ModelResult {
     pub(super) frechet: f64,
     /// Classifier's highest probability, mean over samples.
     pub(super) sample_confidence: f64,
-    /// Bounds with 1, 2, 4, … weights; empty without a density.
+    /// Bounds with 1, 2, 4, … weights, the last with all of them; empty without a density.
     pub(super) bounds: Vec<(usize, Bounds)>,
     /// How far the bound with the most weights lies above the negative loss, of other draws, in standard errors; of the VAE alone.
     pub(super) above_loss: f64,
@@ -96,6 +96,11 @@ impl SeedResult {
     pub(super) fn get(&self, variant: Variant) -> &ModelResult {
         // `measure` makes one of each.
         self.models.iter().find(|m| m.variant == variant).unwrap_or(&self.models[0])
+    }
+
+    /// Whether the measured images are of several classes; pairs of images are of different ones then.
+    pub(super) fn several_classes(&self) -> bool {
+        self.labels.windows(2).any(|two| two[0] != two[1])
     }
 
     /// Share of all requested classes that the classifier recognises; NaN without classes.
@@ -257,10 +262,8 @@ fn measure_model(
     if code.posterior.is_some() {
         let k = config.measure.importance_samples;
         let weights = log_weights(model, &test.x, condition.as_ref(), k as i64, &noise, 1)?;
-        let mut size = 1;
-        while size <= k {
+        for size in sizes(k) {
             curve.push((size, bounds(&weights.slice(s![.., ..size]))?));
-            size *= 2;
         }
         if variant == Variant::Vae {
             above_loss = above(&weights, &losses(model, &test.x, condition.as_ref(), k, noise)?);
@@ -291,6 +294,12 @@ fn measure_model(
         midpoint_confidence,
         interpolations,
     })
+}
+
+/// Numbers of weights of the bounds: the powers of two below the largest, and that.
+fn sizes(most: usize) -> impl Iterator<Item = usize> {
+    let doubled = std::iter::successors(Some(1usize), |size| size.checked_mul(2));
+    doubled.take_while(move |size| *size < most).chain([most])
 }
 
 /// A grid in the plane whose cells have equal probability under N(0, I); the first row is the top.
@@ -364,6 +373,14 @@ mod tests {
     use variata_models::{Architecture, AutoencoderConfig, ImageShape};
 
     use super::*;
+
+    #[test]
+    fn the_last_bound_has_all_weights() {
+        for (most, want) in [(2, &[1, 2][..]), (7, &[1, 2, 4, 7]), (8, &[1, 2, 4, 8]), (1, &[1])] {
+            assert_eq!(sizes(most).collect::<Vec<_>>(), want);
+        }
+        assert_eq!(sizes(1000).last(), Some(1000));
+    }
 
     /// What the claim on the bound compares: a loss is the ELBO of other draws, and one without its KL lies on the wrong side of that.
     #[test]

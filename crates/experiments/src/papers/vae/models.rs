@@ -84,21 +84,25 @@ enum Job {
     Classifier(Box<Classifier>),
 }
 
+/// The data of every seed, and that every model can be made of its settings: before anything is trained, and before a folder is opened
+/// whose run a restart would remove.
+pub(super) fn prepare(session: &Session, config: &VaeConfig, seeds: &[u64]) -> Result<Vec<Parts>> {
+    for variant in Variant::ALL {
+        build(session, config, variant, 0)?;
+    }
+    classifier(session, &config.classifier, 0)?;
+    seeds.iter().map(|&seed| session.parts(&config.data.split(), config.data.batch_size, seed)).collect()
+}
+
 /// Trains every model of every seed; `None` when the run was asked to stop.
 pub(super) fn train_all(
     session: &Session,
     folder: &OutputDir,
     config: &VaeConfig,
     seeds: &[u64],
+    parts: Vec<Parts>,
 ) -> Result<Option<Vec<TrainedSet>>> {
     let data = &config.data;
-    // Wrong settings of the last model are found before the first is trained.
-    for variant in Variant::ALL {
-        build(session, config, variant, 0)?;
-    }
-    classifier(session, &config.classifier, 0)?;
-    let part = |&seed: &u64| session.parts(&data.split(), data.batch_size, seed);
-    let parts = seeds.iter().map(part).collect::<Result<Vec<_>>>()?;
     // One job for each autoencoder and the classifier, seed after seed.
     let width = Variant::ALL.len() + 1;
     let trained = session.train_each(seeds.len() * width, |i| {

@@ -244,7 +244,7 @@ impl VqDiffConfig {
         if to > from {
             bail!("`annealed_to` is {to}, must be at most `diff.temperature`, {from}, from which it falls");
         }
-        self.training.check("training")?;
+        self.training.check("training", &[("steps", self.steps)])?;
         check_distinct("data.tracts", &d.tracts, Clone::clone)
     }
 

@@ -1,17 +1,19 @@
 //! The report's figures and tables.
 
+mod texts;
+
 use anyhow::Result;
 use ndarray::{Array3, Array4, ArrayView3, Axis as Dimension};
 use variata_models::train::EpochRecord;
 use variata_report::{
     Axis, Best, Cell, Claim, Column, Digits, Figure, ImageGrid, LinePlot, LineSeries, Reference,
-    ScatterClass, ScatterPlot, Section, Table, Verdict,
+    ScatterClass, ScatterPlot, Section, Table,
 };
 
 use super::VqDiffConfig;
 use super::claims::{divergence, drift};
 use super::data::Bundles;
-use super::measure::{CONSTANTS, ModelResult, Perturbed, SeedResult, Shared, perturbed_tract};
+use super::measure::{CONSTANTS, ModelResult, Perturbed, SeedResult, Shared, perplexity, perturbed_tract};
 use super::models::Method;
 use super::view::{Bundle, Frame, View, stack};
 use crate::page::{SMALL, cell, curve, mean};
@@ -74,16 +76,15 @@ pub(super) fn summary(
     data: &Bundles,
     config: &VqDiffConfig,
 ) -> String {
-    let held = claims.iter().filter(|c| c.verdict == Verdict::Held).count();
     let of = |m: Method| mean(results, |r| r.get(m).buan());
+    let last = results.iter().find_map(|r| r.models.first()?.history.last());
     format!(
-        "Six autoencoders of bundles of 64 streamlines were trained for {} steps of {} bundles, for each of the seeds ({} of them). **{held} of {} \
-         claims held.** BUAN score of reconstructions of {}, mean over the tracts: VQ-Diff {:.3}, AE {:.3}, VAE {:.3}, VQ-VAE {:.3}, VQ-EMA {:.3}. \
+        "Six autoencoders of bundles of 64 streamlines were trained for {}, for each of the seeds ({} of them). **{}** \
+         BUAN score of reconstructions of {}, mean over the tracts: VQ-Diff {:.3}, AE {:.3}, VAE {:.3}, VQ-VAE {:.3}, VQ-EMA {:.3}. \
          The threshold of {} is {:.1} mm here.",
-        config.steps,
-        config.data.batch_size,
+        texts::training(last, config.data.batch_size),
         results.len(),
-        claims.len(),
+        Claim::outcome(claims),
         config.data.split.tested(),
         of(Method::VqDiff),
         of(Method::Ae),
@@ -106,7 +107,7 @@ pub(super) fn sections(
         training(results)?,
         latent_space(results, data, shared, config)?,
         perturbation(results, data, shared)?,
-        rate(results)?,
+        rate(results, data)?,
         discreteness(results)?,
         kl(results, config)?,
     ])
@@ -261,11 +262,11 @@ fn latent_space(
     table.row(vec!["coordinates".into(), coordinates, Cell::Missing])?;
     let section = Section::new("Latent space")
         .text(format!(
-            "The paper's figure 3.2. A latent vector is the whole map before the bottleneck, {} numbers of a datum; of the VAE, the mean of its posterior. t-SNE without approximation: {} test data, perplexity {}, {} steps, 250 of them with the affinities times 12, from a start near 0. Such a map is no measure of distances; the table is one.",
+            "The paper's figure 3.2. A latent vector is the whole map before the bottleneck, {} numbers of a datum; of the VAE, the mean of its posterior. t-SNE without approximation: {} test data, perplexity {}, {}, from a start near 0. Such a map is no measure of distances; the table is one.",
             results[0].get(Method::Ae).stored as u64 / 32,
             shared.mapped.len(),
-            m.perplexity.min((shared.mapped.len() as f64 - 1.0) / 3.0),
-            m.tsne_steps,
+            texts::rounded(perplexity(m.perplexity, shared.mapped.len())),
+            texts::of_map(m.tsne_steps),
         ))
         .table(table);
     Ok(Method::PAPER.iter().map(figure).fold(section, Section::figure))
@@ -363,7 +364,7 @@ fn shifted(result: &SeedResult, data: &Bundles, shared: &Shared) -> Result<Optio
     Ok(Some(figure.row_labels(Method::PAPER.map(Method::title)).column_labels(labels)))
 }
 
-fn rate(results: &[SeedResult]) -> Result<Section> {
+fn rate(results: &[SeedResult], data: &Bundles) -> Result<Section> {
     let mut table = Table::new(
         "rate",
         "Bits of one datum's code and what is lost, on the test data.",
@@ -400,8 +401,10 @@ fn rate(results: &[SeedResult]) -> Result<Section> {
         size: SMALL,
         ..ScatterPlot::default()
     };
+    let datum = 32 * data.data.array().index_axis(Dimension(0), 0).len();
+    let stored = Method::PAPER.map(|m| (m.title(), results[0].get(m).stored));
     Ok(Section::new("Rate and distortion")
-        .text("*Stored*: 32 bits a number where the code is numbers, log₂ K a place where it is an index; a datum itself has 393,216 bits. *Entropy*: of the indices' frequencies, one distribution for all places; the KL to the prior for the VAE; for mixtures of codes, what a code drawn by the weights tells of its place, a bound on what a discrete code of this kind would carry. The autoencoder and VQ-Diff carry more numbers than the datum has: that they reconstruct well is no compression.")
+        .text(format!("*Stored*: 32 bits a number where the code is numbers, log₂ K a place where it is an index; a datum itself has {} bits. *Entropy*: of the indices' frequencies, one distribution for all places; the KL to the prior for the VAE; for mixtures of codes, what a code drawn by the weights tells of its place, a bound on what a discrete code of this kind would carry. {}", texts::with_commas(datum), texts::compression(&stored, datum)))
         .table(table)
         .figure(Figure::plot("rate-distortion", "What is lost over what is stored.", &plot)))
 }

@@ -38,6 +38,11 @@ pub(super) fn perturbed_tract(data: &Bundles) -> usize {
     named.or_else(|| (0..data.tracts.len()).find(|&k| present(k))).unwrap_or(0)
 }
 
+/// Perplexity of the map of so many points: as wanted, and no more than they bear.
+pub(super) fn perplexity(wanted: f64, points: usize) -> f64 {
+    wanted.min((points as f64 - 1.0) / 3.0).max(1.0)
+}
+
 /// BUAN of pairs of bundles, in normalised coordinates.
 #[derive(Debug)]
 struct Scores {
@@ -453,8 +458,7 @@ impl Measured<'_> {
         })?;
         let squared = squared_distances(&self.latents(&shared.mapped)?);
         let measure = &config.measure;
-        let n = shared.mapped.len() as f64;
-        let perplexity = measure.perplexity.min((n - 1.0) / 3.0).max(1.0);
+        let perplexity = perplexity(measure.perplexity, shared.mapped.len());
         let tsne = Tsne { perplexity, steps: measure.tsne_steps, seed: 0 };
         let usage = Use::of(data, self.model, &shared.scored)?;
         let [stored, entropy] = self.bits(&shared.scored, usage.as_ref())?;

@@ -70,20 +70,28 @@ pub(super) fn shape(data: &Bundles) -> ImageShape {
     ImageShape { channels: channels as i64, height: height as i64, width: width as i64 }
 }
 
+/// The data of every seed, and that every model can be made of its settings: before anything is trained, and before a folder is opened
+/// whose run a restart would remove.
+pub(super) fn prepare(
+    session: &Session<Bundles>,
+    config: &VqDiffConfig,
+    seeds: &[u64],
+) -> Result<Vec<Parts>> {
+    let image = shape(&session.data);
+    for method in Method::ALL {
+        MapAutoencoder::new(&config.model(method, config.steps), image, 0, session.device)?;
+    }
+    seeds.iter().map(|&seed| session.data.parts(config.data.batch_size, seed)).collect()
+}
+
 /// Trains every model of every seed; `None` when the run was asked to stop.
 pub(super) fn train_all(
     session: &Session<Bundles>,
     folder: &OutputDir,
     config: &VqDiffConfig,
     seeds: &[u64],
+    parts: &[Parts],
 ) -> Result<Option<Vec<TrainedSet>>> {
-    let image = shape(&session.data);
-    // Wrong settings of the last model are found before the first is trained.
-    for method in Method::ALL {
-        MapAutoencoder::new(&config.model(method, config.steps), image, 0, session.device)?;
-    }
-    let part = |&seed: &u64| session.data.parts(config.data.batch_size, seed);
-    let parts = seeds.iter().map(part).collect::<Result<Vec<_>>>()?;
     let width = Method::ALL.len();
     let trained = session.train_each(seeds.len() * width, |i| {
         let (k, method) = (i / width, Method::ALL[i % width]);
