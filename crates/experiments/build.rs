@@ -15,21 +15,25 @@ fn main() {
     }
 }
 
-/// The commit checked out, twelve digits, with `+` where tracked files were changed; none where there is no git or no repository.
+/// The commit checked out, twelve digits, with `+` where tracked files that are built were changed; none where there is no git or no repository.
 fn commit() -> Option<String> {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").arg("--no-optional-locks").args(arguments).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
-    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| !s.is_empty());
-    // The head changes by a checkout, what it names by a commit, and the crates by hand.
+    // The head changes by a checkout, what it names by a commit, and what is built by hand.
     for name in ["HEAD", "refs/heads", "packed-refs"] {
         let place = git(&["rev-parse", "--git-path", name]);
         if let Some(place) = place.filter(|place| Path::new(place).exists()) {
             println!("cargo:rerun-if-changed={place}");
         }
     }
-    println!("cargo:rerun-if-changed=..");
+    let built =
+        ["..", "../../Cargo.toml", "../../Cargo.lock"].into_iter().filter(|place| Path::new(place).exists());
+    let built: Vec<&str> = built.collect();
+    built.iter().for_each(|place| println!("cargo:rerun-if-changed={place}"));
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let status = [&["status", "--porcelain", "--untracked-files=no", "--"][..], &built].concat();
+    let changed = git(&status).is_some_and(|changes| !changes.is_empty());
     Some(if changed { commit + "+" } else { commit })
 }

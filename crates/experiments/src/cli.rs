@@ -100,7 +100,7 @@ struct Reproduce {
     /// Go on from the checkpoints of an interrupted run.
     #[arg(long, conflicts_with = "restart")]
     resume: bool,
-    /// Train anew what was interrupted or is there, and replace a run of other settings in the same folder.
+    /// Train anew what was interrupted or is there, and replace a run of other settings in the same folder; with --merge, collect anew.
     #[arg(long)]
     restart: bool,
     /// i/n: trains the i-th of n shares of the models, for runs on several machines or a job array. The shares lie in the folder

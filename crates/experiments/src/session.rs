@@ -17,7 +17,7 @@ use variata_models::train::{
     StopFlag, TrainConfig, Trainable, Trainer, Workers,
 };
 use variata_models::{Autoencoder, DeviceChoice, Error, ImageShape};
-use variata_report::OutputDir;
+use variata_report::{OutputDir, Previous};
 
 use crate::parallel::{self, Shares};
 use crate::run_data::RunData;
@@ -381,6 +381,14 @@ impl<D: RunData> Session<D> {
         {
             self.missing.lock().unwrap_or_else(PoisonError::into_inner).push(name);
             return Ok(None);
+        }
+        // What is trained further is no part of a finished run, which a trainer does not write through the folder.
+        if folder.previous() == Previous::Finished {
+            // What is damaged the trainer says.
+            let further = store.latest().is_ok_and(|found| !found.is_some_and(|(_, state)| state.completed));
+            if further {
+                folder.begin_again()?;
+            }
         }
         let mut progress = ProgressBar::within(&self.progress, name.as_str());
         let mut log = LogFile::append(folder.path().join("log.jsonl"), name.as_str())?;

@@ -154,6 +154,7 @@ impl Clusters {
                     Some(z) if metric == Metric::SquaredEuclidean && of == Of::Choices => add(sums, z, limit),
                     _ => {
                         buffer.iter_mut().zip(&z).for_each(|(to, v)| *to = v.compute().to_f64());
+                        let refused = buffer.iter().any(|v| !(v.abs() <= limit));
                         if of == Of::Gaps {
                             let code = codebook.code(k);
                             buffer.iter_mut().zip(code).for_each(|(to, e)| *to -= e.to_f64());
@@ -169,7 +170,7 @@ impl Clusters {
                                 buffer[0] = f64::NAN;
                             }
                         }
-                        add(sums, &buffer, if of == Of::Gaps { 2.0 * limit } else { limit })
+                        add(sums, &buffer, 2.0 * limit) && !refused
                     }
                 };
                 clusters.sizes[k] += 1.0;

@@ -175,7 +175,7 @@ impl Fsq {
     ///
     /// # Errors
     /// [`Error::Argument`] for another number of columns, [`Error::Row`] for an element that is not in [−1, 1], or, where the number L of levels
-    /// is even, is 1 − 1/L or more, half-way from the last level to 1.
+    /// is even, is more than 1 − 1/L, half-way from the last level to 1, or, where L/2 is even, that.
     pub fn encode<T: Compute>(&self, quantized: &ArrayRef2<T>) -> Result<Array1<usize>, Error> {
         check::shape("quantized", quantized.shape(), &[quantized.nrows(), self.levels.len()])?;
         let mut indices = Array1::zeros(quantized.nrows());

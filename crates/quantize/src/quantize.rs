@@ -162,7 +162,7 @@ impl<T: Compute> Quantized<T> {
     ///
     /// # Errors
     /// [`Error::Argument`] for shapes that do not fit or weights that are not finite, [`Error::Index`] for a codebook that has too few
-    /// codes, [`Error::Row`] for a gradient or vector that is not finite.
+    /// codes, [`Error::Row`] for a gradient or vector that [`Codebook::assign`] would refuse.
     pub fn backward<S: Sample<Compute = T>>(
         &self,
         codebook: &Codebook<T>,
@@ -178,7 +178,7 @@ impl<T: Compute> Quantized<T> {
         check_rows("output", upstream.output, Metric::SquaredEuclidean)?;
         let clusters = Clusters::of(codebook, z, &self.indices, Of::Gaps)?;
         let scale = mean(2.0, rows * depth);
-        let codes = clusters.sums().mapv(|gap| T::from_f64(-(scale * upstream.codebook) * gap));
+        let codes = clusters.sums().mapv(|gap| T::from_f64(scale * upstream.codebook * (0.0 - gap)));
         let mut grad = Array2::from_elem((rows, depth), T::ZERO);
         let tasks: Vec<_> = grad
             .axis_chunks_iter_mut(ndarray::Axis(0), TASK)

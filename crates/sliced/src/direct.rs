@@ -25,8 +25,8 @@ pub enum SphereMean {
 /// The squared Cramér–Wold distance of a sample from N(0, I), averaged over all directions of the sphere.
 ///
 /// ```text
-/// d² = (1/n²) Σᵢⱼ (4πγ)^(−½) K(‖xᵢ − xⱼ‖²/4γ) + (4π(1 + γ))^(−½) − (2/n) Σᵢ (2π(1 + 2γ))^(−½) K(‖xᵢ‖²/(2 + 4γ))
-/// K(s) = ₁F₁(½; D/2; −s) ≈ (1 + 4s/(2D − 3))^(−½)
+/// d² = (1/n²) Σᵢⱼ (4πγ)^(−½) M(‖xᵢ − xⱼ‖²/4γ) + (4π(1 + γ))^(−½) − (2/n) Σᵢ (2π(1 + 2γ))^(−½) M(‖xᵢ‖²/(2 + 4γ))
+/// M(s) = ₁F₁(½; D/2; −s) ≈ (1 + 4s/(2D − 3))^(−½)
 /// ```
 /// Source: Tabor et al., Cramér–Wold autoencoder, 2018, which paper sliced builds on; derivation in docs/src/theory/sliced.md.
 /// O(n² D) time, no matrix of pairs; [`SphereMean::Exact`] makes a table for each D, some 10⁵·√D steps, and keeps the last few.

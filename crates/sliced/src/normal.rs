@@ -21,16 +21,18 @@ pub(crate) fn distribution<T: Compute>(x: &[f64], cdf: &mut [f64], pdf: &mut [f6
 }
 
 fn distribution_by<T: Compute, const FUSED: bool>(x: &[f64], cdf: &mut [f64], pdf: &mut [f64]) {
-    // How far from its centre an expansion serves: its rest is at most 0.009 t⁷ of φ, and 0.0011 t⁸ of Φ.
-    let reach = if T::SINGLE { 1.0 / 16.0 } else { 1.0 / 96.0 };
+    // How far from its centre an expansion serves: its rest is at most 0.003 t⁷ of φ, and 0.0004 t⁸ of Φ; and how far out, as
+    // density and tail are held from there on.
+    let (reach, far) = if T::SINGLE { (1.0 / 16.0, 8.0) } else { (1.0 / 96.0, 37.0) };
     widest(
         #[inline(always)]
         || {
             let blocks = x.chunks(BLOCK).zip(cdf.chunks_mut(BLOCK)).zip(pdf.chunks_mut(BLOCK));
             for ((x, cdf), pdf) in blocks {
-                let half = 0.5 * (x[x.len() - 1] - x[0]);
-                if half <= reach {
-                    expand::<T, FUSED>(x[0] + half, x, cdf, pdf);
+                let (low, high) = (x[0], x[x.len() - 1]);
+                let half = 0.5 * (high - low);
+                if half <= reach && low >= -far && high <= far {
+                    expand::<T, FUSED>(low + half, x, cdf, pdf);
                     continue;
                 }
                 for ((&x, cdf), pdf) in x.iter().zip(cdf.iter_mut()).zip(pdf.iter_mut()) {
@@ -82,8 +84,13 @@ mod tests {
     fn errors<T: Compute>(n: usize) -> [f64; 2] {
         let at = |k: usize| 8.0 * libm::sinh(3.0 * (2.0 * k as f64 / (n - 1) as f64 - 1.0)) / libm::sinh(3.0);
         let mut x: Vec<f64> = (0..n).map(at).collect();
-        x.extend((0..3 * BLOCK).map(|k| 8.0 + k as f64 * 1e-3));
-        x.extend([40.0; 2 * BLOCK]);
+        // Points that lie close together anywhere, where both are next to nothing too.
+        for centre in [7.97, 8.1, 9.0, 36.99, 37.2, 40.0, 1e3, 1e5, 1e20, 1e110, 1e150] {
+            x.extend((0..2 * BLOCK).map(|k| centre + k as f64 * 1e-3));
+        }
+        let others: Vec<f64> = x.iter().map(|x| -x).collect();
+        x.extend(others);
+        x.sort_unstable_by(f64::total_cmp);
         let (mut cdf, mut pdf) = (vec![0.0; x.len()], vec![0.0; x.len()]);
         distribution::<T>(&x, &mut cdf, &mut pdf);
         let largest = |found: &[f64], truth: fn(f64) -> f64| {

@@ -92,7 +92,7 @@ impl<D: RunData> Session<D> {
                 if matches!(self.options.part, Part::Shard(_)) { "none is left" } else { "measuring again" };
             eprintln!("{} holds its trained models: {rest}; --restart trains anew", folder.path().display());
         }
-        if self.options.restart && !goes_on {
+        if self.options.restart && !self.options.resume {
             folder.begin_again()?;
             // The log would go on from that of other trainings.
             let log = folder.path().join("log.jsonl");

@@ -27,6 +27,11 @@ fn shares_give_the_whole(paper: &str, settings: &str, missing: &str, shares: [&s
     let output = run(got.path(), &["--merge"]);
     succeeds(&output);
     assert!(String::from_utf8_lossy(&output.stdout).trim().ends_with("report.html"));
+    // Collected anew, whatever was collected before.
+    let marker = got.path().join(&place).join("checkpoints/of-another-merge");
+    std::fs::write(&marker, "").unwrap();
+    succeeds(&run(got.path(), &["--merge", "--restart"]));
+    assert!(!marker.exists());
     // The shares keep the logs and the checkpoints before the last.
     let ignored = ["manifest.json", "log.jsonl", "checkpoints"];
     let compared = compare_folders(&got.path().join(&place), &want.path().join(&place), &ignored).unwrap();

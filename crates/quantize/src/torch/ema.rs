@@ -9,6 +9,7 @@ use variata_torch_bridge::{Route, check_floating, lend_all, no_grad, route, tens
 use super::{
     Native, check_finite, check_range, code_shape, codebook, copy, indices as as_array, integers, rows,
 };
+use crate::clusters::Of;
 use crate::codebook::{Codebook, Metric};
 use crate::ema::Smoothing;
 use crate::error::Error;
@@ -68,7 +69,7 @@ impl Clusters {
 /// ```
 pub fn clusters(codes: &Tensor, metric: Metric, z: &Tensor, indices: &Tensor) -> Result<Clusters, Error> {
     let (z, indices) = checked(codes, z, indices)?;
-    of(codes, metric, &z, &indices)
+    of(codes, metric, &z, &indices, Of::Choices)
 }
 
 /// [`clusters`] as tensor operations.
@@ -82,7 +83,7 @@ pub fn clusters_composed(
     indices: &Tensor,
 ) -> Result<Clusters, Error> {
     let (z, indices) = checked(codes, z, indices)?;
-    Ok(no_grad(|| composed(codes, metric, &z, &indices)))
+    Ok(no_grad(|| composed(codes, metric, &z, &indices, Of::Choices)))
 }
 
 /// Rows [N, D] and indices `[N]`.
@@ -97,12 +98,18 @@ fn checked(codes: &Tensor, z: &Tensor, indices: &Tensor) -> Result<(Tensor, Tens
 }
 
 /// Clusters of rows [N, D] with indices `[N]` that belong to them.
-pub(super) fn of(codes: &Tensor, metric: Metric, z: &Tensor, indices: &Tensor) -> Result<Clusters, Error> {
+pub(super) fn of(
+    codes: &Tensor,
+    metric: Metric,
+    z: &Tensor,
+    indices: &Tensor,
+    of: Of,
+) -> Result<Clusters, Error> {
     let codes = codes.detach();
     match (route(&[&codes, z], &[]), codes.kind()) {
-        (Route::Native, Kind::Float) => native::<f32>(&codes, metric, z, indices),
-        (Route::Native, Kind::Double) => native::<f64>(&codes, metric, z, indices),
-        _ => Ok(no_grad(|| composed(&codes, metric, z, indices))),
+        (Route::Native, Kind::Float) => native::<f32>(&codes, metric, z, indices, of),
+        (Route::Native, Kind::Double) => native::<f64>(&codes, metric, z, indices, of),
+        _ => Ok(no_grad(|| composed(&codes, metric, z, indices, of))),
     }
 }
 
@@ -111,11 +118,12 @@ fn native<F: Native>(
     metric: Metric,
     z: &Tensor,
     indices: &Tensor,
+    of: Of,
 ) -> Result<Clusters, Error> {
     let indices = as_array(indices)?.flatten().into_owned();
     let found = lend_all::<F, _, 2>([("codes", codes), ("z", z)], |[codes, z]| {
         let codebook = codebook(&rows("codes", codes)?, metric)?;
-        crate::Clusters::of(&codebook, &rows("z", z)?, &indices, crate::clusters::Of::Choices)
+        crate::Clusters::of(&codebook, &rows("z", z)?, &indices, of)
     })??;
     Ok(Clusters {
         sizes: tensor_from_array(found.sizes().clone())?,
@@ -123,10 +131,12 @@ fn native<F: Native>(
     })
 }
 
-fn composed(codes: &Tensor, metric: Metric, z: &Tensor, indices: &Tensor) -> Clusters {
+fn composed(codes: &Tensor, metric: Metric, z: &Tensor, indices: &Tensor, of: Of) -> Clusters {
     let double = (Kind::Double, z.device());
     let mut z = z.to_kind(Kind::Double);
-    if metric == Metric::Cosine {
+    if of == Of::Gaps {
+        z -= codes.to_kind(Kind::Double).index_select(0, indices);
+    } else if metric == Metric::Cosine {
         z /= z.square().sum_dim_intlist(-1, true, Kind::Double).sqrt();
     }
     let ones = Tensor::ones([z.size()[0]], double);

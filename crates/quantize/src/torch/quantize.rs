@@ -6,6 +6,7 @@ use variata_torch_bridge::{Route, Saved, attach_backward, lend_all, no_grad, ten
 use super::assign::{from_indices, nearest_composed};
 use super::ema::of;
 use super::{Input, Native, codebook, reported, rows};
+use crate::clusters::Of;
 use crate::codebook::{LEAST_SQUARE, Metric};
 use crate::error::Error;
 use crate::quantize::Estimator;
@@ -115,9 +116,8 @@ fn attached(
     let codebook_loss = attach_backward("codebook_loss", loss, &[codes], move |upstream| {
         let (z, codes) = (at[0].get()?, at[1].get()?);
         // Whatever the metric, the loss is that of plain differences.
-        let clusters = of(codes, Metric::SquaredEuclidean, z, &indices).map_err(reported)?;
-        let gap = codes.to_kind(Kind::Double) * clusters.sizes.unsqueeze(1) - clusters.sums;
-        Ok(vec![Some((gap * (upstream * scale)).to_kind(codes_kind))])
+        let gaps = of(codes, Metric::SquaredEuclidean, z, &indices, Of::Gaps).map_err(reported)?.sums;
+        Ok(vec![Some((gaps * (upstream * -scale)).to_kind(codes_kind))])
     })?;
     Ok(Quantized { output, indices: shaped, codebook_loss, commitment_loss })
 }

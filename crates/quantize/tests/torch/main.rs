@@ -161,6 +161,22 @@ fn quantised_tensors_are_those_of_the_arrays() {
 }
 
 #[test]
+fn gradients_of_codes_far_out_are_those_of_the_gaps() {
+    let z = Array2::from_shape_vec((3, 1), vec![1e10 + 1e-5, 1e10 + 2e-5, 1e10 + 3e-5]).unwrap();
+    let codes = Array2::from_elem((1, 1), 1e10);
+    let want: f64 = z.iter().map(|z| 2.0 / 3.0 * (1e10 - z)).sum();
+    let (c, x) = (leaf(&codes, Kind::Double), leaf(&z, Kind::Double));
+    let estimator = Estimator::StraightThrough;
+    for found in [
+        torch::quantize(&c, EUCLIDEAN, &x, estimator),
+        torch::quantize_composed(&c, EUCLIDEAN, &x, estimator),
+    ] {
+        let grad = grads(&found.unwrap().codebook_loss, &[&c]);
+        assert!((grad[0][[0, 0]] / want - 1.0).abs() < 1e-15);
+    }
+}
+
+#[test]
 fn losses_have_autograds_gradients() {
     let (c, x) = (leaf(&numbers(9, 4, 1), Kind::Double), leaf(&numbers(30, 4, 2), Kind::Double));
     let found = torch::quantize(&c, EUCLIDEAN, &x, Estimator::StraightThrough).unwrap();

@@ -47,7 +47,6 @@ pub(super) fn lead(result: &SeedResult, session: &Session) -> Result<Figure> {
     )
 }
 
-// The two counts do not tell what was not tested.
 pub(super) fn summary(results: &[SeedResult], claims: &[Claim]) -> String {
     let accuracies: Option<Vec<f64>> = results.iter().map(|r| r.classifier_accuracy).collect();
     let judged = match accuracies {
