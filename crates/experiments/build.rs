@@ -31,7 +31,9 @@ fn commit() -> Option<String> {
     let built =
         ["..", "../../Cargo.toml", "../../Cargo.lock"].into_iter().filter(|place| Path::new(place).exists());
     let built: Vec<&str> = built.collect();
-    built.iter().for_each(|place| println!("cargo:rerun-if-changed={place}"));
+    for place in &built {
+        println!("cargo:rerun-if-changed={place}");
+    }
     let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
     let status = [&["status", "--porcelain", "--untracked-files=no", "--"][..], &built].concat();
     let changed = git(&status).is_some_and(|changes| !changes.is_empty());

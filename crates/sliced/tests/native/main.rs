@@ -7,6 +7,7 @@ mod cramer_wold;
 mod directions;
 mod errata;
 mod errors;
+mod far_out;
 mod golden;
 mod gradients;
 mod layouts;
