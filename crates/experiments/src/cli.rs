@@ -172,7 +172,7 @@ impl Reproduce {
         let joined = workers::join(self.workers)?;
         let result = self.one(paper, joined.clone());
         if let Err(error) = &result {
-            joined.workers.abort(&format!("{error:#}"));
+            joined.workers.abort(&message(error));
         }
         result
     }
@@ -304,6 +304,18 @@ impl Command {
             Action::Reproduce(args) => args.run(),
         }
     }
+}
+
+/// An error with what caused it. Errors of many crates say their cause themselves: that is not said twice.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text += if text.is_empty() { "" } else { ": " };
+            text += &cause;
+        }
+    }
+    text
 }
 
 /// `64` or `218x178`.

@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use variata_models::train::StopFlag;
 use variata_report::{Index, IndexEntry};
 
+use crate::cli::message;
+
 /// Runs `reproduce` of the program on each paper with these arguments. One that fails is reported, and the next begins.
 ///
 /// # Errors
@@ -22,7 +24,7 @@ pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out
             Ok(())
         }
         Err(error) => {
-            entries.push(IndexEntry::failed(paper, format!("{error:#}")));
+            entries.push(IndexEntry::failed(paper, message(&error)));
             Err(error)
         }
     });
@@ -57,7 +59,7 @@ fn each(papers: &[String], stop: &StopFlag, mut job: impl FnMut(&str) -> Result<
     for paper in papers {
         eprintln!("== {paper}");
         if let Err(error) = job(paper) {
-            eprintln!("{paper} failed: {error:#}");
+            eprintln!("{paper} failed: {}", message(&error));
             failed.push(paper.as_str());
         }
         if stop.is_requested() {

@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use variata_experiments::cli::Command;
+use variata_experiments::cli::{Command, message};
 
 fn main() -> ExitCode {
     match Command::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", message(&error));
             ExitCode::FAILURE
         }
     }

@@ -290,7 +290,9 @@ impl<D: RunData> Session<D> {
             // What a merge has not found does not keep it from looking for the others.
             Ok(if result.is_none() && !merging { None } else { Some(result) })
         })?;
-        let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Threads find them in any order.
+        missing.sort();
         if !missing.is_empty() && !self.is_stopping() {
             bail!(
                 "not trained to the end by any share: {}; \

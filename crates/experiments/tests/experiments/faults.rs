@@ -29,7 +29,9 @@ fn a_folder_in_use_and_one_that_cannot_be_made_are_refused() {
 
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("runs"), "a file").unwrap();
-        fails_with(&tiny(folder.path(), &[]).output().unwrap(), "runs");
+        let output = tiny(folder.path(), &[]).output().unwrap();
+        fails_with(&output, "runs");
+        assert_eq!(crate::stderr(&output).matches("os error").count(), 1, "{}", crate::stderr(&output));
     }
 }
 
