@@ -63,8 +63,7 @@ pub struct ImageFolder {
 ///
 /// Each is cropped around its centre to the wanted ratio of sides and then resized (triangle filter, averaging where it
 /// shrinks). Transparency is dropped and EXIF rotation ignored. Where the folder has folders with such files, each is a class
-/// and files beside them are refused; else all are of one class. What
-/// begins with a dot is passed over.
+/// and files beside them are refused; else all are of one class. What begins with a dot is passed over.
 ///
 /// ```no_run
 /// use variata_datasets::{ImageFolderOptions, Unreadable, read_image_folder};
@@ -77,8 +76,8 @@ pub struct ImageFolder {
 ///
 /// # Errors
 /// [`Error::NotFound`] for a missing folder or one without images; [`Error::Unreadable`] where files cannot be read and are
-/// not to be skipped, or none can; [`Error::Argument`] for a class of which none can, for images beside folders of images, for a size outside 1 to 4096, more than 256 classes, or images that do
-/// not fit in memory.
+/// not to be skipped, or none can; [`Error::Argument`] for a class of which none can, images beside folders of images, a size
+/// outside 1 to 4096, more than 256 classes, or images that do not fit in memory.
 pub fn read_image_folder(
     folder: impl AsRef<Path>,
     options: &ImageFolderOptions,

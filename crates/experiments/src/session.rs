@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use variata_datasets::{
-    ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source, SplitOptions, Splits,
+    ImageDataset, ImageFolder, ImageFolderOptions, Loader, LoaderOptions, Source, Splits,
 };
 use variata_models::tch::{Cuda, Device};
 use variata_models::train::{
@@ -21,6 +21,7 @@ use variata_report::{OutputDir, Previous};
 
 use crate::parallel::{self, Shares};
 use crate::run_data::RunData;
+use crate::settings::DataConfig;
 use crate::shard::{self, Part};
 use crate::subset;
 use crate::workers::{self, Joined};
@@ -160,12 +161,13 @@ impl Session {
         self.data.classes() as i64
     }
 
-    /// Splits the data and makes loaders; the split depends on the seed in `split`, the order of batches on `seed`.
+    /// Splits the data and makes loaders; the split depends on the seed in `data`, the order of batches on `seed`.
     ///
     /// # Errors
     /// A fraction or the batch size is outside its domain, or fewer than two images are left to test or to validate on.
-    pub fn parts(&self, split: &SplitOptions, batch_size: usize, seed: u64) -> Result<Parts> {
-        let splits = Splits::new(&self.data, split)?;
+    pub fn parts(&self, data: &DataConfig, seed: u64) -> Result<Parts> {
+        let split = data.split();
+        let splits = Splits::new(&self.data, &split)?;
         // Distances between sets of images need a variance.
         for (name, share, part, purpose) in [
             ("data.test", split.test, &splits.test, "test"),
@@ -178,7 +180,7 @@ impl Session {
                 );
             }
         }
-        let options = LoaderOptions { batch_size, seed, ..LoaderOptions::default() };
+        let options = LoaderOptions { batch_size: data.batch_size, seed, ..LoaderOptions::default() };
         let train = Loader::new(self.data.clone(), splits.train, options.clone())?;
         let in_order = LoaderOptions { shuffle: false, batch_size: 256, ..options };
         let validation = Loader::new(self.data.clone(), splits.validation, in_order)?;

@@ -17,7 +17,7 @@ pub(crate) struct Tsne {
 }
 
 /// Steps with exaggerated affinities.
-const EARLY: usize = 250;
+pub(crate) const EARLY: usize = 250;
 const EXAGGERATION: f64 = 12.0;
 /// Address of the start's noise.
 const START: u64 = 1 << 43;

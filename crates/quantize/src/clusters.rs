@@ -153,8 +153,11 @@ impl Clusters {
                 let fine = match z.as_slice() {
                     Some(z) if metric == Metric::SquaredEuclidean && of == Of::Choices => add(sums, z, limit),
                     _ => {
-                        buffer.iter_mut().zip(&z).for_each(|(to, v)| *to = v.compute().to_f64());
-                        let refused = buffer.iter().any(|v| !(v.abs() <= limit));
+                        let mut fine = true;
+                        for (to, v) in buffer.iter_mut().zip(&z) {
+                            *to = v.compute().to_f64();
+                            fine &= to.abs() <= limit;
+                        }
                         if of == Of::Gaps {
                             let code = codebook.code(k);
                             buffer.iter_mut().zip(code).for_each(|(to, e)| *to -= e.to_f64());
@@ -170,7 +173,7 @@ impl Clusters {
                                 buffer[0] = f64::NAN;
                             }
                         }
-                        add(sums, &buffer, 2.0 * limit) && !refused
+                        add(sums, &buffer, 2.0 * limit) && fine
                     }
                 };
                 clusters.sizes[k] += 1.0;

@@ -48,7 +48,7 @@ pub fn preset(name: &str) -> Result<Preset<SosVaeConfig>> {
 pub(crate) fn train_for_studio(session: &Session) -> Result<Option<PathBuf>> {
     let preset = preset("quick")?;
     let seeds = session.seeds(1);
-    let parts = session.parts(&preset.config.data.split(), preset.config.data.batch_size, seeds[0])?;
+    let parts = session.parts(&preset.config.data, seeds[0])?;
     let (manifest, folder) = session.open(PAPER, &preset, &seeds)?;
     let path = folder.path().join("checkpoints").join(format!("{}-{}", Variant::Sos.name(), seeds[0]));
     let trained = models::train_variant(session, &folder, &preset.config, &parts, seeds[0], Variant::Sos)?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use variata_datasets::SplitOptions;
+use variata_experiments::settings::DataConfig;
 use variata_experiments::{Session, SessionOptions};
 use variata_testkit::process::{KillAt, kill_and_resume};
 
@@ -171,7 +171,7 @@ fn the_measured_images_of_a_folder_of_classes_are_of_all_classes() {
     let mut options = SessionOptions { data: Some(two.to_string_lossy().into_owned()), ..Default::default() };
     (options.images.height, options.images.width, options.threads) = (8, 8, 1);
     let session = Session::begin(options, "digits").unwrap();
-    let parts = session.parts(&SplitOptions::default(), 16, 0).unwrap();
+    let parts = session.parts(&DataConfig::default(), 0).unwrap();
     assert_eq!(parts.test.len(), 60);
     let second = |indices: &[usize]| indices.iter().filter(|&&i| session.data.labels()[i] == 1).count();
     assert_eq!(second(&parts.test[..20]), 10);

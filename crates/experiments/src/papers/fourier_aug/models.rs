@@ -24,7 +24,7 @@ pub(super) fn prepare(session: &Session, config: &FourierAugConfig, seeds: &[u64
         config.pipeline(&session.data, set)?;
     }
     for &seed in seeds {
-        session.parts(&config.data.split(), config.data.batch_size, seed)?;
+        session.parts(&config.data, seed)?;
     }
     Ok(())
 }
@@ -61,7 +61,7 @@ fn train(
     seed: u64,
 ) -> Result<Option<TrainedClassifier>> {
     let model = new_classifier(session, config, seed)?;
-    let plain = session.parts(&config.data.split(), config.data.batch_size, seed)?;
+    let plain = session.parts(&config.data, seed)?;
     let views: Arc<dyn ExampleSource> = Arc::new(Views::new(&session.data, config, set, seed)?);
     let options =
         LoaderOptions { batch_size: config.data.batch_size, seed, prefetch: 4, ..LoaderOptions::default() };

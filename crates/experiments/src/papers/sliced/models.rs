@@ -137,7 +137,7 @@ pub(super) fn prepare(session: &Session, config: &SlicedConfig, seeds: &[u64]) -
         build(session, config, variant, 0)?;
     }
     classifier(session, &config.classifier, 0)?;
-    seeds.iter().map(|&seed| session.parts(&config.data.split(), config.data.batch_size, seed)).collect()
+    seeds.iter().map(|&seed| session.parts(&config.data, seed)).collect()
 }
 
 fn build(session: &Session, config: &SlicedConfig, variant: Variant, seed: u64) -> Result<Autoencoder> {

@@ -89,7 +89,7 @@ pub(super) fn prepare(session: &Session, config: &SosVaeConfig, seeds: &[u64]) -
     }
     DirectNormal::new(session.image(), config.rank, config.epsilon, 0, session.device)?;
     classifier(session, &config.classifier, 0)?;
-    seeds.iter().map(|&seed| session.parts(&config.data.split(), config.data.batch_size, seed)).collect()
+    seeds.iter().map(|&seed| session.parts(&config.data, seed)).collect()
 }
 
 /// Trains every model of every seed; `None` when the run was asked to stop.

@@ -91,7 +91,7 @@ pub(super) fn prepare(session: &Session, config: &VaeConfig, seeds: &[u64]) -> R
         build(session, config, variant, 0)?;
     }
     classifier(session, &config.classifier, 0)?;
-    seeds.iter().map(|&seed| session.parts(&config.data.split(), config.data.batch_size, seed)).collect()
+    seeds.iter().map(|&seed| session.parts(&config.data, seed)).collect()
 }
 
 /// Trains every model of every seed; `None` when the run was asked to stop.

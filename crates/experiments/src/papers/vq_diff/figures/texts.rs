@@ -3,9 +3,7 @@
 use variata_models::train::EpochRecord;
 
 use crate::settings::counted;
-
-/// Steps of t-SNE at first, with exaggerated affinities: as [`Tsne`](crate::tsne::Tsne) has them.
-const EARLY: usize = 250;
+use crate::tsne::EARLY;
 
 /// The steps that were taken, by the last record: whole epochs, and so not always those of the settings.
 pub(super) fn training(last: Option<&EpochRecord>, batch: usize) -> String {
