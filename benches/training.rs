@@ -53,7 +53,7 @@ impl Training {
     pub fn step(&mut self) {
         let Self { model, adam, multipliers, batch, number } = self;
         let context = StepContext::new(*number, *number, Noise::new(0));
-        adam.zero_grad();
+        given(adam.zero_grad());
         let objective = given(model.objective(black_box(batch), &context));
         let values = objective.values();
         let weights: Vec<f64> = objective
@@ -103,7 +103,7 @@ impl MapTraining {
     /// Those of the trainer.
     pub fn step(&mut self) -> Result<(), Error> {
         let context = StepContext::new(self.number, self.number, Noise::new(0));
-        self.adam.zero_grad();
+        self.adam.zero_grad()?;
         let objective = self.model.objective(black_box(&self.batch), &context)?;
         black_box(objective.values());
         let weights: Vec<f64> = objective.terms.iter().map(|t| t.weight).collect();

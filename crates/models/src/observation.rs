@@ -3,7 +3,7 @@
 mod config;
 mod model;
 
-use tch::{Kind, Tensor};
+use tch::{Kind, Reduction, Tensor};
 use variata_distributions::torch::{Bernoulli, DiagonalNormal};
 use variata_lowrank_mvn::PixelGrid;
 use variata_lowrank_mvn::torch::{LowRankMvn, SparsePrecisionNormal};
@@ -86,7 +86,9 @@ impl Observation {
                 let each = Bernoulli::new(logits.shallow_clone())?.log_prob(x)?;
                 -rows(&each).sum_dim_intlist(1, false, Kind::Double)
             }
-            Self::SquaredError { mean } => rows(&(x - mean).square()).sum_dim_intlist(1, false, Kind::Double),
+            Self::SquaredError { mean } => {
+                rows(&mean.mse_loss(x, Reduction::None)).sum_dim_intlist(1, false, Kind::Double)
+            }
             Self::Normal { .. } => -self.diagonal()?.log_prob(&rows(x))?,
             Self::LowRankNormal { .. } => -self.low_rank()?.log_prob(&rows(x))?,
             Self::SparsePrecision { .. } => -self.sparse()?.log_prob(&rows(x))?,

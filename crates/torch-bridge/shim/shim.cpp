@@ -1,5 +1,5 @@
-// What tch 0.24 cannot reach of libtorch: a graph node with a gradient of our own, the fused updates of Adam and SGD, tensors
-// that own foreign memory, memory formats, autocast, and the version counter. Plain C interface; every entry catches, and reports by a
+// What tch 0.24 cannot reach of libtorch: a graph node with a gradient of our own, gradients that are dropped, the fused updates of
+// Adam and SGD, tensors that own foreign memory, memory formats, autocast, and the version counter. Plain C interface; every entry catches, and reports by a
 // message that `vb_take_error` hands over.
 
 #include <ATen/ATen.h>
@@ -129,6 +129,16 @@ int vb_attach(at::Tensor* value, at::Tensor* const* inputs, size_t n, const char
         const auto list = collect(inputs, n);
         node->set_next_edges(torch::autograd::collect_next_edges(list));
         torch::autograd::set_history(*value, node);
+        return 0;
+      },
+      1);
+}
+
+// Leaves each tensor without a gradient, so that the next backward pass hands its own over and has none to add to.
+int vb_drop_gradients(at::Tensor* const* tensors, size_t n) {
+  return guarded(
+      [&] {
+        for (size_t i = 0; i < n; ++i) tensors[i]->mutable_grad().reset();
         return 0;
       },
       1);

@@ -28,6 +28,7 @@ unsafe extern "C" {
         drop: Drop,
         state: *mut c_void,
     ) -> c_int;
+    pub(crate) fn vb_drop_gradients(tensors: *const *const C_tensor, n: usize) -> c_int;
     pub(crate) fn vb_fused_adam(
         params: *const *const C_tensor,
         grads: *const *const C_tensor,

@@ -140,6 +140,34 @@ pub fn attach_gradient(name: &str, value: Tensor, parts: &[(&Tensor, Tensor)]) -
     })
 }
 
+/// Takes the gradients of `tensors` away, as `zero_grad(set_to_none=True)` does in Python: the next backward pass leaves its own there,
+/// where zeros would have to be written and added to, two passes over every parameter at each step.
+///
+/// # Errors
+/// A tensor is undefined; nothing is changed then.
+///
+/// # Examples
+/// ```
+/// use variata_torch_bridge::{drop_gradients, tch::Tensor};
+/// let x = Tensor::from_slice(&[3f64]).set_requires_grad(true);
+/// (&x * &x).backward();
+/// drop_gradients([&x])?;
+/// assert!(!x.grad().defined());
+/// (&x * &x).backward();
+/// assert_eq!(x.grad().double_value(&[0]), 6.0);
+/// # Ok::<(), variata_torch_bridge::Error>(())
+/// ```
+pub fn drop_gradients<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<(), Error> {
+    let tensors: Vec<&Tensor> = tensors.into_iter().collect();
+    if tensors.iter().any(|t| !t.defined()) {
+        return Err(Error::Undefined { argument: "tensors" });
+    }
+    let pointers = ffi::pointers(tensors);
+    // SAFETY: the pointers are those of live, defined tensors.
+    let failed = unsafe { ffi::vb_drop_gradients(pointers.as_ptr(), pointers.len()) };
+    if failed == 0 { Ok(()) } else { Err(ffi::last_error()) }
+}
+
 unsafe extern "C" fn drop_callback(state: *mut c_void) {
     // A panic in a destructor must not cross into C++.
     // SAFETY: `state` is the box made in `attach_backward`, handed back once.

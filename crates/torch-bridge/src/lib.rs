@@ -17,7 +17,7 @@ mod view;
 pub use device::{DeviceChoice, allow_tf32, cuda_problem, libtorch_version, load_cuda};
 pub use error::Error;
 pub use grad_mode::{grad_is_enabled, no_grad, with_grad};
-pub use gradient::{attach_backward, attach_gradient};
+pub use gradient::{attach_backward, attach_gradient, drop_gradients};
 pub use memory::keep_freed_memory;
 pub use mixed::{autocast_bf16, channels_last};
 pub use optimizer::{AdamStep, SgdStep, fused_adam, fused_sgd};

@@ -70,7 +70,7 @@ impl ConvEncoder {
     pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>) -> Tensor {
         let mut h = Condition::beside(condition, x, self.image);
         for conv in &self.convs {
-            h = conv.forward(&h).relu();
+            h = conv.forward(&h).relu_();
         }
         through(&self.hidden, h.flatten(1, -1))
     }
@@ -116,11 +116,11 @@ impl ConvDecoder {
     pub(crate) fn forward(&self, code: &Tensor) -> Tensor {
         let [c, height, width] = self.start;
         let inner = through(&self.hidden, code.shallow_clone());
-        let mut h = self.expand.forward(&inner).relu().view([-1, c, height, width]);
+        let mut h = self.expand.forward(&inner).relu_().view([-1, c, height, width]);
         for (i, conv) in self.convs.iter().enumerate() {
             h = conv.forward(&h);
             if i + 1 < self.convs.len() {
-                h = h.relu();
+                h = h.relu_();
             }
         }
         h

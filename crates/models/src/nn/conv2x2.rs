@@ -49,8 +49,8 @@ impl Conv2x2Encoder {
 
     pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>) -> Tensor {
         let x = Condition::beside(condition, x, self.image);
-        let inside = self.convs.iter().fold(x, |h, conv| conv.forward(&h).relu());
-        self.hidden.forward(&inside.flatten(1, -1)).relu()
+        let inside = self.convs.iter().fold(x, |h, conv| conv.forward(&h).relu_());
+        self.hidden.forward(&inside.flatten(1, -1)).relu_()
     }
 }
 
@@ -87,12 +87,12 @@ impl Conv2x2Decoder {
 
     pub(crate) fn forward(&self, code: &Tensor) -> Tensor {
         let [channels, height, width] = self.half;
-        let inner = self.expand.forward(&self.hidden.forward(code).relu()).relu();
+        let inner = self.expand.forward(&self.hidden.forward(code).relu_()).relu_();
         // A transposed convolution adds a row and a column, which "same" leaves out.
         let same = |h: Tensor, conv: &ConvTranspose2d| {
             conv.forward(&h).narrow(2, 0, height).narrow(3, 0, width).relu()
         };
         let h = self.same.iter().fold(inner.view([-1, channels, height, width]), same);
-        self.output.forward(&self.double.forward(&h).relu())
+        self.output.forward(&self.double.forward(&h).relu_())
     }
 }

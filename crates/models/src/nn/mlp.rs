@@ -39,7 +39,7 @@ impl MlpEncoder {
             None => flat,
         };
         for layer in &self.layers {
-            h = layer.forward(&h).relu();
+            h = layer.forward(&h).relu_();
         }
         h
     }
@@ -75,7 +75,7 @@ impl MlpDecoder {
     pub(crate) fn forward(&self, code: &Tensor) -> Tensor {
         let mut h = code.shallow_clone();
         for layer in &self.layers {
-            h = layer.forward(&h).relu();
+            h = layer.forward(&h).relu_();
         }
         let [c, height, width] = self.shape;
         self.output.forward(&h).view([-1, c, height, width])

@@ -94,7 +94,7 @@ impl Activated {
     }
 
     fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Tensor {
-        self.norm.forward(&self.convolution.forward(x), pass).relu()
+        self.norm.forward(&self.convolution.forward(x), pass).relu_()
     }
 }
 

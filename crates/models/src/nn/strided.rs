@@ -101,7 +101,7 @@ impl Units {
     fn forward(&self, x: Tensor) -> Tensor {
         let step = |x: Tensor, [first, second]: &[Conv2d; 2]| {
             let active = x.relu();
-            let branch = second.forward(&first.forward(&active).relu());
+            let branch = second.forward(&first.forward(&active).relu_());
             match self.skip {
                 Skip::Input => x + branch,
                 Skip::Activated => active + branch,
@@ -136,7 +136,7 @@ impl StridedEncoder {
 
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
         let [first, second] = &self.down;
-        let inside = self.same.forward(&second.forward(&first.forward(x).relu()).relu());
+        let inside = self.same.forward(&second.forward(&first.forward(x).relu_()).relu_());
         self.code.forward(&self.units.forward(inside))
     }
 }
@@ -162,6 +162,6 @@ impl StridedDecoder {
     pub(crate) fn forward(&self, code: &Tensor) -> Tensor {
         let inside = self.units.forward(self.same.forward(code));
         let [first, second] = &self.up;
-        second.forward(&first.forward(&inside).relu())
+        second.forward(&first.forward(&inside).relu_())
     }
 }

@@ -51,8 +51,8 @@ impl Block {
     }
 
     fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Tensor {
-        let activated = self.norms[0].forward(x, pass).relu();
-        let inner = self.norms[1].forward(&self.convolutions[0].forward(&activated), pass).relu();
+        let activated = self.norms[0].forward(x, pass).relu_();
+        let inner = self.norms[1].forward(&self.convolutions[0].forward(&activated), pass).relu_();
         let inner = self.convolutions[1].forward(&inner);
         match &self.shortcut {
             Some(shortcut) => inner + shortcut.forward(&activated),
@@ -100,6 +100,6 @@ impl WideResidualEncoder {
     pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass<'_>) -> Tensor {
         let x = self.stem.forward(&Condition::beside(condition, x, self.image));
         let inside = self.blocks.iter().fold(x, |x, block| block.forward(&x, pass));
-        self.norm.forward(&inside, pass).relu().mean_dim(&[2i64, 3][..], false, None::<Kind>)
+        self.norm.forward(&inside, pass).relu_().mean_dim(&[2i64, 3][..], false, None::<Kind>)
     }
 }

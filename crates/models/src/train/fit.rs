@@ -259,7 +259,7 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
         let factor = self.config.schedule.factor(step, total);
         let own: Vec<f64> = objective.terms.iter().zip(&weights).map(|(t, w)| w * share(t)).collect();
         guard(step, || {
-            optimizer.zero_grad();
+            optimizer.zero_grad()?;
             let Some(sum) = objective.loss(&own) else { return Ok(()) };
             sum.f_backward().map_err(variata_torch_bridge::Error::from)?;
             optimizer.step_with(factor, &self.workers)

@@ -104,16 +104,12 @@ struct Slot {
     name: String,
     parameter: Tensor,
     state: Vec<Tensor>,
-    /// Version of the gradient's numbers when they were set to 0.
-    cleared: Option<i64>,
 }
 
 impl Slot {
-    /// Whether backward has given a gradient since. Values cannot tell: zeros that were filled in look like a gradient of 0, and momentum
-    /// would go on where a resumed run, which has none filled in, leaves the parameter alone. Adding in place counts the version up.
+    /// Whether backward has given a gradient since the last one was dropped.
     fn is_active(&self) -> bool {
-        let gradient = self.parameter.grad();
-        gradient.defined() && self.cleared != Some(gradient.internal_version())
+        self.parameter.grad().defined()
     }
 }
 
@@ -132,18 +128,17 @@ impl Optimizer {
                 _ => p.detach().zeros_like(),
             };
             let state = parts.iter().map(fresh).collect();
-            Slot { name: name.to_owned(), parameter: p.shallow_clone(), state, cleared: None }
+            Slot { name: name.to_owned(), parameter: p.shallow_clone(), state }
         };
         Ok(Self { config, slots: parameters.trained().map(slot).collect() })
     }
 
     /// Drops the gradients of the last step.
-    pub fn zero_grad(&mut self) {
-        for slot in &mut self.slots {
-            slot.parameter.zero_grad();
-            let gradient = slot.parameter.grad();
-            slot.cleared = gradient.defined().then(|| gradient.internal_version());
-        }
+    ///
+    /// # Errors
+    /// libtorch refuses.
+    pub fn zero_grad(&mut self) -> Result<(), Error> {
+        Ok(variata_torch_bridge::drop_gradients(self.slots.iter().map(|slot| &slot.parameter))?)
     }
 
     /// One update from the gradients that backward left, with the learning rate times `factor`.
