@@ -1,9 +1,11 @@
 // What tch 0.24 cannot reach of libtorch: a graph node with a gradient of our own, gradients that are dropped, the fused updates of
-// Adam and SGD, tensors that own foreign memory, memory formats, autocast, and the version counter. Plain C interface; every entry catches, and reports by a
-// message that `vb_take_error` hands over.
+// Adam and SGD, loops on libtorch's threads, tensors that own foreign memory, memory formats, autocast, and the version counter. Plain
+// C interface; every entry catches, and reports by a message that `vb_take_error` hands over.
 
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/TensorIterator.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -182,6 +184,29 @@ int vb_fused_sgd(at::Tensor* const* params, at::Tensor* const* grads, at::Tensor
         auto p = collect(params, n), g = collect(grads, n), m = collect(momenta, n);
         if (momentum == 0.0) m.clear();  // the kernel refuses them then
         at::_fused_sgd_(p, g, m, weight_decay, momentum, lr, 0.0, nesterov != 0, false, false);
+        return 0;
+      },
+      1);
+}
+
+// How many threads a loop of this one is run by: 1 within such a loop.
+int vb_thread_count() {
+  return guarded([&] { return at::in_parallel_region() ? 1 : at::get_num_threads(); }, 1);
+}
+
+// Calls `task(state)` once on each of libtorch's threads, this one among them, and waits for them. It must not unwind.
+int vb_on_each_thread(void (*task)(void*), void* state) {
+  return guarded(
+      [&] {
+        // `at::parallel_for` is a template that would take a compiler with OpenMP, and its runtime beside libtorch's. A loop over the
+        // elements of a tensor is libtorch's own: one for each thread.
+        auto places = at::empty({at::get_num_threads()}, at::TensorOptions().dtype(at::kByte).device(at::kCPU));
+        auto loop = at::TensorIterator::borrowing_nullary_op(places);
+        loop.for_each(
+            [&](char**, const int64_t*, int64_t inner, int64_t outer) {
+              for (int64_t i = 0; i < inner * outer; ++i) task(state);
+            },
+            /*grain_size=*/1);
         return 0;
       },
       1);

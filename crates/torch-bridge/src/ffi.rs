@@ -15,6 +15,7 @@ pub(crate) type Backward = unsafe extern "C" fn(
     message: *mut c_char,
     capacity: usize,
 ) -> c_int;
+pub(crate) type Task = unsafe extern "C" fn(state: *const c_void);
 pub(crate) type Drop = unsafe extern "C" fn(state: *mut c_void);
 
 unsafe extern "C" {
@@ -53,6 +54,8 @@ unsafe extern "C" {
         momentum: f64,
         weight_decay: f64,
     ) -> c_int;
+    pub(crate) fn vb_thread_count() -> c_int;
+    pub(crate) fn vb_on_each_thread(task: Task, state: *const c_void) -> c_int;
     pub(crate) fn vb_from_owned(
         data: *mut c_void,
         sizes: *const i64,

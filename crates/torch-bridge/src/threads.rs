@@ -1,6 +1,12 @@
-//! One size for both thread pools.
+//! Two thread pools: one size for both, and libtorch's for loops that are not its own.
 
-use crate::Error;
+use std::any::Any;
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, PoisonError};
+
+use crate::{Error, ffi};
 
 /// How many threads each pool runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +23,8 @@ const LARGEST: usize = 1 << 16;
 /// Sets libtorch's intra-operation threads and rayon's global pool to `n` (0: one per core).
 ///
 /// Call it once, early, from the thread that will call libtorch, and call libtorch from that thread only: every
-/// thread that does gets an OpenMP team of its own. The two pools take turns: a native kernel runs on rayon while
-/// libtorch waits for it.
+/// thread that does gets an OpenMP team of its own. Kernels on lent tensors run on libtorch's threads ([`on_each_thread`]), all others on
+/// rayon's.
 ///
 /// # Errors
 /// [`Error::Threads`] when rayon's pool was already started with another size, where libtorch's is set all the same;
@@ -36,4 +42,83 @@ pub fn configure_threads(n: usize) -> Result<Threads, Error> {
     } else {
         Err(Error::Threads { pool: "rayon", got: rayon, want: n })
     }
+}
+
+thread_local! {
+    /// Calls of `lend` that this thread is within.
+    static LENDING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// This thread lends tensors while it lives.
+pub(crate) struct Lending(());
+
+impl Lending {
+    pub(crate) fn begin() -> Self {
+        LENDING.set(LENDING.get() + 1);
+        Self(())
+    }
+}
+
+impl Drop for Lending {
+    fn drop(&mut self) {
+        LENDING.set(LENDING.get() - 1);
+    }
+}
+
+/// Of how many of libtorch's threads a kernel may take this thread's loops to [`on_each_thread`]: `None` where it works on no tensor, which
+/// is said by [`lend`](crate::lend) and its kin. 1 within such a loop, and where libtorch was given one thread.
+pub fn lending_threads() -> Option<usize> {
+    // SAFETY: a question to libtorch without arguments.
+    (LENDING.get() > 0).then(|| unsafe { ffi::vb_thread_count() }.max(1) as usize)
+}
+
+/// Runs `task` once on each of libtorch's threads, the calling one among them, and waits for all.
+///
+/// After an operation of its own libtorch's threads wait for the next one without sleeping, for some milliseconds: another pool would share
+/// the processors with them, and they need not be woken. Within such a task, and with one thread, `task` runs once.
+///
+/// # Errors
+/// libtorch refuses.
+///
+/// # Panics
+/// As `task` does, when all threads have ended.
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// let next = AtomicUsize::new(0);
+/// let sum = AtomicUsize::new(0);
+/// variata_torch_bridge::on_each_thread(|| {
+///     loop {
+///         let i = next.fetch_add(1, Ordering::Relaxed);
+///         if i >= 100 {
+///             break;
+///         }
+///         sum.fetch_add(i, Ordering::Relaxed);
+///     }
+/// })?;
+/// assert_eq!(sum.into_inner(), 4950);
+/// # Ok::<(), variata_torch_bridge::Error>(())
+/// ```
+pub fn on_each_thread<F: Fn() + Sync>(task: F) -> Result<(), Error> {
+    struct Shared<F> {
+        task: F,
+        panic: Mutex<Option<Box<dyn Any + Send>>>,
+    }
+    unsafe extern "C" fn run<F: Fn() + Sync>(state: *const c_void) {
+        // SAFETY: `state` is the value below, which outlives the loop, and is shared by its threads.
+        let shared = unsafe { &*state.cast::<Shared<F>>() };
+        // A panic must not cross into C++.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(&shared.task)) {
+            shared.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
+        }
+    }
+    let shared = Shared { task, panic: Mutex::new(None) };
+    // SAFETY: `run::<F>` is given what it was made for, and does not unwind.
+    let failed = unsafe { ffi::vb_on_each_thread(run::<F>, (&raw const shared).cast()) };
+    if let Some(panic) = shared.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        resume_unwind(panic);
+    }
+    if failed == 0 { Ok(()) } else { Err(ffi::last_error()) }
 }

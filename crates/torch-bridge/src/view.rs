@@ -3,6 +3,7 @@
 use ndarray::{ArrayView, ArrayViewD, Dimension, IxDyn, ShapeBuilder};
 use tch::{Device, Tensor};
 
+use crate::threads::Lending;
 use crate::{Element, Error, ffi};
 
 /// Why `tensor` cannot be lent as elements `F`, if it cannot.
@@ -27,7 +28,8 @@ fn check<F: Element>(argument: &'static str, tensor: &Tensor) -> Result<(), Erro
 
 /// Calls `f` with a view of the tensor's own memory, whatever its strides.
 ///
-/// The view lives no longer than the call, on the calling thread; `f` may hand it to rayon. Nothing is copied.
+/// The view lives no longer than the call, on the calling thread; `f` may hand it to rayon, or to libtorch's own threads
+/// ([`on_each_thread`](crate::on_each_thread)). Nothing is copied.
 ///
 /// # Errors
 /// `tensor` is undefined, not of kind `F`, not on the CPU, or without plain memory; or `f`, through an alias of the
@@ -72,7 +74,9 @@ pub fn lend_all<F: Element, R, const N: usize>(
     }
     let versions = || tensors.map(|(_, tensor)| version(tensor));
     let before = versions();
+    let lending = Lending::begin();
     let result = f(tensors.map(|(_, tensor)| view(tensor)));
+    drop(lending);
     match versions().iter().zip(before).position(|(after, before)| *after != before) {
         None => Ok(result),
         Some(i) => Err(Error::Mutated { argument: tensors[i].0 }),

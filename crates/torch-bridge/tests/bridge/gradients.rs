@@ -162,3 +162,23 @@ fn the_route_depends_on_the_tensors_alone() {
     }
     assert_eq!(no_grad(|| route(&[&x], &[&wants])), Route::Native, "nothing is recorded");
 }
+
+#[test]
+fn dropped_gradients_are_gone_and_the_next_ones_start_anew() {
+    let x = tensor_from_slice(&[1f64, 2.0], &[2]).unwrap().set_requires_grad(true);
+    let loss = || (&x * &x).sum(Kind::Double);
+    loss().backward();
+    // What somebody else holds of the old gradient stays as it was.
+    let held = x.grad();
+    variata_torch_bridge::drop_gradients([&x]).unwrap();
+    assert!(!x.grad().defined());
+    loss().backward();
+    loss().backward();
+    assert_eq!(Vec::<f64>::try_from(x.grad()).unwrap(), [4.0, 8.0]);
+    assert_eq!(Vec::<f64>::try_from(held).unwrap(), [2.0, 4.0]);
+    // One that has none, and one that is none.
+    variata_torch_bridge::drop_gradients([&Tensor::from(1.0)]).unwrap();
+    let refused = variata_torch_bridge::drop_gradients([&x, &Tensor::new()]);
+    assert_eq!(refused, Err(Error::Undefined { argument: "tensors" }));
+    assert!(x.grad().defined());
+}

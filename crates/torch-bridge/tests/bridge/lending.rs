@@ -151,3 +151,34 @@ fn an_overflowing_shape_is_refused() {
     let result = tensor_from_slice(&[1f32], &[usize::MAX, 2]);
     assert!(matches!(result, Err(Error::Length { got: 1, want: usize::MAX, .. })));
 }
+
+#[test]
+fn a_task_runs_once_on_each_of_libtorchs_threads() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use variata_torch_bridge::{lending_threads, on_each_thread};
+
+    let runs = |threads| {
+        variata_torch_bridge::tch::set_num_threads(threads);
+        let runs = AtomicUsize::new(0);
+        on_each_thread(|| {
+            runs.fetch_add(1, Ordering::Relaxed);
+        })
+        .unwrap();
+        runs.into_inner()
+    };
+    assert_eq!((runs(1), runs(3)), (1, 3));
+    let panic = std::panic::catch_unwind(|| on_each_thread(|| panic!("as told"))).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"as told"));
+    // Lent are tensors only while they are, also where that ends by a panic.
+    assert_eq!(lending_threads(), None);
+    let t = Tensor::from_slice(&[1f64]);
+    let inside = |_: ndarray::ArrayViewD<'_, f64>| {
+        on_each_thread(|| assert!(lending_threads().is_none_or(|threads| threads == 1))).unwrap();
+        lending_threads()
+    };
+    assert_eq!(lend("t", &t, inside), Ok(Some(3)));
+    let fails = |_: ndarray::ArrayViewD<'_, f64>| panic!("as told");
+    assert!(std::panic::catch_unwind(|| lend("t", &t, fails)).is_err());
+    assert_eq!(lending_threads(), None);
+}
