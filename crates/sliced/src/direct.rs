@@ -138,12 +138,11 @@ impl Mean {
     /// At each `factor`·square.
     #[inline(always)]
     fn of_pairs(&self, squares: &Pairs, factor: f64) -> (Pairs, Pairs) {
-        let (mut values, mut slopes) = (*squares, *squares);
-        let to = values.iter_mut().zip(&mut slopes);
-        match &self.table {
-            Some(table) => to.for_each(|(v, s)| (*v, *s) = table.at(factor * *v)),
-            None => to.for_each(|(v, s)| (*v, *s) = self.asymptotic(factor * *v)),
+        if let Some(table) = &self.table {
+            return table.of_pairs(squares, factor);
         }
+        let (mut values, mut slopes) = (*squares, *squares);
+        values.iter_mut().zip(&mut slopes).for_each(|(v, s)| (*v, *s) = self.asymptotic(factor * *v));
         (values, slopes)
     }
 }

@@ -1,17 +1,21 @@
 //! Kummer's function ₁F₁(½; D/2; −s): the mean of e^(−s v²) over a coordinate v of the unit sphere in D dimensions.
 //!
 //! By Kummer's transformation it is E[(a)_K/(b)_K] with K Poisson of mean s, a = (D − 1)/2 and b = D/2, a sum of positive
-//! terms, and so is each derivative with b one larger. A table of these in log(1 + s/b) and quintic interpolation serve pairs
-//! of points; it depends on D alone and is kept.
+//! terms, and so is each derivative with b one larger. A table of these in 1 + s/b and quintic interpolation serve pairs of points; it
+//! depends on D alone and is kept. Its pieces halve each octave a number of times, so that a place is found among the bits of 1 + s/b.
 
 use std::sync::Arc;
 
 use variata_distributions::parallel::collect;
 
+use crate::pairs::{PANEL, Pairs};
 use crate::recent::Recent;
 
-/// Pieces of the table.
-const PIECES: usize = 1024;
+/// An octave has two to the power of this pieces: to the sixth power, the width of one is below an ulp.
+const HALVINGS: u32 = 7;
+/// Bits of a number below those that tell its piece.
+const REST: u32 = f64::MANTISSA_DIGITS - 1 - HALVINGS;
+const ONE: u64 = 1f64.to_bits();
 
 /// ₁F₁(½; D/2; −s) and its derivative, for one D.
 #[derive(Debug)]
@@ -19,13 +23,26 @@ pub(crate) struct Kummer {
     dimensions: usize,
     /// Coefficients in the fraction of a piece, of the value and of the derivative in s: differentiating the first would lose
     /// digits.
-    pieces: Vec<[[f64; 6]; 2]>,
-    /// Pieces per unit of log(1 + s/b).
-    per_unit: f64,
+    pieces: Vec<[[f64; 2]; 6]>,
+    /// 2/D.
+    per_b: f64,
     /// Beyond this s the asymptotic series holds.
     far: f64,
     /// Γ(b)/Γ(b − ½).
     leading: f64,
+}
+
+/// The piece of u ≥ 1, and how far into it.
+#[inline(always)]
+fn place(u: f64) -> (usize, f64) {
+    let bits = u.to_bits() - ONE;
+    let rest = (bits << HALVINGS) & ((1 << (f64::MANTISSA_DIGITS - 1)) - 1);
+    ((bits >> REST) as usize, f64::from_bits(ONE | rest) - 1.0)
+}
+
+/// Where a piece begins.
+fn beginning(piece: usize) -> f64 {
+    f64::from_bits(ONE + ((piece as u64) << REST))
 }
 
 impl Kummer {
@@ -38,49 +55,85 @@ impl Kummer {
     fn new(dimensions: usize) -> Self {
         let b = 0.5 * dimensions as f64;
         let far = 50.0 * (dimensions as f64 + 8.0);
-        let width = libm::log1p(far / b) / PIECES as f64;
-        // Value and two derivatives in u = log(1 + s/b), scaled to the width of a piece.
-        let ends = collect(PIECES + 1, |k| {
-            let s = b * libm::expm1(k as f64 * width);
-            let [f0, f1, f2, f3] = [0, 1, 2, 3].map(|m| derivative(dimensions, m, s));
-            let stretch = (s + b) * width;
-            let along = |f: f64, first: f64, second: f64| {
-                [f, first * stretch, (second * (s + b) + first) * stretch * width]
-            };
-            [along(f0, f1, f2), along(f1, f2, f3)]
+        let last = place(1.0 + far / b).0;
+        let ends = collect(last + 2, |k| {
+            let s = b * (beginning(k) - 1.0);
+            [0, 1, 2, 3].map(|m| derivative(dimensions, m, s))
         });
-        let pieces = ends.windows(2).map(|ends| std::array::from_fn(|m| quintic(ends[0][m], ends[1][m])));
-        let pieces = pieces.collect();
+        let piece = |k: usize| {
+            // Derivatives in the fraction.
+            let width = b * (beginning(k + 1) - beginning(k));
+            let end = |[f, first, second]: [f64; 3]| [f, first * width, second * width * width];
+            let of = |m: usize| {
+                let [low, high] = [&ends[k], &ends[k + 1]].map(|all| end([all[m], all[m + 1], all[m + 2]]));
+                quintic(low, high)
+            };
+            let (value, slope) = (of(0), of(1));
+            std::array::from_fn(|power| [value[power], slope[power]])
+        };
+        let pieces = (0..=last).map(piece).collect();
         // The rounding of a long product adds up.
         let leading = if b < 64.0 { gamma_ratio(b) } else { half_step(b - 0.5) };
-        Self { dimensions, pieces, per_unit: 1.0 / width, far, leading }
+        Self { dimensions, pieces, per_b: 1.0 / b, far, leading }
     }
 
     /// Value and derivative at s ≥ 0.
     pub(crate) fn at(&self, s: f64) -> (f64, f64) {
-        let b = 0.5 * self.dimensions as f64;
         if self.dimensions == 1 {
             let value = libm::exp(-s);
             return (value, -value);
         }
-        if s > self.far {
-            // Σ (½)ₖ(3/2 − b)ₖ/(k! sᵏ), for even and odd D: it ends, or its terms fall for more terms than are needed.
-            let (mut term, mut sum, mut slope) = (1.0, 0.0, 0.0);
-            for k in 0..24 {
-                let k = f64::from(k);
-                sum += term;
-                slope -= (0.5 + k) * term;
-                term *= (k + 0.5) * (k + 1.5 - b) / ((k + 1.0) * s);
-            }
-            let power = self.leading / libm::sqrt(s);
-            return (power * sum, power * slope / s);
+        let (piece, t) = place(1.0 + s * self.per_b);
+        if let Some(piece) = self.pieces.get(piece)
+            && s <= self.far
+        {
+            return along(piece, t);
         }
-        let at = libm::log1p(s / b) * self.per_unit;
-        let k = (at as usize).min(PIECES - 1);
-        let t = at - k as f64;
-        let [value, slope] = self.pieces[k].map(|c| c.iter().rev().fold(0.0, |sum, c| sum * t + c));
-        (value, slope)
+        // Σ (½)ₖ(3/2 − b)ₖ/(k! sᵏ), for even and odd D: it ends, or its terms fall for more terms than are needed.
+        let b = 0.5 * self.dimensions as f64;
+        let (mut term, mut sum, mut slope) = (1.0, 0.0, 0.0);
+        for k in 0..24 {
+            let k = f64::from(k);
+            sum += term;
+            slope -= (0.5 + k) * term;
+            term *= (k + 0.5) * (k + 1.5 - b) / ((k + 1.0) * s);
+        }
+        let power = self.leading / libm::sqrt(s);
+        (power * sum, power * slope / s)
     }
+
+    /// Values and derivatives at each `factor`·square.
+    #[inline(always)]
+    pub(crate) fn of_pairs(&self, squares: &Pairs, factor: f64) -> (Pairs, Pairs) {
+        let (mut values, mut slopes) = ([0.0; PANEL], [0.0; PANEL]);
+        let to = |(value, slope): (&mut f64, &mut f64), found: (f64, f64)| (*value, *slope) = found;
+        // The places of all first, in vectors.
+        let factor_per_b = factor * self.per_b;
+        let (mut pieces, mut fractions, mut largest) = ([0usize; PANEL], [0.0; PANEL], 0.0f64);
+        for ((square, piece), fraction) in squares.iter().zip(&mut pieces).zip(&mut fractions) {
+            (*piece, *fraction) = place(1.0 + square * factor_per_b);
+            largest = if *square > largest { *square } else { largest };
+        }
+        let to_each = values.iter_mut().zip(&mut slopes);
+        if self.dimensions == 1 || largest * factor > self.far {
+            to_each.zip(squares).for_each(|(at, square)| to(at, self.at(factor * square)));
+        } else {
+            for ((at, piece), t) in to_each.zip(pieces).zip(fractions) {
+                // There is one: the place of `far` is the last.
+                if let Some(piece) = self.pieces.get(piece) {
+                    to(at, along(piece, t));
+                }
+            }
+        }
+        (values, slopes)
+    }
+}
+
+/// Value and derivative at a fraction of a piece.
+#[inline(always)]
+fn along(piece: &[[f64; 2]; 6], t: f64) -> (f64, f64) {
+    let [value, slope] = piece.iter().rev().fold([0.0; 2], |sum, c| [sum[0] * t + c[0], sum[1] * t + c[1]]);
+    (value, slope)
 }
 
 /// The polynomial on [0, 1] with these values and two derivatives at its ends.

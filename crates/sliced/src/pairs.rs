@@ -11,9 +11,9 @@ use crate::error::Error;
 /// Points of the first sample per task.
 const TASK: usize = 16;
 /// Points of the second sample per panel: eight vectors of sums stay in registers.
-const PANEL: usize = 32;
-/// Sums side by side.
-const LANES: usize = 8;
+pub(crate) const PANEL: usize = 32;
+/// Panels whose slopes are added up lane by lane, before the lanes are.
+const GROUP: usize = 8;
 
 /// A number for each point of a panel.
 pub(crate) type Pairs = [f64; PANEL];
@@ -47,21 +47,31 @@ pub(crate) fn sum(
             (rows.len() / depth, panel)
         })
         .collect();
+    // Of a sample's own pairs (i, j) and (j, i) agree; the points of a task lie in one panel.
+    let symmetric = !wanted && std::ptr::eq(x, y);
     let parts = collect(n.div_ceil(TASK), |task| {
+        let own = if symmetric { task * TASK / PANEL } else { 0 };
         let rows = &points[task * TASK * depth..points.len().min((task + 1) * TASK * depth)];
         let mut grads = vec![0.0; if wanted { rows.len() } else { 0 }];
+        let mut lanes: Vec<Pairs> = vec![[0.0; PANEL]; if wanted { depth } else { 0 }];
         let mut total = 0.0;
         widest(
             #[inline(always)]
             || {
-                for (inside, panel) in &panels {
-                    let columns = panel.as_chunks::<PANEL>().0;
+                for (k, group) in panels[own..].chunks(GROUP).enumerate() {
                     for (i, x) in rows.chunks_exact(depth).enumerate() {
-                        let (values, mut slopes) = kernel(&squared_distances(x, columns));
-                        total += values[..*inside].iter().sum::<f64>();
+                        for (j, (inside, panel)) in group.iter().enumerate() {
+                            let columns = panel.as_chunks::<PANEL>().0;
+                            let (values, mut slopes) = kernel(&squared_distances(x, columns));
+                            let times = if symmetric && k + j > 0 { 2.0 } else { 1.0 };
+                            total += times * values[..*inside].iter().sum::<f64>();
+                            if wanted {
+                                slopes[*inside..].fill(0.0);
+                                add_gaps(&mut lanes, &slopes, x, columns);
+                            }
+                        }
                         if wanted {
-                            slopes[*inside..].fill(0.0);
-                            add_gaps(&mut grads[i * depth..(i + 1) * depth], &slopes, x, columns);
+                            take_sums(&mut lanes, &mut grads[i * depth..(i + 1) * depth]);
                         }
                     }
                 }
@@ -87,16 +97,26 @@ fn squared_distances(x: &[f64], columns: &[Pairs]) -> Pairs {
     squares
 }
 
-/// grad += Σ 2·slope·(x − y) over the points of a panel.
+/// lanes += slope·(x − y) over the points of a panel.
 #[inline(always)]
-fn add_gaps(grad: &mut [f64], slopes: &Pairs, x: &[f64], columns: &[Pairs]) {
-    for ((grad, x), column) in grad.iter_mut().zip(x).zip(columns) {
-        let mut lanes = [0.0; LANES];
-        for (slopes, y) in slopes.as_chunks::<LANES>().0.iter().zip(column.as_chunks::<LANES>().0) {
-            for (lane, (slope, y)) in lanes.iter_mut().zip(slopes.iter().zip(y)) {
-                *lane += slope * (x - y);
-            }
+fn add_gaps(lanes: &mut [Pairs], slopes: &Pairs, x: &[f64], columns: &[Pairs]) {
+    for ((lanes, x), column) in lanes.iter_mut().zip(x).zip(columns) {
+        for ((lane, slope), y) in lanes.iter_mut().zip(slopes).zip(column) {
+            *lane += slope * (x - y);
         }
-        *grad += 2.0 * lanes.iter().sum::<f64>();
+    }
+}
+
+/// grads += 2·Σ lanes, which are 0 then.
+#[inline(always)]
+fn take_sums(lanes: &mut [Pairs], grads: &mut [f64]) {
+    for (lanes, grad) in lanes.iter_mut().zip(grads) {
+        let (halves, _) = lanes.as_chunks::<{ PANEL / 2 }>();
+        let mut sums = [0.0; PANEL / 2];
+        for half in halves {
+            sums.iter_mut().zip(half).for_each(|(sum, lane)| *sum += lane);
+        }
+        *grad += 2.0 * sums.iter().sum::<f64>();
+        *lanes = [0.0; PANEL];
     }
 }
