@@ -34,6 +34,7 @@ mod math;
 pub mod monte_carlo;
 mod multivariate_normal;
 pub mod special;
+mod team;
 mod uniform;
 
 pub use bernoulli::Bernoulli;
@@ -55,4 +56,5 @@ pub use uniform::Uniform;
 pub mod support {
     pub use super::evaluate::{refused, same_size, signed, size, wanted};
     pub use super::math::{expm1mx, log_ratio};
+    pub use super::team::{lend, lend_all, lend2};
 }

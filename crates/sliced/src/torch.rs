@@ -27,10 +27,8 @@ mod sliced;
 
 use ndarray::{ArrayView2, ArrayViewD, Ix2};
 use tch::{Device, Kind, Tensor};
-use variata_distributions::torch::support::size;
-use variata_torch_bridge::{
-    Element, Route, attach_backward, grad_is_enabled, lend_all, route, tensor_from_array,
-};
+use variata_distributions::torch::support::{lend_all, size};
+use variata_torch_bridge::{Element, Route, attach_backward, grad_is_enabled, route, tensor_from_array};
 
 use crate::distance::none;
 use crate::error::Error;

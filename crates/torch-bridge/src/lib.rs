@@ -23,7 +23,7 @@ pub use mixed::{autocast_bf16, channels_last};
 pub use optimizer::{AdamStep, SgdStep, fused_adam, fused_sgd};
 pub use route::{Route, check_floating, route};
 pub use tensor::{Element, tensor_from_array, tensor_from_slice, tensor_into_array};
-pub use threads::{Threads, configure_threads, lending_threads, on_each_thread};
+pub use threads::{Threads, configure_threads, on_each_thread, thread_count};
 pub use variables::ordered_variables;
 pub use view::{Saved, lend, lend_all, lend2, lend3};
 

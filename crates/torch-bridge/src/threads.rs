@@ -1,7 +1,6 @@
 //! Two thread pools: one size for both, and libtorch's for loops that are not its own.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -23,8 +22,8 @@ const LARGEST: usize = 1 << 16;
 /// Sets libtorch's intra-operation threads and rayon's global pool to `n` (0: one per core).
 ///
 /// Call it once, early, from the thread that will call libtorch, and call libtorch from that thread only: every
-/// thread that does gets an OpenMP team of its own. Kernels on lent tensors run on libtorch's threads ([`on_each_thread`]), all others on
-/// rayon's.
+/// thread that does gets an OpenMP team of its own. The workspace's kernels on tensors run on libtorch's threads ([`on_each_thread`]), all others
+/// on rayon's.
 ///
 /// # Errors
 /// [`Error::Threads`] when rayon's pool was already started with another size, where libtorch's is set all the same;
@@ -44,32 +43,10 @@ pub fn configure_threads(n: usize) -> Result<Threads, Error> {
     }
 }
 
-thread_local! {
-    /// Calls of `lend` that this thread is within.
-    static LENDING: Cell<usize> = const { Cell::new(0) };
-}
-
-/// This thread lends tensors while it lives.
-pub(crate) struct Lending(());
-
-impl Lending {
-    pub(crate) fn begin() -> Self {
-        LENDING.set(LENDING.get() + 1);
-        Self(())
-    }
-}
-
-impl Drop for Lending {
-    fn drop(&mut self) {
-        LENDING.set(LENDING.get() - 1);
-    }
-}
-
-/// Of how many of libtorch's threads a kernel may take this thread's loops to [`on_each_thread`]: `None` where it works on no tensor, which
-/// is said by [`lend`](crate::lend) and its kin. 1 within such a loop, and where libtorch was given one thread.
-pub fn lending_threads() -> Option<usize> {
+/// How many of libtorch's threads run a loop of this thread: 1 within such a loop.
+pub fn thread_count() -> usize {
     // SAFETY: a question to libtorch without arguments.
-    (LENDING.get() > 0).then(|| unsafe { ffi::vb_thread_count() }.max(1) as usize)
+    unsafe { ffi::vb_thread_count() }.max(1) as usize
 }
 
 /// Runs `task` once on each of libtorch's threads, the calling one among them, and waits for all.

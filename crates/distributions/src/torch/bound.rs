@@ -2,10 +2,11 @@
 
 use ndarray::{ArrayViewD, Ix2};
 use tch::{Kind, Tensor};
-use variata_torch_bridge::{Route, check_floating, lend, route};
+use variata_torch_bridge::{Route, check_floating, route};
 
 use super::evaluate::{attached, same_size, size, wanted};
 use super::math::select;
+use super::team::lend;
 use crate::{ArgumentError, Error, check};
 
 /// Evidence lower bound of each row: reconstruction − weight·KL. Formula and source: [`crate::elbo`].

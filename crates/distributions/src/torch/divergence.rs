@@ -3,13 +3,13 @@
 use ndarray::{Array1, ArrayViewD, CowArray, Ix2, Ix3};
 use tch::{Device, Kind, Tensor};
 use variata_torch_bridge::{
-    Element, Route, attach_backward, attach_gradient, check_floating, lend, lend_all, route,
-    tensor_from_array,
+    Element, Route, attach_backward, attach_gradient, check_floating, route, tensor_from_array,
 };
 
 use super::categorical::normalised;
 use super::evaluate::{same_size, size, wanted};
 use super::math::{log1pmx, product, select};
+use super::team::{lend, lend_all};
 use crate::{ArgumentError, Error, FrechetGrad, Real, divergence, frechet};
 
 /// Jensen–Shannon divergence between the distributions softmax(logits) of the rows of `logits` [n, categories]; a scalar,

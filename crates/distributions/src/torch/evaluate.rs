@@ -1,9 +1,10 @@
 //! From formulas to differentiable tensors: guards, the choice of the home, rounding.
 
+use super::team::lend_all;
 use ndarray::{Array1, ArrayD, ArrayViewD, IxDyn};
 use tch::{Device, Kind, Tensor};
 use variata_torch_bridge::{
-    Element, Route, attach_gradient, check_floating, grad_is_enabled, lend_all, route, tensor_from_array,
+    Element, Route, attach_gradient, check_floating, grad_is_enabled, route, tensor_from_array,
 };
 
 use crate::elementwise::{self, broadcasts_to, checked_len, common_shape, shaped};

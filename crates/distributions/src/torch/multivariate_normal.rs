@@ -2,11 +2,12 @@
 
 use ndarray::{Array3, ArrayViewD, Ix3};
 use tch::{Kind, Tensor};
-use variata_torch_bridge::{Element, Route, check_floating, lend_all, no_grad, route};
+use variata_torch_bridge::{Element, Route, check_floating, no_grad, route};
 
 use super::diagonal_normal::{DiagonalNormal, matrix};
 use super::evaluate::{attached, refused, same_size, size, wanted};
 use super::math::{log1pmx, over_sigma, select};
+use super::team::lend_all;
 use crate::multivariate_normal::unreversed;
 use crate::special::HALF_LOG_TWO_PI;
 use crate::{ArgumentError, Error, Real, SpreadKind, check};

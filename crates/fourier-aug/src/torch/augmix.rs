@@ -5,8 +5,8 @@ use std::array;
 use ndarray::{ArrayRef4, ArrayViewD, Ix4};
 use tch::{Device, Kind, Tensor};
 use variata_distributions::ArgumentError;
-use variata_distributions::torch::support::size;
-use variata_torch_bridge::{lend, no_grad, tensor_from_array};
+use variata_distributions::torch::support::{lend, size};
+use variata_torch_bridge::{no_grad, tensor_from_array};
 
 use super::actions::{Kernel, Tables};
 use super::fates::{Fates, draw};

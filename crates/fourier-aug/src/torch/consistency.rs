@@ -3,9 +3,9 @@
 use ndarray::{ArrayViewD, Ix3};
 use tch::{Kind, Tensor};
 use variata_distributions::torch::jensen_shannon_batch_composed;
-use variata_distributions::torch::support::wanted;
+use variata_distributions::torch::support::{lend, wanted};
 use variata_distributions::{ArgumentError, Real, check};
-use variata_torch_bridge::{Element, Route, attach_gradient, lend, route, tensor_from_array};
+use variata_torch_bridge::{Element, Route, attach_gradient, route, tensor_from_array};
 
 use super::{checked_labels, host_labels, logits_shape};
 use crate::error::Error;

@@ -2,9 +2,9 @@
 
 use ndarray::{ArrayViewD, Ix4};
 use tch::{Device, Kind, Tensor};
-use variata_distributions::torch::support::size;
+use variata_distributions::torch::support::{lend, size};
 use variata_distributions::{ArgumentError, check};
-use variata_torch_bridge::{Route, check_floating, lend, no_grad, route, tensor_from_array};
+use variata_torch_bridge::{Route, check_floating, no_grad, route, tensor_from_array};
 
 use super::upload;
 use crate::error::Error;

@@ -3,10 +3,10 @@
 use ndarray::{Array1, ArrayViewD};
 use tch::{Kind, Tensor};
 use variata_distributions::kl::KlGrad;
-use variata_distributions::torch::support::{expm1mx, log_ratio, wanted};
+use variata_distributions::torch::support::{expm1mx, lend_all, log_ratio, wanted};
 use variata_distributions::torch::{DiagonalNormal, KlDivergence, MultivariateNormal};
 use variata_distributions::{Error, KlDivergence as _, SpreadKind, StandardMultivariateNormal, check};
-use variata_torch_bridge::{Route, attach_gradient, check_floating, lend_all, route, tensor_from_array};
+use variata_torch_bridge::{Route, attach_gradient, check_floating, route, tensor_from_array};
 
 use super::LowRankMvn;
 use super::basis::squares;

@@ -2,8 +2,9 @@
 
 use ndarray::{Array3, ArrayView2, ArrayViewD, Ix1, Ix2, Ix3};
 use tch::{Kind, Tensor};
+use variata_distributions::torch::support::lend_all;
 use variata_distributions::{ArgumentError, Error, Real};
-use variata_torch_bridge::{Element, Route, lend_all, route, tensor_from_array};
+use variata_torch_bridge::{Element, Route, route, tensor_from_array};
 
 use super::LowRankMvn;
 use crate::CovDiag;

@@ -2,10 +2,10 @@
 
 use ndarray::Array2;
 use tch::{Kind, Tensor};
-use variata_distributions::torch::support::{same_size, wanted};
+use variata_distributions::torch::support::{lend_all, same_size, wanted};
 use variata_distributions::{Error, check};
 use variata_torch_bridge::{
-    Route, Saved, attach_backward, check_floating, lend_all, no_grad, route, tensor_from_array,
+    Route, Saved, attach_backward, check_floating, no_grad, route, tensor_from_array,
 };
 
 use super::LowRankMvn;

@@ -117,7 +117,7 @@ fn a_wide_network_learns_with_sgd_from_views() {
     let mut sgd = Optimizer::new(optimizer, model.parameters()).unwrap();
     let mut losses = Vec::new();
     for _ in 0..30 {
-        sgd.zero_grad();
+        sgd.zero_grad().unwrap();
         let objective = model.objective(&forked, &START).unwrap();
         let weights: Vec<f64> = objective.terms.iter().map(|t| t.weight).collect();
         let loss = objective.loss(&weights).unwrap();

@@ -3,7 +3,8 @@
 use ndarray::{Array, ArrayView2, Dimension};
 use tch::{Kind, Tensor};
 use variata_distributions::check;
-use variata_torch_bridge::{Route, lend_all, no_grad, tensor_from_array};
+use variata_distributions::torch::support::lend_all;
+use variata_torch_bridge::{Route, no_grad, tensor_from_array};
 
 use super::{Input, Native, check_range, code_shape, codebook, compute_kind, integers, power_of_two, rows};
 use crate::codebook::{Codebook, Metric};

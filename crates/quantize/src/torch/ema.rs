@@ -3,8 +3,8 @@
 use rand::Rng;
 use tch::{Kind, Tensor};
 use variata_distributions::check;
-use variata_distributions::torch::support::size;
-use variata_torch_bridge::{Route, check_floating, lend_all, no_grad, route, tensor_from_array};
+use variata_distributions::torch::support::{lend_all, size};
+use variata_torch_bridge::{Route, check_floating, no_grad, route, tensor_from_array};
 
 use super::{
     Native, check_finite, check_range, code_shape, codebook, copy, indices as as_array, integers, rows,

@@ -1,11 +1,9 @@
 //! Gumbel-softmax of tensors.
 
 use tch::{Device, Kind, Tensor};
-use variata_distributions::torch::support::size;
+use variata_distributions::torch::support::{lend, lend_all, lend2, size};
 use variata_distributions::{ArgumentError, check};
-use variata_torch_bridge::{
-    Route, Saved, attach_backward, check_floating, lend, lend_all, lend2, no_grad, tensor_from_array,
-};
+use variata_torch_bridge::{Route, Saved, attach_backward, check_floating, no_grad, tensor_from_array};
 
 use super::assign::{from_indices, nearest_composed};
 use super::{Input, Native, codebook, compute_kind, gumbel_noise, reported, rows};

@@ -1,7 +1,8 @@
 //! Quantisation of tensors with gradients.
 
 use tch::{Kind, Tensor};
-use variata_torch_bridge::{Route, Saved, attach_backward, lend_all, no_grad, tensor_from_array};
+use variata_distributions::torch::support::lend_all;
+use variata_torch_bridge::{Route, Saved, attach_backward, no_grad, tensor_from_array};
 
 use super::assign::{from_indices, nearest_composed};
 use super::ema::of;

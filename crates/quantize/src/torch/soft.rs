@@ -2,7 +2,8 @@
 
 use tch::{Kind, Tensor};
 use variata_distributions::check;
-use variata_torch_bridge::{Route, lend_all, no_grad, tensor_from_array, tensor_into_array};
+use variata_distributions::torch::support::lend_all;
+use variata_torch_bridge::{Route, no_grad, tensor_from_array, tensor_into_array};
 
 use super::gumbel::{Blocks, Drawn};
 use super::{Input, Native, Noise, codebook, rows};

@@ -156,7 +156,7 @@ fn an_overflowing_shape_is_refused() {
 fn a_task_runs_once_on_each_of_libtorchs_threads() {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use variata_torch_bridge::{lending_threads, on_each_thread};
+    use variata_torch_bridge::{on_each_thread, thread_count};
 
     let runs = |threads| {
         variata_torch_bridge::tch::set_num_threads(threads);
@@ -170,15 +170,7 @@ fn a_task_runs_once_on_each_of_libtorchs_threads() {
     assert_eq!((runs(1), runs(3)), (1, 3));
     let panic = std::panic::catch_unwind(|| on_each_thread(|| panic!("as told"))).unwrap_err();
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"as told"));
-    // Lent are tensors only while they are, also where that ends by a panic.
-    assert_eq!(lending_threads(), None);
-    let t = Tensor::from_slice(&[1f64]);
-    let inside = |_: ndarray::ArrayViewD<'_, f64>| {
-        on_each_thread(|| assert!(lending_threads().is_none_or(|threads| threads == 1))).unwrap();
-        lending_threads()
-    };
-    assert_eq!(lend("t", &t, inside), Ok(Some(3)));
-    let fails = |_: ndarray::ArrayViewD<'_, f64>| panic!("as told");
-    assert!(std::panic::catch_unwind(|| lend("t", &t, fails)).is_err());
-    assert_eq!(lending_threads(), None);
+    // Within a task there is one thread.
+    on_each_thread(|| assert_eq!(thread_count(), 1)).unwrap();
+    assert_eq!(thread_count(), 3);
 }
