@@ -54,8 +54,10 @@ pub fn lend2<F: Element, A: Dimension, B: Dimension, R>(
     bridge::lend2(a, b, |a, b| on_team(&Torch, || f(a, b)))
 }
 
-#[cfg(all(test, feature = "rayon"))]
+#[cfg(test)]
 mod tests {
+    #![cfg(feature = "rayon")]
+
     use std::collections::HashSet;
     use std::thread::ThreadId;
 
