@@ -54,10 +54,9 @@ pub fn lend2<F: Element, A: Dimension, B: Dimension, R>(
     bridge::lend2(a, b, |a, b| on_team(&Torch, || f(a, b)))
 }
 
+#[cfg(feature = "rayon")]
 #[cfg(test)]
 mod tests {
-    #![cfg(feature = "rayon")]
-
     use std::collections::HashSet;
     use std::thread::ThreadId;
 
