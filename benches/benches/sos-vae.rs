@@ -12,7 +12,7 @@ use variata_models::{
     Architecture, AutoencoderConfig, BottleneckConfig, ComputeConfig, EntropyConfig, EntropyOrigin,
     ImageShape, KlConfig, LowRankDiagonal, Observation, ObservationConfig,
 };
-use variata_torch_bridge::tensor_from_array;
+use variata_torch_bridge::{drop_gradients, tensor_from_array};
 
 const BATCH: usize = 64;
 const SIDE: usize = 64;
@@ -68,9 +68,8 @@ fn step(c: &mut Criterion) {
     let x = given(tensor_from_array(spread(BATCH, n, 0.0, 1.0, 4))).view([batch, 1, side, side]);
     group.bench_function("likelihood/64x64x64", |b| {
         b.iter(|| {
-            let (mut mean, mut factor) = (mean.shallow_clone(), factor.shallow_clone());
-            mean.zero_grad();
-            factor.zero_grad();
+            let (mean, factor) = (mean.shallow_clone(), factor.shallow_clone());
+            given(drop_gradients([&mean, &factor]));
             let seen = Observation::LowRankNormal {
                 mean,
                 cov_factor: factor.transpose(1, 2),

@@ -77,6 +77,7 @@ pub fn for_each<T: Send>(items: Vec<T>, task: impl Fn(T) + Sync + Send) {
 #[cfg(feature = "rayon")]
 mod pool {
     use std::cell::Cell;
+    use std::ops::Range;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Mutex, PoisonError};
 
@@ -135,12 +136,8 @@ mod pool {
             return Threads::Own;
         }
         let Some(team) = team() else { return Threads::Rayon };
-        match team.threads() {
-            1 => Threads::Own,
-            // Fewer steps have loops within, which a team runs on one thread each.
-            threads if steps < threads => Threads::Rayon,
-            _ => Threads::Team(team),
-        }
+        // Loops within are run by one thread each.
+        if team.threads() == 1 { Threads::Own } else { Threads::Team(team) }
     }
 
     pub(super) fn count() -> usize {
@@ -160,12 +157,22 @@ mod pool {
         if team { f() } else { rayon::scope(|_| f()) }
     }
 
-    /// Calls `visit` on each of the team's threads with what gives it one step after the other, as long as there are some.
-    fn share(team: &dyn Team, steps: usize, visit: impl Fn(&mut dyn FnMut() -> Option<usize>) + Sync) {
+    /// Runs of steps that a thread is given, of many short ones: neighbours write to the same cache lines.
+    const RUNS: usize = 8;
+
+    /// Calls `visit` on the team's threads with runs of steps, until all have been given out.
+    fn share(team: &dyn Team, steps: usize, visit: impl Fn(Range<usize>) + Sync) {
+        let length = (steps / (RUNS * team.threads())).max(1);
         let next = AtomicUsize::new(0);
         let task = || {
             let _alone = Setting::begin(&ALONE, true);
-            visit(&mut || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&step| step < steps));
+            loop {
+                let first = next.fetch_add(length, Ordering::Relaxed);
+                if first >= steps {
+                    break;
+                }
+                visit(first..steps.min(first + length));
+            }
         };
         if !team.on_each(&task) {
             task();
@@ -173,26 +180,22 @@ mod pool {
     }
 
     pub(super) fn collect<T: Send>(team: &dyn Team, n: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
-        let found = Mutex::new(Vec::with_capacity(n));
-        share(team, n, |next| {
-            let mut own = Vec::new();
-            while let Some(i) = next() {
-                own.push((i, f(i)));
-            }
-            found.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
+        let found = Mutex::new(Vec::new());
+        share(team, n, |run| {
+            let (first, own) = (run.start, run.map(&f).collect::<Vec<T>>());
+            found.lock().unwrap_or_else(PoisonError::into_inner).push((first, own));
         });
         let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        found.sort_unstable_by_key(|(i, _)| *i);
-        found.into_iter().map(|(_, value)| value).collect()
+        found.sort_unstable_by_key(|(first, _)| *first);
+        found.into_iter().flat_map(|(_, own)| own).collect()
     }
 
     pub(super) fn for_each<T: Send>(team: &dyn Team, items: Vec<T>, task: impl Fn(T) + Sync) {
         let items: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
-        share(team, items.len(), |next| {
-            while let Some(i) = next() {
-                let item = items[i].lock().unwrap_or_else(PoisonError::into_inner).take();
-                // It was there: nobody else has been given this step.
-                item.into_iter().for_each(&task);
+        share(team, items.len(), |run| {
+            for item in &items[run] {
+                // It is there: nobody else has been given this step.
+                item.lock().unwrap_or_else(PoisonError::into_inner).take().into_iter().for_each(&task);
             }
         });
     }

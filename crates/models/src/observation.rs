@@ -87,7 +87,10 @@ impl Observation {
                 -rows(&each).sum_dim_intlist(1, false, Kind::Double)
             }
             Self::SquaredError { mean } => {
-                rows(&mean.mse_loss(x, Reduction::None)).sum_dim_intlist(1, false, Kind::Double)
+                // Of two kinds the loss has no backward pass.
+                let kind = if x.kind() == mean.kind() { mean.kind() } else { Kind::Double };
+                let each = mean.to_kind(kind).mse_loss(&x.to_kind(kind), Reduction::None);
+                rows(&each).sum_dim_intlist(1, false, Kind::Double)
             }
             Self::Normal { .. } => -self.diagonal()?.log_prob(&rows(x))?,
             Self::LowRankNormal { .. } => -self.low_rank()?.log_prob(&rows(x))?,

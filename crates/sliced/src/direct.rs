@@ -70,7 +70,7 @@ impl CramerWold {
         Ok(self.evaluate(x, false)?.0)
     }
 
-    /// The same with its gradient in `x`.
+    /// The same, to a rounding, with its gradient in `x`.
     ///
     /// # Errors
     /// As [`value`](Self::value).

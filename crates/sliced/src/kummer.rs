@@ -11,7 +11,8 @@ use variata_distributions::parallel::collect;
 use crate::pairs::{PANEL, Pairs};
 use crate::recent::Recent;
 
-/// An octave has two to the power of this pieces: to the sixth power, the width of one is below an ulp.
+/// An octave has two to the power of this pieces; interpolation then leaves at most 8e-16 of a value and 1e-14 of a derivative, which are those of
+/// u^(−½) for large D.
 const HALVINGS: u32 = 7;
 /// Bits of a number below those that tell its piece.
 const REST: u32 = f64::MANTISSA_DIGITS - 1 - HALVINGS;
@@ -118,11 +119,10 @@ impl Kummer {
         if self.dimensions == 1 || largest * factor > self.far {
             to_each.zip(squares).for_each(|(at, square)| to(at, self.at(factor * square)));
         } else {
+            let last = self.pieces.len() - 1;
             for ((at, piece), t) in to_each.zip(pieces).zip(fractions) {
-                // There is one: the place of `far` is the last.
-                if let Some(piece) = self.pieces.get(piece) {
-                    to(at, along(piece, t));
-                }
+                // The place of `far` is the last one.
+                to(at, along(&self.pieces[piece.min(last)], t));
             }
         }
         (values, slopes)
@@ -304,6 +304,25 @@ mod tests {
             }
             assert_eq!(kummer.at(0.0).0, 1.0);
             assert!((kummer.at(0.0).1 + 1.0 / dimensions as f64).abs() < 1e-14);
+        }
+    }
+
+    #[test]
+    fn pairs_have_what_each_has_alone() {
+        for dimensions in [1, 2, 3, 8, 20, 1600] {
+            let kummer = Kummer::of(dimensions);
+            // All within the table, with its ends; and some beyond it.
+            for largest in [kummer.far, 1.5 * kummer.far, f64::INFINITY] {
+                let mut squares: Pairs =
+                    std::array::from_fn(|k| kummer.far * (k as f64 / (PANEL - 2) as f64).powi(4));
+                squares[PANEL - 1] = largest;
+                let (values, slopes) = kummer.of_pairs(&squares, 1.0);
+                for ((square, value), slope) in squares.into_iter().zip(values).zip(slopes) {
+                    let (want, want_slope) = kummer.at(square);
+                    assert!((value - want).abs() <= 1e-15 * want, "{dimensions} {square}: {value} {want}");
+                    assert!((slope - want_slope).abs() <= 1e-14 * want_slope.abs(), "{dimensions} {square}");
+                }
+            }
         }
     }
 }

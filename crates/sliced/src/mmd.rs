@@ -125,7 +125,7 @@ impl Mmd {
         Ok(self.evaluate(x, y, [false; 2])?.0)
     }
 
-    /// The same with its gradients.
+    /// The same, to a rounding, with its gradients.
     ///
     /// # Errors
     /// As [`value`](Self::value).

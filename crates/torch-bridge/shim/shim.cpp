@@ -194,13 +194,14 @@ int vb_thread_count() {
   return guarded([&] { return at::in_parallel_region() ? 1 : at::get_num_threads(); }, 1);
 }
 
-// Calls `task(state)` once on each of libtorch's threads, this one among them, and waits for them. It must not unwind.
+// Calls `task(state)` as often as there are threads, on each of libtorch's, this one among them, and waits for them. It must not unwind.
 int vb_on_each_thread(void (*task)(void*), void* state) {
   return guarded(
       [&] {
         // `at::parallel_for` is a template that would take a compiler with OpenMP, and its runtime beside libtorch's. A loop over the
         // elements of a tensor is libtorch's own: one for each thread.
-        auto places = at::empty({at::get_num_threads()}, at::TensorOptions().dtype(at::kByte).device(at::kCPU));
+        const int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
+        auto places = at::empty({threads}, at::TensorOptions().dtype(at::kByte).device(at::kCPU));
         auto loop = at::TensorIterator::borrowing_nullary_op(places);
         loop.for_each(
             [&](char**, const int64_t*, int64_t inner, int64_t outer) {

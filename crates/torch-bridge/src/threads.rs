@@ -49,7 +49,8 @@ pub fn thread_count() -> usize {
     unsafe { ffi::vb_thread_count() }.max(1) as usize
 }
 
-/// Runs `task` once on each of libtorch's threads, the calling one among them, and waits for all.
+/// Runs `task` once on each of libtorch's threads, the calling one among them, and waits for all; where OpenMP grants fewer, one of them
+/// runs it for another.
 ///
 /// After an operation of its own libtorch's threads wait for the next one without sleeping, for some milliseconds: another pool would share
 /// the processors with them, and they need not be woken. Within such a task, and with one thread, `task` runs once.

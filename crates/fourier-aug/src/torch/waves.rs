@@ -139,12 +139,17 @@ pub fn add_waves(grid: &Grid, waves: &[PlaneWave], images: &Tensor, clip: bool) 
     if route(&[], &[images]) != Route::Native || images.kind() != Kind::Float {
         return add_waves_composed(grid, waves, images, clip);
     }
-    let copy = |view: ArrayViewD<'_, f32>| view.as_standard_layout().into_owned();
-    let Ok(mut copy) = lend("images", &images.detach(), copy)?.into_dimensionality::<Ix4>() else {
-        return add_waves_composed(grid, waves, images, clip);
-    };
-    grid.add_waves(waves, &mut copy, clip)?;
-    Ok(tensor_from_array(copy)?)
+    let found = lend("images", &images.detach(), |view: ArrayViewD<'_, f32>| {
+        // Four axes were asked for above.
+        let Ok(mut copy) = view.as_standard_layout().into_owned().into_dimensionality::<Ix4>() else {
+            return Ok(None);
+        };
+        grid.add_waves(waves, &mut copy, clip).map(|()| Some(copy))
+    })??;
+    match found {
+        Some(copy) => Ok(tensor_from_array(copy)?),
+        None => add_waves_composed(grid, waves, images, clip),
+    }
 }
 
 /// [`add_waves`] as tensor operations on any device.

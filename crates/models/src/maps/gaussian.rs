@@ -57,7 +57,7 @@ impl GaussianMap {
 
     pub(super) fn posterior(&self, z: &Tensor) -> Result<DiagonalNormal, Error> {
         let [first, second] = &self.down;
-        let inner = second.forward(&first.forward(z).relu()).relu().flatten(1, -1);
+        let inner = second.forward(&first.forward(z).relu_()).relu_().flatten(1, -1);
         let s = self.bound.of(&self.log_variance.forward(&inner));
         Ok(DiagonalNormal::from_log_variance(self.mean.forward(&inner), s)?)
     }
@@ -67,6 +67,6 @@ impl GaussianMap {
         let [channels, height, width] = self.inner;
         let [first, second] = &self.up;
         let inner = self.expand.forward(numbers).view([-1, channels, height, width]);
-        second.forward(&first.forward(&inner).relu()).tanh()
+        second.forward(&first.forward(&inner).relu_()).tanh()
     }
 }

@@ -32,7 +32,7 @@ fn dense<'a>(
 }
 
 fn through(layers: &[Linear], x: Tensor) -> Tensor {
-    layers.iter().fold(x, |h, layer| layer.forward(&h).relu())
+    layers.iter().fold(x, |h, layer| layer.forward(&h).relu_())
 }
 
 /// Halving convolutions with ReLU, then fully connected layers; the label enters as constant planes.

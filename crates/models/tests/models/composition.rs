@@ -6,8 +6,8 @@ use variata_models::tch::{Device, Kind, Tensor};
 use variata_models::train::{Constraint, Schedule, Trainable};
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, Bounds, Condition, Cost, Error,
-    ImageShape, KlConfig, LatentDistance, LowRankDiagonal, MapBottleneckConfig, Noise, ObservationConfig,
-    Purpose, Scale, bounds, log_weights,
+    ImageShape, KlConfig, LatentDistance, LowRankDiagonal, MapBottleneckConfig, Noise, Observation,
+    ObservationConfig, Purpose, Scale, bounds, log_weights,
 };
 
 use crate::{DIGIT, tiny, tiny_config};
@@ -253,4 +253,22 @@ fn settings_that_a_variant_does_not_have_are_refused() {
     check::<Scale>("head");
     check::<BottleneckConfig>("deterministic");
     check::<MapBottleneckConfig>("deterministic");
+}
+
+/// Data of another kind than the network's are as good.
+#[test]
+fn a_squared_error_of_two_kinds_has_its_gradient() {
+    let mean = Tensor::rand([2, 1, 3, 3], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+    let seen = Observation::SquaredError { mean: mean.shallow_clone() };
+    let x = Tensor::rand([2, 1, 3, 3], (Kind::Double, Device::Cpu));
+    for (x, tolerance) in [(x.shallow_clone(), 1e-7), (x.to_kind(Kind::Float), 1e-6)] {
+        variata_torch_bridge::drop_gradients([&mean]).unwrap();
+        let error = seen.distortion(&x).unwrap();
+        assert_eq!((error.kind(), error.size()), (Kind::Double, vec![2]));
+        error.sum(Kind::Double).backward();
+        let gap = mean.detach().to_kind(Kind::Double) - &x;
+        let want = gap.square().flatten(1, -1).sum_dim_intlist(1, false, Kind::Double);
+        assert!((error - want).abs().max().double_value(&[]) < 10.0 * tolerance);
+        assert!((mean.grad() - gap * 2.0).abs().max().double_value(&[]) < tolerance);
+    }
 }

@@ -12,5 +12,6 @@ mod golden;
 mod gradients;
 mod layouts;
 mod null;
+mod pairs;
 mod support;
 mod wasserstein;

@@ -151,26 +151,3 @@ fn an_overflowing_shape_is_refused() {
     let result = tensor_from_slice(&[1f32], &[usize::MAX, 2]);
     assert!(matches!(result, Err(Error::Length { got: 1, want: usize::MAX, .. })));
 }
-
-#[test]
-fn a_task_runs_once_on_each_of_libtorchs_threads() {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use variata_torch_bridge::{on_each_thread, thread_count};
-
-    let runs = |threads| {
-        variata_torch_bridge::tch::set_num_threads(threads);
-        let runs = AtomicUsize::new(0);
-        on_each_thread(|| {
-            runs.fetch_add(1, Ordering::Relaxed);
-        })
-        .unwrap();
-        runs.into_inner()
-    };
-    assert_eq!((runs(1), runs(3)), (1, 3));
-    let panic = std::panic::catch_unwind(|| on_each_thread(|| panic!("as told"))).unwrap_err();
-    assert_eq!(panic.downcast_ref::<&str>(), Some(&"as told"));
-    // Within a task there is one thread.
-    on_each_thread(|| assert_eq!(thread_count(), 1)).unwrap();
-    assert_eq!(thread_count(), 3);
-}
