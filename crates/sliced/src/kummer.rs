@@ -2,7 +2,7 @@
 //!
 //! By Kummer's transformation it is E[(a)_K/(b)_K] with K Poisson of mean s, a = (D − 1)/2 and b = D/2, a sum of positive
 //! terms, and so is each derivative with b one larger. A table of these in 1 + s/b and quintic interpolation serve pairs of points; it
-//! depends on D alone and is kept. Its pieces halve each octave a number of times, so that a place is found among the bits of 1 + s/b.
+//! depends on D alone and is kept. Its pieces are equal parts of octaves, so that the bits of 1 + s/b tell the piece and the place in it.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use variata_distributions::parallel::collect;
 use crate::pairs::{PANEL, Pairs};
 use crate::recent::Recent;
 
-/// An octave has two to the power of this pieces; interpolation then leaves at most 8e-16 of a value and 1e-14 of a derivative, which are those of
-/// u^(−½) for large D.
+/// An octave has two to the power of this pieces. Interpolation then leaves at most 8e-16 of a value and 1e-14 of a derivative: where the
+/// function is steepest, u^(−½) for large D.
 const HALVINGS: u32 = 7;
 /// Bits of a number below those that tell its piece.
 const REST: u32 = f64::MANTISSA_DIGITS - 1 - HALVINGS;
@@ -107,23 +107,24 @@ impl Kummer {
     #[inline(always)]
     pub(crate) fn of_pairs(&self, squares: &Pairs, factor: f64) -> (Pairs, Pairs) {
         let (mut values, mut slopes) = ([0.0; PANEL], [0.0; PANEL]);
-        let to = |(value, slope): (&mut f64, &mut f64), found: (f64, f64)| (*value, *slope) = found;
-        // The places of all first, in vectors.
-        let factor_per_b = factor * self.per_b;
-        let (mut pieces, mut fractions, mut largest) = ([0usize; PANEL], [0.0; PANEL], 0.0f64);
-        for ((square, piece), fraction) in squares.iter().zip(&mut pieces).zip(&mut fractions) {
-            (*piece, *fraction) = place(1.0 + square * factor_per_b);
-            largest = if *square > largest { *square } else { largest };
-        }
-        let to_each = values.iter_mut().zip(&mut slopes);
-        if self.dimensions == 1 || largest * factor > self.far {
-            to_each.zip(squares).for_each(|(at, square)| to(at, self.at(factor * square)));
-        } else {
-            let last = self.pieces.len() - 1;
-            for ((at, piece), t) in to_each.zip(pieces).zip(fractions) {
-                // The place of `far` is the last one.
-                to(at, along(&self.pieces[piece.min(last)], t));
+        let to = values.iter_mut().zip(&mut slopes);
+        let beyond = squares.iter().fold(false, |beyond, square| beyond | (square * factor > self.far));
+        if beyond || self.dimensions == 1 {
+            for ((value, slope), square) in to.zip(squares) {
+                (*value, *slope) = self.at(factor * square);
             }
+            return (values, slopes);
+        }
+        // The places of all first, in vectors.
+        let (mut pieces, mut fractions) = ([0usize; PANEL], [0.0; PANEL]);
+        let factor_per_b = factor * self.per_b;
+        for ((square, piece), t) in squares.iter().zip(&mut pieces).zip(&mut fractions) {
+            (*piece, *t) = place(1.0 + square * factor_per_b);
+        }
+        // That of `far` is the last.
+        let last = self.pieces.len() - 1;
+        for (((value, slope), piece), t) in to.zip(pieces).zip(fractions) {
+            (*value, *slope) = along(&self.pieces[piece.min(last)], t);
         }
         (values, slopes)
     }

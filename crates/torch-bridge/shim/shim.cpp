@@ -200,8 +200,7 @@ int vb_on_each_thread(void (*task)(void*), void* state) {
       [&] {
         // `at::parallel_for` is a template that would take a compiler with OpenMP, and its runtime beside libtorch's. A loop over the
         // elements of a tensor is libtorch's own: one for each thread.
-        const int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
-        auto places = at::empty({threads}, at::TensorOptions().dtype(at::kByte).device(at::kCPU));
+        auto places = at::empty({vb_thread_count()}, at::TensorOptions().dtype(at::kByte).device(at::kCPU));
         auto loop = at::TensorIterator::borrowing_nullary_op(places);
         loop.for_each(
             [&](char**, const int64_t*, int64_t inner, int64_t outer) {

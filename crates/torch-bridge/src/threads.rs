@@ -1,4 +1,4 @@
-//! Two thread pools: one size for both, and libtorch's for loops that are not its own.
+//! The sizes of both thread pools, and libtorch's for loops of others.
 
 use std::any::Any;
 use std::ffi::c_void;
