@@ -108,8 +108,11 @@ impl Kummer {
     pub(crate) fn of_pairs(&self, squares: &Pairs, factor: f64) -> (Pairs, Pairs) {
         let (mut values, mut slopes) = ([0.0; PANEL], [0.0; PANEL]);
         let to = values.iter_mut().zip(&mut slopes);
-        let beyond = squares.iter().fold(false, |beyond, square| beyond | (square * factor > self.far));
-        if beyond || self.dimensions == 1 {
+        let mut beyond = self.dimensions == 1;
+        for square in squares {
+            beyond |= square * factor > self.far;
+        }
+        if beyond {
             for ((value, slope), square) in to.zip(squares) {
                 (*value, *slope) = self.at(factor * square);
             }
