@@ -6,9 +6,12 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group};
 use ndarray::Array2;
 use variata_benches::{given, normal};
-use variata_sliced::{Directions, Discrepancy, Distance, TwoSample};
+use variata_sliced::{
+    Bandwidth, CramerWold, Directions, Discrepancy, Distance, Mmd, MmdEstimator, SphereMean, TwoSample,
+};
 
 const SIZES: [(usize, usize, usize); 3] = [(128, 64, 50), (1024, 64, 200), (16384, 128, 200)];
+const DIRECT: [(usize, usize); 3] = [(128, 64), (1024, 64), (2048, 512)];
 
 fn sliced(c: &mut Criterion) {
     let mut group = c.benchmark_group("sliced");
@@ -36,5 +39,26 @@ fn sliced(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, sliced);
+fn direct(c: &mut Criterion) {
+    let mut group = c.benchmark_group("sliced/direct");
+    group.sample_size(10).measurement_time(Duration::from_secs(2));
+    for (n, d) in DIRECT {
+        let (x, y): (Array2<f32>, Array2<f32>) = (normal(n, d, 1), normal(n, d, 2));
+        for (name, sphere_mean) in
+            [("cramer_wold", SphereMean::Asymptotic), ("cramer_wold_exact", SphereMean::Exact)]
+        {
+            let distance = CramerWold { bandwidth: Bandwidth::Silverman, sphere_mean };
+            group.bench_function(format!("{name}/{n}x{d}"), |b| {
+                b.iter(|| given(distance.value_with_grad(black_box(&x))));
+            });
+        }
+        let mmd = given(Mmd::inverse_multiquadric(d, MmdEstimator::Unbiased));
+        group.bench_function(format!("mmd/{n}x{d}"), |b| {
+            b.iter(|| given(mmd.value_with_grad(black_box(&x), &y)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, sliced, direct);
 variata_benches::bound_main!(benches);
