@@ -83,7 +83,9 @@ impl Criterion {
 
 /// A threshold as a person wrote it: four digits without the zeros that end it.
 fn short(value: f64) -> String {
-    let text = significant(value, 4);
+    // As many digits as tell it from every other number.
+    let tells = |digits: &usize| format!("{value:.*e}", digits - 1).parse() == Ok(value);
+    let text = significant(value, (4..17).find(tells).unwrap_or(17));
     if text.contains('.') && !text.contains('×') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {

@@ -2,7 +2,7 @@
 
 /// `value` to `digits` significant digits (1 to 17), trailing zeros kept, with a real minus sign.
 ///
-/// From 10⁻⁴ to below 10⁶ in plain notation, otherwise as `1.50×10⁷`. NaN is `NaN`, infinities are
+/// From 10⁻⁴ to below 10⁶ in plain notation, which shows all digits before the point, otherwise as `1.50×10⁷`. NaN is `NaN`, infinities are
 /// `∞` and `−∞`, both zeros are `0`.
 ///
 /// ```
@@ -30,7 +30,7 @@ pub fn significant(value: f64, digits: usize) -> String {
     signed(value, &magnitude)
 }
 
-/// `value` with a fixed number of decimals and a real minus sign; never `−0`.
+/// `value` with a fixed number of decimals, at most 17, and a real minus sign; never `−0`.
 #[must_use]
 pub fn decimals(value: f64, decimals: usize) -> String {
     if let Some(special) = special(value).filter(|_| value != 0.0) {
@@ -71,19 +71,22 @@ impl Spread {
         let sd = if count < 2 {
             f64::NAN
         } else {
-            let largest = values.iter().map(|v| (v - mean).abs()).fold(0.0, f64::max);
+            // Halves have a difference where the values themselves do not.
+            let unit = if values.iter().any(|v| v.abs() > 0.25 * f64::MAX) { 0.25 } else { 1.0 };
+            let gaps = || values.iter().map(|v| v * unit - mean * unit);
+            let largest = gaps().map(f64::abs).fold(0.0, f64::max);
             if largest > 0.0 && largest.is_finite() {
-                let squares: f64 = values.iter().map(|v| ((v - mean) / largest).powi(2)).sum();
-                largest * (squares / (n - 1.0)).sqrt()
+                let squares: f64 = gaps().map(|gap| (gap / largest).powi(2)).sum();
+                largest * (squares / (n - 1.0)).sqrt() / unit
             } else {
-                values.iter().map(|v| v - mean).sum::<f64>()
+                gaps().sum::<f64>()
             }
         };
         Self { count, mean, sd }
     }
 }
 
-/// `0.931 ± 0.012`: the standard deviation to two digits and the mean to the same decimal place.
+/// `0.931 ± 0.012`: the standard deviation to two digits, or to all that it has before the point, and the mean to the same decimal place.
 ///
 /// One value is shown alone, none as `–`. Where a value is not finite, the mean tells.
 ///
@@ -152,7 +155,8 @@ pub(crate) fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // Other control characters are not allowed in XML at all.
+            // Other control characters and the last two of the first plane are not allowed in XML at all.
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             c if c.is_control() && c != '\n' && c != '\t' => out.push('\u{fffd}'),
             c => out.push(c),
         }

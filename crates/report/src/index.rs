@@ -57,7 +57,7 @@ impl IndexEntry {
         let text = std::fs::read_to_string(&file).map_err(|source| at("read", &file, source))?;
         let claims = serde_json::from_str(&text).map_err(|e| at("read", &file, std::io::Error::other(e)))?;
         let below = report.strip_prefix(root).map_err(|e| at("link to", report, std::io::Error::other(e)))?;
-        let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+        let parts: Vec<_> = below.iter().map(|part| in_address(&part.to_string_lossy())).collect();
         Ok(Self { name: name.into(), page: Some(parts.join("/")), content: Ok(claims) })
     }
 
@@ -139,6 +139,16 @@ impl Index {
         write_whole(&target, |file| file.write_all(html.as_bytes()))?;
         Ok(target)
     }
+}
+
+/// A part of a path as an address has it.
+fn in_address(part: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    part.bytes().map(one).collect()
 }
 
 fn view(entry: &IndexEntry) -> EntryView<'_> {

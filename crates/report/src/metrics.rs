@@ -109,7 +109,7 @@ impl Metrics {
         if lines.is_empty() { "{}\n".to_owned() } else { format!("{{\n{}\n}}\n", lines.join(",\n")) }
     }
 
-    /// Reads what [`to_json`](Self::to_json) wrote.
+    /// Reads what [`to_json`](Self::to_json) wrote; text that is `NaN`, `Infinity` or `-Infinity` comes back as that number.
     ///
     /// # Errors
     /// [`Error::Metrics`] for text that is no such file, naming the line or the entry.

@@ -59,7 +59,7 @@ impl OutputDir {
 
     /// Opens `path` for a run of `settings`, making it where it does not exist.
     ///
-    /// A run of the same settings may be continued or done again: [`previous`](Self::previous) tells. A finished one stays so until a file is
+    /// A run of the same settings may be continued or done again: [`previous`](Self::previous) tells. A finished one stays so until a file has been
     /// written, or [`begin_again`](Self::begin_again).
     ///
     /// # Errors
@@ -69,16 +69,10 @@ impl OutputDir {
     /// - [`Error::File`]: the system refused something.
     pub fn open(path: &Path, settings: &str, replace: Replace) -> Result<Self, Error> {
         fs::create_dir_all(path).map_err(at("make the folder", path))?;
-        let settings_path = path.join(SETTINGS);
-        let found = match fs::read(&settings_path) {
-            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(at("read", &settings_path)(e)),
-        };
-        if found.is_none() && !is_empty(path)? {
-            return Err(Error::ForeignFolder { path: path.to_owned(), marker: SETTINGS });
-        }
+        // A foreign folder gets no lock. What else is there is read behind it: another process may end its run before.
+        settings_of(path)?;
         let lock = lock(path)?;
+        let found = settings_of(path)?;
         remove_partial(path)?;
         let finished = path.join(MANIFEST).exists();
         let previous = match &found {
@@ -142,21 +136,23 @@ impl OutputDir {
     }
 
     /// Writes a file whole, from what `content` writes. Where that fails, an earlier file of that name
-    /// stays as it was and nothing else is left.
+    /// stays as it was and nothing else is left but folders that `name` names; a finished run stays one.
     ///
     /// # Errors
-    /// [`Error::Name`] for a name that leads out of the folder, [`Error::File`] for a failed operation,
-    /// of the system or of `content`.
+    /// [`Error::Name`] for a name that leads out of the folder, names a folder, or is one of those that the folder needs for itself;
+    /// [`Error::File`] for a failed operation, of the system or of `content`.
     pub fn write_with(
         &self,
         name: &str,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<PathBuf, Error> {
         let target = inside(&self.path, name)?;
-        if self.previous == Previous::Finished && name != MANIFEST {
-            self.begin_again()?;
-        }
-        write_whole(&target, content)?;
+        let again = self.previous == Previous::Finished && target != self.path.join(MANIFEST);
+        write_whole(&target, |file| {
+            content(file)?;
+            // Before the file is in its place, and not where there will be none.
+            if again { self.begin_again().map_err(io::Error::other) } else { Ok(()) }
+        })?;
         Ok(target)
     }
 
@@ -182,8 +178,16 @@ fn at<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Err
 }
 
 fn inside(root: &Path, name: &str) -> Result<PathBuf, Error> {
+    let own = |c: Component<'_>| {
+        let part = c.as_os_str().to_string_lossy();
+        part == LOCK || part.starts_with(variata_files::PARTIAL)
+    };
     let why = if name.is_empty() {
         "it is empty"
+    } else if name.ends_with(std::path::is_separator) {
+        "it must not end like a folder"
+    } else if Path::new(name).components().any(own) {
+        "files of that name are the folder's own"
     } else if !Path::new(name).components().all(|c| matches!(c, Component::Normal(_))) {
         "it must be relative, without `.` and `..`"
     } else {
@@ -194,6 +198,17 @@ fn inside(root: &Path, name: &str) -> Result<PathBuf, Error> {
 
 fn entries(path: &Path) -> Result<Vec<fs::DirEntry>, Error> {
     fs::read_dir(path).and_then(Iterator::collect).map_err(at("list", path))
+}
+
+/// The settings of the run that a folder holds.
+fn settings_of(path: &Path) -> Result<Option<String>, Error> {
+    let settings = path.join(SETTINGS);
+    match fs::read(&settings) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(at("read", &settings)(e)),
+        Err(_) if is_empty(path)? => Ok(None),
+        Err(_) => Err(Error::ForeignFolder { path: path.to_owned(), marker: SETTINGS }),
+    }
 }
 
 /// Whether there is nothing of anyone else's: a first open that was interrupted leaves these two.

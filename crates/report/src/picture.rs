@@ -11,7 +11,7 @@ use crate::Error;
 /// Shown where a value is NaN: no image of the data has it by chance.
 pub(crate) const NAN_COLOR: [u8; 4] = [255, 0, 255, 255];
 /// Largest width and height of a picture, in pixels.
-const LIMIT: usize = 16_384;
+pub(crate) const LIMIT: usize = 16_384;
 
 /// An RGBA picture in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,11 +171,10 @@ impl ImageGrid {
             return Err(refuse(other.shape(), "the shape of the first stack"));
         }
         let (columns, scale) = (self.columns.clamp(1, n), self.scale.max(1));
-        let rows = n.div_ceil(columns) * stacks.len();
+        let rows = n.div_ceil(columns).saturating_mul(stacks.len());
         let side = |count: usize, pixels: usize, scale: usize| {
-            count
-                .saturating_mul(pixels.saturating_mul(scale).saturating_add(self.padding))
-                .saturating_sub(self.padding)
+            let between = (count - 1).saturating_mul(self.padding);
+            count.saturating_mul(pixels.saturating_mul(scale)).saturating_add(between)
         };
         let fits = |step: usize, scale: usize| {
             let sides = [(columns, width), (rows, height)];
@@ -187,8 +186,9 @@ impl ImageGrid {
         let mut picture = Picture::new(side(columns, width, scale), side(rows, height, scale))?;
         for (s, stack) in stacks.iter().enumerate() {
             for (i, image) in stack.outer_iter().enumerate() {
-                let left = i % columns * (width * scale + self.padding);
-                let top = (i / columns * stacks.len() + s) * (height * scale + self.padding);
+                let at =
+                    |k: usize, pixels: usize| k.saturating_mul((pixels * scale).saturating_add(self.padding));
+                let (left, top) = (at(i % columns, width), at(i / columns * stacks.len() + s, height));
                 for y in 0..height {
                     for x in 0..width {
                         let value = |c: usize| image[[c, y * step, x * step]];

@@ -136,8 +136,9 @@ impl Report {
     }
 
     fn summaries(&self) -> Vec<ClaimSummary> {
+        let mut names = Names::default();
         let one = |c: &Claim| ClaimSummary {
-            id: slug(&c.id),
+            id: names.unique(&c.id),
             sentence: c.sentence.clone(),
             verdict: c.verdict.label().to_owned(),
         };
@@ -166,6 +167,7 @@ impl Report {
                 blocks: section.blocks.iter().map(|block| numbers.block(block)).collect(),
             })
             .collect();
+        let mut names = Names::default();
         let count = |wanted: &str| self.claims.iter().filter(|c| c.verdict.label() == wanted).count();
         PageView {
             style: include_str!("../templates/report.css"),
@@ -181,7 +183,7 @@ impl Report {
                 .filter(|t| t.count > 0)
                 .collect(),
             with_paper: self.claims.iter().any(|c| c.paper.is_some()),
-            claims: self.claims.iter().map(claim).collect(),
+            claims: self.claims.iter().map(|c| claim(names.unique(&c.id), c)).collect(),
             sections,
             manifest: self.manifest.rows(),
             config: &self.manifest.config,
@@ -197,12 +199,12 @@ pub(crate) fn class(label: &str) -> &'static str {
     }
 }
 
-fn claim(claim: &Claim) -> ClaimView<'_> {
+fn claim(id: String, claim: &Claim) -> ClaimView<'_> {
     let label = claim.verdict.label();
     let values: Vec<String> =
         claim.values.iter().map(|v| format!("seed {}: {}", v.seed, crate::significant(v.value, 4))).collect();
     ClaimView {
-        id: slug(&claim.id),
+        id,
         label,
         class: class(label),
         reason: match &claim.verdict {

@@ -99,6 +99,11 @@ fn nearest_rotation(mut x: [[f64; 3]; 3]) -> Option<[[f64; 3]; 3]> {
     Some(x)
 }
 
+/// Of the first three rows and columns.
+pub(crate) fn determinant_of(affine: &Affine) -> f64 {
+    determinant(&Map::new(affine).linear)
+}
+
 fn determinant(x: &[[f64; 3]; 3]) -> f64 {
     x[0][0] * (x[1][1] * x[2][2] - x[1][2] * x[2][1]) - x[0][1] * (x[1][0] * x[2][2] - x[1][2] * x[2][0])
         + x[0][2] * (x[1][0] * x[2][1] - x[1][1] * x[2][0])
@@ -153,7 +158,16 @@ pub(crate) fn trackvis_to_world(
     }
     corner[3][3] = 1.0;
     let product = multiply(&affine.map(|row| row.map(f64::from)), &multiply(&voxels, &corner));
-    product.map(|row| row.map(|x| x as f32))
+    let mut out = product.map(|row| row.map(|x| x as f32));
+    out[3] = IDENTITY[3];
+    out
+}
+
+/// Whether points can be mapped there and back.
+pub(crate) fn leads_back(affine: &Affine) -> bool {
+    let finite = |map: &Map| map.linear.iter().flatten().chain(&map.shift).all(|x| x.is_finite());
+    let there = Map::new(affine);
+    finite(&there) && there.inverse().is_some_and(|back| finite(&back))
 }
 
 fn multiply(a: &Matrix, b: &Matrix) -> Matrix {

@@ -166,6 +166,9 @@ impl Folder {
                 if deeper > 0 {
                     self.list(&path, deeper - 1)?;
                 }
+            } else if Format::of(&path).is_some() && fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+                // A pipe would be waited for.
+                self.unnamed.push(path);
             } else if Format::of(&path).is_some() {
                 match BundleFile::parse(&path) {
                     Some(file) => self.files.push(file),
@@ -181,7 +184,7 @@ impl Folder {
         &self.files
     }
 
-    /// TRK and TCK files with other names.
+    /// TRK and TCK files with other names, and what has such a name and is no file.
     pub fn unnamed(&self) -> &[PathBuf] {
         &self.unnamed
     }

@@ -37,7 +37,8 @@ pub fn length<T: Coordinate>(points: &ArrayRef2<T>) -> Result<f64, Error> {
 ///
 /// Between the given points the streamline is straight. The arithmetic is that of dipy's `set_number_of_points`
 /// (differences in the coordinates' type, arc lengths and interpolation in `f64`, one rounding), so that the results are
-/// the same bits. A streamline without length gives `k` copies of its point, where dipy leaves them unset.
+/// the same bits. A streamline without length gives `k` copies of its point, where dipy leaves them unset; without length are also points nearer
+/// than some 10⁻¹⁶², the squares of whose differences are 0.
 ///
 /// # Errors
 /// [`Error::Argument`] when `points` is not [_, 3], has fewer than 2 rows or a coordinate that is not finite, or `k` is not 2 to 2²⁴.

@@ -4,7 +4,7 @@ use ndarray::{Array3, ArrayRef3};
 use rand::Rng;
 
 use crate::coordinate::Coordinate;
-use crate::error::scalar;
+use crate::error::{scalar, shape};
 use crate::{Error, QuickBundlesX, Streamlines, nearest};
 
 /// Bundle adjacency of two bundles, [m, points, 3] and [n, points, 3]: the share of streamlines that have one of the other
@@ -110,7 +110,8 @@ impl ShapeSimilarity {
     /// dipy asks its generator. For those who compare with another implementation.
     ///
     /// # Errors
-    /// As [`score`](Self::score), and [`Error::Argument`] for an order with an index that is too large.
+    /// As [`score`](Self::score), and [`Error::Argument`] for an order that has not as many entries as were asked for, or an index that is too
+    /// large.
     pub fn score_in_order<T: Coordinate>(
         &self,
         a: &Streamlines<T>,
@@ -119,7 +120,11 @@ impl ShapeSimilarity {
     ) -> Result<f64, Error> {
         let (a, b) = (a.resample(self.points)?, b.resample(self.points)?);
         if a.is_empty() || b.is_empty() {
-            return Ok(0.0);
+            // Options are refused all the same.
+            if !self.clustering.is_empty() {
+                QuickBundlesX::new(&self.clustering[..])?;
+            }
+            return bundle_adjacency(&a, &b, self.threshold);
         }
         let (a, b) = (self.centroids(a, &mut order)?, self.centroids(b, &mut order)?);
         bundle_adjacency(&a, &b, self.threshold)
@@ -132,9 +137,17 @@ impl ShapeSimilarity {
         order: &mut impl FnMut(usize) -> Vec<usize>,
     ) -> Result<Array3<T>, Error> {
         let Some(&last) = self.clustering.last() else { return Ok(lines) };
-        let clusters = QuickBundlesX::new(&self.clustering[..])?.cluster(&lines, &order(lines.dim().0))?;
+        let mut order = |n: usize| {
+            let given = order(n);
+            if given.len() == n {
+                Ok(given)
+            } else {
+                Err(shape("order", &[given.len()], "an entry for each streamline"))
+            }
+        };
+        let clusters = QuickBundlesX::new(&self.clustering[..])?.cluster(&lines, &order(lines.dim().0)?)?;
         let centroids = clusters.centroids;
-        let merged = QuickBundlesX::new([last])?.cluster(&centroids, &order(centroids.dim().0))?;
+        let merged = QuickBundlesX::new([last])?.cluster(&centroids, &order(centroids.dim().0)?)?;
         // Means of equidistant points are not equidistant, and dipy resamples again.
         Streamlines::from_array(&merged.centroids)?.resample(self.points)
     }

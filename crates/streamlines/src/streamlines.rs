@@ -89,9 +89,10 @@ impl<T> Streamlines<T> {
         &mut self.points
     }
 
+    /// Makes room, where there is as much: what is reserved in vain may be more than memory holds.
     pub(crate) fn reserve(&mut self, streamlines: usize, points: usize) {
-        self.offsets.reserve_exact(streamlines);
-        self.points.reserve_exact(points);
+        let _ = self.offsets.try_reserve_exact(streamlines);
+        let _ = self.points.try_reserve_exact(points);
     }
 
     /// Adds a point to the streamline that [`end`](Self::end) will end.
@@ -149,14 +150,17 @@ impl<T: Coordinate> Streamlines<T> {
     /// Streamlines of equal numbers of points, [streamlines, points, 3].
     ///
     /// # Errors
-    /// [`Error::Argument`] when the last axis is not 3.
+    /// [`Error::Argument`] when the last axis is not 3, or there are more than 2²⁴ streamlines without points, for which memory may have no room.
     pub fn from_array(lines: &ArrayRef3<T>) -> Result<Self, Error> {
-        if lines.dim().2 != 3 {
-            return Err(shape("lines", lines.shape(), "[streamlines, points, 3]"));
+        if lines.dim().2 != 3 || lines.is_empty() && lines.dim().0 > 1 << 24 {
+            return Err(shape(
+                "lines",
+                lines.shape(),
+                "[streamlines, points, 3], at most 2^24 without points",
+            ));
         }
         let mut out = Self::new();
-        // Streamlines without points may be more than memory has room for.
-        out.reserve(lines.dim().0.min(1 << 24), lines.len() / 3);
+        out.reserve(lines.dim().0, lines.len() / 3);
         for line in lines.outer_iter() {
             out.points.extend(rows(&line));
             out.end();

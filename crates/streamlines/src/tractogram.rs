@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 
-use crate::affine::Map;
+use crate::affine::{Map, determinant_of};
 use crate::error::{scalar, shape};
 use crate::{Error, Streamlines, TckHeader, TrkHeader};
 
@@ -86,7 +86,7 @@ pub enum Space {
 
 /// Streamlines in f32 with scalars for each point, properties for each streamline, and the headers of their files.
 ///
-/// A tractogram that was read keeps the coordinates of its file, so that it is written back to the same bytes;
+/// A tractogram that was read keeps the coordinates of its file, so that what nibabel wrote is written back to the same bytes;
 /// [`world`](Self::world) gives them in world coordinates, as nibabel does.
 ///
 /// ```
@@ -159,7 +159,8 @@ impl Tractogram {
             return Ok(Cow::Borrowed(&self.streamlines));
         }
         let back = Map::new(&self.trk.to_world()).inverse();
-        let back = back.ok_or_else(|| scalar("affine", f64::NAN, "invertible"))?;
+        let back = back
+            .ok_or_else(|| scalar("determinant of affine", determinant_of(&self.trk.to_world()), "not 0"))?;
         Ok(Cow::Owned(mapped(&self.streamlines, &back)))
     }
 

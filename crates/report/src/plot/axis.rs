@@ -63,7 +63,7 @@ impl Axis {
         let log = self.scale == Scale::Log;
         let (mut lo, mut hi) = if log { (lo.log10(), hi.log10()) } else { (lo, hi) };
         // The largest doubles have no difference; nobody reads such an axis, but it must not fail.
-        (lo, hi) = (lo.max(-1e300), hi.min(1e300));
+        (lo, hi) = (lo.clamp(-1e300, 1e300), hi.clamp(-1e300, 1e300));
         let magnitude = lo.abs().max(hi.abs());
         if hi - lo <= 1e-12 * magnitude || hi - lo < 1e-290 {
             let pad = if log {

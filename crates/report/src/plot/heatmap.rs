@@ -8,7 +8,7 @@ use super::frame::fill;
 use super::svg::{Anchor, GRID, INK, MUTED, Svg, TEXT, text_width};
 use super::{Plot, Size};
 use crate::format::exponent_of;
-use crate::picture::{NAN_COLOR, Picture};
+use crate::picture::{LIMIT, NAN_COLOR, Picture};
 use crate::{decimals, significant};
 
 /// A matrix `[rows, columns]` as colours; row 0 is on top.
@@ -141,7 +141,7 @@ impl Heatmap {
             }
             None => (finite().reduce(f64::min).unwrap_or(0.0), finite().reduce(f64::max).unwrap_or(1.0)),
         };
-        let (lo, hi) = (lo.max(-1e300), hi.min(1e300));
+        let (lo, hi) = (lo.clamp(-1e300, 1e300), hi.clamp(-1e300, 1e300));
         let magnitude = lo.abs().max(hi.abs());
         if hi - lo <= 1e-12 * magnitude || hi - lo < 1e-290 {
             let pad = if magnitude < 1e-280 { 1.0 } else { 0.5 * magnitude };
@@ -211,9 +211,13 @@ impl Heatmap {
 
     fn picture(&self, area: &Area) -> Option<String> {
         let (rows, columns) = self.values.dim();
-        let mut picture = Picture::new(columns, rows).ok()?;
-        for ((i, j), &value) in self.values.indexed_iter() {
-            picture.fill(j, i, 1, 1, self.color(area, value));
+        // Of more cells than a picture has pixels, every second or third is shown.
+        let step = rows.max(columns).div_ceil(LIMIT);
+        let mut picture = Picture::new(columns.div_ceil(step), rows.div_ceil(step)).ok()?;
+        for (i, row) in self.values.rows().into_iter().step_by(step).enumerate() {
+            for (j, &value) in row.iter().step_by(step).enumerate() {
+                picture.fill(j, i, 1, 1, self.color(area, value));
+            }
         }
         picture.to_data_uri().ok()
     }

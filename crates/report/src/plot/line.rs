@@ -4,7 +4,7 @@ use super::frame::{Entry, Frame, Key, Layout};
 use super::svg::{Anchor, INK, MUTED, PAPER, Svg, point};
 use super::{Axis, Plot, Size, color};
 use crate::Error;
-use crate::format::coordinate;
+use crate::format::{Spread, coordinate};
 
 /// A curve of a [`LinePlot`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,7 +44,7 @@ impl LineSeries {
         let at = |i: usize| runs.iter().map(move |run| run[i]);
         let mut series = Self::new(name, Vec::new());
         for (i, &x) in x.iter().enumerate().filter(|_| !runs.is_empty()) {
-            series.points.push((x, at(i).sum::<f64>() / runs.len() as f64));
+            series.points.push((x, Spread::of(&at(i).collect::<Vec<_>>()).mean));
             if runs.len() > 1 {
                 // One run without a value leaves a gap: a band of the others would hide it.
                 let fold = |f: fn(f64, f64) -> f64| {

@@ -41,7 +41,7 @@ pub struct ScatterPlot {
     pub label_classes: bool,
     /// Draws one unit of x as long as one of y; off by default.
     pub equal_aspect: bool,
-    /// Diameter of a point; from their number where `None`.
+    /// Diameter of a point, finite and > 0; from their number where it is not.
     pub diameter: Option<f64>,
     /// Size.
     pub size: Size,
@@ -62,12 +62,13 @@ impl Default for ScatterPlot {
 }
 
 impl ScatterPlot {
-    /// Sorts points into `count` classes named by their number. Points without a label, or with one that is
-    /// not below `count`, are left out.
+    /// Sorts points into `count` classes, at most 65,536, named by their number. Points without a label, or with one that
+    /// names none of them, are left out.
     #[must_use]
     pub fn classes(points: &[(f64, f64)], labels: &[usize], count: usize) -> Vec<ScatterClass> {
-        let mut classes: Vec<ScatterClass> =
-            (0..count).map(|c| ScatterClass { name: c.to_string(), points: Vec::new() }).collect();
+        let mut classes: Vec<ScatterClass> = (0..count.min(1 << 16))
+            .map(|c| ScatterClass { name: c.to_string(), points: Vec::new() })
+            .collect();
         for (&point, &label) in points.iter().zip(labels) {
             if let Some(class) = classes.get_mut(label) {
                 class.points.push(point);
@@ -110,7 +111,7 @@ impl Plot for ScatterPlot {
             Ok(begun) => begun,
             Err(finished) => return finished,
         };
-        let diameter = self.diameter.unwrap_or(match count {
+        let diameter = self.diameter.filter(|d| d.is_finite() && *d > 0.0).unwrap_or(match count {
             0..=300 => 7.0,
             301..=3000 => 5.0,
             _ => 3.2,

@@ -53,6 +53,8 @@ fn what_was_not_tested_has_not_failed() {
 
 #[test]
 fn criteria_as_text() {
+    assert_eq!(Criterion::AtLeast(0.99999).text(), "≥ 0.99999");
+    assert_eq!(Criterion::Within { low: 0.1, high: 123456.7 }.text(), "0.1 to 123456.7");
     assert_eq!(Criterion::AtLeast(0.9).text(), "≥ 0.9");
     assert_eq!(Criterion::Above(0.0).text(), "> 0");
     assert_eq!(Criterion::AtMost(1e-9).text(), "≤ 1.000×10⁻⁹");
@@ -100,6 +102,12 @@ fn mean_and_spread() {
 
 #[test]
 fn spread_neither_cancels_nor_overflows() {
+    let mut far = vec![f64::MAX; 100];
+    far.push(-f64::MAX);
+    // Of n values ±1, one of them −1, the variance is 4/n.
+    let want = (4.0f64 / 101.0).sqrt();
+    let got = variata_report::Spread::of(&far).sd / f64::MAX;
+    assert!((got - want).abs() < 1e-12, "{got} {want}");
     // Exact: the mean is 1e9 + 1 and the deviations are −1, 0, 1.
     let spread = Spread::of(&[1e9, 1e9 + 1.0, 1e9 + 2.0]);
     // Three terms, each rounded at 1e9: the deviations carry at most 3 units in its last place.

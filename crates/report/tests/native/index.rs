@@ -66,3 +66,21 @@ fn what_cannot_be_read_or_linked_is_an_error() {
     let elsewhere = tempfile::tempdir().unwrap();
     assert!(matches!(IndexEntry::of_report("x", elsewhere.path(), &page), Err(Error::File { .. })));
 }
+
+#[test]
+fn folders_of_any_name_are_linked_and_claims_of_one_name_told_apart() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("50%41#1 é");
+    let output = OutputDir::open(&folder, "settings", Replace::Never).unwrap();
+    let mut two = report(crate::page::manifest());
+    two.claims = ["a b", "a-b"].map(|id| Claim::new(id, "It is so.", "§1")).to_vec();
+    let page = two.write(&output).unwrap();
+    let html = fs::read_to_string(&page).unwrap();
+    let entry = IndexEntry::of_report("paper", root.path(), &page).unwrap();
+    let index = Index { title: "All".to_owned(), entries: vec![entry], more: Vec::new() }.to_html().unwrap();
+    for id in ["claim-a-b", "claim-a-b-2"] {
+        assert!(html.contains(&format!("id=\"{id}\"")), "{id}");
+        let link = format!("50%2541%231%20%C3%A9/report.html#{id}\"");
+        assert!(index.replace("&#x2f;", "/").contains(&link), "{link}\n{index}");
+    }
+}

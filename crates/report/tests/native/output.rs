@@ -65,7 +65,9 @@ fn a_folder_in_the_way_is_named() {
 fn names_stay_inside() {
     let root = tempfile::tempdir().unwrap();
     let output = open(&root.path().join("run"), "a").unwrap();
-    for name in ["", "../x", "a/../../x", "/x", "./x"] {
+    for name in
+        ["", "../x", "a/../../x", "/x", "./x", ".lock", "a/.lock", ".partial-1", "figures/.partial-a", "sub/"]
+    {
         assert!(matches!(output.write(name, b""), Err(Error::Name { .. })), "{name}");
     }
     output.write("figures/deep/a.png", b"x").unwrap();
@@ -108,6 +110,11 @@ fn a_finished_run_done_again_is_unfinished_until_its_end() {
     assert_eq!(output.previous(), Previous::Finished);
     drop(output);
     // What fails before anything was written leaves it as it was.
+    let output = open(root.path(), "a").unwrap();
+    assert_eq!(output.previous(), Previous::Finished);
+    let failed = output.write_with("deep/er.json", |_| Err(io::Error::other("no")));
+    assert!(matches!(failed, Err(Error::File { .. })));
+    drop(output);
     let output = open(root.path(), "a").unwrap();
     assert_eq!(output.previous(), Previous::Finished);
     output.write("metrics.json", b"{}").unwrap();

@@ -105,3 +105,15 @@ fn no_columns_and_no_scale_count_as_one() {
     assert_eq!((picture.width(), picture.height()), (1, 2));
     assert_eq!(picture.pixel(0, 0), Some([255; 4]));
 }
+
+#[test]
+fn paddings_and_stacks_of_any_size_are_refused_or_drawn() {
+    let images = Array4::<f32>::zeros((1, 1, 8, 8));
+    for padding in [usize::MAX, usize::MAX - 31] {
+        let grid = ImageGrid { columns: 1, scale: 4, padding, inverted: false };
+        let picture = grid.render(&images).unwrap();
+        assert_eq!((picture.width(), picture.height()), (32, 32));
+        let two = Array4::<f32>::zeros((2, 1, 8, 8));
+        assert!(matches!(grid.render(&two), Err(Error::PictureSize { .. })));
+    }
+}

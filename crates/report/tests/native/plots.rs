@@ -132,6 +132,10 @@ fn text_is_escaped() {
 
 #[test]
 fn over_seeds_is_mean_and_range() {
+    for value in [0.1, 1e308] {
+        let runs = vec![vec![value]; 3];
+        assert_eq!(LineSeries::over_seeds("a", &[0.0], &runs).unwrap().points, [(0.0, value)]);
+    }
     let runs = [vec![1.0, f64::NAN], vec![3.0, 2.0], vec![8.0, 4.0]];
     let series = LineSeries::over_seeds("s", &[0.0, 1.0], &runs).unwrap();
     assert_eq!(series.points[0], (0.0, 4.0));
@@ -196,4 +200,34 @@ fn names_do_not_hide_small_classes() {
     };
     // Both medians are at y = 0: six pixels below it, and a radius and eight above.
     assert!((y("wide") - y("small") - 18.0).abs() < 0.2, "{} {}", y("wide"), y("small"));
+}
+
+#[test]
+fn values_beyond_all_axes_are_shown_at_their_ends() {
+    let svg = line(vec![(0.0, 1e305), (1.0, 2e305)], false).to_svg();
+    check(&svg);
+    assert!(svg.contains(">1.0×10³⁰⁰</text>"), "{svg}");
+}
+
+#[test]
+fn a_heatmap_of_very_many_rows_is_one_small_picture() {
+    let values = Array2::from_shape_fn((16_385, 10), |(i, j)| (i + j) as f64);
+    let svg = Heatmap { values, ..Heatmap::default() }.to_svg();
+    check(&svg);
+    assert!(svg.len() < 100_000, "{}", svg.len());
+}
+
+#[test]
+fn diameters_that_are_none_and_very_many_classes_are_not_taken() {
+    let classes = ScatterPlot::classes(&[(0.0, 1.0)], &[3], usize::MAX);
+    assert_eq!((classes.len(), classes[3].points.len()), (1 << 16, 1));
+    for diameter in [f64::NAN, f64::INFINITY, -1.0] {
+        let plot = ScatterPlot {
+            diameter: Some(diameter),
+            classes: classes[..4].to_vec(),
+            ..ScatterPlot::default()
+        };
+        let without = ScatterPlot { diameter: None, ..plot.clone() };
+        assert_eq!(plot.to_svg(), without.to_svg());
+    }
 }

@@ -110,7 +110,8 @@ impl TckHeader {
         self.datatype
     }
 
-    /// Keys and values in order, without those that the writer writes.
+    /// Keys and values in order, without those that the writer writes. A value of several lines is written as so many of its key, and comes back
+    /// as these.
     pub fn fields(&self) -> &[(String, String)] {
         &self.fields
     }
@@ -158,6 +159,8 @@ impl TckHeader {
         let mut bytes = Vec::new();
         let mut header = Self::default();
         let (mut count, mut datatype, mut data) = (None, None, None);
+        // Whether the last line can be gone on with.
+        let mut open = false;
         let error = |input: &Input<R>, offset, field, value: &str, must| Error::Header {
             file: input.file(),
             offset,
@@ -192,16 +195,17 @@ impl TckHeader {
                 break;
             }
             let Some((key, value)) = line.split_once(':') else {
-                // A line without a key goes on with the value before it.
+                // A line without a key goes on with the value before it; that of a number has no second line.
                 match header.fields.last_mut() {
-                    Some((_, value)) => {
+                    Some((_, value)) if open => {
                         value.push('\n');
                         value.push_str(line);
                         continue;
                     }
-                    None => return Err(error(input, at, "line", line, "`key: value`")),
+                    _ => return Err(error(input, at, "line", line, "`key: value`")),
                 }
             };
+            open = false;
             let (key, value) = (key.trim(), value.trim());
             let twice = "given once";
             match key {
@@ -228,7 +232,10 @@ impl TckHeader {
                         return Err(error(input, at, "file", value, twice));
                     }
                 }
-                _ => header.fields.push((key.to_owned(), value.to_owned())),
+                _ => {
+                    header.fields.push((key.to_owned(), value.to_owned()));
+                    open = true;
+                }
             }
         }
         header.datatype = datatype.unwrap_or_default();

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
 use ndarray::Array2;
+use variata_distributions::ArgumentError;
 
 use super::ReadOptions;
 use super::bytes::{ByteOrder, Bytes};
@@ -33,14 +34,14 @@ pub(super) fn read<R: Read>(mut input: Input<R>, options: ReadOptions) -> Result
         scalar_columns,
         options,
     };
-    // What is reserved, the file has the bytes for.
+    // What is reserved, the file has the bytes for; if not the memory, as of a sparse file, it is told where that is used.
     input.holds("the streamlines", count as u64 * line_bytes)?;
     if let Some(rest) = input.rest() {
         let points = (rest - count as u64 * line_bytes) / point_bytes;
         if count > 0 {
             body.lines.reserve(count, points as usize);
-            body.scalars.reserve_exact(points as usize * scalar_columns);
-            body.properties.reserve_exact(count * property_columns);
+            let _ = body.scalars.try_reserve_exact(points as usize * scalar_columns);
+            let _ = body.properties.try_reserve_exact(count * property_columns);
         }
     }
 
@@ -175,6 +176,20 @@ pub(super) fn prepare(tractogram: &Tractogram) -> Result<(TrkHeader, Cow<'_, Str
     let count = i32::try_from(count).map_err(|_| scalar("streamlines", count as f64, must))?;
     if let Some(long) = lines.slices().map(<[_]>::len).find(|&n| i32::try_from(n).is_err()) {
         return Err(scalar("points of a streamline", long as f64, must));
+    }
+    let beyond = |(from, to): (&[f32; 3], &[f32; 3])| {
+        from.iter().all(|x| x.is_finite()) && !to.iter().all(|x| x.is_finite())
+    };
+    let points = tractogram.streamlines().flat();
+    if let Some(i) = points.iter().zip(lines.flat()).position(beyond) {
+        let must = "finite, in TrackVis' coordinates too";
+        return Err(ArgumentError::Value {
+            argument: "points",
+            index: Some(i),
+            value: f64::from(points[i][0]),
+            must,
+        }
+        .into());
     }
     let mut header = tractogram.trk().clone();
     header.set_columns(tractogram.scalars(), true)?;

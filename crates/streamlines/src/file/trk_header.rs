@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use variata_distributions::ArgumentError;
+
 use super::bytes::{ByteOrder, Bytes};
 use crate::affine::{self, Affine};
 use crate::error::scalar;
@@ -114,7 +116,8 @@ impl TrkHeader {
     ///
     /// # Errors
     /// [`Error::Argument`] for a negative dimension, a voxel size that is not finite and positive, a matrix that is not
-    /// finite or has no inverse; [`Error::Name`] for an order that does not name each axis once.
+    /// finite, has no inverse or another last row than 0, 0, 0, 1, and where [`to_world`](Self::to_world) would not be finite, with an inverse;
+    /// [`Error::Name`] for an order that does not name each axis once.
     pub fn set_grid(
         &mut self,
         dimensions: [i16; 3],
@@ -133,8 +136,23 @@ impl TrkHeader {
             let must = "must name each of the axes L or R, A or P, I or S once";
             return Err(Error::Name { name: voxel_order.to_owned(), must });
         }
-        if affine[3][3] == 0.0 || affine::directions(&affine).is_none() {
-            return Err(scalar("affine", f64::NAN, "finite, with an inverse"));
+        let wrong = |i: usize, must| {
+            let value = f64::from(affine.as_flattened()[i]);
+            Err(ArgumentError::Value { argument: "affine", index: Some(i), value, must }.into())
+        };
+        if let Some(i) = affine.as_flattened().iter().position(|x| !x.is_finite()) {
+            return wrong(i, "finite");
+        }
+        if let Some(k) = (0..4).find(|&k| affine[3][k] != affine::IDENTITY[3][k]) {
+            return wrong(12 + k, "0, 0, 0, 1 in the last row");
+        }
+        if affine::directions(&affine).is_none() {
+            let must = "not 0, nor as good as 0 beside the columns";
+            return Err(scalar("determinant of affine", affine::determinant_of(&affine), must));
+        }
+        if !affine::leads_back(&affine::trackvis_to_world(&affine, voxel_sizes, dimensions, &order)) {
+            let must = "such that affine / voxel_sizes is finite, with an inverse";
+            return Err(scalar("voxel_sizes", f64::from(voxel_sizes[0]), must));
         }
         self.put(DIMENSIONS, dimensions);
         self.put(VOXEL_SIZES, voxel_sizes);
@@ -224,6 +242,11 @@ impl TrkHeader {
         if affine::directions(&header.affine()).is_none() {
             let shown = format!("{:?}", header.affine());
             return Err(header_error(file, AFFINE, "vox_to_ras", &shown, "finite, with an inverse"));
+        }
+        if !affine::leads_back(&header.to_world()) {
+            let shown = format!("{:?}", header.affine());
+            let must = "finite, with an inverse, also divided by the voxel sizes";
+            return Err(header_error(file, AFFINE, "vox_to_ras", &shown, must));
         }
         Ok(header)
     }

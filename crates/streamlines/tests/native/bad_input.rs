@@ -143,6 +143,17 @@ fn options() {
     refused(score(ShapeSimilarity { clustering: vec![-1.0], ..ShapeSimilarity::default() }), "thresholds");
     refused(score(ShapeSimilarity { threshold: f64::NAN, ..ShapeSimilarity::default() }), "threshold");
     refused(ShapeSimilarity::default().score_in_order(&lines, &lines, |n| vec![n]), "order");
+    refused(ShapeSimilarity::default().score_in_order(&lines, &lines, |_| vec![]), "order");
+    let none = Streamlines::<f32>::new();
+    let empty = |options: ShapeSimilarity| options.score_in_order(&none, &lines, |n| (0..n).collect());
+    refused(
+        empty(ShapeSimilarity { clustering: vec![f64::NAN], ..ShapeSimilarity::default() }),
+        "thresholds",
+    );
+    refused(empty(ShapeSimilarity { threshold: f64::NAN, ..ShapeSimilarity::default() }), "threshold");
+    assert_eq!(empty(ShapeSimilarity { clustering: vec![], ..ShapeSimilarity::default() }).unwrap(), 0.0);
+    let without_points = ndarray::ArrayView3::<f32>::from_shape((1 << 40, 0, 3), &[]).unwrap();
+    refused(Streamlines::from_array(&without_points), "lines");
     for (phantom, argument) in [
         (Phantom { streamlines: 0, ..Phantom::default() }, "streamlines"),
         (Phantom { streamlines: usize::MAX, ..Phantom::default() }, "streamlines"),

@@ -142,3 +142,22 @@ fn links_that_lead_back_are_not_followed() {
     assert_eq!((bundles.len(), summary.unreadable.len()), (1, 1));
     assert!(matches!(summary.unreadable[0].1, Error::Io { action: "open", .. }));
 }
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_files_without_content_do_not_stop_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("sub-1001__PYT_L.trk"), lines(2));
+    let made = std::process::Command::new("mkfifo").arg(dir.path().join("sub-1002__PYT_L.trk")).status();
+    assert!(made.unwrap().success());
+    // A file with a hole that no memory holds: one streamline is announced.
+    let sparse = dir.path().join("sub-1003__PYT_L.trk");
+    write(&sparse, lines(1));
+    fs::File::options().write(true).open(&sparse).unwrap().set_len(1_000_000_000_000).unwrap();
+    assert!(matches!(Tractogram::read(&sparse), Err(Error::TrailingBytes { .. })));
+    let (bundles, summary) = Folder::open(dir.path()).unwrap().load(FolderOptions::default());
+    assert_eq!(
+        (bundles.len(), summary.files, summary.unreadable.len(), summary.left_out.len()),
+        (1, 1, 1, 1)
+    );
+}

@@ -196,3 +196,13 @@ fn new_headers_take_only_what_can_be_written() {
     header.set_grid([1; 3], [1.0; 3], "lpi", eye).unwrap();
     assert_eq!(header.voxel_order(), "LPI");
 }
+
+#[test]
+fn a_number_of_a_tck_header_has_no_second_line() {
+    let text = String::from_utf8(golden("plain.tck")[..60].to_vec()).unwrap();
+    let count = text.lines().find(|line| line.starts_with("count")).unwrap().to_owned();
+    let content = String::from_utf8_lossy(&golden("plain.tck")).into_owned();
+    let wrong = content.replacen(&count, &format!("foo: bar\n{count}\nhello"), 1);
+    let error = read(wrong.as_bytes()).unwrap_err();
+    assert!(matches!(error, Error::Header { field: "line", .. }), "{error:?}");
+}

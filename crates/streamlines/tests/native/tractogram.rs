@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, array};
 use proptest::prelude::*;
-use variata_streamlines::{Columns, Error, Space, Streamlines, Tractogram, TrkHeader};
+use variata_streamlines::{Columns, Error, Format, Space, Streamlines, Tractogram, TrkHeader};
 use variata_testkit::compare::assert_relative;
 
 fn grid(affine: [[f32; 4]; 4], order: &str) -> TrkHeader {
@@ -47,25 +47,49 @@ fn a_new_header_leaves_streamlines_where_they_are() {
 }
 
 #[test]
-fn a_header_that_cannot_be_used_leaves_all_as_it_was() {
-    let lines: Streamlines = [vec![[1.0, 1.5, 2.0], [3.0, 4.5, 6.0]]].into_iter().collect();
-    let mut tractogram = Tractogram::new(lines).into_space(Space::VoxelMm).unwrap();
-    let before = tractogram.clone();
-    let mut header = TrkHeader::default();
-    let tiny: [[f32; 4]; 4] = std::array::from_fn(|i| {
-        std::array::from_fn(|j| {
+fn grids_whose_map_does_not_lead_back_are_refused() {
+    let scaled = |scale: f32| -> [[f32; 4]; 4] {
+        let entry = |i: usize, j: usize| {
             if i != j {
                 0.0
             } else if i < 3 {
-                1e-30
+                scale
             } else {
                 1.0
             }
-        })
-    });
-    header.set_grid([10, 20, 30], [1e30; 3], "RAS", tiny).unwrap();
-    assert!(tractogram.set_trk(header).is_err());
-    assert_eq!(tractogram, before);
+        };
+        std::array::from_fn(|i| std::array::from_fn(|j| entry(i, j)))
+    };
+    let refused = |affine: [[f32; 4]; 4], size: f32, named: &str| {
+        let mut header = TrkHeader::default();
+        let before = header.clone();
+        let error = header.set_grid([10, 20, 30], [size; 3], "RAS", affine).unwrap_err();
+        assert!(matches!(error, Error::Argument(_)) && error.to_string().contains(named), "{error}");
+        assert_eq!(header, before);
+    };
+    refused(scaled(1e-30), 1e30, "voxel_sizes");
+    refused(scaled(1e30), 1e-30, "voxel_sizes");
+    refused(scaled(0.0), 1.0, "`determinant of affine` is 0");
+    refused(scaled(f32::NAN), 1.0, "`affine[0]` is NaN");
+    let mut row = scaled(1.0);
+    row[3] = [5.0, 6.0, 7.0, 2.0];
+    refused(row, 1.0, "`affine[12]` is 5");
+    let mut header = TrkHeader::default();
+    header.set_grid([10, 20, 30], [2.0; 3], "RAS", scaled(2.0)).unwrap();
+    assert_eq!(header.to_world()[3], [0.0, 0.0, 0.0, 1.0]);
+}
+
+#[test]
+fn points_that_leave_the_numbers_on_their_way_are_not_written() {
+    let mut affine = [[0.0; 4]; 4];
+    (0..3).for_each(|i| affine[i][i] = 0.001);
+    affine[3][3] = 1.0;
+    let mut header = TrkHeader::default();
+    header.set_grid([10, 20, 30], [1.0; 3], "RAS", affine).unwrap();
+    let mut tractogram = Tractogram::new([vec![[0.0; 3], [1e37, 0.0, 0.0]]].into_iter().collect());
+    tractogram.set_trk(header).unwrap();
+    let error = tractogram.write_to("memory", Vec::new(), Format::Trk).unwrap_err().to_string();
+    assert!(error.contains("points[1]") && error.contains("TrackVis"), "{error}");
 }
 
 proptest! {
