@@ -16,8 +16,7 @@ const ROWS: usize = 4;
 /// Points of the second sample whose kernel is found together.
 pub(crate) const PANEL: usize = 32;
 /// Points of the second sample that lie together, and of which the slopes are kept: four rows of them stay in the first-level cache.
-const GROUP: usize = PANELS * PANEL;
-const PANELS: usize = 8;
+const GROUP: usize = 256;
 /// Vectors of sums for each of [`ROWS`], which stay in 16 registers with what they are made from.
 const TOGETHER: usize = 2;
 /// Lanes of the sums of slopes.
@@ -29,8 +28,6 @@ pub(crate) type Pairs = [f64; PANEL];
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 struct Line<T>(T);
-/// A number for each point of a group.
-type Row = [Line<Pairs>; PANELS];
 /// Lanes of sums for each of some rows.
 type Lanes = [Line<[f64; LANES]>; ROWS];
 
@@ -61,6 +58,10 @@ impl Group {
             }
         }
         Self { inside, columns }
+    }
+
+    fn panels(&self) -> usize {
+        self.inside.div_ceil(PANEL)
     }
 }
 
@@ -113,31 +114,33 @@ impl<K: Fn(&Pairs) -> (Pairs, Pairs)> WithSimd for Task<'_, K> {
         }
         let mut lanes = vec![[Line([0.0; LANES]); ROWS]; if self.wanted { rows.len() } else { 0 }];
         // Squared distances, and after the kernel slopes.
-        let mut pairs = vec![[[Line([0.0; PANEL]); PANELS]; ROWS]; TASK / ROWS];
+        let stride = self.groups.first().map_or(0, Group::panels);
+        let mut pairs = vec![Line([0.0; PANEL]); points.next_multiple_of(ROWS) * stride];
         let mut total = 0.0;
         let own = self.own.unwrap_or_default();
-        for (g, group) in self.groups.iter().enumerate().skip(own / PANELS) {
-            let before = g * PANELS;
-            let panels = own.saturating_sub(before)..group.inside.div_ceil(PANEL);
-            for panel in panels.clone() {
-                let columns = &group.columns[panel * depth..][..depth];
-                for (x, pairs) in rows.chunks_exact(depth).zip(&mut pairs) {
-                    squared_distances::<V>(simd, x, columns, pairs, panel);
-                }
-            }
+        for (g, group) in self.groups.iter().enumerate().skip(own * PANEL / GROUP) {
+            let before = g * GROUP / PANEL;
+            let panels = own.saturating_sub(before)..group.panels();
             for panel in panels {
+                let columns = &group.columns[panel * depth..][..depth];
+                for (x, pairs) in rows.chunks_exact(depth).zip(pairs.chunks_exact_mut(ROWS * stride)) {
+                    squared_distances::<V>(simd, x, columns, &mut pairs[panel..], stride);
+                }
                 let times = if self.own.is_some_and(|own| own < before + panel) { 2.0 } else { 1.0 };
                 let inside = PANEL.min(group.inside - panel * PANEL);
-                for row in &mut pairs.as_flattened_mut()[..points] {
-                    let (values, slopes) = (self.kernel)(&row[panel].0);
+                for pairs in pairs[panel..].iter_mut().step_by(stride).take(points) {
+                    let (values, slopes) = (self.kernel)(&pairs.0);
                     total += times * values[..inside].iter().sum::<f64>();
-                    row[panel].0 = slopes;
-                    row[panel].0[inside..].fill(0.0);
+                    if self.wanted {
+                        pairs.0 = slopes;
+                        pairs.0[inside..].fill(0.0);
+                    }
                 }
             }
             let lanes = lanes.chunks_exact_mut(depth);
-            for ((x, slopes), lanes) in rows.chunks_exact(depth).zip(&pairs).zip(lanes) {
-                add_gaps::<V>(simd, x, group, slopes, lanes);
+            let slopes = pairs.chunks_exact(ROWS * stride);
+            for ((x, slopes), lanes) in rows.chunks_exact(depth).zip(slopes).zip(lanes) {
+                add_gaps::<V>(simd, x, group, array(|r| &slopes[r * stride..][..stride]), lanes);
             }
         }
         let mut grads = vec![0.0; if self.wanted { self.rows.len() } else { 0 }];
@@ -151,14 +154,14 @@ impl<K: Fn(&Pairs) -> (Pairs, Pairs)> WithSimd for Task<'_, K> {
     }
 }
 
-/// Squared distances of [`ROWS`] points from those of a panel, from the differences themselves, to its place in the group.
+/// Squared distances of [`ROWS`] points from those of a panel, from the differences themselves; `stride` is the way from one point's to the next.
 #[inline(always)]
 fn squared_distances<V: Simd>(
     simd: V,
     x: &[[f64; ROWS]],
     columns: &[Line<Pairs>],
-    to: &mut [Row; ROWS],
-    panel: usize,
+    to: &mut [Line<Pairs>],
+    stride: usize,
 ) {
     for first in (0..PANEL).step_by(TOGETHER * V::F64_LANES) {
         let mut sums = [[simd.splat_f64s(0.0); TOGETHER]; ROWS];
@@ -172,8 +175,8 @@ fn squared_distances<V: Simd>(
                 }
             }
         }
-        for (to, sums) in to.iter_mut().zip(&sums) {
-            V::as_mut_simd_f64s(&mut to[panel].0[first..]).0[..TOGETHER].copy_from_slice(sums);
+        for (to, sums) in to.iter_mut().step_by(stride).zip(&sums) {
+            V::as_mut_simd_f64s(&mut to.0[first..]).0[..TOGETHER].copy_from_slice(sums);
         }
     }
 }
@@ -182,12 +185,18 @@ fn squared_distances<V: Simd>(
 ///
 /// The order in which a lane is added up does not depend on the length of vectors.
 #[inline(always)]
-fn add_gaps<V: Simd>(simd: V, x: &[[f64; ROWS]], group: &Group, slopes: &[Row; ROWS], lanes: &mut [Lanes]) {
+fn add_gaps<V: Simd>(
+    simd: V,
+    x: &[[f64; ROWS]],
+    group: &Group,
+    slopes: [&[Line<Pairs>]; ROWS],
+    lanes: &mut [Lanes],
+) {
     for first in (0..PANEL).step_by(TOGETHER * V::F64_LANES) {
         for (d, (lanes, here)) in lanes.iter_mut().zip(x).enumerate() {
             let mut sums = [[simd.splat_f64s(0.0); TOGETHER]; ROWS];
             let here: [V::f64s; ROWS] = array(|r| simd.splat_f64s(here[r]));
-            for (panel, columns) in group.columns.chunks_exact(x.len()).take(PANELS).enumerate() {
+            for (panel, columns) in group.columns.chunks_exact(x.len()).enumerate() {
                 let y = vectors::<V>(&columns[d].0[first..]);
                 for r in 0..ROWS {
                     let slope = vectors::<V>(&slopes[r][panel].0[first..]);
