@@ -15,7 +15,7 @@ use crate::{ArgumentError, Error, check};
 /// in Higgins et al. (2017).
 ///
 /// # Errors
-/// The shapes differ, an element is NaN, `kl` or `weight` is negative or `weight` is not finite.
+/// The shapes differ, an element is NaN, `kl` or `weight` is negative, `weight` is not finite, or both terms are +∞, which have no difference.
 ///
 /// ```
 /// use ndarray::array;
@@ -31,7 +31,14 @@ pub fn elbo(reconstruction: &ArrayRef1<f64>, kl: &ArrayRef1<f64>, weight: f64) -
     check::scalar("weight", weight, "finite and >= 0", weight >= 0.0 && weight.is_finite())?;
     // A weight of 0 switches the term off, also where it is infinite.
     let term = |kl: f64| if weight == 0.0 { 0.0 } else { weight * kl };
-    Ok(reconstruction.iter().zip(kl).map(|(r, &kl)| r - term(kl)).collect())
+    let bound: Array1<f64> = reconstruction.iter().zip(kl).map(|(r, &kl)| r - term(kl)).collect();
+    match bound.iter().position(|v| v.is_nan()) {
+        None => Ok(bound),
+        Some(i) => {
+            let must = "finite where `reconstruction` is infinite";
+            Err(ArgumentError::Value { argument: "kl", index: Some(i), value: kl[i], must }.into())
+        }
+    }
 }
 
 /// Importance-weighted bound of each row of log-weights log p(x, z_k) − log q(z_k|x), [batch, K] → `[batch]`.
@@ -84,7 +91,8 @@ pub fn iwae_bound_with_grad(log_weights: &ArrayRef2<f64>) -> Result<(Array1<f64>
 /// ```
 pub fn effective_sample_size(log_weights: &ArrayRef2<f64>) -> Result<Array1<f64>, Error> {
     check_weights(log_weights)?;
-    let size = |row: ndarray::ArrayView1<'_, f64>| 1.0 / row.iter().map(|w| w * w).sum::<f64>();
+    let most = log_weights.ncols() as f64;
+    let size = |row: ndarray::ArrayView1<'_, f64>| (1.0 / sum(row.iter().map(|w| w * w))).clamp(1.0, most);
     Ok(normalised(log_weights).rows().into_iter().map(size).collect())
 }
 

@@ -86,6 +86,11 @@ impl<F: Real + Storage> Pca<F> {
 pub fn pca<F: Real>(data: &ArrayRef2<F>, rank: usize, options: &FitOptions) -> Result<Pca<F>, Error> {
     let (samples, found) = leading(data, rank, options)?;
     let (n, round) = (samples.mean().len(), |v: f64| F::from_f64(v));
+    // The largest, as it will be stored.
+    if let Some(&value) = found.variances.first().filter(|v| !round(**v).to_f64().is_finite()) {
+        let must = "a finite number in the type of the data: change the units";
+        return Err(ArgumentError::Value { argument: "variance", index: Some(0), value, must }.into());
+    }
     Ok(Pca {
         mean: samples.mean().mapv(round),
         directions: Array2::from_shape_fn((rank, n), |(k, i)| round(found.directions[k][i])),
@@ -146,7 +151,7 @@ fn ppca<F: Real + Storage>(
 ) -> Result<LowRankMvn<'static, F>, Error> {
     let (n, rank) = (mean.len(), found.variances.len());
     let left = if n > rank { found.residual / (n - rank) as f64 } else { 0.0 };
-    let own = variance(left, options, None)?;
+    let own = variance::<F>(left, options, None)?;
     let sizes: Vec<f64> = found.variances.iter().map(|v| libm::sqrt((v - own).max(0.0))).collect();
     let factor =
         Array3::from_shape_fn((1, n, rank), |(_, i, k)| F::from_f64(found.directions[k][i] * sizes[k]));
@@ -154,11 +159,16 @@ fn ppca<F: Real + Storage>(
 }
 
 /// A variance for the diagonal.
-fn variance(found: f64, options: &FitOptions, index: Option<usize>) -> Result<f64, Error> {
+fn variance<F: Real>(found: f64, options: &FitOptions, index: Option<usize>) -> Result<f64, Error> {
     let own = found.max(options.floor);
-    if own > 0.0 {
+    // As it will be stored.
+    let stored = F::from_f64(own).to_f64();
+    let must = if stored > 0.0 && stored.is_finite() {
         return Ok(own);
-    }
-    let must = "left in the data for the diagonal, or options.floor > 0";
-    Err(ArgumentError::Value { argument: "variance", index, value: found, must }.into())
+    } else if own > 0.0 {
+        "a finite number > 0 in the type of the result: change the units or options.floor"
+    } else {
+        "left in the data for the diagonal, or options.floor > 0"
+    };
+    Err(ArgumentError::Value { argument: "variance", index, value: own, must }.into())
 }

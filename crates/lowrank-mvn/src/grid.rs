@@ -114,7 +114,7 @@ impl Later {
 
     /// Largest distance of a neighbour in memory.
     pub(crate) fn reach(&self) -> usize {
-        let PixelGrid { width, reach, .. } = self.grid;
-        reach * width + reach
+        let PixelGrid { height, width, reach, .. } = self.grid;
+        reach.min(height.saturating_sub(1)) * width + reach.min(width.saturating_sub(1))
     }
 }

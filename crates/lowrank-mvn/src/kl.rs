@@ -37,8 +37,9 @@ type Refused = variata_distributions::Error;
 /// Gradients: ∂μ_p = Σ_q⁻¹(μ_p − μ_q), ∂Σ_p = ½(Σ_q⁻¹ − Σ_p⁻¹), ∂Σ_q = ½(Σ_q⁻¹ − Σ_q⁻¹(Σ_p + δδᵀ)Σ_q⁻¹), of which the factors
 /// see 2·∂Σ·P and the diagonals the diagonal, in terms of the size of Σ_p − Σ_q: Σ_q⁻¹ − Σ_p⁻¹ = Σ_q⁻¹(Σ_p − Σ_q)Σ_p⁻¹.
 ///
-/// Numerics: gradients in row i have an error of some u·‖pᵢ‖²/dᵢ, u = 2⁻⁵³, where that row alone determines a direction (a leverage near 1). For
-/// few dimensions a dense side, [`scale_tril`](LowRankMvn::scale_tril), has none.
+/// Numerics: where a row alone determines a direction (a leverage near 1), the divergence has an error of some u·‖pᵢ‖²/dᵢ nats, u = 2⁻⁵³, and
+/// gradients in that row one of u·‖pᵢ‖²/dᵢ, or of its diagonal up to u·(‖pᵢ‖²/dᵢ)², of their size where the diagonals of both sides differ there; a
+/// divergence of which nothing is known is an error. For few dimensions a dense side, [`scale_tril`](LowRankMvn::scale_tril), has none of this.
 impl<F: Real, S: Storage, T: Storage> KlDivergence<LowRankMvn<'_, F, T>> for LowRankMvn<'_, F, S> {
     type Value = Array1<f64>;
     type Grad = KlGrad<LowRankMvnGrad<F>, LowRankMvnGrad<F>>;

@@ -22,7 +22,10 @@ use crate::storage::Storage;
 const ROWS: usize = 256;
 /// Where the divergence is smaller than this part of its terms, their rounding shows in its digits.
 const NEAR: f64 = 1e-5;
-/// The same for entries of gradients in a diagonal, and what their terms are known to the rounding of.
+/// What rounding leaves of terms that cancel, as a part of them, and how much of that does not matter, in nats.
+const ROUNDING: f64 = 1e-14;
+const KNOWN: f64 = 1e-3;
+/// The same as [`NEAR`] for entries of gradients in a diagonal, and what their terms are known to the rounding of.
 const CLOSE: f64 = 1e-3;
 
 /// Gradients of both sides.
@@ -180,7 +183,10 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
     pub(crate) fn kl(&self) -> Result<f64, Error> {
         // Twice: Σ(t − 1 − log t), Σ t·h, tr(AᵀS_q⁻¹A), the mean's part.
         let (mut own, mut leverage, mut trace, mut mean) = (0.0, 0.0, 0.0, 0.0);
+        let (mut equal, mut far) = (true, false);
         self.for_each_block(|block| {
+            equal &= block.delta.iter().chain(&block.more).chain(&block.gap).all(|v| *v == 0.0);
+            far |= block.log_t.iter().any(|v| v.abs() > 1.0);
             let h = leverages(&forward(self.lq, &block.b));
             let residual = &block.a - &block.b.dot(&self.z);
             let gap = &block.gap - &block.b.dot(&self.z_gap);
@@ -196,7 +202,20 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
         let (of_p, of_q) = (log_det(self.lp, self.p.r()), log_det(self.lq, self.q.r()));
         let direct = own - leverage + trace + of_q - of_p;
         let terms = own + leverage + trace + of_q.abs() + of_p.abs();
-        let twice = if direct > NEAR * terms { direct } else { self.near()? };
+        if equal {
+            return Ok(0.0);
+        }
+        let twice = if direct > NEAR * terms {
+            direct
+        } else if !far {
+            self.near()?
+        } else if direct > ROUNDING * terms || ROUNDING * terms < KNOWN {
+            // Of rows that determine a direction alone; the terms of second order are not small then.
+            direct.max(0.0)
+        } else {
+            // No digit of it is known.
+            f64::NAN
+        };
         Ok(0.5 * (twice + mean))
     }
 

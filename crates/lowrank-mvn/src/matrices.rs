@@ -117,7 +117,7 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
         };
         let low = match product(1.0) {
             // Products that overflow against each other.
-            low if low.is_nan() => product(1.0 / LARGE) * LARGE * LARGE,
+            low if !low.is_finite() => product(1.0 / LARGE) * LARGE * LARGE,
             low => low,
         };
         if i == j { low + self.cov_diag.item(b).at(i) } else { low }

@@ -62,7 +62,8 @@ impl<F: Real, S: Storage> Posterior<'_, F, S> {
         variances
     }
 
-    /// Image from given noise of N(0, 1), `noise_factor` [batch, r] and `noise_diag` [batch, n] → [batch, n].
+    /// Image from given noise of N(0, 1), `noise_factor` [batch, r] and `noise_diag` [batch, n] → [batch, n]; numbers that overflow are as in
+    /// [`LowRankMvn::rsample`].
     ///
     /// # Errors
     /// A noise has another shape or is not finite.

@@ -39,6 +39,8 @@ impl<F: Real, S: Storage> LowRankMvn<'_, F, S> {
     /// ```
     /// Source: SOS-VAE paper, eq. 4.
     ///
+    /// Entries beyond the largest number are infinite, or NaN where infinite parts of theirs meet.
+    ///
     /// # Errors
     /// A noise has another shape or is not finite.
     pub fn rsample(

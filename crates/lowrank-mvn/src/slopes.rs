@@ -373,7 +373,9 @@ impl<F: Real> Run<'_, F> {
                 of_point[i] = E::from_f64(parts.of_alpha(*a));
                 of_solved[i] = E::from_f64(parts.inner * if raw { w * w } else { *w });
             }
-            kernel::combine(of_point, self.z, of_solved, solved, out, stride);
+            // What has no part in it may have overflowed.
+            let z = if parts.outer == 0.0 { &[] } else { self.z };
+            kernel::combine(of_point, z, of_solved, solved, out, stride);
             write(out, stride, factor.slice_mut(s![first..first + rows, ..]));
         }
         let mut leverages = [0.0; ROWS];

@@ -29,7 +29,8 @@ pub struct UniformCategories;
 /// the limit of its term. Derived in docs/src/theory/kl.md.
 ///
 /// The d's are taken from the differences of the logits, so that nearly equal rows keep their digits. +∞ where q excludes
-/// a class that p allows.
+/// a class whose probability under p is not below the smallest number; the gradient in p's logits is then +∞ for these classes, and −∞ for the
+/// others that p allows.
 impl<F: Real> KlDivergence<Categorical<F>> for Categorical<F> {
     type Value = ArrayD<F>;
     type Grad = KlGrad<LogitsGrad<F>, LogitsGrad<F>>;
@@ -99,7 +100,11 @@ fn rows<F: Real>(
         *value = F::from_f64(sum);
         for k in 0..classes {
             let (pk, qk) = (libm::exp(p[k]), libm::exp(q[k]));
-            in_p[k] = F::from_f64(if pk == 0.0 { 0.0 } else { pk * (-d[k] - sum) });
+            in_p[k] = F::from_f64(match pk {
+                0.0 => 0.0,
+                _ if d[k] == f64::NEG_INFINITY => f64::INFINITY,
+                _ => pk * (-d[k] - sum),
+            });
             in_q[k] = F::from_f64(if d[k].abs() < 1.0 { pk * libm::expm1(d[k]) } else { qk - pk });
         }
     });

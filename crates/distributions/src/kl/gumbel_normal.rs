@@ -5,6 +5,7 @@ use std::f64::consts::{EULER_GAMMA, PI};
 use ndarray::ArrayD;
 
 use super::{KlDivergence, KlGrad, log_ratio, pair};
+use crate::location_scale::standardised;
 use crate::special::HALF_LOG_TWO_PI;
 use crate::{Error, Gumbel, LocationScaleGrad, Normal, Real};
 
@@ -32,10 +33,10 @@ impl<F: Real> KlDivergence<Normal<F>> for Gumbel<F> {
 pub(crate) fn scalar([m, beta, mu, sigma]: [f64; 4]) -> [f64; 5] {
     let s = beta / sigma;
     let gap = (m - mu) + EULER_GAMMA * beta;
-    let d = gap / sigma;
+    let d = if gap.is_finite() { gap / sigma } else { standardised(m, mu, sigma) + EULER_GAMMA * s };
     let spread = VARIANCE * s * s;
     let value = log_ratio(sigma, beta) + HALF_LOG_TWO_PI - EULER_GAMMA - 1.0 + 0.5 * (spread + d * d);
     let slope = d / sigma;
-    let in_beta = (VARIANCE * beta + EULER_GAMMA * gap) / sigma / sigma - 1.0 / beta;
+    let in_beta = (VARIANCE * s + EULER_GAMMA * d) / sigma - 1.0 / beta;
     [value, slope, in_beta, -slope, (1.0 - spread - d * d) / sigma]
 }

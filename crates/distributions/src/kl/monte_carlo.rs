@@ -4,11 +4,11 @@ use ndarray::{Array2, ArrayD, Zip};
 use rand::Rng;
 
 use crate::{
-    Bernoulli, Categorical, DiagonalNormal, Error, LocationScale, MultivariateNormal, Real, Standard,
-    Uniform, check,
+    ArgumentError, Bernoulli, Categorical, DiagonalNormal, Error, LocationScale, MultivariateNormal, Real,
+    Standard, Uniform, check,
 };
 
-/// A distribution whose log-density can be asked for in f64, whatever its scalar type.
+/// A distribution whose log-density can be asked for as f64, found in its scalar type where that is f32.
 pub trait LogProb<X> {
     /// Log-density of one draw of the whole batch.
     ///
@@ -49,11 +49,12 @@ pub struct Estimate {
 /// Source: the law of large numbers; mean and variance by Welford's recurrence.
 ///
 /// # Errors
-/// `n` is below 2, or the batch of `q` does not broadcast to that of `p`.
+/// `n` is below 2, or the batch of `q` does not broadcast to that of `p`; a draw overflows, so that its densities have no ratio.
 ///
 /// # Numerics
-/// Unbiased, so it may be negative. +∞ once a draw falls outside the support of `q`; a thin part of the support that no
-/// draw hits goes unnoticed.
+/// Unbiased, so it may be negative, but for the rounding of draws and densities to the distributions' scalar type, of which the standard error knows
+/// nothing: where scales are not much larger than the distance of neighbouring numbers at the location, take f64. +∞ once a draw falls outside
+/// the support of `q`; a thin part of the support that no draw hits goes unnoticed.
 ///
 /// # Examples
 /// ```
@@ -87,6 +88,10 @@ where
                 *squares += gap * (sample - *mean);
             }
         });
+    }
+    if let Some(index) = mean.iter().position(|mean| mean.is_nan()) {
+        let must = "of draws that are finite";
+        return Err(ArgumentError::Value { argument: "p", index: Some(index), value: f64::NAN, must }.into());
     }
     let standard_error = squares.mapv(|s| (s / (n as f64 - 1.0) / n as f64).sqrt());
     Ok(Estimate { mean, standard_error, n })

@@ -4,6 +4,7 @@ use ndarray::ArrayD;
 
 use super::{KlDivergence, KlGrad, log_ratio, pair};
 use crate::bernoulli::product;
+use crate::location_scale::standardised;
 use crate::special::{HALF_LOG_TWO_PI, norm_pdf};
 use crate::{Error, Laplace, LocationScaleGrad, Normal, Real};
 
@@ -26,10 +27,9 @@ impl<F: Real> KlDivergence<Laplace<F>> for Normal<F> {
 
 /// Value and partials in μ, σ, m, b.
 pub(crate) fn scalar([mu, sigma, m, b]: [f64; 4]) -> [f64; 5] {
-    let gap = mu - m;
-    let d = gap / sigma;
+    let (d, in_b) = (standardised(mu, m, sigma), standardised(mu, m, b));
     let (folded, erf) = (2.0 * norm_pdf(d), libm::erf(d * std::f64::consts::FRAC_1_SQRT_2));
-    let distance = product(folded, sigma / b) + product(erf, gap / b);
+    let distance = product(folded, sigma / b) + product(erf, in_b);
     let value = std::f64::consts::LN_2 + log_ratio(b, sigma) - HALF_LOG_TWO_PI - 0.5 + distance;
     [value, erf / b, folded / b - 1.0 / sigma, -erf / b, (1.0 - distance) / b]
 }

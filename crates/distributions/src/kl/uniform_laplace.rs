@@ -3,6 +3,7 @@
 use ndarray::ArrayD;
 
 use super::{KlDivergence, KlGrad, pair};
+use crate::location_scale::standardised;
 use crate::uniform::{fraction, log_over_width};
 use crate::{Error, Laplace, LocationScaleGrad, Real, Uniform, UniformGrad};
 
@@ -29,7 +30,7 @@ pub(crate) fn scalar([low, high, m, b]: [f64; 4]) -> [f64; 5] {
     let width = high - low;
     // Shares of the interval on either side of m, each in [0, 1], and the distances to the ends in units of b.
     let (below, above) = (fraction(m, low, high), fraction(-m, -high, -low));
-    let (to_low, to_high) = ((m - low) / b, (high - m) / b);
+    let (to_low, to_high) = (standardised(m, low, b), standardised(high, m, b));
     let distance = if (low..=high).contains(&m) {
         0.5 * (below * to_low + above * to_high)
     } else {

@@ -146,3 +146,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn infinite_terms_have_no_difference_and_sizes_stay_in_their_range() {
+    let infinite = array![f64::INFINITY];
+    assert!(elbo(&infinite, &infinite, 1.0).unwrap_err().to_string().contains("kl"));
+    assert_eq!(elbo(&infinite, &infinite, 0.0).unwrap(), infinite);
+    for n in [1, 2, 3, 7, 1000, 2953] {
+        let size = effective_sample_size(&Array2::zeros((1, n))).unwrap()[0];
+        assert!(size <= n as f64 && (size - n as f64).abs() < 1e-12 * n as f64, "{n}: {size}");
+    }
+}

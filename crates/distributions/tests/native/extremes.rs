@@ -2,6 +2,7 @@
 //! the docs, where nothing else is said.
 
 use ndarray::{Array1, Array2, Array3, array, s};
+use rand::SeedableRng;
 use variata_distributions::{
     Categorical, DiagonalNormal, Gumbel, KlDivergence, Laplace, Normal, Standard, StandardGumbel,
     StandardLaplace, StandardLogistic, StandardNormal, Uniform, UniformCategories, jensen_shannon,
@@ -199,4 +200,45 @@ fn sums_of_very_many_terms_keep_their_digits() {
     assert_relative("mean", p.mean()[[]], (k - 1.0) / 2.0, 4e-15, 0.0);
     assert_relative("variance", p.variance()[[]], (k * k - 1.0) / 12.0, 4e-15, 0.0);
     assert_relative("cdf", p.cdf(&array![77_776]).unwrap()[0], 0.77777, 4e-15, 0.0);
+}
+
+/// The same distributions divided by 10³⁰⁸ have the same divergence.
+#[test]
+fn locations_whose_difference_overflows() {
+    let big = 1e308;
+    let near =
+        |what: &str, got: f64, want: f64| assert!((got - want).abs() < 1e-12 * want, "{what}: {got} {want}");
+    let kl = |s: f64| Normal::scalar(-s, s).unwrap().kl(&Laplace::scalar(s, s).unwrap()).unwrap().sum();
+    near("normal, Laplace", kl(big), kl(1.0));
+    let kl = |s: f64| Gumbel::scalar(-s, s).unwrap().kl(&Normal::scalar(s, s).unwrap()).unwrap().sum();
+    near("Gumbel, normal", kl(big), kl(1.0));
+    for [low, high, m] in [[-1.5, 1.5, 1.0], [-1.5, -1.0, 1.2]] {
+        let kl = |s: f64| {
+            let p = Uniform::scalar(low * s, high * s).unwrap();
+            p.kl(&Laplace::scalar(m * s, s).unwrap()).unwrap().sum()
+        };
+        near("uniform, Laplace", kl(big), kl(1.0));
+    }
+    let (_, grad) =
+        Gumbel::scalar(-big, big).unwrap().kl_with_grad(&Normal::scalar(big, big).unwrap()).unwrap();
+    let (_, unit) =
+        Gumbel::scalar(-1.0, 1.0).unwrap().kl_with_grad(&Normal::scalar(1.0, 1.0).unwrap()).unwrap();
+    near("in β", -grad.p.scale.sum() * big, -unit.p.scale.sum());
+}
+
+#[test]
+fn excluded_classes_have_infinite_gradients_that_are_numbers() {
+    let p = Categorical::new(ndarray::array![0.0, 0.0]).unwrap();
+    let q = Categorical::new(ndarray::array![0.0, f64::NEG_INFINITY]).unwrap();
+    let (value, grad) = p.kl_with_grad(&q).unwrap();
+    assert_eq!(value.sum(), f64::INFINITY);
+    assert_eq!(grad.p.logits, ndarray::array![f64::NEG_INFINITY, f64::INFINITY].into_dyn());
+}
+
+#[test]
+fn draws_that_overflow_are_told() {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let (p, q) = (Normal::scalar(3e38f32, 3e38).unwrap(), Normal::scalar(0f32, 3e38).unwrap());
+    let error = variata_distributions::kl::monte_carlo::kl(&p, &q, 1000, &mut rng).unwrap_err();
+    assert!(error.to_string().contains("draws that are finite"), "{error}");
 }

@@ -50,7 +50,7 @@ pub fn fit_factor_analysis<F: Real + Storage>(
     let mut d: Array1<f64> = (0..n).map(|i| start.cov_diag.item(0).at(i)).collect();
     // A dimension of no variance would keep the common one.
     for (i, d) in d.iter_mut().enumerate() {
-        *d = variance(d.min(spread[i]).max(SMALLEST * spread[i]), options, Some(i))?;
+        *d = variance::<F>(d.min(spread[i]).max(SMALLEST * spread[i]), options, Some(i))?;
     }
     let (mut history, mut converged) = (Vec::new(), false);
     let mut step = Step::of(&samples, &p, &d)?;
@@ -60,7 +60,7 @@ pub fn fit_factor_analysis<F: Real + Storage>(
         let mut next_d = d.clone();
         for (i, to) in next_d.iter_mut().enumerate() {
             let of_factor: f64 = next_p.row(i).iter().zip(step.cross.row(i)).map(|(p, a)| p * a).sum();
-            *to = variance((spread[i] - of_factor).max(SMALLEST * spread[i]), options, Some(i))?;
+            *to = variance::<F>((spread[i] - of_factor).max(SMALLEST * spread[i]), options, Some(i))?;
         }
         let next = Step::of(&samples, &next_p, &next_d)?;
         let change = next.log_likelihood - step.log_likelihood;

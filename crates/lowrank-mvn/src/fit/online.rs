@@ -48,8 +48,9 @@ impl OnlinePpca {
     /// For samples of `n` dimensions: `rank` directions, and up to `spare` more that are carried along, as far as there are dimensions.
     ///
     /// # Errors
-    /// `rank` exceeds n.
+    /// `rank` exceeds n, or n numbers are more than can be addressed.
     pub fn new(n: usize, rank: usize, spare: usize) -> Result<Self, Error> {
+        check::scalar("n", n as f64, "at most 2^59", n <= 1 << 59)?;
         check::scalar("rank", rank as f64, "at most n", rank <= n)?;
         let kept = rank.saturating_add(spare).min(n);
         Ok(Self { rank, kept, count: 0, mean: Array1::zeros(n), rest: 0.0, rows: Vec::new() })
@@ -63,7 +64,8 @@ impl OnlinePpca {
     /// Sees a batch [samples, n].
     ///
     /// # Errors
-    /// The batch has another number of dimensions, is not finite or exceeds 10⁷⁰ in size; nothing has then changed.
+    /// The batch has another number of dimensions, is not finite or exceeds 10⁷⁰ in size; nothing has then changed. Of data that are all below some
+    /// 10⁻¹⁴⁰ the squares lose digits: change the units.
     pub fn update<F: Real>(&mut self, batch: &ArrayRef2<F>) -> Result<(), Error> {
         check::shape("batch", batch.shape(), &[batch.nrows(), self.mean.len()])?;
         check::finite("batch", batch)?;

@@ -408,3 +408,24 @@ fn units_that_over_or_underflow_are_refused() {
     let refused = OnlinePpca::new(40, 3, 2).unwrap().update(&(&data * 1e80)).unwrap_err().to_string();
     assert!(refused.contains("`batch["), "{refused}");
 }
+
+#[test]
+fn variances_that_the_type_does_not_hold_are_refused() {
+    let data = |size: f32| Array2::from_shape_fn((9, 3), |(s, i)| size * ((s * 3 + i) as f32).sin());
+    let options = FitOptions::default();
+    for size in [1e-25f32, 1e20] {
+        let refused = [
+            fit_ppca(&data(size), 1, &options).map(|_| ()),
+            fit_factor_analysis(&data(size), 1, &options).map(|_| ()),
+        ];
+        for result in refused {
+            let text = result.unwrap_err().to_string();
+            assert!(text.contains("variance") && text.contains("change the units"), "{size}: {text}");
+        }
+    }
+    assert!(pca(&data(1e20), 1, &options).unwrap_err().to_string().contains("variance"));
+    let flat = Array2::<f32>::ones((5, 2));
+    let tiny = FitOptions { floor: 1e-60, ..options };
+    assert!(fit_ppca(&flat, 1, &tiny).unwrap_err().to_string().contains("options.floor"));
+    assert!(OnlinePpca::new(usize::MAX, 1, 1).is_err());
+}

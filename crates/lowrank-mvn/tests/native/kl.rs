@@ -423,3 +423,48 @@ fn no_dimension_is_no_divergence() {
         assert!(values.iter().all(|v| v.to_vec() == [0.0, 0.0]), "{values:?}");
     }
 }
+
+/// Of a row that determines a direction alone nearly all of D_p/D_q cancels against its leverage.
+#[test]
+fn rows_that_determine_a_direction_keep_the_divergence() {
+    let p = LowRankMvn::new(
+        Array2::zeros((1, 3)),
+        Array3::from_shape_vec((1, 3, 1), vec![0.5, 0.3, 0.2]).unwrap(),
+        Array2::from_shape_vec((1, 3), vec![0.04, 1.6, 0.1]).unwrap(),
+    )
+    .unwrap();
+    for d in [1e-6, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12] {
+        let q = LowRankMvn::new(
+            Array2::zeros((1, 3)),
+            Array3::from_shape_vec((1, 3, 2), vec![0.7, -1.3, -0.1, 0.4, -0.8, 0.0]).unwrap(),
+            Array2::from_shape_vec((1, 3), vec![d, 1.5, 1.7]).unwrap(),
+        )
+        .unwrap();
+        let (got, want) = (p.kl(&q).unwrap()[0], p.kl(&dense(&q)).unwrap()[0]);
+        // What the documentation allows: u‖p‖²/d.
+        let allowed = 1e-11 + 4.0 * f64::EPSILON * 2.2 / d;
+        assert!((got - want).abs() < allowed, "{d}: {got} {want}");
+    }
+    let q = LowRankMvn::new(
+        Array2::zeros((1, 2)),
+        Array3::from_shape_vec((1, 2, 1), vec![1.0, 1e-10]).unwrap(),
+        Array2::from_shape_vec((1, 2), vec![1.0, 1e-160]).unwrap(),
+    )
+    .unwrap();
+    let unit = DiagonalNormal::new(Array2::zeros((1, 2)), Array2::ones((1, 2))).unwrap();
+    assert!(unit.kl(&q).is_err_and(|e| e.to_string().contains("kl")));
+}
+
+#[test]
+fn a_distribution_is_not_apart_from_itself_whatever_its_condition() {
+    for (scale, gap) in [(1e3, 1e-8), (1e3, 1e-12), (1e10, 1.0), (1e12, 1.0)] {
+        let column = |i: usize, j: usize| scale * ((i + 1) as f64 + gap * j as f64 * (i as f64).cos());
+        let p = LowRankMvn::new(
+            Array2::zeros((1, 5)),
+            Array3::from_shape_fn((1, 5, 2), |(_, i, j)| column(i, j)),
+            1e-12,
+        )
+        .unwrap();
+        assert_eq!(p.kl(&p).unwrap()[0], 0.0);
+    }
+}

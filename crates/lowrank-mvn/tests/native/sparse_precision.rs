@@ -203,3 +203,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn grids_narrower_than_their_reach_have_the_variances_of_dense_ones() {
+    for (height, width) in [(1, 12), (12, 1), (2, 7), (7, 2)] {
+        let p = normal(PixelGrid::new(height, width, 1, 5).unwrap(), 3);
+        let want = dense(&p).variance();
+        assert!((p.variance().unwrap() - want).iter().all(|gap| gap.abs() < 1e-12), "{height} x {width}");
+    }
+    let nothing = normal(PixelGrid::new(0, usize::MAX, 1, 3).unwrap(), 3);
+    assert_eq!(nothing.variance().unwrap().dim(), (2, 0));
+}
