@@ -6,6 +6,7 @@ use std::path::Path;
 
 use ndarray::Array4;
 
+use crate::error::no_pipe;
 use crate::{Error, ImageDataset};
 
 /// Pixels along a side, and bytes of an image.
@@ -96,6 +97,7 @@ fn read(folder: &Path, layout: &Layout) -> Result<ImageDataset, Error> {
 /// Appends the pixels and the labels of a file.
 fn records(path: &Path, layout: &Layout, pixels: &mut Vec<u8>, labels: &mut Vec<u8>) -> Result<(), Error> {
     let failed = |action| move |source| Error::Io { file: path.to_path_buf(), action, source };
+    no_pipe(path)?;
     let file = File::open(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound {
             path: path.to_path_buf(),

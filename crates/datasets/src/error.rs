@@ -1,7 +1,7 @@
 //! What can be wrong with a file or an argument.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{NpyFault, Position};
 
@@ -224,4 +224,14 @@ impl Error {
     ) -> Self {
         Self::Argument { argument, value: value.to_string(), must: must.into() }
     }
+}
+
+/// Refuses pipes and devices, which would be waited for.
+pub(crate) fn no_pipe(path: &Path) -> Result<(), Error> {
+    let found = std::fs::metadata(path);
+    if found.is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let source = io::Error::other("it is no regular file");
+        return Err(Error::Io { file: path.to_path_buf(), action: "read", source });
+    }
+    Ok(())
 }

@@ -68,7 +68,7 @@ impl HairShape {
     pub const ALL: [Self; 4] = [Self::Bald, Self::Short, Self::Long, Self::Curly];
 }
 
-/// What a face was drawn from. Colours are red, green, blue in [0, 1].
+/// What a face was drawn from. Colours are red, green, blue in [0, 1], of hair up to 1.05, which the image cuts off.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FaceFactors {
     /// From 0, dark, to 1, light.
@@ -150,15 +150,22 @@ pub fn faces(options: &FaceOptions) -> Result<Faces, Error> {
         return Err(Error::argument("size", size, "8 to 512"));
     }
     let bytes = count.checked_mul(4 * size * size).filter(|bytes| isize::try_from(*bytes).is_ok());
-    let mut pixels = Vec::new();
-    if bytes.is_none_or(|bytes| pixels.try_reserve_exact(bytes / 4 * 3).is_err()) {
+    let (mut pixels, mut regions, mut factors) = (Vec::new(), Vec::new(), Vec::new());
+    let held = |bytes: usize| {
+        pixels.try_reserve_exact(bytes / 4 * 3).is_ok()
+            && regions.try_reserve_exact(bytes / 4).is_ok()
+            && factors.try_reserve_exact(count).is_ok()
+    };
+    if !bytes.is_some_and(held) {
         return Err(Error::argument("count", count, "few enough that the images fit in memory"));
     }
     pixels.resize(count * 3 * size * size, 0);
     let mut images = Array4::from_shape_vec((count, 3, size, size), pixels)
         .map_err(|error| Error::argument("count", count, error.to_string()))?;
-    let mut regions = Array3::zeros((count, size, size));
-    let factors: Vec<FaceFactors> = (0..count).map(|i| FaceFactors::drawn(seed, i as u64)).collect();
+    regions.resize(count * size * size, 0);
+    let mut regions = Array3::from_shape_vec((count, size, size), regions)
+        .map_err(|error| Error::argument("count", count, error.to_string()))?;
+    factors.extend((0..count).map(|i| FaceFactors::drawn(seed, i as u64)));
     let share = 1.0 / (POINTS * POINTS) as f64;
     for (i, factors) in factors.iter().enumerate() {
         let face = Face::new(factors);

@@ -1,5 +1,7 @@
 //! Folders of four IDX files, as MNIST and its successors are distributed.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array4, ArrayD, Axis, Ix1, Ix4, concatenate};
@@ -75,9 +77,11 @@ fn find(folder: &Path, stem: &str, kind: &str) -> Result<Option<PathBuf>, Error>
     ] {
         let path = folder.join(name);
         // `exists` would take a folder that may not be entered for an empty one.
-        match path.try_exists() {
-            Ok(true) => return Ok(Some(path)),
-            Ok(false) => {}
+        match fs::metadata(&path) {
+            // Archives are unpacked into folders of their names.
+            Ok(found) if !found.is_dir() => return Ok(Some(path)),
+            Ok(_) => {}
+            Err(source) if source.kind() == ErrorKind::NotFound => {}
             Err(source) => return Err(Error::Io { file: path, action: "look for", source }),
         }
     }

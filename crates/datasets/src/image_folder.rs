@@ -1,13 +1,14 @@
 //! Folders of photographs: JPEG and PNG files of any size.
 
 use std::fs;
+use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageReader};
+use image::{DynamicImage, ImageFormat, ImageReader};
 use ndarray::Array4;
 
 use crate::{Error, ImageDataset};
@@ -127,6 +128,9 @@ pub fn read_image_folder(
     Ok(ImageFolder { dataset, files, skipped })
 }
 
+/// Bytes of a file that is taken for an image.
+const LARGEST: u64 = 1 << 29;
+
 /// Names of the classes, and the files with their classes, sorted.
 fn listed(folder: &Path) -> Result<(Vec<String>, Vec<(PathBuf, u8)>), Error> {
     let (own, mut folders) = entries(folder)?;
@@ -200,21 +204,55 @@ fn decoded(
         }
     };
     let mut all: Vec<(usize, Result<Vec<u8>, String>)> = thread::scope(|scope| {
-        let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        handles
-            .into_iter()
-            .flat_map(|handle| handle.join().unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
+        // Where the system gives fewer threads, there are fewer.
+        let spawned = (1..workers).map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok());
+        let handles: Vec<_> = spawned.collect();
+        let mut done = work();
+        for handle in handles {
+            done.extend(handle.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        done
     });
     all.sort_by_key(|(at, _)| *at);
     all.into_iter().map(|(_, image)| image).collect()
 }
 
 fn decode(file: &Path, options: &ImageFolderOptions) -> Result<Vec<u8>, String> {
-    let reader = ImageReader::open(file).map_err(|error| error.to_string())?;
-    let reader = reader.with_guessed_format().map_err(|error| error.to_string())?;
+    let found = fs::metadata(file).map_err(|error| error.to_string())?;
+    if !found.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    if found.len() > LARGEST {
+        return Err(format!("it has {} bytes, more than {LARGEST}", found.len()));
+    }
+    let bytes = fs::read(file).map_err(|error| error.to_string())?;
+    let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format();
+    let reader = reader.map_err(|error| error.to_string())?;
+    // The decoder fills up what is missing with grey.
+    if reader.format() == Some(ImageFormat::Jpeg) && !is_whole_jpeg(&bytes) {
+        return Err("it ends too early".to_owned());
+    }
     let image = reader.decode().map_err(|error| error.to_string())?;
     Ok(fitted(&image, options))
+}
+
+/// Whether a JPEG file has its end: walks from marker to marker, since the bytes of the end may be in a thumbnail, say.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    loop {
+        // Behind the header of a scan are its coded bytes, in which FF stands before 0 and the numbers of restarts only.
+        let marker = bytes
+            .get(at..)
+            .unwrap_or_default()
+            .windows(2)
+            .position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0x01 | 0xD0..=0xD8 | 0xFF));
+        let Some(marker) = marker.map(|found| at + found) else { return false };
+        if bytes[marker + 1] == 0xD9 {
+            return true;
+        }
+        let Some(&[high, low]) = bytes.get(marker + 2..marker + 4) else { return false };
+        at = marker + 2 + usize::from(u16::from_be_bytes([high, low]));
+    }
 }
 
 /// Cropped around the centre, and resized; plane after plane.

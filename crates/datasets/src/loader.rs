@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::array_dataset::check_indices;
+use crate::prefetch::MOST_AHEAD;
 use crate::{Batch, Error, Examples, Position, Prefetch, permutation};
 
 /// How batches are made.
@@ -23,7 +24,7 @@ pub struct LoaderOptions {
     pub seed: u64,
     /// Whether a last batch of fewer than `batch_size` images is left out; false.
     pub drop_last: bool,
-    /// Batches made ahead on a background thread; 2. With 0 each is made when it is asked for. The batches are the
+    /// Batches made ahead on a background thread, at most 65,536; 2. With 0 each is made when it is asked for. The batches are the
     /// same.
     pub prefetch: usize,
 }
@@ -103,6 +104,9 @@ impl Loader {
         check_indices(&indices, data.labels().len())?;
         if options.batch_size == 0 {
             return Err(Error::argument("batch_size", 0, "at least 1"));
+        }
+        if options.prefetch > MOST_AHEAD {
+            return Err(Error::argument("prefetch", options.prefetch, format!("at most {MOST_AHEAD}")));
         }
         let least = if options.drop_last { options.batch_size } else { 1 };
         if indices.len() < least {

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use crate::error::no_pipe;
 use crate::{Error, MAX_IDX_BYTES};
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -71,6 +72,7 @@ impl Npy {
         hint: &str,
     ) -> Result<Self, Error> {
         let failed = |action| move |source| Error::Io { file: path.to_path_buf(), action, source };
+        no_pipe(path)?;
         let mut file = File::open(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => {
                 Error::NotFound { path: path.to_path_buf(), hint: hint.to_owned() }

@@ -9,7 +9,7 @@ use std::thread::{Builder, JoinHandle};
 use crate::Error;
 
 /// Most items ahead.
-const LARGEST: usize = 1 << 16;
+pub(crate) const MOST_AHEAD: usize = 1 << 16;
 
 /// Runs a fallible iterator on a background thread, at most `ahead` items ahead of the consumer.
 ///
@@ -40,7 +40,7 @@ impl<T: Send + 'static> Prefetch<T> {
     where
         I: Iterator<Item = Result<T, Error>> + Send + 'static,
     {
-        if !(1..=LARGEST).contains(&ahead) {
+        if !(1..=MOST_AHEAD).contains(&ahead) {
             return Err(Error::argument("ahead", ahead, "from 1 to 65536"));
         }
         // One item waits in the worker's hand; the channel holds the others.

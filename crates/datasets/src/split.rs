@@ -42,7 +42,8 @@ pub struct Splits {
 
 impl Splits {
     /// Divides a data set. An official test part is taken as it is, and the rest is divided into training and
-    /// validation. Sizes are the fractions rounded to the nearest whole number; the seed alone decides who goes where.
+    /// validation. Sizes are the fractions rounded to the nearest whole number, that of the validation part to within one; the seed alone decides who
+    /// goes where.
     ///
     /// Numerics: the images are put in order, by class if `stratified`, shuffled within it, and selected at equal
     /// distances: position p belongs to a part of fraction f iff round(f·(p+1)) > round(f·p). Any stretch of m images
@@ -87,7 +88,7 @@ impl Splits {
                 return Err(Error::argument(argument, fraction, "in [0, 1)"));
             }
         }
-        if let Some(range) = official.filter(|range| range.end > labels.len()) {
+        if let Some(range) = official.filter(|range| range.start > range.end || range.end > labels.len()) {
             return Err(Error::argument(
                 "official",
                 format!("{range:?}"),

@@ -115,7 +115,7 @@ impl<R: Read> Input<R> {
     /// known (gzip, pipes) the buffer grows with what has arrived, never with what was announced.
     ///
     /// # Errors
-    /// As [`exact`](Self::exact).
+    /// As [`exact`](Self::exact), and where there is no memory for them.
     pub fn take(&mut self, n: usize) -> Result<Vec<u8>, Failure> {
         self.holds(n as u64)?;
         let (offset, expected) = (self.position, n as u64);
@@ -123,7 +123,7 @@ impl<R: Read> Input<R> {
         while out.len() < n {
             let from = out.len();
             let step = if self.len.is_some() { n } else { from.max(STEP).min(n - from) };
-            out.reserve_exact(step);
+            out.try_reserve_exact(step).map_err(|_| Failure::Io(io::ErrorKind::OutOfMemory.into()))?;
             out.resize(from + step, 0);
             let got = self.fill(&mut out[from..])?;
             if got < step {

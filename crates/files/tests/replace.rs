@@ -60,3 +60,24 @@ fn others_may_read_it_as_the_umask_says() {
     assert_eq!(mode(&path) & 0o777, 0o600);
     assert_eq!(fs::read(&path).unwrap(), b"secret");
 }
+
+#[cfg(unix)]
+#[test]
+fn links_lead_to_what_is_replaced_and_pipes_and_devices_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let [real, link, pipe] = ["real", "link", "pipe"].map(|name| folder.path().join(name));
+    fs::write(&real, "old").unwrap();
+    std::os::unix::fs::symlink("real", &link).unwrap();
+    replace(&link, |file| file.write_all(b"new")).unwrap();
+    assert_eq!(fs::read_to_string(&real).unwrap(), "new");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for special in [&*pipe, Path::new("/dev/null")] {
+        let refused = replace(special, |file| file.write_all(b"x")).unwrap_err();
+        assert_eq!(
+            (refused.action, refused.source.to_string()),
+            ("replace", "it is no regular file".to_owned())
+        );
+        assert!(!fs::metadata(special).unwrap().is_file());
+    }
+}

@@ -78,19 +78,22 @@ impl Prepared {
         Limits { shape: model.shape, components: self.spectrum.len() }
     }
 
-    /// Makes it that of a state.
+    /// Makes it that of a state; where that fails, it stays that of the last.
     fn follow(&mut self, model: &Model, state: &State) -> Result<(), Refused> {
-        if self.latent != state.latent {
-            *self = Self::new(model, state.latent)?;
-        }
-        if self.scales != state.scales {
-            self.scaled = if state.scales.is_empty() {
-                self.base.clone()
+        let other = self.latent != state.latent;
+        let mut next = other.then(|| Self::new(model, state.latent)).transpose()?;
+        let to = next.as_mut().unwrap_or(self);
+        if to.scales != state.scales {
+            to.scaled = if state.scales.is_empty() {
+                to.base.clone()
             } else {
                 let scales = Array2::from_shape_fn((1, state.scales.len()), |(_, k)| state.scales[k]);
-                self.base.scale_components(&scales).map_err(failed)?
+                to.base.scale_components(&scales).map_err(failed)?
             };
-            self.scales.clone_from(&state.scales);
+            to.scales.clone_from(&state.scales);
+        }
+        if let Some(next) = next {
+            *self = next;
         }
         Ok(())
     }
@@ -112,6 +115,8 @@ impl Editor {
         view: View,
     ) -> Result<(Report, Picture), Refused> {
         let start = Instant::now();
+        // What could not be shown may have been prepared.
+        self.prepared.follow(&self.model, self.history.now())?;
         let after = action
             .map(|action| self.history.after(action, more, self.prepared.limits(&self.model)))
             .transpose()?;
@@ -148,7 +153,7 @@ impl Editor {
         let rank = self.prepared.base.rank();
         let draw = |number| Array1::from(self.model.noise(Purpose::Sample, number, rank));
         let found = match noise {
-            Noise::Mean => return Ok(None),
+            Noise::Mean {} => return Ok(None),
             Noise::Sample { number } => draw(number),
             Noise::Path { from, to, t } => slerp(&draw(from), &draw(to), t).map_err(failed)?,
         };
@@ -175,5 +180,53 @@ impl Editor {
             return Ok((Picture::new(&apart, shape), None));
         }
         Ok((Picture::new(&image, shape), None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generator::{Decoded, Generator};
+
+    /// Of rank 3 or 4, as the code has it.
+    struct Ranks;
+
+    impl Generator for Ranks {
+        fn shape(&self) -> [usize; 3] {
+            [1, 2, 3]
+        }
+
+        fn latent(&self) -> usize {
+            1
+        }
+
+        fn description(&self) -> String {
+            String::new()
+        }
+
+        fn decode(&mut self, code: &[f32]) -> Result<Decoded, String> {
+            let rank = if code[0] > 0.0 { 4 } else { 3 };
+            Ok(Decoded {
+                loc: Array1::zeros(6),
+                cov_factor: Array2::from_shape_fn((6, rank), |(i, k)| ((3 * i + k) as f32).sin()),
+                cov_diag: Array1::ones(6),
+            })
+        }
+    }
+
+    #[test]
+    fn an_action_that_fails_leaves_all_as_it_was() {
+        let model = Model::start(Ranks, 1).unwrap();
+        let rank = |number| model.decode(number).unwrap().rank();
+        let of = |wanted| (0..100).find(|n| rank(*n) == wanted).unwrap();
+        let (four, three) = (of(4), of(3));
+        let mut editor = Editor::new(model, State { latent: four, ..State::default() }).unwrap();
+        let scale = |component| Some(Action::Scale { component, value: 2.0 });
+        let before = editor.act(scale(3), false, View::default()).unwrap();
+        assert!(editor.act(Some(Action::Latent { number: three }), false, View::default()).is_err());
+        let (report, picture) = editor.act(None, false, View::default()).unwrap();
+        assert_eq!((report.scales, report.latent, picture), (before.0.scales, four, before.1));
+        // The limits are those of the code on the page.
+        editor.act(scale(3), false, View::default()).unwrap();
     }
 }

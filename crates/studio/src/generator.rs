@@ -1,5 +1,6 @@
 //! Where distributions of images come from, and the thread on which they are made.
 
+use std::io;
 use std::sync::mpsc::{Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
@@ -62,17 +63,17 @@ pub(crate) enum Purpose {
 }
 
 impl Model {
-    pub(crate) fn start(mut generator: impl Generator, seed: u64) -> Self {
+    pub(crate) fn start(mut generator: impl Generator, seed: u64) -> io::Result<Self> {
         let (questions, asked) = channel::<(Vec<f32>, SyncSender<Answer>)>();
         let (shape, latent) = (generator.shape(), generator.latent());
         let description = generator.description();
-        thread::spawn(move || {
+        thread::Builder::new().spawn(move || {
             for (code, answer) in asked {
                 // Whoever asked may have gone.
                 let _ = answer.send(generator.decode(&code));
             }
-        });
-        Self { questions, shape, latent, description, seed }
+        })?;
+        Ok(Self { questions, shape, latent, description, seed })
     }
 
     /// Values of an image.

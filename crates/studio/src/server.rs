@@ -1,10 +1,11 @@
 //! The page and what it asks for.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State as Shared};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn};
@@ -70,23 +71,26 @@ impl Server {
     /// Listens; nothing is answered before [`run`](Self::run).
     ///
     /// # Errors
-    /// The address cannot be listened on, or the generator's images cannot be shown.
+    /// The address cannot be listened on, the generator's images cannot be shown, or the thread belongs to a tokio runtime, which `bind` and
+    /// [`run`](Self::run) would block.
     pub fn bind(generator: impl Generator, options: &Options) -> Result<Self, Error> {
         let shape = generator.shape();
         if !(matches!(shape[0], 1 | 3) && shape[1..].iter().all(|n| (1..=1024).contains(n))) {
             return Err(Error::Shape { shape });
         }
+        outside_of_runtimes()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|source| Error::Run { source })?;
         let address = options.address;
         let refused = |source| Error::Listen { address, source };
         let listener = runtime.block_on(TcpListener::bind(address)).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        let model = Model::start(generator, options.seed);
-        let patience = options.patience;
+        let model = Model::start(generator, options.seed).map_err(|source| Error::Run { source })?;
+        // Clocks end before the longest durations do.
+        let patience = options.patience.min(LONGEST);
         let studio = Arc::new(Studio { model, sessions: Sessions::new(options.sessions), patience });
         let mut app = router(studio);
-        if address.ip().is_loopback() {
+        if address.ip().to_canonical().is_loopback() {
             app = app.layer(from_fn(from_here));
         }
         Ok(Self { runtime, listener, address, patience, app })
@@ -101,13 +105,26 @@ impl Server {
     /// computes even then is not waited for.
     ///
     /// # Errors
-    /// The system refuses to go on.
+    /// The system refuses to go on, or as [`bind`](Self::bind) of the thread.
     pub fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+        outside_of_runtimes()?;
         let served = self.runtime.block_on(serve(self.listener, self.app, self.patience, stop));
         // Dropped, the runtime would wait for every computation.
         self.runtime.shutdown_background();
         served.map_err(|source| Error::Run { source })
     }
+}
+
+/// The longest patience.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+
+/// Refuses to block a thread of somebody's runtime, where a second one panics.
+fn outside_of_runtimes() -> Result<(), Error> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Ok(());
+    }
+    let reason = "this thread belongs to a tokio runtime: use one of its own (`spawn_blocking`)";
+    Err(Error::Run { source: io::Error::other(reason) })
 }
 
 fn router(studio: Arc<Studio>) -> Router {
@@ -128,6 +145,12 @@ fn router(studio: Arc<Studio>) -> Router {
         .fallback(|| async {
             Refused { status: StatusCode::NOT_FOUND, reason: "there is no such page".into() }
         })
+        .method_not_allowed_fallback(|| async {
+            Refused {
+                status: StatusCode::METHOD_NOT_ALLOWED,
+                reason: "the page is asked for in another way".into(),
+            }
+        })
         .layer(DefaultBodyLimit::max(largest))
         .with_state(studio)
 }
@@ -147,7 +170,7 @@ fn is_loopback(host: &str) -> bool {
     let address = host.parse::<SocketAddr>().map(|address| address.ip());
     let bare = || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     match address.or_else(|_| bare()) {
-        Ok(ip) => ip.is_loopback(),
+        Ok(ip) => ip.to_canonical().is_loopback(),
         Err(_) => host.rsplit_once(':').map_or(host, |(name, _)| name).eq_ignore_ascii_case("localhost"),
     }
 }
@@ -161,6 +184,12 @@ impl From<JsonRejection> for Refused {
 
 impl From<QueryRejection> for Refused {
     fn from(rejection: QueryRejection) -> Self {
+        Self { status: rejection.status(), reason: rejection.body_text() }
+    }
+}
+
+impl From<PathRejection> for Refused {
+    fn from(rejection: PathRejection) -> Self {
         Self { status: rejection.status(), reason: rejection.body_text() }
     }
 }
@@ -245,9 +274,10 @@ struct Act {
 
 async fn act(
     Shared(studio): Shared<Arc<Studio>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Refused> {
+    let Path(name) = name?;
     let editor = studio.sessions.get(&name)?;
     let Act { action, more, view } = said(request, &studio).await?;
     aside(move || {
@@ -268,9 +298,10 @@ struct Save {
 
 async fn save(
     Shared(studio): Shared<Arc<Studio>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     query: Result<Query<Save>, QueryRejection>,
 ) -> Result<Response, Refused> {
+    let Path(name) = name?;
     let editor = studio.sessions.get(&name)?;
     let Query(Save { view }) = query?;
     aside(move || {
@@ -290,8 +321,16 @@ mod tests {
 
     #[test]
     fn this_machine_has_several_names_and_no_others() {
-        for host in ["localhost", "LOCALHOST:80", "127.0.0.1", "127.0.0.2:8080", "[::1]", "[::1]:8080", "::1"]
-        {
+        for host in [
+            "localhost",
+            "LOCALHOST:80",
+            "127.0.0.1",
+            "127.0.0.2:8080",
+            "[::1]",
+            "[::1]:8080",
+            "::1",
+            "[::ffff:127.0.0.1]:80",
+        ] {
             assert!(is_loopback(host), "{host}");
         }
         for host in [

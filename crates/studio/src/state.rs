@@ -20,8 +20,8 @@ const LARGEST: f32 = 10.0;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Noise {
-    /// None: the mean.
-    Mean,
+    /// None: the mean. With braces, or unknown fields beside it would be taken.
+    Mean {},
     /// A draw.
     Sample {
         /// Its number.
@@ -51,7 +51,7 @@ pub(crate) struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self { latent: 0, noise: Noise::Mean, scales: Vec::new(), strokes: Strokes::default() }
+        Self { latent: 0, noise: Noise::Mean {}, scales: Vec::new(), strokes: Strokes::default() }
     }
 }
 

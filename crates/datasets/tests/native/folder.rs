@@ -141,3 +141,17 @@ fn damage_inside_a_folder_is_the_error_of_the_file() {
     let error = broken(TRAIN[0], short, None);
     assert!(matches!(error, Error::Truncated { offset: 16, expected: 60, found: 59, .. }), "{error:?}");
 }
+
+#[test]
+fn a_folder_that_has_the_name_of_a_file_does_not_hide_it() {
+    let folder = tempfile::tempdir().unwrap();
+    part(
+        folder.path(),
+        TRAIN.map(|name| Box::leak(name.replace("-idx", ".idx").into_boxed_str()) as &str),
+        20,
+    );
+    for name in TRAIN {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    assert_eq!(read_idx_folder("x", folder.path(), Some(10)).unwrap().len(), 20);
+}

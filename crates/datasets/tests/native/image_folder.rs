@@ -135,3 +135,40 @@ fn odd_arguments_are_refused_by_name() {
     let found = read_image_folder(folder.path(), &OPTIONS).unwrap();
     assert!(found.dataset.images().slice(s![.., 1, .., ..]).iter().all(|v| *v == 8));
 }
+
+#[test]
+fn photographs_that_end_too_early_are_unreadable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("whole.jpg");
+    RgbImage::from_fn(200, 150, |x, y| Rgb([x as u8, y as u8, (x * y) as u8])).save(&path).unwrap();
+    let whole = fs::read(&path).unwrap();
+    // A thumbnail in front has an end of its own.
+    let thumbnail = [0xFF, 0xE1, 0, 8, 0xFF, 0xD8, 1, 2, 0xFF, 0xD9];
+    let with_thumbnail: Vec<u8> = [&whole[..2], &thumbnail[..], &whole[2..]].concat();
+    fs::write(folder.path().join("with.jpg"), &with_thumbnail).unwrap();
+    let padded: Vec<u8> = [&whole[..], &[0; 9]].concat();
+    fs::write(folder.path().join("padded.jpg"), padded).unwrap();
+    assert_eq!(read_image_folder(folder.path(), &OPTIONS).unwrap().dataset.len(), 3);
+    for (i, part) in [5, 10, 20, 50, 90, 99].into_iter().enumerate() {
+        let bytes = if i % 2 == 0 { &whole } else { &with_thumbnail };
+        fs::write(folder.path().join(format!("cut-{part}.jpg")), &bytes[..bytes.len() * part / 100]).unwrap();
+    }
+    let skip = ImageFolderOptions { unreadable: Unreadable::Skip, ..OPTIONS };
+    let found = read_image_folder(folder.path(), &skip).unwrap();
+    assert_eq!((found.dataset.len(), found.skipped.len()), (3, 6), "{:?}", found.skipped);
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_and_endless_files_are_unreadable() {
+    let folder = tempfile::tempdir().unwrap();
+    solid(&folder.path().join("good.png"), 12, 12, [9, 9, 9]);
+    let made = std::process::Command::new("mkfifo").arg(folder.path().join("pipe.png")).status();
+    assert!(made.unwrap().success());
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("zero.jpg")).unwrap();
+    let sparse = fs::File::create(folder.path().join("sparse.jpg")).unwrap();
+    sparse.set_len(6 << 30).unwrap();
+    let skip = ImageFolderOptions { unreadable: Unreadable::Skip, ..OPTIONS };
+    let found = read_image_folder(folder.path(), &skip).unwrap();
+    assert_eq!((found.dataset.len(), found.skipped.len()), (1, 3), "{:?}", found.skipped);
+}

@@ -63,6 +63,8 @@ fn nothing_left_for_training_is_refused() {
     assert!(Splits::new(&data(vec![]), &options).is_ok());
     let beyond = Splits::of_labels(&[0; 3], Some(&(1..4)), &options).unwrap_err().to_string();
     assert_eq!(beyond, "`official` is 1..4, must be within 0..3");
+    let turned = Splits::of_labels(&[0; 10], Some(&std::ops::Range { start: 5, end: 3 }), &options);
+    assert_eq!(turned.unwrap_err().to_string(), "`official` is 5..3, must be within 0..10");
 }
 
 #[test]

@@ -290,3 +290,39 @@ fn images_that_cannot_be_shown_are_refused_at_the_start() {
     let error = variata_studio::Server::bind(Odd, &variata_studio::Options::default()).unwrap_err();
     assert!(error.to_string().contains("[2, 8, 8]"), "{error}");
 }
+
+#[test]
+fn what_is_asked_in_a_wrong_way_is_told_in_a_sentence() {
+    let running = Running::new(4);
+    for (method, path, status) in [
+        ("DELETE", "/api/sessions", 405),
+        ("GET", "/api/sessions/s1", 405),
+        ("POST", "/api/sessions/%ff", 400),
+    ] {
+        let (got, _, body) = running.ask(method, path, &[], b"");
+        assert_eq!(got, status, "{method} {path}");
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert!(!body["error"].as_str().unwrap().is_empty());
+    }
+    let (begun, _) = running.begin("");
+    let path = format!("/api/sessions/{}", begun["session"].as_str().unwrap());
+    let unknown =
+        json!({ "action": { "do": "noise", "noise": { "kind": "mean", "number": 7, "bogus": 1 } } });
+    let json = [("Content-Type", "application/json")];
+    assert_eq!(running.ask("POST", &path, &json, unknown.to_string().as_bytes()).0, 422);
+    let mean = json!({ "action": { "do": "noise", "noise": { "kind": "mean" } } });
+    assert_eq!(running.ask("POST", &path, &json, mean.to_string().as_bytes()).0, 200);
+}
+
+#[test]
+fn any_patience_serves_and_a_runtime_of_others_is_not_blocked() {
+    let running =
+        Running::with(&variata_studio::Options { patience: std::time::Duration::MAX, ..Default::default() });
+    assert_eq!(running.ask("GET", "/", &[], b"").0, 200);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let options = variata_studio::Options { address: ([127, 0, 0, 1], 0).into(), ..Default::default() };
+    let refused = runtime.block_on(async {
+        variata_studio::Server::bind(crate::faces::Faces::new(), &options).map(|_| ()).unwrap_err()
+    });
+    assert!(refused.to_string().contains("tokio runtime"), "{refused}");
+}
