@@ -88,12 +88,12 @@ impl Strokes {
     /// Adds a stroke, or makes the last one of the same colour longer. Locked pixels keep their colour; others leave the strokes that
     /// had them.
     pub(crate) fn paint(&mut self, stroke: &Stroke, more: bool) {
-        let open = |pixels: Pixels, locked: &Arc<Stroke>| pixels.without(&locked.pixels);
-        let mut pixels = self.locked.iter().fold(stroke.pixels.clone(), open);
+        let locked = Pixels::of_all(self.locked.iter().map(|stroke| &stroke.pixels));
+        let mut pixels = stroke.pixels.without(&locked);
         let begun = self.free.pop_if(|last| more && last.color == stroke.color);
         self.erase(&pixels);
         if let Some(begun) = begun {
-            pixels = pixels.and(&begun.pixels);
+            pixels = Pixels::of_all([&pixels, &begun.pixels].into_iter());
         }
         if !pixels.is_empty() {
             self.free.push(Arc::new(Stroke { pixels, color: stroke.color.clone() }));

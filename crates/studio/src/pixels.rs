@@ -47,9 +47,9 @@ impl Pixels {
         self.runs.last().map(|run| run[1])
     }
 
-    /// These and the others.
-    pub(crate) fn and(&self, other: &Self) -> Self {
-        let mut all: Vec<_> = self.runs.iter().chain(&other.runs).copied().collect();
+    /// All of some sets.
+    pub(crate) fn of_all<'a>(sets: impl Iterator<Item = &'a Self>) -> Self {
+        let mut all: Vec<_> = sets.flat_map(|set| &set.runs).copied().collect();
         all.sort_unstable();
         Self::merged(all.into_iter())
     }
@@ -62,7 +62,9 @@ impl Pixels {
     /// Those that are not among the others.
     pub(crate) fn without(&self, other: &Self) -> Self {
         let mut runs = Vec::with_capacity(self.runs.len());
-        let mut others = other.runs.iter().peekable();
+        // Of many small sets each looks at few of the others.
+        let from = self.runs.first().map_or(0, |[first, _]| other.runs.partition_point(|[_, to]| to < first));
+        let mut others = other.runs[from..].iter().peekable();
         for &[first, last] in &self.runs {
             let mut from = Some(first);
             while let (Some(start), Some(&&[gone, to])) = (from, others.peek()) {
@@ -106,7 +108,7 @@ mod tests {
                 Ok(())
             };
             same(&runs[0], sets[0].clone())?;
-            same(&runs[0].and(&runs[1]), &sets[0] | &sets[1])?;
+            same(&Pixels::of_all(runs.iter()), &sets[0] | &sets[1])?;
             same(&runs[0].without(&runs[1]), &sets[0] - &sets[1])?;
             same(&runs[0].filter(|p| sets[1].contains(&p)), &sets[0] & &sets[1])?;
         }

@@ -21,7 +21,7 @@ pub enum IdxEncoding {
 /// Writes an array of any memory layout as an IDX file.
 ///
 /// The file is written beside `path`, made durable, and renamed: whoever looks at `path` sees the old file or the
-/// whole new one, whatever happens on the way.
+/// whole new one, whatever happens on the way. Arrays larger than [`MAX_IDX_BYTES`](crate::MAX_IDX_BYTES) are written too, but not read.
 ///
 /// # Errors
 /// [`Error::Argument`] for more than 255 axes or an axis longer than 2³² − 1, [`Error::Io`]. The temporary file is
