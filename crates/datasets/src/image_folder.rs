@@ -230,7 +230,7 @@ fn decode(file: &Path, options: &ImageFolderOptions) -> Result<Vec<u8>, String> 
     let reader = reader.map_err(|error| error.to_string())?;
     // The decoder fills up what is missing with grey.
     if reader.format() == Some(ImageFormat::Jpeg) && !is_whole_jpeg(&bytes) {
-        return Err("it ends too early".to_owned());
+        return Err("it ends too early: its end marker, FF D9, is missing".to_owned());
     }
     let image = reader.decode().map_err(|error| error.to_string())?;
     Ok(fitted(&image, options))

@@ -32,7 +32,7 @@ pub struct Error {
 
 /// Writes a file: temporary file in the same folder → `write` → sync → rename → sync of the folder. Where that fails before the
 /// rename, a file of that name stays as it was, and nothing else is left; one that is replaced hands its permissions on. Of a symbolic link the
-/// file that it leads to is replaced.
+/// file that it leads to is replaced; one that leads nowhere gives way to the file.
 ///
 /// # Errors
 /// `path` has no name or is a pipe or a device, `write` fails, or the system refuses something.
@@ -41,7 +41,11 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> 
     if path.file_name().is_none() {
         return Err(refused("name")(io::ErrorKind::InvalidInput.into()));
     }
-    let before = std::fs::metadata(path).ok();
+    let before = match std::fs::metadata(path) {
+        Ok(before) => Some(before),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(refused("look at")(error)),
+    };
     if before.as_ref().is_some_and(|before| !before.is_file() && !before.is_dir()) {
         return Err(refused("replace")(io::Error::other("it is no regular file")));
     }

@@ -72,7 +72,9 @@ fn links_lead_to_what_is_replaced_and_pipes_and_devices_stay() {
     assert_eq!(fs::read_to_string(&real).unwrap(), "new");
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    for special in [&*pipe, Path::new("/dev/null")] {
+    let to_pipe = folder.path().join("to-pipe");
+    std::os::unix::fs::symlink(&pipe, &to_pipe).unwrap();
+    for special in [&pipe, &to_pipe] {
         let refused = replace(special, |file| file.write_all(b"x")).unwrap_err();
         assert_eq!(
             (refused.action, refused.source.to_string()),
@@ -80,4 +82,10 @@ fn links_lead_to_what_is_replaced_and_pipes_and_devices_stay() {
         );
         assert!(!fs::metadata(special).unwrap().is_file());
     }
+    let (nowhere, round) = (folder.path().join("nowhere"), folder.path().join("round"));
+    std::os::unix::fs::symlink("absent", &nowhere).unwrap();
+    replace(&nowhere, |file| file.write_all(b"x")).unwrap();
+    assert!(fs::symlink_metadata(&nowhere).unwrap().is_file());
+    std::os::unix::fs::symlink("round", &round).unwrap();
+    assert_eq!(replace(&round, |file| file.write_all(b"x")).unwrap_err().action, "look at");
 }

@@ -22,6 +22,8 @@ use crate::storage::Storage;
 const ROWS: usize = 256;
 /// Where the divergence is smaller than this part of its terms, their rounding shows in its digits.
 const NEAR: f64 = 1e-5;
+/// The leverage of a row that determines a direction alone.
+const ALONE: f64 = 0.999;
 /// What rounding leaves of terms that cancel, as a part of them, and how much of that does not matter, in nats.
 const ROUNDING: f64 = 1e-14;
 const KNOWN: f64 = 1e-3;
@@ -195,6 +197,7 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
             for i in 0..block.t.len() {
                 own += expm1mx(block.log_t[i]);
                 leverage += block.t[i] * h[i];
+                far |= h[i] > ALONE && block.more[i].abs() > 0.1;
             }
         });
         trace += self.z.iter().map(|v| v * v).sum::<f64>();
@@ -208,7 +211,7 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
         let twice = if direct > NEAR * terms {
             direct
         } else if !far {
-            self.near()?
+            self.near()?.max(0.0)
         } else if direct > ROUNDING * terms || ROUNDING * terms < KNOWN {
             // Of rows that determine a direction alone; the terms of second order are not small then.
             direct.max(0.0)

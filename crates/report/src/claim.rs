@@ -83,9 +83,12 @@ impl Criterion {
 
 /// A threshold as a person wrote it: four digits without the zeros that end it.
 fn short(value: f64) -> String {
-    // As many digits as tell it from every other number.
-    let tells = |digits: &usize| format!("{value:.*e}", digits - 1).parse() == Ok(value);
-    let text = significant(value, (4..17).find(tells).unwrap_or(17));
+    // As many digits as it was written with, as far as rounding lets them be seen.
+    let tells = |digits: &usize| {
+        let shown: f64 = format!("{value:.*e}", digits - 1).parse().unwrap_or(f64::NAN);
+        (shown - value).abs() <= 1e-14 * value.abs()
+    };
+    let text = significant(value, (4..15).find(tells).unwrap_or(15));
     if text.contains('.') && !text.contains('×') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {

@@ -98,7 +98,7 @@ impl OutputDir {
         };
         let dir = Self { path: path.to_owned(), previous, _lock: lock };
         if previous == Previous::Nothing {
-            dir.write(SETTINGS, settings.as_bytes())?;
+            write_whole(&path.join(SETTINGS), |file| file.write_all(settings.as_bytes()))?;
         }
         Ok(dir)
     }
@@ -136,7 +136,8 @@ impl OutputDir {
     }
 
     /// Writes a file whole, from what `content` writes. Where that fails, an earlier file of that name
-    /// stays as it was and nothing else is left but folders that `name` names; a finished run stays one.
+    /// stays as it was and nothing else is left but folders that `name` names; a finished run stays one, but where the last step fails, to put a
+    /// whole file into its place.
     ///
     /// # Errors
     /// [`Error::Name`] for a name that leads out of the folder, names a folder, or is one of those that the folder needs for itself;
@@ -147,6 +148,14 @@ impl OutputDir {
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<PathBuf, Error> {
         let target = inside(&self.path, name)?;
+        let why = match name {
+            SETTINGS => "it tells whose run the folder holds",
+            _ if target.is_dir() => "it is a folder",
+            _ => "",
+        };
+        if !why.is_empty() {
+            return Err(Error::Name { name: name.to_owned(), why });
+        }
         let again = self.previous == Previous::Finished && target != self.path.join(MANIFEST);
         write_whole(&target, |file| {
             content(file)?;
@@ -184,7 +193,7 @@ fn inside(root: &Path, name: &str) -> Result<PathBuf, Error> {
     };
     let why = if name.is_empty() {
         "it is empty"
-    } else if name.ends_with(std::path::is_separator) {
+    } else if name.trim_end_matches('.').ends_with(std::path::is_separator) {
         "it must not end like a folder"
     } else if Path::new(name).components().any(own) {
         "files of that name are the folder's own"
@@ -215,7 +224,8 @@ fn settings_of(path: &Path) -> Result<Option<String>, Error> {
 fn is_empty(path: &Path) -> Result<bool, Error> {
     Ok(entries(path)?.iter().all(|entry| {
         let name = entry.file_name();
-        name == LOCK || name.to_string_lossy().starts_with(variata_files::PARTIAL)
+        // Another process may be at its first open.
+        name == LOCK || name == SETTINGS || name.to_string_lossy().starts_with(variata_files::PARTIAL)
     }))
 }
 

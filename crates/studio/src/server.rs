@@ -72,7 +72,7 @@ impl Server {
     ///
     /// # Errors
     /// The address cannot be listened on, the generator's images cannot be shown, or the thread belongs to a tokio runtime, which `bind` and
-    /// [`run`](Self::run) would block.
+    /// [`run`](Self::run) would block: give them one of `std::thread::spawn`.
     pub fn bind(generator: impl Generator, options: &Options) -> Result<Self, Error> {
         let shape = generator.shape();
         if !(matches!(shape[0], 1 | 3) && shape[1..].iter().all(|n| (1..=1024).contains(n))) {
@@ -123,7 +123,7 @@ fn outside_of_runtimes() -> Result<(), Error> {
     if tokio::runtime::Handle::try_current().is_err() {
         return Ok(());
     }
-    let reason = "this thread belongs to a tokio runtime: use one of its own (`spawn_blocking`)";
+    let reason = "this thread belongs to a tokio runtime: use one of `std::thread::spawn`";
     Err(Error::Run { source: io::Error::other(reason) })
 }
 

@@ -29,7 +29,7 @@ pub struct UniformCategories;
 /// the limit of its term. Derived in docs/src/theory/kl.md.
 ///
 /// The d's are taken from the differences of the logits, so that nearly equal rows keep their digits. +∞ where q excludes
-/// a class whose probability under p is not below the smallest number; the gradient in p's logits is then +∞ for these classes, and −∞ for the
+/// a class whose probability under p is not below the smallest number; the gradient in p's logits is then, by convention, +∞ for these classes, and −∞ for the
 /// others that p allows.
 impl<F: Real> KlDivergence<Categorical<F>> for Categorical<F> {
     type Value = ArrayD<F>;

@@ -50,7 +50,7 @@ impl OnlinePpca {
     /// # Errors
     /// `rank` exceeds n, or n numbers are more than can be addressed.
     pub fn new(n: usize, rank: usize, spare: usize) -> Result<Self, Error> {
-        check::scalar("n", n as f64, "at most 2^59", n <= 1 << 59)?;
+        check::scalar("n", n as f64, "at most 2^59", n as u64 <= 1 << 59)?;
         check::scalar("rank", rank as f64, "at most n", rank <= n)?;
         let kept = rank.saturating_add(spare).min(n);
         Ok(Self { rank, kept, count: 0, mean: Array1::zeros(n), rest: 0.0, rows: Vec::new() })

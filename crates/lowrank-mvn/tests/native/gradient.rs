@@ -337,3 +337,19 @@ fn next_to_equality_gradients_keep_their_digits() {
     let of_q = [-1.2499983333354166e-7, 4.9999833333749998e-8, -2.4999916666874999e-8];
     assert!(off(&q.cov_factor, &of_q) <= 1e-9);
 }
+
+#[test]
+fn entropies_know_nothing_of_points_beyond_the_numbers() {
+    let p = LowRankMvn::new(
+        Array2::zeros((1, 2)),
+        Array3::from_shape_vec((1, 2, 1), vec![0.2f32, -0.3]).unwrap(),
+        Array2::from_shape_vec((1, 2), vec![2.0f32, 0.03]).unwrap(),
+    )
+    .unwrap();
+    let far = Array2::from_shape_vec((1, 2), vec![0.0, 3e38f32]).unwrap();
+    let (_, want) = p.entropy_with_grad().unwrap();
+    for x in [far, Array2::zeros((1, 2))] {
+        let found = p.log_prob_and_entropy_with_grad(&x).unwrap();
+        assert_eq!(found.entropy_grad.cov_factor, want.cov_factor);
+    }
+}

@@ -54,6 +54,7 @@ fn what_was_not_tested_has_not_failed() {
 #[test]
 fn criteria_as_text() {
     assert_eq!(Criterion::AtLeast(0.99999).text(), "≥ 0.99999");
+    assert_eq!(Criterion::AtLeast(0.1 + 0.2).text(), "≥ 0.3");
     assert_eq!(Criterion::Within { low: 0.1, high: 123456.7 }.text(), "0.1 to 123456.7");
     assert_eq!(Criterion::AtLeast(0.9).text(), "≥ 0.9");
     assert_eq!(Criterion::Above(0.0).text(), "> 0");

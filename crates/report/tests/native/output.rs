@@ -55,7 +55,7 @@ fn a_folder_in_the_way_is_named() {
     fs::create_dir(root.path().join("report.html")).unwrap();
     let error = output.write("report.html", b"x").unwrap_err();
     assert!(
-        matches!(&error, Error::File { action: "rename into place", path, .. } if path.ends_with("report.html")),
+        matches!(&error, Error::Name { name, why: "it is a folder" } if name == "report.html"),
         "{error}"
     );
     assert_eq!(names(root.path()), [".lock", "report.html", "settings.toml"]);
@@ -65,12 +65,24 @@ fn a_folder_in_the_way_is_named() {
 fn names_stay_inside() {
     let root = tempfile::tempdir().unwrap();
     let output = open(&root.path().join("run"), "a").unwrap();
-    for name in
-        ["", "../x", "a/../../x", "/x", "./x", ".lock", "a/.lock", ".partial-1", "figures/.partial-a", "sub/"]
-    {
+    for name in [
+        "",
+        "../x",
+        "a/../../x",
+        "/x",
+        "./x",
+        ".lock",
+        "a/.lock",
+        ".partial-1",
+        "figures/.partial-a",
+        "sub/",
+        "a.json/.",
+        "settings.toml",
+    ] {
         assert!(matches!(output.write(name, b""), Err(Error::Name { .. })), "{name}");
     }
     output.write("figures/deep/a.png", b"x").unwrap();
+    assert!(matches!(output.write("figures", b"x"), Err(Error::Name { .. })));
     assert_eq!(fs::read(root.path().join("run/figures/deep/a.png")).unwrap(), b"x");
     let mut hostile = manifest();
     hostile.preset = "../../x".to_owned();
