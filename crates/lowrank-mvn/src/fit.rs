@@ -82,7 +82,8 @@ impl<F: Real + Storage> Pca<F> {
 /// samples×samples is formed.
 ///
 /// # Errors
-/// There are fewer than 2 samples, an element is not finite, or `rank` exceeds min(n, samples − 1).
+/// There are fewer than 2 samples, an element is not finite, `rank` exceeds min(n, samples − 1), or a variance exceeds the largest number of the
+/// data's type.
 pub fn pca<F: Real>(data: &ArrayRef2<F>, rank: usize, options: &FitOptions) -> Result<Pca<F>, Error> {
     let (samples, found) = leading(data, rank, options)?;
     let (n, round) = (samples.mean().len(), |v: f64| F::from_f64(v));
@@ -120,7 +121,7 @@ pub fn pca<F: Real>(data: &ArrayRef2<F>, rank: usize, options: &FitOptions) -> R
 /// ```
 ///
 /// # Errors
-/// As [`pca`]; no variance is left for σ² and the options have no floor.
+/// As [`pca`]; no variance that the type of the data can hold is left for σ², and the options have no floor that it can.
 pub fn fit_ppca<F: Real + Storage>(
     data: &ArrayRef2<F>,
     rank: usize,

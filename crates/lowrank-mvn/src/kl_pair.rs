@@ -24,6 +24,8 @@ const ROWS: usize = 256;
 const NEAR: f64 = 1e-5;
 /// The leverage of a row that determines a direction alone.
 const ALONE: f64 = 0.999;
+/// |D_p/D_q − 1| of such a row from which on the terms of second order lose more than the others.
+const APART: f64 = 0.1;
 /// What rounding leaves of terms that cancel, as a part of them, and how much of that does not matter, in nats.
 const ROUNDING: f64 = 1e-14;
 const KNOWN: f64 = 1e-3;
@@ -197,7 +199,7 @@ impl<'p, F: Real, S: Storage, T: Storage> Pair<'p, F, S, T> {
             for i in 0..block.t.len() {
                 own += expm1mx(block.log_t[i]);
                 leverage += block.t[i] * h[i];
-                far |= h[i] > ALONE && block.more[i].abs() > 0.1;
+                far |= h[i] > ALONE && block.more[i].abs() > APART;
             }
         });
         trace += self.z.iter().map(|v| v * v).sum::<f64>();

@@ -81,7 +81,7 @@ impl Criterion {
     }
 }
 
-/// A threshold as a person wrote it: four digits without the zeros that end it.
+/// A threshold as a person wrote it: without the zeros that end it.
 fn short(value: f64) -> String {
     // As many digits as it was written with, as far as rounding lets them be seen.
     let tells = |digits: &usize| {

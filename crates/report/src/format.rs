@@ -71,7 +71,7 @@ impl Spread {
         let sd = if count < 2 {
             f64::NAN
         } else {
-            // Halves have a difference where the values themselves do not.
+            // Quarters have a difference where the values themselves do not.
             let unit = if values.iter().any(|v| v.abs() > 0.25 * f64::MAX) { 0.25 } else { 1.0 };
             let gaps = || values.iter().map(|v| v * unit - mean * unit);
             let largest = gaps().map(f64::abs).fold(0.0, f64::max);

@@ -220,7 +220,7 @@ fn settings_of(path: &Path) -> Result<Option<String>, Error> {
     }
 }
 
-/// Whether there is nothing of anyone else's: a first open that was interrupted leaves these two.
+/// Whether there is nothing of anyone else's: a first open that was interrupted leaves such files.
 fn is_empty(path: &Path) -> Result<bool, Error> {
     Ok(entries(path)?.iter().all(|entry| {
         let name = entry.file_name();

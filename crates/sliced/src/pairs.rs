@@ -120,8 +120,7 @@ impl<K: Fn(&Pairs) -> (Pairs, Pairs)> WithSimd for Task<'_, K> {
         let own = self.own.unwrap_or_default();
         for (g, group) in self.groups.iter().enumerate().skip(own * PANEL / GROUP) {
             let before = g * GROUP / PANEL;
-            let panels = own.saturating_sub(before)..group.panels();
-            for panel in panels {
+            for panel in own.saturating_sub(before)..group.panels() {
                 let columns = &group.columns[panel * depth..][..depth];
                 for (x, pairs) in rows.chunks_exact(depth).zip(pairs.chunks_exact_mut(ROWS * stride)) {
                     squared_distances::<V>(simd, x, columns, &mut pairs[panel..], stride);

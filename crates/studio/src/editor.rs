@@ -78,22 +78,19 @@ impl Prepared {
         Limits { shape: model.shape, components: self.spectrum.len() }
     }
 
-    /// Makes it that of a state; where that fails, it stays that of the last.
+    /// Makes it that of a state; where that fails, it is to follow another one.
     fn follow(&mut self, model: &Model, state: &State) -> Result<(), Refused> {
-        let other = self.latent != state.latent;
-        let mut next = other.then(|| Self::new(model, state.latent)).transpose()?;
-        let to = next.as_mut().unwrap_or(self);
-        if to.scales != state.scales {
-            to.scaled = if state.scales.is_empty() {
-                to.base.clone()
+        if self.latent != state.latent {
+            *self = Self::new(model, state.latent)?;
+        }
+        if self.scales != state.scales {
+            self.scaled = if state.scales.is_empty() {
+                self.base.clone()
             } else {
                 let scales = Array2::from_shape_fn((1, state.scales.len()), |(_, k)| state.scales[k]);
-                to.base.scale_components(&scales).map_err(failed)?
+                self.base.scale_components(&scales).map_err(failed)?
             };
-            to.scales.clone_from(&state.scales);
-        }
-        if let Some(next) = next {
-            *self = next;
+            self.scales.clone_from(&state.scales);
         }
         Ok(())
     }
@@ -115,7 +112,7 @@ impl Editor {
         view: View,
     ) -> Result<(Report, Picture), Refused> {
         let start = Instant::now();
-        // What could not be shown may have been prepared.
+        // The last action may have failed when something else was prepared.
         self.prepared.follow(&self.model, self.history.now())?;
         let after = action
             .map(|action| self.history.after(action, more, self.prepared.limits(&self.model)))
