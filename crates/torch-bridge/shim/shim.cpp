@@ -15,8 +15,11 @@
 #include <torch/csrc/autograd/grad_mode.h>
 #include <torch/headeronly/version.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
+#include <exception>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -46,6 +49,78 @@ std::vector<at::Tensor> collect(at::Tensor* const* tensors, size_t n) {
   out.reserve(n);
   for (size_t i = 0; i < n; ++i) out.push_back(*tensors[i]);
   return out;
+}
+
+// How many threads a loop of this one is run by: 1 within such a loop.
+int threads_here() { return at::in_parallel_region() ? 1 : at::get_num_threads(); }
+
+// Calls `task(i)` for each i below `n` on as many of libtorch's threads, this one among them, and waits for them.
+template <typename F>
+void on_threads(int64_t n, F task) {
+  // `at::parallel_for` is a template that would take a compiler with OpenMP, and its runtime beside libtorch's. A loop over the
+  // elements of a tensor is libtorch's own: one for each thread.
+  auto places = at::empty({n}, at::TensorOptions().dtype(at::kByte).device(at::kCPU));
+  auto loop = at::TensorIterator::borrowing_nullary_op(places);
+  const auto first = static_cast<char*>(places.data_ptr());
+  loop.for_each(
+      [&](char** data, const int64_t* strides, int64_t inner, int64_t outer) {
+        for (int64_t i = 0; i < inner * outer; ++i) task(data[0] - first + i * strides[0]);
+      },
+      /*grain_size=*/1);
+}
+
+// Elements of a share that is worth a thread.
+constexpr int64_t SMALLEST_SHARE = 4096;
+// Elements after which a tensor may be cut: a multiple of every vector's lanes.
+constexpr int64_t VECTORS = 64;
+
+// What one thread updates: pieces of tensors, list by list, and which tensors they are of.
+struct Share {
+  std::array<std::vector<at::Tensor>, 4> lists;
+  std::vector<size_t> of;
+};
+
+// Calls `update` with shares of the lists, whose tensors of one place have one size and order in memory, on libtorch's threads. Its
+// fused kernels divide each tensor among the threads and wait for all after each: a sixth of their time for sixteen tensors.
+template <typename F>
+void in_shares(std::array<std::vector<at::Tensor>, 4> lists, F update) {
+  const auto& first = lists[0];
+  int64_t total = 0;
+  for (const auto& t : first) total += t.numel();
+  const int64_t threads = first[0].is_cpu() ? std::min<int64_t>(threads_here(), total / SMALLEST_SHARE) : 1;
+  std::vector<Share> shares(std::max<int64_t>(threads, 1));
+  const int64_t each = total / static_cast<int64_t>(shares.size()) + 1;
+  int64_t before = 0;
+  for (size_t i = 0; i < first.size(); ++i) {
+    const int64_t n = first[i].numel();
+    for (int64_t begin = 0; begin < n;) {
+      const int64_t at = (before + begin) / each;
+      // A cut after whole vectors: the kernels round the elements behind the last one otherwise, and no result may depend on the
+      // number of threads.
+      const int64_t end = std::min(n, ((at + 1) * each - before + VECTORS - 1) / VECTORS * VECTORS);
+      for (size_t k = 0; k < lists.size(); ++k) {
+        if (lists[k].empty()) continue;
+        const auto& t = lists[k][i];
+        const bool whole = end - begin == n;
+        shares[at].lists[k].push_back(whole ? t : t.detach().as_strided({end - begin}, {1}, t.storage_offset() + begin));
+      }
+      shares[at].of.push_back(i);
+      begin = end;
+    }
+    before += n;
+  }
+  std::exception_ptr failure;
+  std::mutex failing;
+  on_threads(shares.size(), [&](int64_t i) {
+    try {
+      at::NoGradGuard no_grad;
+      if (!shares[i].of.empty()) update(shares[i]);
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(failing);
+      failure = std::current_exception();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
 }
 
 // Rust's half of a backward pass. `grads` holds one slot per input, to be filled with owned tensors or left null;
@@ -153,20 +228,23 @@ int vb_fused_adam(at::Tensor* const* params, at::Tensor* const* grads, at::Tenso
   return guarded(
       [&] {
         at::NoGradGuard no_grad;
-        auto p = collect(params, n), g = collect(grads, n), m = collect(means, n), v = collect(squares, n),
-             s = collect(steps, n);
-        std::vector<at::Tensor> none;
-        for (auto& step : s) step.add_(1);
+        const auto counts = collect(steps, n);
+        for (auto& step : counts) step.add_(1);
         try {
-          if (decoupled) {
-            at::_fused_adamw_(p, g, m, v, none, s, lr, beta1, beta2, weight_decay, eps, false, false);
-          } else {
-            at::_fused_adam_(p, g, m, v, none, s, lr, beta1, beta2, weight_decay, eps, false, false);
-          }
+          in_shares({collect(params, n), collect(grads, n), collect(means, n), collect(squares, n)}, [&](Share& share) {
+            auto& [p, g, m, v] = share.lists;
+            std::vector<at::Tensor> none, s;
+            for (size_t i : share.of) s.push_back(counts[i]);
+            if (decoupled) {
+              at::_fused_adamw_(p, g, m, v, none, s, lr, beta1, beta2, weight_decay, eps, false, false);
+            } else {
+              at::_fused_adam_(p, g, m, v, none, s, lr, beta1, beta2, weight_decay, eps, false, false);
+            }
+          });
         } catch (...) {
           // What libtorch refuses was refused before the call; where it fails all the same, some parameters may have moved,
           // and no step is counted.
-          for (auto& step : s) step.sub_(1);
+          for (auto& step : counts) step.sub_(1);
           throw;
         }
         return 0;
@@ -181,32 +259,23 @@ int vb_fused_sgd(at::Tensor* const* params, at::Tensor* const* grads, at::Tensor
   return guarded(
       [&] {
         at::NoGradGuard no_grad;
-        auto p = collect(params, n), g = collect(grads, n), m = collect(momenta, n);
-        if (momentum == 0.0) m.clear();  // the kernel refuses them then
-        at::_fused_sgd_(p, g, m, weight_decay, momentum, lr, 0.0, nesterov != 0, false, false);
+        in_shares({collect(params, n), collect(grads, n), collect(momenta, n), {}}, [&](Share& share) {
+          auto& [p, g, m, none] = share.lists;
+          if (momentum == 0.0) m.clear();  // the kernel refuses them then
+          at::_fused_sgd_(p, g, m, weight_decay, momentum, lr, 0.0, nesterov != 0, false, false);
+        });
         return 0;
       },
       1);
 }
 
-// How many threads a loop of this one is run by: 1 within such a loop.
-int vb_thread_count() {
-  return guarded([&] { return at::in_parallel_region() ? 1 : at::get_num_threads(); }, 1);
-}
+int vb_thread_count() { return guarded([&] { return threads_here(); }, 1); }
 
 // Calls `task(state)` as often as there are threads, on each of libtorch's, this one among them, and waits for them. It must not unwind.
 int vb_on_each_thread(void (*task)(void*), void* state) {
   return guarded(
       [&] {
-        // `at::parallel_for` is a template that would take a compiler with OpenMP, and its runtime beside libtorch's. A loop over the
-        // elements of a tensor is libtorch's own: one for each thread.
-        auto places = at::empty({vb_thread_count()}, at::TensorOptions().dtype(at::kByte).device(at::kCPU));
-        auto loop = at::TensorIterator::borrowing_nullary_op(places);
-        loop.for_each(
-            [&](char**, const int64_t*, int64_t inner, int64_t outer) {
-              for (int64_t i = 0; i < inner * outer; ++i) task(state);
-            },
-            /*grain_size=*/1);
+        on_threads(threads_here(), [&](int64_t) { task(state); });
         return 0;
       },
       1);

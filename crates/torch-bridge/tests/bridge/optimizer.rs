@@ -1,6 +1,6 @@
 //! The fused updates against their recurrences.
 
-use variata_torch_bridge::tch::{Device, Kind, Tensor};
+use variata_torch_bridge::tch::{self, Device, Kind, Tensor};
 use variata_torch_bridge::{
     AdamStep, Error, SgdStep, channels_last, fused_adam, fused_sgd, tensor_from_slice,
 };
@@ -196,4 +196,37 @@ fn no_parameters_and_empty_ones_are_no_error() {
     let empty = || [Tensor::zeros([0, 3], (Kind::Double, Device::Cpu))];
     fused_adam(&empty(), &empty(), &empty(), &empty(), &[Tensor::from(0f32)], &ADAM).unwrap();
     fused_sgd(&empty(), &empty(), &empty(), &SGD).unwrap();
+}
+
+/// Each thread updates a share of all parameters, cut where the shares meet.
+#[test]
+fn every_number_of_threads_updates_every_element_alike() {
+    for kind in [Kind::Float, Kind::Double] {
+        let sizes = [10_007, 3, 20_000, 0, 1, 4_999];
+        let values = |i: usize, n: i64| (Tensor::arange(n, (kind, Device::Cpu)) / 7.0 + i as f64).sin();
+        let of = |f: &dyn Fn(&Tensor) -> Tensor| -> Vec<Tensor> {
+            sizes.iter().enumerate().map(|(i, &n)| f(&values(i, n))).collect()
+        };
+        let stepped = |threads: i32| {
+            tch::set_num_threads(threads);
+            let params = of(&|t| t.copy().set_requires_grad(true));
+            let grads = of(&|t| t.cos() * 0.3);
+            let [means, squares, momenta] = [(); 3].map(|()| of(&Tensor::zeros_like));
+            let steps: Vec<Tensor> = sizes.iter().map(|_| Tensor::from(0f32)).collect();
+            for _ in 0..3 {
+                fused_adam(&params, &grads, &means, &squares, &steps, &ADAM).unwrap();
+                fused_sgd(&params, &grads, &momenta, &SGD).unwrap();
+            }
+            assert!(steps.iter().all(|s| s.double_value(&[]) == 3.0));
+            [params, means, squares, momenta].into_iter().flatten().collect::<Vec<_>>()
+        };
+        let before = tch::get_num_threads();
+        let want = stepped(1);
+        for threads in [2, 3, 7] {
+            for (i, (got, want)) in stepped(threads).iter().zip(&want).enumerate() {
+                assert!(got.equal(want), "{kind:?}, {threads} threads, tensor {i}");
+            }
+        }
+        tch::set_num_threads(before);
+    }
 }
