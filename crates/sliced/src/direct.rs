@@ -13,6 +13,7 @@ use variata_distributions::lanes::Sample;
 
 /// The mean of e^(−s v²) over a coordinate v of the sphere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum SphereMean {
     /// ₁F₁(½; D/2; −s), to 1e-13.
@@ -43,6 +44,11 @@ pub enum SphereMean {
 /// # Ok::<(), variata_sliced::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct CramerWold {
     /// The smoothing.
     pub bandwidth: Bandwidth,

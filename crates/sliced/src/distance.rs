@@ -18,6 +18,7 @@ pub(crate) const LARGEST: f64 = 1e150;
 
 /// Smoothing of the Cramér–Wold distance: the variance γ of the Gaussian that both densities are convolved with.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Bandwidth {
     /// (4/(3n))^(2/5), from Silverman's rule; with weights, n is 1/Σ w². Source: paper sliced, section SCWAE.
@@ -53,6 +54,7 @@ impl Bandwidth {
 /// `y₍ₖ₎` are the sorted points, Fₙ their empirical distribution function, zₖ = F(y₍ₖ₎). Formulas below are for equal
 /// weights; with weights wₖ, k/n becomes their sum up to k. Derivations: docs/src/theory/sliced.md.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Distance {
     /// Wₚᵖ, the p-th power of the Wasserstein distance, p ≥ 1.

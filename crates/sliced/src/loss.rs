@@ -15,6 +15,7 @@ use crate::error::Error;
 /// # Ok::<(), variata_sliced::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Loss {
     /// λ d.

@@ -18,6 +18,11 @@ const STILL: f64 = 1e-9;
 
 /// How the direction is looked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct MaxSlicedOptions {
     /// Random directions of which the best is where the ascent starts; ≥ 1.
     pub candidates: usize,

@@ -11,6 +11,7 @@ use variata_distributions::lanes::{Compute, Sample};
 
 /// A kernel of the squared distance.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Kernel {
     /// exp(−‖x − y‖²/(2·variance)).
@@ -53,6 +54,7 @@ impl Kernel {
 
 /// Which mean over pairs estimates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum MmdEstimator {
     /// All pairs, a point with itself included: ≥ 0.
@@ -79,9 +81,28 @@ pub enum MmdEstimator {
 /// # Ok::<(), variata_sliced::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "Unchecked"))]
 pub struct Mmd {
     pub(crate) kernels: Vec<Kernel>,
     pub(crate) estimator: MmdEstimator,
+}
+
+/// As it comes from a file.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    kernels: Vec<Kernel>,
+    estimator: MmdEstimator,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Unchecked> for Mmd {
+    type Error = Error;
+
+    fn try_from(read: Unchecked) -> Result<Self, Error> {
+        Self::new(read.kernels, read.estimator)
+    }
 }
 
 impl Mmd {

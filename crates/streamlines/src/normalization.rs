@@ -33,9 +33,28 @@ use crate::error::scalar;
 /// # Ok::<(), variata_streamlines::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(try_from = "Unchecked"))]
 pub struct Normalization {
     min: f64,
     max: f64,
+}
+
+/// As it comes from a file.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unchecked {
+    min: f64,
+    max: f64,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Unchecked> for Normalization {
+    type Error = Error;
+
+    fn try_from(read: Unchecked) -> Result<Self, Error> {
+        Self::new(read.min, read.max)
+    }
 }
 
 impl Normalization {

@@ -261,6 +261,7 @@ fn threads_and_batches_do_not_change_a_bit() {
         p.kl_with_grad(&make(SpreadKind::Scale, part(2, from, to), part(3, from, to))).unwrap()
     };
     let want = kl(0, rows);
+    #[cfg(feature = "rayon")]
     for threads in [1, 2, 3, 8] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         assert_eq!(pool.install(|| kl(0, rows)), want, "{threads} threads");

@@ -199,3 +199,32 @@ fn steep_targets() {
     assert_eq!(discrepancy.sliced_with_grad(&x, &axis), Err(gradient.clone()));
     assert_eq!(discrepancy.max_sliced(&x, &MaxSlicedOptions::default()), Err(gradient));
 }
+
+/// Settings come back, and what the constructors refuse is refused.
+#[cfg(feature = "serde")]
+#[test]
+fn settings_are_read_from_text() {
+    fn returns<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(settings: T) {
+        let text = serde_json::to_string(&settings).unwrap();
+        assert_eq!(serde_json::from_str::<T>(&text).unwrap(), settings, "{text}");
+    }
+    for distance in all() {
+        returns(distance);
+    }
+    returns(Distance::CramerWold { bandwidth: Bandwidth::Given(0.3) });
+    returns(Loss::Weight(0.1));
+    returns(Loss::Log);
+    returns(CramerWold { sphere_mean: SphereMean::Asymptotic, ..CramerWold::default() });
+    returns(MaxSlicedOptions { angle: 0.1, ..MaxSlicedOptions::default() });
+    returns(Mmd::inverse_multiquadric(20, MmdEstimator::Unbiased).unwrap());
+    let some: CramerWold = serde_json::from_str(r#"{"bandwidth": {"Given": 0.5}}"#).unwrap();
+    assert_eq!(some, CramerWold { bandwidth: Bandwidth::Given(0.5), ..CramerWold::default() });
+    for refused in [
+        r#"{"kernels": [], "estimator": "Biased"}"#,
+        r#"{"kernels": [{"Rbf": {"variance": -1.0}}], "estimator": "Biased"}"#,
+    ] {
+        let error = serde_json::from_str::<Mmd>(refused).unwrap_err().to_string();
+        assert!(error.contains("`kernels`") || error.contains("`variance`"), "{error}");
+    }
+    assert!(serde_json::from_str::<Distance>(r#"{"Wasserstein": {"p": 2.0, "q": 1.0}}"#).is_err());
+}

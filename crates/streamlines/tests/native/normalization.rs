@@ -71,3 +71,14 @@ fn ends_whose_difference_overflows_or_is_the_smallest_number() {
     assert_eq!(least.scale(), f64::INFINITY);
     assert_eq!(Normalization::new(0.0, 2f64.powi(-1022)).unwrap().scale(), 2f64.powi(1023));
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_normalisation_comes_back_from_text() {
+    let scale = Normalization::new(-80.1, 120.7).unwrap();
+    let text = serde_json::to_string(&scale).unwrap();
+    assert_eq!(serde_json::from_str::<Normalization>(&text).unwrap(), scale);
+    for refused in [r#"{"min": 1, "max": 0}"#, r#"{"min": 0}"#, r#"{"min": 0, "max": 1, "unit": "mm"}"#] {
+        assert!(serde_json::from_str::<Normalization>(refused).is_err(), "{refused}");
+    }
+}
