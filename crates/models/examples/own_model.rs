@@ -31,7 +31,7 @@ impl LinearAutoencoder {
     /// The mean over the batch of the squared error of an image.
     fn squared_error(&self, batch: &Batch) -> Result<Tensor, Error> {
         let x = tensor_from_array(batch.images.clone())?.flatten(1, -1);
-        let error: Tensor = self.decoder.forward(&self.encoder.forward(&x)) - x;
+        let error: Tensor = self.decoder.forward(&self.encoder.forward(&x)?)? - x;
         Ok(error.square().sum(Kind::Float) / batch.len() as f64)
     }
 }

@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 use variata_datasets::Batch;
 
 use crate::bottleneck::Bottleneck;
-use crate::nn::{Decoder, Encoder, Pass};
+use crate::nn::{Decoder, Encoder, Pass, check_shape};
 use crate::observation::ObservationModel;
 use crate::train::{Constraint, StepContext, Trainable, checkpoint};
 use crate::{
@@ -175,18 +175,8 @@ impl Autoencoder {
         condition: Option<&Condition>,
         pass: Pass<'_>,
     ) -> Result<Encoding, Error> {
-        let size = x.size();
-        if size.len() != 4 || size[1..] != self.image.dims() {
-            return Err(Error::Shape {
-                argument: "x",
-                got: size,
-                want: format!(
-                    "[batch, {}, {}, {}]",
-                    self.image.channels, self.image.height, self.image.width
-                ),
-            });
-        }
-        self.check_condition(size[0], condition)?;
+        check_shape("x", x, &self.image.dims())?;
+        self.check_condition(x.size()[0], condition)?;
         let compute = self.config.compute;
         let x = compute.laid_out(x)?;
         let features = compute.run(self.device(), || self.encoder.forward(&x, condition, pass))?;
@@ -209,15 +199,8 @@ impl Autoencoder {
         pass: Pass<'_>,
         frozen: bool,
     ) -> Result<Observation, Error> {
-        let size = z.size();
-        if size.len() != 2 || size[1] != self.config.latent {
-            return Err(Error::Shape {
-                argument: "z",
-                got: size,
-                want: format!("[batch, {}]", self.config.latent),
-            });
-        }
-        self.check_condition(size[0], condition)?;
+        check_shape("z", z, &[self.config.latent])?;
+        self.check_condition(z.size()[0], condition)?;
         let input = match condition {
             Some(c) => Tensor::cat(&[z, c.tensor()], 1),
             None => z.shallow_clone(),

@@ -144,10 +144,10 @@ impl Bottleneck {
     /// The code of features [batch, features].
     pub(crate) fn forward(&self, features: &Tensor) -> Result<Code, Error> {
         Ok(match self {
-            Self::Deterministic { code } => Code { mean: code.forward(features), posterior: None },
+            Self::Deterministic { code } => Code { mean: code.forward(features)?, posterior: None },
             Self::Gaussian { mean, log_variance, map } => {
-                let mu = mean.forward(features);
-                let s = map.of(&log_variance.forward(features));
+                let mu = mean.forward(features)?;
+                let s = map.of(&log_variance.forward(features)?);
                 let posterior = DiagonalNormal::from_log_variance(mu.shallow_clone(), s)?;
                 Code { mean: mu, posterior: Some(posterior) }
             }

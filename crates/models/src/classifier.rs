@@ -6,7 +6,7 @@ use variata_datasets::Batch;
 use variata_distributions::torch::jensen_shannon_batch;
 
 use crate::error::check_number;
-use crate::nn::{Encoder, Linear, Pass};
+use crate::nn::{Encoder, Linear, Pass, check_shape};
 use crate::train::{StepContext, Trainable, checkpoint};
 use crate::{
     Architecture, ComputeConfig, Condition, Error, ImageShape, Init, Noise, Objective, Parameters, Term,
@@ -231,17 +231,7 @@ impl Classifier {
     }
 
     fn features_in(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor, Error> {
-        let size = x.size();
-        if size.len() != 4 || size[1..] != self.image.dims() {
-            return Err(Error::Shape {
-                argument: "x",
-                got: size,
-                want: format!(
-                    "[batch, {}, {}, {}]",
-                    self.image.channels, self.image.height, self.image.width
-                ),
-            });
-        }
+        check_shape("x", x, &self.image.dims())?;
         let x = match (self.config.shift, self.config.scale) {
             (0.0, 1.0) => x.shallow_clone(),
             (shift, scale) => (x - shift) / scale,
@@ -255,7 +245,7 @@ impl Classifier {
     /// # Errors
     /// As [`Classifier::features`].
     pub fn logits(&self, x: &Tensor) -> Result<Tensor, Error> {
-        Ok(self.head.forward(&self.features(x)?))
+        self.head.forward(&self.features(x)?)
     }
 
     /// The most likely class of each image.
@@ -290,7 +280,7 @@ impl Classifier {
                 (Tensor::cat(&all, 0), labels.collect())
             }
         };
-        let logits = self.head.forward(&self.features_in(&x, pass)?);
+        let logits = self.head.forward(&self.features_in(&x, pass)?)?;
         Ok((logits.view([-1, labels.len() as i64, self.classes]), labels))
     }
 

@@ -44,10 +44,10 @@ impl Condition {
     }
 
     /// Images with the one-hot vector behind their channels as constant planes [batch, classes, height, width], for convolutions.
-    pub(crate) fn beside(condition: Option<&Self>, x: &Tensor, image: ImageShape) -> Tensor {
-        let Some(Self { one_hot }) = condition else { return x.shallow_clone() };
+    pub(crate) fn beside(condition: Option<&Self>, x: &Tensor, image: ImageShape) -> Result<Tensor, Error> {
+        let Some(Self { one_hot }) = condition else { return Ok(x.shallow_clone()) };
         let (b, c) = (one_hot.size()[0], one_hot.size()[1]);
         let planes = one_hot.view([b, c, 1, 1]).expand([b, c, image.height, image.width], false);
-        Tensor::cat(&[x, &planes], 1)
+        Ok(Tensor::f_cat(&[x, &planes], 1).map_err(variata_torch_bridge::Error::from)?)
     }
 }

@@ -240,11 +240,15 @@ impl ComputeConfig {
     }
 
     /// What a network gives, in f32.
-    pub(crate) fn run(self, device: Device, network: impl FnOnce() -> Tensor) -> Result<Tensor, Error> {
+    pub(crate) fn run(
+        self,
+        device: Device,
+        network: impl FnOnce() -> Result<Tensor, Error>,
+    ) -> Result<Tensor, Error> {
         if !self.bf16 {
-            return Ok(network());
+            return network();
         }
-        Ok(autocast_bf16(device, network)?.to_kind(Kind::Float))
+        Ok(autocast_bf16(device, network)??.to_kind(Kind::Float))
     }
 }
 

@@ -1,7 +1,4 @@
 //! Networks: layers and the encoders and decoders made of them.
-//!
-//! Their `forward` panics as libtorch's own operators do, where a shape or device does not fit: the models check both before, and the
-//! trainer makes an error of what is left.
 
 mod batch_norm;
 mod conv;
@@ -45,7 +42,12 @@ impl Pass<'_> {
 
 /// Images (and labels) to features.
 #[derive(Debug)]
-pub struct Encoder(EncoderNetwork);
+pub struct Encoder {
+    network: EncoderNetwork,
+    /// Sizes of an image.
+    input: [i64; 3],
+    classes: i64,
+}
 
 #[derive(Debug)]
 enum EncoderNetwork {
@@ -69,7 +71,7 @@ impl Encoder {
     ) -> Result<Self, Error> {
         image.check()?;
         architecture.check(image)?;
-        Ok(Self(match architecture {
+        let network = match architecture {
             Architecture::Mlp { hidden } => {
                 EncoderNetwork::Mlp(MlpEncoder::new(path, hidden, image, classes)?)
             }
@@ -85,12 +87,13 @@ impl Encoder {
             Architecture::WideResidual { depth, widen } => EncoderNetwork::WideResidual(
                 WideResidualEncoder::new(path, [*depth, *widen], image, classes)?,
             ),
-        }))
+        };
+        Ok(Self { network, input: image.dims(), classes })
     }
 
     /// Width of the features.
     pub fn features(&self) -> i64 {
-        match &self.0 {
+        match &self.network {
             EncoderNetwork::Mlp(e) => e.features(),
             EncoderNetwork::Conv(e) => e.features(),
             EncoderNetwork::Conv2x2(e) => e.features(),
@@ -101,10 +104,24 @@ impl Encoder {
 
     /// [batch, channels, height, width] → [batch, features].
     ///
-    /// # Panics
-    /// As libtorch does for another shape.
-    pub fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass<'_>) -> Tensor {
-        match &self.0 {
+    /// # Errors
+    /// Another shape, kind or device; labels that the network was not made for; workers that cannot speak with each other.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        condition: Option<&Condition>,
+        pass: Pass<'_>,
+    ) -> Result<Tensor, Error> {
+        check_shape("x", x, &self.input)?;
+        let classes = condition.map_or(0, |c| c.tensor().size()[1]);
+        if classes != self.classes || condition.is_some_and(|c| c.tensor().size()[0] != x.size()[0]) {
+            return Err(Error::Shape {
+                argument: "condition",
+                got: condition.map_or_else(Vec::new, |c| c.tensor().size()),
+                want: format!("[{}, {}]", x.size()[0], self.classes),
+            });
+        }
+        match &self.network {
             EncoderNetwork::Mlp(e) => e.forward(x, condition),
             EncoderNetwork::Conv(e) => e.forward(x, condition),
             EncoderNetwork::Conv2x2(e) => e.forward(x, condition),
@@ -116,7 +133,11 @@ impl Encoder {
 
 /// Codes (and labels) to images.
 #[derive(Debug)]
-pub struct Decoder(DecoderNetwork);
+pub struct Decoder {
+    network: DecoderNetwork,
+    /// Size of a code.
+    input: i64,
+}
 
 #[derive(Debug)]
 enum DecoderNetwork {
@@ -142,7 +163,7 @@ impl Decoder {
         let heads = (planes, output);
         image.check()?;
         architecture.check(image)?;
-        Ok(Self(match architecture {
+        let network = match architecture {
             Architecture::Mlp { hidden } => {
                 DecoderNetwork::Mlp(MlpDecoder::new(path, hidden, image, heads, code)?)
             }
@@ -158,19 +179,31 @@ impl Decoder {
             Architecture::WideResidual { .. } => {
                 return Err(Error::config("architecture", "wide_residual", "one that has a decoder"));
             }
-        }))
+        };
+        Ok(Self { network, input: code })
     }
 
     /// [batch, code] → [batch, planes, height, width].
     ///
-    /// # Panics
-    /// As libtorch does for another shape.
-    pub fn forward(&self, code: &Tensor, pass: Pass<'_>) -> Tensor {
-        match &self.0 {
+    /// # Errors
+    /// Another shape, kind or device; workers that cannot speak with each other.
+    pub fn forward(&self, code: &Tensor, pass: Pass<'_>) -> Result<Tensor, Error> {
+        check_shape("code", code, &[self.input])?;
+        match &self.network {
             DecoderNetwork::Mlp(d) => d.forward(code),
             DecoderNetwork::Conv(d) => d.forward(code),
             DecoderNetwork::Conv2x2(d) => d.forward(code),
             DecoderNetwork::Residual(d) => d.forward(code, pass),
         }
     }
+}
+
+/// A batch of tensors of these sizes.
+pub(crate) fn check_shape(argument: &'static str, x: &Tensor, sizes: &[i64]) -> Result<(), Error> {
+    let got = x.size();
+    if got.len() == 1 + sizes.len() && got[1..] == *sizes {
+        return Ok(());
+    }
+    let sizes: Vec<String> = sizes.iter().map(i64::to_string).collect();
+    Err(Error::Shape { argument, got, want: format!("[batch, {}]", sizes.join(", ")) })
 }

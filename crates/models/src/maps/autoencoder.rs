@@ -7,7 +7,7 @@ use variata_torch_bridge::{no_grad, tensor_from_array};
 
 use super::bottleneck::{MapBottleneck, MapCode};
 use super::config::MapConfig;
-use crate::nn::{Pass, StridedDecoder, StridedEncoder};
+use crate::nn::{Pass, StridedDecoder, StridedEncoder, check_shape};
 use crate::train::{StepContext, Trainable, checkpoint};
 use crate::{Error, ImageShape, Noise, Objective, Parameters, Purpose, Term};
 
@@ -139,7 +139,7 @@ impl MapAutoencoder {
     /// # Errors
     /// The data have another shape.
     pub fn encode(&self, x: &Tensor) -> Result<Tensor, Error> {
-        check("x", x, self.image.dims())?;
+        check_shape("x", x, &self.image.dims())?;
         let x = self.config.compute.laid_out(x)?;
         self.config.compute.run(self.device(), || self.encoder.forward(&x))
     }
@@ -149,7 +149,7 @@ impl MapAutoencoder {
     /// # Errors
     /// The maps have another shape, or hold numbers that are not finite.
     pub fn through(&self, z: &Tensor, draw: Option<&MapDraw>) -> Result<MapCode, Error> {
-        check("z", z, self.map_shape())?;
+        check_shape("z", z, &self.map_shape())?;
         self.bottleneck.forward(z, draw, Pass::Evaluation)
     }
 
@@ -158,7 +158,7 @@ impl MapAutoencoder {
     /// # Errors
     /// The maps have another shape.
     pub fn decode(&self, code: &Tensor) -> Result<Tensor, Error> {
-        check("code", code, self.map_shape())?;
+        check_shape("code", code, &self.map_shape())?;
         let code = self.config.compute.laid_out(code)?;
         Ok(self.config.compute.run(self.device(), || self.decoder.forward(&code))?.contiguous())
     }
@@ -179,15 +179,6 @@ impl MapAutoencoder {
         terms.extend(code.terms);
         Ok(Objective { terms })
     }
-}
-
-/// Four axes, the last three of these sizes.
-fn check(argument: &'static str, x: &Tensor, [c, h, w]: [i64; 3]) -> Result<(), Error> {
-    let size = x.size();
-    if size.len() == 4 && size[1..] == [c, h, w] {
-        return Ok(());
-    }
-    Err(Error::Shape { argument, got: size, want: format!("[batch, {c}, {h}, {w}]") })
 }
 
 impl Trainable for MapAutoencoder {

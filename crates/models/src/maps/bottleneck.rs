@@ -126,7 +126,7 @@ impl MapBottleneck {
                 };
                 let value = q.kl_standard_normal()?.mean(Kind::Double);
                 let terms = vec![Term::weighted("kl", value, *kl_weight)];
-                Ok(MapCode { output: map.map(&numbers), indices: None, posterior: Some(q), terms })
+                Ok(MapCode { output: map.map(&numbers)?, indices: None, posterior: Some(q), terms })
             }
             Self::Vq { codes, config } => {
                 let found = nearest(codes, &rows(z))?;

@@ -57,16 +57,16 @@ impl GaussianMap {
 
     pub(super) fn posterior(&self, z: &Tensor) -> Result<DiagonalNormal, Error> {
         let [first, second] = &self.down;
-        let inner = second.forward(&first.forward(z).relu_()).relu_().flatten(1, -1);
-        let s = self.bound.of(&self.log_variance.forward(&inner));
-        Ok(DiagonalNormal::from_log_variance(self.mean.forward(&inner), s)?)
+        let inner = second.forward(&first.forward(z)?.relu_())?.relu_().flatten(1, -1);
+        let s = self.bound.of(&self.log_variance.forward(&inner)?);
+        Ok(DiagonalNormal::from_log_variance(self.mean.forward(&inner)?, s)?)
     }
 
     /// Numbers [batch, latent] to a map.
-    pub(super) fn map(&self, numbers: &Tensor) -> Tensor {
+    pub(super) fn map(&self, numbers: &Tensor) -> Result<Tensor, Error> {
         let [channels, height, width] = self.inner;
         let [first, second] = &self.up;
-        let inner = self.expand.forward(numbers).view([-1, channels, height, width]);
-        second.forward(&first.forward(&inner).relu_()).tanh()
+        let inner = self.expand.forward(numbers)?.view([-1, channels, height, width]);
+        Ok(second.forward(&first.forward(&inner)?.relu_())?.tanh())
     }
 }

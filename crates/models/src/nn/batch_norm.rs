@@ -29,17 +29,18 @@ impl BatchNorm {
         })
     }
 
-    pub(super) fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Tensor {
+    pub(super) fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor, Error> {
         let (scale, shift) = (Some(&self.scale), Some(&self.shift));
         // libtorch divides by n − 1 for the running variance, and would leave NaN there for one value a channel.
         if let Pass::Training(workers) = pass
             && (!workers.is_alone() || x.numel() as i64 == x.size()[1])
         {
-            // As libtorch's own operators do, and as they are caught by the trainer.
-            return self.together(x, workers).unwrap_or_else(|error| panic!("{error}"));
+            return self.together(x, workers);
         }
         let running = (Some(&self.mean), Some(&self.variance));
-        x.batch_norm(scale, shift, running.0, running.1, pass.is_training(), MOMENTUM, EPSILON, true)
+        let training = pass.is_training();
+        let found = x.f_batch_norm(scale, shift, running.0, running.1, training, MOMENTUM, EPSILON, true);
+        Ok(found.map_err(variata_torch_bridge::Error::from)?)
     }
 
     /// By the statistics of the batch that the workers have in shares.

@@ -31,8 +31,8 @@ fn dense<'a>(
     Ok((layers, width))
 }
 
-fn through(layers: &[Linear], x: Tensor) -> Tensor {
-    layers.iter().fold(x, |h, layer| layer.forward(&h).relu_())
+fn through(layers: &[Linear], x: Tensor) -> Result<Tensor, Error> {
+    layers.iter().try_fold(x, |h, layer| Ok(layer.forward(&h)?.relu_()))
 }
 
 /// Halving convolutions with ReLU, then fully connected layers; the label enters as constant planes.
@@ -67,10 +67,10 @@ impl ConvEncoder {
         self.features
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>) -> Tensor {
-        let mut h = Condition::beside(condition, x, self.image);
+    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>) -> Result<Tensor, Error> {
+        let mut h = Condition::beside(condition, x, self.image)?;
         for conv in &self.convs {
-            h = conv.forward(&h).relu_();
+            h = conv.forward(&h)?.relu_();
         }
         through(&self.hidden, h.flatten(1, -1))
     }
@@ -113,16 +113,16 @@ impl ConvDecoder {
         Ok(Self { hidden, expand, convs, start: [deepest, h, w] })
     }
 
-    pub(crate) fn forward(&self, code: &Tensor) -> Tensor {
+    pub(crate) fn forward(&self, code: &Tensor) -> Result<Tensor, Error> {
         let [c, height, width] = self.start;
-        let inner = through(&self.hidden, code.shallow_clone());
-        let mut h = self.expand.forward(&inner).relu_().view([-1, c, height, width]);
+        let inner = through(&self.hidden, code.shallow_clone())?;
+        let mut h = self.expand.forward(&inner)?.relu_().view([-1, c, height, width]);
         for (i, conv) in self.convs.iter().enumerate() {
-            h = conv.forward(&h);
+            h = conv.forward(&h)?;
             if i + 1 < self.convs.len() {
                 h = h.relu_();
             }
         }
-        h
+        Ok(h)
     }
 }

@@ -47,10 +47,10 @@ impl Conv2x2Encoder {
         self.features
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>) -> Tensor {
-        let x = Condition::beside(condition, x, self.image);
-        let inside = self.convs.iter().fold(x, |h, conv| conv.forward(&h).relu_());
-        self.hidden.forward(&inside.flatten(1, -1)).relu_()
+    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>) -> Result<Tensor, Error> {
+        let x = Condition::beside(condition, x, self.image)?;
+        let inside = self.convs.iter().try_fold(x, |h, conv| Ok::<_, Error>(conv.forward(&h)?.relu_()))?;
+        Ok(self.hidden.forward(&inside.flatten(1, -1))?.relu_())
     }
 }
 
@@ -85,14 +85,14 @@ impl Conv2x2Decoder {
         Ok(Self { hidden: first, expand, same, double, output, half })
     }
 
-    pub(crate) fn forward(&self, code: &Tensor) -> Tensor {
+    pub(crate) fn forward(&self, code: &Tensor) -> Result<Tensor, Error> {
         let [channels, height, width] = self.half;
-        let inner = self.expand.forward(&self.hidden.forward(code).relu_()).relu_();
+        let inner = self.expand.forward(&self.hidden.forward(code)?.relu_())?.relu_();
         // A transposed convolution adds a row and a column, which "same" leaves out.
         let same = |h: Tensor, conv: &ConvTranspose2d| {
-            conv.forward(&h).narrow(2, 0, height).narrow(3, 0, width).relu()
+            Ok::<_, Error>(conv.forward(&h)?.narrow(2, 0, height).narrow(3, 0, width).relu())
         };
-        let h = self.same.iter().fold(inner.view([-1, channels, height, width]), same);
-        self.output.forward(&self.double.forward(&h).relu_())
+        let h = self.same.iter().try_fold(inner.view([-1, channels, height, width]), same)?;
+        self.output.forward(&self.double.forward(&h)?.relu_())
     }
 }

@@ -37,10 +37,10 @@ impl Linear {
 
     /// [batch, inputs] → [batch, outputs].
     ///
-    /// # Panics
-    /// As libtorch does for another shape.
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, Some(&self.bias))
+    /// # Errors
+    /// As libtorch's for another shape, kind or device.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
+        Ok(x.f_linear(&self.weight, Some(&self.bias)).map_err(variata_torch_bridge::Error::from)?)
     }
 }
 
@@ -103,11 +103,12 @@ impl Conv2d {
 
     /// The convolution of x.
     ///
-    /// # Panics
-    /// As libtorch does for another shape.
-    pub fn forward(&self, x: &Tensor) -> Tensor {
+    /// # Errors
+    /// As libtorch's for another shape, kind or device.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
         let Window { stride, padding, .. } = self.window;
-        x.conv2d(&self.weight, self.bias.as_ref(), [stride; 2], [padding; 2], [1, 1], 1)
+        let found = x.f_conv2d(&self.weight, self.bias.as_ref(), [stride; 2], [padding; 2], [1, 1], 1);
+        Ok(found.map_err(variata_torch_bridge::Error::from)?)
     }
 }
 
@@ -162,10 +163,12 @@ impl ConvTranspose2d {
 
     /// The transposed convolution of x.
     ///
-    /// # Panics
-    /// As libtorch does for another shape.
-    pub fn forward(&self, x: &Tensor) -> Tensor {
+    /// # Errors
+    /// As libtorch's for another shape, kind or device.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
         let Window { stride, padding, .. } = self.window;
-        x.conv_transpose2d(&self.weight, Some(&self.bias), [stride; 2], [padding; 2], self.extra, 1, [1, 1])
+        let (bias, stride, padding) = (Some(&self.bias), [stride; 2], [padding; 2]);
+        let found = x.f_conv_transpose2d(&self.weight, bias, stride, padding, self.extra, 1, [1, 1]);
+        Ok(found.map_err(variata_torch_bridge::Error::from)?)
     }
 }

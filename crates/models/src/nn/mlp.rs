@@ -32,16 +32,16 @@ impl MlpEncoder {
         self.features
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>) -> Tensor {
+    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>) -> Result<Tensor, Error> {
         let flat = x.flatten(1, -1);
         let mut h = match condition {
-            Some(c) => Tensor::cat(&[&flat, c.tensor()], 1),
+            Some(c) => Tensor::f_cat(&[&flat, c.tensor()], 1).map_err(variata_torch_bridge::Error::from)?,
             None => flat,
         };
         for layer in &self.layers {
-            h = layer.forward(&h).relu_();
+            h = layer.forward(&h)?.relu_();
         }
-        h
+        Ok(h)
     }
 }
 
@@ -72,12 +72,12 @@ impl MlpDecoder {
         Ok(Self { layers, output, shape })
     }
 
-    pub(crate) fn forward(&self, code: &Tensor) -> Tensor {
+    pub(crate) fn forward(&self, code: &Tensor) -> Result<Tensor, Error> {
         let mut h = code.shallow_clone();
         for layer in &self.layers {
-            h = layer.forward(&h).relu_();
+            h = layer.forward(&h)?.relu_();
         }
         let [c, height, width] = self.shape;
-        self.output.forward(&h).view([-1, c, height, width])
+        Ok(self.output.forward(&h)?.view([-1, c, height, width]))
     }
 }

@@ -69,14 +69,15 @@ impl Convolution {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> Tensor {
+    fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
         let (stride, padding) = ([self.stride; 2], [self.weight.size()[2] / 2; 2]);
-        match self.up {
-            None => x.conv2d(&self.weight, Some(&self.bias), stride, padding, [1, 1], 1),
+        let found = match self.up {
+            None => x.f_conv2d(&self.weight, Some(&self.bias), stride, padding, [1, 1], 1),
             Some(extra) => {
-                x.conv_transpose2d(&self.weight, Some(&self.bias), stride, padding, extra, 1, [1, 1])
+                x.f_conv_transpose2d(&self.weight, Some(&self.bias), stride, padding, extra, 1, [1, 1])
             }
-        }
+        };
+        Ok(found.map_err(variata_torch_bridge::Error::from)?)
     }
 }
 
@@ -93,8 +94,8 @@ impl Activated {
         Ok(Self { convolution, norm: BatchNorm::new(&mut path.sub("norm"), outputs)? })
     }
 
-    fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Tensor {
-        self.norm.forward(&self.convolution.forward(x), pass).relu_()
+    fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor, Error> {
+        Ok(self.norm.forward(&self.convolution.forward(x)?, pass)?.relu_())
     }
 }
 
@@ -132,10 +133,10 @@ impl Block {
         Ok(Self { first, second, norm, skip })
     }
 
-    fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Tensor {
-        let inner = self.norm.forward(&self.second.forward(&self.first.forward(x, pass)), pass);
-        let outer = self.skip.as_ref().map_or_else(|| x.shallow_clone(), |skip| skip.forward(x));
-        (outer + inner).relu_()
+    fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor, Error> {
+        let inner = self.norm.forward(&self.second.forward(&self.first.forward(x, pass)?)?, pass)?;
+        let outer = self.skip.as_ref().map_or_else(|| Ok(x.shallow_clone()), |skip| skip.forward(x))?;
+        Ok((outer + inner).relu_())
     }
 }
 
@@ -188,10 +189,16 @@ impl ResidualEncoder {
         self.features
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass<'_>) -> Tensor {
-        let x = Condition::beside(condition, x, self.image);
-        let inside = self.blocks.iter().fold(self.stem.forward(&x, pass), |x, block| block.forward(&x, pass));
-        self.top.forward(&inside, pass).amax([2, 3], false)
+    pub(crate) fn forward(
+        &self,
+        x: &Tensor,
+        condition: Option<&Condition>,
+        pass: Pass<'_>,
+    ) -> Result<Tensor, Error> {
+        let x = Condition::beside(condition, x, self.image)?;
+        let stem = self.stem.forward(&x, pass)?;
+        let inside = self.blocks.iter().try_fold(stem, |x, block| block.forward(&x, pass))?;
+        Ok(self.top.forward(&inside, pass)?.amax([2, 3], false))
     }
 }
 
@@ -249,12 +256,14 @@ impl ResidualDecoder {
         Ok(Self { expand, bias, bottom, blocks, top, heads })
     }
 
-    pub(crate) fn forward(&self, code: &Tensor, pass: Pass<'_>) -> Tensor {
+    pub(crate) fn forward(&self, code: &Tensor, pass: Pass<'_>) -> Result<Tensor, Error> {
         let size = self.expand.size();
         let (channels, height, width) = (size[1], size[2], size[3]);
-        let smallest = code.matmul(&self.expand.flatten(1, -1)).view([-1, channels, height, width]);
-        let smallest = self.bottom.forward(&(smallest + self.bias.view([1, channels, 1, 1])), pass);
-        let inside = self.blocks.iter().fold(smallest, |x, block| block.forward(&x, pass));
-        self.heads.forward(&self.top.forward(&inside, pass))
+        let smallest =
+            code.f_matmul(&self.expand.flatten(1, -1)).map_err(variata_torch_bridge::Error::from)?;
+        let smallest = smallest.view([-1, channels, height, width]);
+        let smallest = self.bottom.forward(&(smallest + self.bias.view([1, channels, 1, 1])), pass)?;
+        let inside = self.blocks.iter().try_fold(smallest, |x, block| block.forward(&x, pass))?;
+        self.heads.forward(&self.top.forward(&inside, pass)?)
     }
 }

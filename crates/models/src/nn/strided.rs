@@ -98,16 +98,16 @@ impl Units {
         Ok(Self { units: (0..config.residual_units).map(unit).collect::<Result<_, _>>()?, skip: config.skip })
     }
 
-    fn forward(&self, x: Tensor) -> Tensor {
+    fn forward(&self, x: Tensor) -> Result<Tensor, Error> {
         let step = |x: Tensor, [first, second]: &[Conv2d; 2]| {
             let active = x.relu();
-            let branch = second.forward(&first.forward(&active).relu_());
-            match self.skip {
+            let branch = second.forward(&first.forward(&active)?.relu_())?;
+            Ok::<_, Error>(match self.skip {
                 Skip::Input => x + branch,
                 Skip::Activated => active + branch,
-            }
+            })
         };
-        self.units.iter().fold(x, step).relu()
+        Ok(self.units.iter().try_fold(x, step)?.relu())
     }
 }
 
@@ -134,10 +134,10 @@ impl StridedEncoder {
         })
     }
 
-    pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
+    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
         let [first, second] = &self.down;
-        let inside = self.same.forward(&second.forward(&first.forward(x).relu_()).relu_());
-        self.code.forward(&self.units.forward(inside))
+        let inside = self.same.forward(&second.forward(&first.forward(x)?.relu_())?.relu_())?;
+        self.code.forward(&self.units.forward(inside)?)
     }
 }
 
@@ -159,9 +159,9 @@ impl StridedDecoder {
         })
     }
 
-    pub(crate) fn forward(&self, code: &Tensor) -> Tensor {
-        let inside = self.units.forward(self.same.forward(code));
+    pub(crate) fn forward(&self, code: &Tensor) -> Result<Tensor, Error> {
+        let inside = self.units.forward(self.same.forward(code)?)?;
         let [first, second] = &self.up;
-        second.forward(&first.forward(&inside).relu_())
+        second.forward(&first.forward(&inside)?.relu_())
     }
 }

@@ -50,14 +50,14 @@ impl Block {
         Ok(Self { norms, convolutions, shortcut })
     }
 
-    fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Tensor {
-        let activated = self.norms[0].forward(x, pass).relu_();
-        let inner = self.norms[1].forward(&self.convolutions[0].forward(&activated), pass).relu_();
-        let inner = self.convolutions[1].forward(&inner);
-        match &self.shortcut {
-            Some(shortcut) => inner + shortcut.forward(&activated),
+    fn forward(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor, Error> {
+        let activated = self.norms[0].forward(x, pass)?.relu_();
+        let inner = self.norms[1].forward(&self.convolutions[0].forward(&activated)?, pass)?.relu_();
+        let inner = self.convolutions[1].forward(&inner)?;
+        Ok(match &self.shortcut {
+            Some(shortcut) => inner + shortcut.forward(&activated)?,
             None => inner + x,
-        }
+        })
     }
 }
 
@@ -97,9 +97,14 @@ impl WideResidualEncoder {
         self.features
     }
 
-    pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>, pass: Pass<'_>) -> Tensor {
-        let x = self.stem.forward(&Condition::beside(condition, x, self.image));
-        let inside = self.blocks.iter().fold(x, |x, block| block.forward(&x, pass));
-        self.norm.forward(&inside, pass).relu_().mean_dim(&[2i64, 3][..], false, None::<Kind>)
+    pub(crate) fn forward(
+        &self,
+        x: &Tensor,
+        condition: Option<&Condition>,
+        pass: Pass<'_>,
+    ) -> Result<Tensor, Error> {
+        let x = self.stem.forward(&Condition::beside(condition, x, self.image)?)?;
+        let inside = self.blocks.iter().try_fold(x, |x, block| block.forward(&x, pass))?;
+        Ok(self.norm.forward(&inside, pass)?.relu_().mean_dim(&[2i64, 3][..], false, None::<Kind>))
     }
 }

@@ -4,7 +4,8 @@ use variata_models::nn::{Decoder, Encoder, Pass};
 use variata_models::tch::{Device, Kind, Tensor};
 use variata_models::train::{TrainConfig, Trainable, Trainer, Workers};
 use variata_models::{
-    Architecture, Autoencoder, AutoencoderConfig, ImageShape, Init, Noise, ObservationConfig, Parameters,
+    Architecture, Autoencoder, AutoencoderConfig, Condition, Error, ImageShape, Init, Noise,
+    ObservationConfig, Parameters,
 };
 
 use crate::{DIGIT, bits, loader, tiny_config};
@@ -68,16 +69,16 @@ fn statistics_move_in_training_alone() {
         running.map(|(_, t)| t.sum(Kind::Double).double_value(&[])).collect()
     };
     let before = statistics();
-    let evaluated = encoder.forward(&x, None, Pass::Evaluation);
+    let evaluated = encoder.forward(&x, None, Pass::Evaluation).unwrap();
     assert_eq!(statistics(), before);
-    let trained = encoder.forward(&x, None, Pass::Training(&Workers::alone()));
+    let trained = encoder.forward(&x, None, Pass::Training(&Workers::alone())).unwrap();
     assert!(statistics().iter().zip(&before).all(|(now, then)| now != then));
     assert!((&evaluated - &trained).abs().max().double_value(&[]) > 1e-3);
     // After many passes over one batch its statistics are the running ones.
     for _ in 0..200 {
-        let _ = encoder.forward(&x, None, Pass::Training(&Workers::alone()));
+        let _ = encoder.forward(&x, None, Pass::Training(&Workers::alone())).unwrap();
     }
-    let settled = encoder.forward(&x, None, Pass::Evaluation);
+    let settled = encoder.forward(&x, None, Pass::Evaluation).unwrap();
     // Running variances divide by n − 1, those of a batch by n: half of 1/3840 for each of four layers, half of 1/960 for four.
     let apart = (&settled - &trained).abs().max() / trained.abs().max();
     assert!(apart.double_value(&[]) < 5e-3, "{apart}");
@@ -90,7 +91,7 @@ fn statistics_of_one_value_stay_finite() {
     let image = ImageShape { height: 2, width: 2, ..DIGIT };
     let encoder = Encoder::new(&mut parameters.root(), &residual(&[3, 4]), image, 0).unwrap();
     let x = Tensor::from_slice(&[0.1f32, 0.9, 0.4, 0.2]).view([1, 1, 2, 2]);
-    let seen = encoder.forward(&x, None, Pass::Training(&Workers::alone()));
+    let seen = encoder.forward(&x, None, Pass::Training(&Workers::alone())).unwrap();
     for (name, tensor) in parameters.iter().chain([("features", &seen)]) {
         assert!(tensor.sum(Kind::Double).double_value(&[]).is_finite(), "{name}");
     }
@@ -111,4 +112,47 @@ fn a_residual_model_learns_and_validation_changes_nothing() {
     let context = variata_models::train::StepContext::new(0, 0, Noise::new(0));
     variata_torch_bridge::no_grad(|| model.validate(&batch, &context)).unwrap();
     assert_eq!(bits(&model), before);
+}
+
+/// Of a network of one's own, where no model has checked before.
+#[test]
+fn what_does_not_fit_a_network_is_an_error() {
+    let image = ImageShape { channels: 1, height: 8, width: 8 };
+    let mut parameters = Parameters::new(Noise::new(0), Device::Cpu);
+    let architectures = [
+        Architecture::Mlp { hidden: vec![4] },
+        Architecture::Conv { channels: vec![2], hidden: vec![4] },
+        Architecture::Conv2x2 { channels: 2, hidden: 4 },
+        Architecture::Residual { widths: vec![2, 4] },
+    ];
+    let zeros = |size: &[i64], kind| Tensor::zeros(size, (kind, Device::Cpu));
+    for (i, architecture) in architectures.iter().enumerate() {
+        let mut root = parameters.root();
+        let mut path = root.sub(&i.to_string());
+        let encoder = Encoder::new(&mut path.sub("encoder"), architecture, image, 2).unwrap();
+        let heads = (1, Init::he as fn(i64) -> Init);
+        let decoder = Decoder::new(&mut path.sub("decoder"), architecture, image, heads, 3).unwrap();
+        let labels = Condition::one_hot(&[0, 1], 2, Device::Cpu).unwrap();
+        let encode = |x: &Tensor, condition| encoder.forward(x, condition, Pass::Evaluation);
+        let x = zeros(&[2, 1, 8, 8], Kind::Float);
+        assert_eq!(encode(&x, Some(&labels)).unwrap().size(), [2, encoder.features()]);
+        for size in [&[2, 1, 8, 7][..], &[2, 64], &[]] {
+            let found = encode(&zeros(size, Kind::Float), Some(&labels));
+            assert!(matches!(found, Err(Error::Shape { argument: "x", .. })), "{found:?}");
+        }
+        for (x, condition) in [(&x, None), (&zeros(&[3, 1, 8, 8], Kind::Float), Some(&labels))] {
+            let found = encode(x, condition);
+            assert!(matches!(found, Err(Error::Shape { argument: "condition", .. })), "{found:?}");
+        }
+        let found = encode(&zeros(&[2, 1, 8, 8], Kind::Double), Some(&labels));
+        assert!(matches!(found, Err(Error::Tensor(_))), "{architecture:?} {found:?}");
+        assert_eq!(
+            decoder.forward(&zeros(&[2, 3], Kind::Float), Pass::Evaluation).unwrap().size(),
+            [2, 1, 8, 8]
+        );
+        let found = decoder.forward(&zeros(&[2, 4], Kind::Float), Pass::Evaluation);
+        assert!(matches!(found, Err(Error::Shape { argument: "code", .. })), "{found:?}");
+        let found = decoder.forward(&zeros(&[2, 3], Kind::Double), Pass::Evaluation);
+        assert!(matches!(found, Err(Error::Tensor(_))), "{architecture:?} {found:?}");
+    }
 }
