@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2};
 
 use crate::kl::log_ratio;
 use crate::special::{log_sum_exp, log1pmx};
-use crate::sums::sum;
+use crate::sums::{sum, two_sum};
 use crate::{ArgumentError, Error, Real, check};
 
 pub use batch::{
@@ -139,8 +139,16 @@ impl Rows {
             let [(high_i, sum_i), (high_j, sum_j)] = [self.normaliser[i], self.normaliser[j]];
             return ((l[(i, k)] - high_i) - (l[(j, k)] - high_j)) - (sum_i - sum_j);
         }
-        ((l[(i, k)] - l[(j, k)]) - (l[(i, self.top)] - l[(j, self.top)])) - gain
+        change([l[(i, k)], l[(j, k)]], [l[(i, self.top)], l[(j, self.top)]]) - gain
     }
+}
+
+/// (a − b) − (c − d) with what the inner differences round off: two rows of which one is far from 0 differ in digits that a − b has lost.
+fn change([a, b]: [f64; 2], [c, d]: [f64; 2]) -> f64 {
+    let ((first, lost), (second, other)) = (two_sum(a, -b), two_sum(c, -d));
+    let rest = lost - other;
+    // Of an infinite difference no rest is known.
+    (first - second) + if rest.is_nan() { 0.0 } else { rest }
 }
 
 /// gᵢ = log Σ_k p₀_k exp(aᵢ_k) with aᵢ_k = (lᵢ_k − l₀_k) − (lᵢ_top − l₀_top), so that log(pᵢ_k/p₀_k) = aᵢ_k − gᵢ.
@@ -149,15 +157,15 @@ impl Rows {
 /// too. NaN for a row that moved much of the mass; the divergence is then so large that the normalisers serve.
 fn gains(logits: &Array2<f64>, p: &Array2<f64>, top: usize) -> Vec<f64> {
     let gain = |row: ndarray::ArrayView1<'_, f64>| {
-        let change = |k: usize| {
-            let a = (row[k] - logits[(0, k)]) - (row[top] - logits[(0, top)]);
+        let moved = |k: usize| {
+            let a = change([row[k], logits[(0, k)]], [row[top], logits[(0, top)]]);
             if row[k] == logits[(0, k)] && row[k] == f64::NEG_INFINITY {
                 0.0
             } else {
                 p[(0, k)] * libm::expm1(a)
             }
         };
-        let sum: f64 = (0..row.len()).map(change).sum();
+        let sum: f64 = (0..row.len()).map(moved).sum();
         if (-0.5..1e300).contains(&sum) { libm::log1p(sum) } else { f64::NAN }
     };
     logits.rows().into_iter().map(gain).collect()

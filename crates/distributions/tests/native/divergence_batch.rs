@@ -162,3 +162,19 @@ fn bad_input_is_refused_with_its_position() {
     let p = array![[[0.5, 0.5], [0.5, 0.6]]];
     assert!(jensen_shannon_batch_probabilities(&p, None).is_err());
 }
+
+/// A row of equal logits is the uniform distribution however far it is from 0.
+#[test]
+fn a_far_offset_of_one_view_changes_nothing() {
+    for spread in [1.0, 190.0, 690.0] {
+        let of = |offset: f64| array![[[offset, offset, offset]], [[0.0, 1.0, -spread]]];
+        let (want, grad) = jensen_shannon_batch_with_grad(&of(0.0), None).unwrap();
+        for offset in [1e3, 1e16, -1e17, 1e20, 1e300, -1.7e308] {
+            let (got, found) = jensen_shannon_batch_with_grad(&of(offset), None).unwrap();
+            assert_relative(&format!("{offset} {spread}"), got[0], want[0], 1e-13, 0.0);
+            for (got, want) in found.iter().zip(&grad) {
+                assert!((got - want).abs() <= 1e-14, "{offset} {spread}: {got} {want}");
+            }
+        }
+    }
+}
