@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 use variata_datasets::Batch;
 
 use crate::bottleneck::Bottleneck;
-use crate::nn::{Decoder, Encoder, Pass, check_shape};
+use crate::nn::{Decoder, Encoder, Pass, check_input};
 use crate::observation::ObservationModel;
 use crate::train::{Constraint, StepContext, Trainable, checkpoint};
 use crate::{
@@ -73,7 +73,7 @@ impl Autoencoder {
     ) -> Result<Self, Error> {
         config.check(image)?;
         let classes = if config.conditional { classes } else { 0 };
-        if config.conditional && classes < 1 {
+        if config.conditional && !(1..=65_536).contains(&classes) {
             return Err(Error::Config {
                 setting: "classes",
                 value: classes.to_string(),
@@ -157,6 +157,10 @@ impl Autoencoder {
                 got: c.tensor().size(),
                 want: format!("[{rows}, {}]", self.classes),
             }),
+            (_, Some(c)) if c.tensor().device() != self.device() => {
+                let (got, want) = (c.tensor().device(), self.device());
+                Err(variata_torch_bridge::Error::Devices { argument: "condition", got, want }.into())
+            }
             _ => Ok(()),
         }
     }
@@ -164,7 +168,7 @@ impl Autoencoder {
     /// Images [batch, channels, height, width] to codes.
     ///
     /// # Errors
-    /// The image shape is not the model's, or labels are missing or too many.
+    /// The images' shape, kind (f32) or device is not the model's, or labels are missing or too many.
     pub fn encode(&self, x: &Tensor, condition: Option<&Condition>) -> Result<Encoding, Error> {
         self.encode_in(x, condition, Pass::Evaluation)
     }
@@ -175,7 +179,7 @@ impl Autoencoder {
         condition: Option<&Condition>,
         pass: Pass<'_>,
     ) -> Result<Encoding, Error> {
-        check_shape("x", x, &self.image.dims())?;
+        check_input("x", x, &self.image.dims(), self.device())?;
         self.check_condition(x.size()[0], condition)?;
         let compute = self.config.compute;
         let x = compute.laid_out(x)?;
@@ -186,7 +190,7 @@ impl Autoencoder {
     /// Codes [batch, latent] to the distribution of images.
     ///
     /// # Errors
-    /// The code's shape is not [batch, latent], or labels are missing or too many.
+    /// The code's shape is not [batch, latent], its kind not f32 or its device another, or labels are missing or too many.
     pub fn decode(&self, z: &Tensor, condition: Option<&Condition>) -> Result<Observation, Error> {
         self.decode_in(z, condition, Pass::Evaluation, false)
     }
@@ -199,7 +203,7 @@ impl Autoencoder {
         pass: Pass<'_>,
         frozen: bool,
     ) -> Result<Observation, Error> {
-        check_shape("z", z, &[self.config.latent])?;
+        check_input("z", z, &[self.config.latent], self.device())?;
         self.check_condition(z.size()[0], condition)?;
         let input = match condition {
             Some(c) => Tensor::cat(&[z, c.tensor()], 1),
@@ -249,13 +253,13 @@ impl Autoencoder {
             None => code.mean.shallow_clone(),
         };
         // With no weight on either, the decoder is left out of the graph, and its parameters stay as they are.
-        let idle = |e: EntropyConfig| e.weight == 0.0 && e.constraint.is_none();
-        let (distortion, entropy) =
-            if self.config.distortion_weight == 0.0 && self.config.entropy.is_none_or(idle) {
-                variata_torch_bridge::no_grad(|| observed(&z))?
-            } else {
-                observed(&z)?
-            };
+        let (distortion, entropy) = if self.config.distortion_weight == 0.0
+            && self.config.entropy.is_none_or(EntropyConfig::is_idle)
+        {
+            variata_torch_bridge::no_grad(|| observed(&z))?
+        } else {
+            observed(&z)?
+        };
         let mut terms = vec![Term::weighted("distortion", distortion, self.config.distortion_weight)];
         if let Some(q) = &code.posterior {
             let (value, weight) =

@@ -6,7 +6,7 @@ use variata_datasets::Batch;
 use variata_distributions::torch::jensen_shannon_batch;
 
 use crate::error::check_number;
-use crate::nn::{Encoder, Linear, Pass, check_shape};
+use crate::nn::{Encoder, Linear, Pass, check_input};
 use crate::train::{StepContext, Trainable, checkpoint};
 use crate::{
     Architecture, ComputeConfig, Condition, Error, ImageShape, Init, Noise, Objective, Parameters, Term,
@@ -231,7 +231,7 @@ impl Classifier {
     }
 
     fn features_in(&self, x: &Tensor, pass: Pass<'_>) -> Result<Tensor, Error> {
-        check_shape("x", x, &self.image.dims())?;
+        check_input("x", x, &self.image.dims(), self.device())?;
         let x = match (self.config.shift, self.config.scale) {
             (0.0, 1.0) => x.shallow_clone(),
             (shift, scale) => (x - shift) / scale,

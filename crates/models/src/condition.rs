@@ -16,7 +16,7 @@ impl Condition {
     /// One-hot rows of the labels.
     ///
     /// # Errors
-    /// A label is not in 0..classes.
+    /// A label is not in 0..classes; fewer than no classes or more than 65,536; memory does not hold so many rows.
     ///
     /// # Examples
     /// ```
@@ -29,12 +29,20 @@ impl Condition {
         if let Some((index, &label)) = labels.iter().enumerate().find(|(_, l)| !(0..classes).contains(*l)) {
             return Err(Error::Label { index, label, classes });
         }
-        let mut data = vec![0f32; labels.len() * classes.max(0) as usize];
+        let Some(width) = usize::try_from(classes).ok().filter(|n| *n <= 65_536) else {
+            return Err(Error::config("classes", classes, "in 0..=65536"));
+        };
+        let mut data: Vec<f32> = Vec::new();
+        let n = labels.len().checked_mul(width).filter(|&n| data.try_reserve_exact(n).is_ok());
+        let Some(n) = n else {
+            let must = format!("few enough for {} rows to be in memory", labels.len());
+            return Err(Error::config("classes", classes, must));
+        };
+        data.resize(n, 0.0);
         for (row, &label) in labels.iter().enumerate() {
-            data[row * classes as usize + label as usize] = 1.0;
+            data[row * width + label as usize] = 1.0;
         }
-        let one_hot =
-            variata_torch_bridge::tensor_from_slice(&data, &[labels.len(), classes.max(0) as usize])?;
+        let one_hot = variata_torch_bridge::tensor_from_slice(&data, &[labels.len(), width])?;
         Ok(Self { one_hot: one_hot.to_device(device) })
     }
 

@@ -6,7 +6,7 @@ use variata_torch_bridge::{autocast_bf16, channels_last};
 
 use crate::error::check_number;
 use crate::train::Constraint;
-use crate::{BottleneckConfig, Error, ObservationConfig, RegularizerConfig};
+use crate::{BottleneckConfig, Error, ObservationConfig, RegularizerConfig, Scale};
 
 /// Size of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,6 +215,13 @@ pub struct EntropyConfig {
     pub origin: EntropyOrigin,
 }
 
+impl EntropyConfig {
+    /// Whether the term is only logged.
+    pub(crate) fn is_idle(self) -> bool {
+        self.weight == 0.0 && self.constraint.is_none()
+    }
+}
+
 /// How the networks compute. The latent distribution, the distribution of the pixels and the objective are as exact as without.
 ///
 /// ```
@@ -311,6 +318,10 @@ impl AutoencoderConfig {
         {
             constraint.check()?;
         }
+        // A divergence is never negative: the multiplier would grow to the end.
+        if let Some(target) = self.kl.constraint.map(|c| c.target) {
+            check_number("kl.constraint.target", target, target >= 0.0, "finite and >= 0")?;
+        }
         if self.kl.constraint.is_some() && matches!(self.bottleneck, BottleneckConfig::Deterministic) {
             return Err(Error::config(
                 "kl.constraint",
@@ -328,6 +339,15 @@ impl AutoencoderConfig {
         {
             check_number(setting, value, value >= 0.0, "finite and >= 0")?;
         }
+        let has_kl = !matches!(self.bottleneck, BottleneckConfig::Deterministic)
+            && (self.kl.weight > 0.0 || self.kl.constraint.is_some());
+        if self.distortion_weight == 0.0
+            && !has_kl
+            && self.regularizer.is_none()
+            && self.entropy.is_none_or(EntropyConfig::is_idle)
+        {
+            return Err(Error::config("distortion_weight", 0, "> 0, or another term must count"));
+        }
         Ok(())
     }
 
@@ -337,6 +357,11 @@ impl AutoencoderConfig {
         if matches!(observation, ObservationConfig::Bernoulli | ObservationConfig::SquaredError) {
             let must = "left out for an observation model that is no normal distribution";
             return Err(Error::config("entropy", "a term", must));
+        }
+        if !entropy.is_idle()
+            && matches!(observation, ObservationConfig::Normal { scale: Scale::Fixed { .. } })
+        {
+            return Err(Error::config("entropy", "a term", "only logged where the variance is fixed"));
         }
         if entropy.origin == EntropyOrigin::Floor && observation.fixed_diagonal().is_none() {
             let must = "zero, unless the low-rank normal has a fixed diagonal";

@@ -9,7 +9,7 @@ mod residual;
 mod strided;
 mod wide_residual;
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
 use conv::{ConvDecoder, ConvEncoder};
 use conv2x2::{Conv2x2Decoder, Conv2x2Encoder};
@@ -198,8 +198,26 @@ impl Decoder {
     }
 }
 
+/// A batch of tensors of these sizes, in f32 and plain memory, where the networks are.
+pub(crate) fn check_input(
+    argument: &'static str,
+    x: &Tensor,
+    sizes: &[i64],
+    device: Device,
+) -> Result<(), Error> {
+    variata_torch_bridge::check_floating(&[(argument, x)])?;
+    let (got, want) = (x.kind(), Kind::Float);
+    if got != want {
+        return Err(variata_torch_bridge::Error::Kind { argument, got, want }.into());
+    }
+    if x.device() != device {
+        return Err(variata_torch_bridge::Error::Devices { argument, got: x.device(), want: device }.into());
+    }
+    check_shape(argument, x, sizes)
+}
+
 /// A batch of tensors of these sizes.
-pub(crate) fn check_shape(argument: &'static str, x: &Tensor, sizes: &[i64]) -> Result<(), Error> {
+fn check_shape(argument: &'static str, x: &Tensor, sizes: &[i64]) -> Result<(), Error> {
     let got = x.size();
     if got.len() == 1 + sizes.len() && got[1..] == *sizes {
         return Ok(());

@@ -59,8 +59,12 @@ pub enum Observation {
 }
 
 /// Rows of values of images.
-fn rows(images: &Tensor) -> Tensor {
-    images.flatten(1, -1)
+fn rows(images: &Tensor) -> Result<Tensor, Error> {
+    if images.size().len() < 2 {
+        let want = "[batch, channels, height, width]".to_owned();
+        return Err(Error::Shape { argument: "images", got: images.size(), want });
+    }
+    Ok(images.flatten(1, -1))
 }
 
 impl Observation {
@@ -84,17 +88,18 @@ impl Observation {
         Ok(match self {
             Self::Bernoulli { logits } => {
                 let each = Bernoulli::new(logits.shallow_clone())?.log_prob(x)?;
-                -rows(&each).sum_dim_intlist(1, false, Kind::Double)
+                -rows(&each)?.sum_dim_intlist(1, false, Kind::Double)
             }
             Self::SquaredError { mean } => {
+                variata_torch_bridge::check_floating(&[("mean", mean), ("x", x)])?;
                 // Of two kinds the loss has no backward pass.
                 let kind = if x.kind() == mean.kind() { mean.kind() } else { Kind::Double };
                 let each = mean.to_kind(kind).mse_loss(&x.to_kind(kind), Reduction::None);
-                rows(&each).sum_dim_intlist(1, false, Kind::Double)
+                rows(&each)?.sum_dim_intlist(1, false, Kind::Double)
             }
-            Self::Normal { .. } => -self.diagonal()?.log_prob(&rows(x))?,
-            Self::LowRankNormal { .. } => -self.low_rank()?.log_prob(&rows(x))?,
-            Self::SparsePrecision { .. } => -self.sparse()?.log_prob(&rows(x))?,
+            Self::Normal { .. } => -self.diagonal()?.log_prob(&rows(x)?)?,
+            Self::LowRankNormal { .. } => -self.low_rank()?.log_prob(&rows(x)?)?,
+            Self::SparsePrecision { .. } => -self.sparse()?.log_prob(&rows(x)?)?,
         })
     }
 
@@ -106,7 +111,7 @@ impl Observation {
     pub fn distortion_and_entropy(&self, x: &Tensor) -> Result<(Tensor, Tensor), Error> {
         if let Self::LowRankNormal { .. } = self {
             self.check(x)?;
-            let (log_prob, entropy) = self.low_rank()?.log_prob_and_entropy(&rows(x))?;
+            let (log_prob, entropy) = self.low_rank()?.log_prob_and_entropy(&rows(x)?)?;
             return Ok((-log_prob, entropy));
         }
         Ok((self.distortion(x)?, self.entropy()?))
@@ -137,16 +142,18 @@ impl Observation {
         };
         match self {
             Self::Normal { mean, .. } => {
+                let distribution = self.diagonal()?;
                 let width = mean.size()[1..].iter().product();
-                let drawn = self.diagonal()?.rsample(&standard(mean, width, draw)?)?;
+                let drawn = distribution.rsample(&standard(mean, width, draw)?)?;
                 Ok(drawn.view_as(mean))
             }
             Self::LowRankNormal { mean, cov_factor, .. } => {
+                let distribution = self.low_rank()?;
                 // Both noises in one row, so that they are independent.
                 let (n, rank) = (cov_factor.size()[1], cov_factor.size()[2]);
                 let both = standard(mean, rank + n, draw)?;
                 let (factor, own) = (both.narrow(1, 0, rank), both.narrow(1, rank, n));
-                Ok(self.low_rank()?.rsample(&factor, &own)?.view_as(mean))
+                Ok(distribution.rsample(&factor, &own)?.view_as(mean))
             }
             Self::SparsePrecision { .. } => {
                 Err(Error::Unsupported("draws of a sparse-precision normal are made natively"))
@@ -174,7 +181,7 @@ impl Observation {
     fn diagonal(&self) -> Result<DiagonalNormal, Error> {
         match self {
             Self::Normal { mean, log_variance } => {
-                Ok(DiagonalNormal::from_log_variance(rows(mean), rows(log_variance))?)
+                Ok(DiagonalNormal::from_log_variance(rows(mean)?, rows(log_variance)?)?)
             }
             _ => Err(NOT_NORMAL),
         }
@@ -188,7 +195,7 @@ impl Observation {
         match self {
             Self::LowRankNormal { mean, cov_factor, cov_diag } => {
                 let (factor, diag) = (cov_factor.shallow_clone(), cov_diag.shallow_clone());
-                Ok(LowRankMvn::new(rows(mean), factor, diag)?)
+                Ok(LowRankMvn::new(rows(mean)?, factor, diag)?)
             }
             _ => Err(Error::Unsupported("the observation model is no low-rank normal")),
         }
@@ -197,7 +204,7 @@ impl Observation {
     fn sparse(&self) -> Result<SparsePrecisionNormal, Error> {
         match self {
             Self::SparsePrecision { mean, log_diag, off_diag, grid } => {
-                Ok(SparsePrecisionNormal::new(*grid, rows(mean), rows(log_diag), off_diag.shallow_clone())?)
+                Ok(SparsePrecisionNormal::new(*grid, rows(mean)?, rows(log_diag)?, off_diag.shallow_clone())?)
             }
             _ => Err(NOT_NORMAL),
         }

@@ -5,6 +5,7 @@ use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Tensor};
 
 use crate::noise::fnv1a;
+use crate::train::checkpoint::dtype;
 use crate::{Error, Noise, Purpose};
 
 /// How a parameter starts.
@@ -178,11 +179,15 @@ impl Path<'_> {
         self.parameters.add(full, shape, init, false)
     }
 
-    /// A tensor of any kind that is saved with the model but not trained, with its first values.
+    /// A tensor of real numbers, integers or truth values that is saved with the model but not trained, with its first values.
     ///
     /// # Errors
-    /// The name is taken.
+    /// The name is taken; a tensor that is undefined or of another kind.
     pub fn state(&mut self, name: &str, first: &Tensor) -> Result<Tensor, Error> {
+        let kind = first.f_kind().map_err(variata_torch_bridge::Error::from)?;
+        if dtype(kind).is_none() {
+            return Err(Error::config("first", format!("of kind {kind:?}"), "real, integer or bool"));
+        }
         let (full, first) = (self.full(name), first.detach().copy().to_device(self.parameters.device));
         self.parameters.enter(full, first, false)
     }

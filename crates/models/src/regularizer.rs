@@ -232,7 +232,7 @@ impl RegularizerConfig {
     /// The distance of codes [batch, latent] from the prior, a scalar in f64. Directions and draws are those of the address.
     ///
     /// # Errors
-    /// The codes are no matrix, or empty.
+    /// The codes are no matrix, or empty; a setting is out of its range.
     pub fn distance(
         &self,
         codes: &Tensor,
@@ -240,6 +240,7 @@ impl RegularizerConfig {
         purpose: Purpose,
         step: u64,
     ) -> Result<Tensor, Error> {
+        self.check()?;
         let size = codes.size();
         let &[rows, width] = &size[..] else {
             return Err(Error::Shape { argument: "codes", got: size, want: "[batch, latent]".into() });

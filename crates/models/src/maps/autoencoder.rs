@@ -7,7 +7,7 @@ use variata_torch_bridge::{no_grad, tensor_from_array};
 
 use super::bottleneck::{MapBottleneck, MapCode};
 use super::config::MapConfig;
-use crate::nn::{Pass, StridedDecoder, StridedEncoder, check_shape};
+use crate::nn::{Pass, StridedDecoder, StridedEncoder, check_input};
 use crate::train::{StepContext, Trainable, checkpoint};
 use crate::{Error, ImageShape, Noise, Objective, Parameters, Purpose, Term};
 
@@ -139,7 +139,7 @@ impl MapAutoencoder {
     /// # Errors
     /// The data have another shape.
     pub fn encode(&self, x: &Tensor) -> Result<Tensor, Error> {
-        check_shape("x", x, &self.image.dims())?;
+        check_input("x", x, &self.image.dims(), self.device())?;
         let x = self.config.compute.laid_out(x)?;
         self.config.compute.run(self.device(), || self.encoder.forward(&x))
     }
@@ -149,7 +149,7 @@ impl MapAutoencoder {
     /// # Errors
     /// The maps have another shape, or hold numbers that are not finite.
     pub fn through(&self, z: &Tensor, draw: Option<&MapDraw>) -> Result<MapCode, Error> {
-        check_shape("z", z, &self.map_shape())?;
+        check_input("z", z, &self.map_shape(), self.device())?;
         self.bottleneck.forward(z, draw, Pass::Evaluation)
     }
 
@@ -158,7 +158,7 @@ impl MapAutoencoder {
     /// # Errors
     /// The maps have another shape.
     pub fn decode(&self, code: &Tensor) -> Result<Tensor, Error> {
-        check_shape("code", code, &self.map_shape())?;
+        check_input("code", code, &self.map_shape(), self.device())?;
         let code = self.config.compute.laid_out(code)?;
         Ok(self.config.compute.run(self.device(), || self.decoder.forward(&code))?.contiguous())
     }

@@ -41,6 +41,9 @@ pub struct RunState {
     pub epoch: u64,
     /// Batches of the current epoch already used.
     pub batch: u64,
+    /// Batches of a whole epoch; 0 in files that do not say.
+    #[serde(default)]
+    pub batches_per_epoch: u64,
     /// Whether all epochs were run.
     pub completed: bool,
     /// Intra-operation threads: a resumed run is bit-exact only with as many.
@@ -155,7 +158,8 @@ impl<F: FileSystem> CheckpointStore<F> {
             let _ = self.files.remove_file(&temporary);
         })?;
         self.files.sync_dir(&self.folder).map_err(io("sync", &self.folder, None))?;
-        let old = self.paths()?.into_iter().rev().skip(GENERATIONS);
+        // Not the one just written, which an earlier step's may be.
+        let old = self.paths()?.into_iter().rev().skip(GENERATIONS).filter(|old| old != path);
         // A process that was killed while it wrote has left one of the others.
         for old in old.chain(self.named("tmp")?) {
             self.files.remove_file(&old).map_err(io("remove", &old, None))?;
@@ -304,13 +308,23 @@ impl Loaded {
     }
 }
 
-fn dtype(kind: Kind) -> Option<Dtype> {
-    match kind {
-        Kind::Float => Some(Dtype::F32),
-        Kind::Double => Some(Dtype::F64),
-        Kind::Int64 => Some(Dtype::I64),
-        _ => None,
-    }
+/// The types that tensors are saved in.
+const TYPES: [(Kind, Dtype); 10] = [
+    (Kind::Float, Dtype::F32),
+    (Kind::Double, Dtype::F64),
+    (Kind::Half, Dtype::F16),
+    (Kind::BFloat16, Dtype::BF16),
+    (Kind::Int64, Dtype::I64),
+    (Kind::Int, Dtype::I32),
+    (Kind::Int16, Dtype::I16),
+    (Kind::Int8, Dtype::I8),
+    (Kind::Uint8, Dtype::U8),
+    (Kind::Bool, Dtype::BOOL),
+];
+
+/// The type that tensors of a kind are saved in, if they can be.
+pub(crate) fn dtype(kind: Kind) -> Option<Dtype> {
+    TYPES.into_iter().find_map(|(of, dtype)| (of == kind).then_some(dtype))
 }
 
 /// Digest of names, types, shapes and contents, independent of the order in the file.
@@ -345,8 +359,11 @@ fn encode(tensors: &[(String, Tensor)], state: &RunState, path: &Path) -> Result
     let unfit = |problem: String| Error::Mismatch { path: path.to_owned(), problem };
     let mut raw: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::with_capacity(tensors.len() + 1);
     for (name, tensor) in tensors {
-        let dtype = dtype(tensor.kind())
-            .ok_or_else(|| unfit(format!("tensor `{name}` has kind {:?}", tensor.kind())))?;
+        if name == STATE || raw.iter().any(|(other, ..)| other == name) {
+            return Err(unfit(format!("two tensors are called `{name}`")));
+        }
+        let kind = tensor.f_kind().map_err(variata_torch_bridge::Error::from)?;
+        let dtype = dtype(kind).ok_or_else(|| unfit(format!("tensor `{name}` has kind {kind:?}")))?;
         let size = tensor.size().iter().map(|&n| n as usize).collect();
         raw.push((name.clone(), dtype, size, bytes_of(tensor)?));
     }
@@ -397,10 +414,10 @@ fn decode(bytes: &[u8], path: &Path) -> Result<Loaded, Error> {
                 state = Some(serde_json::from_slice(view.data()).map_err(|e| corrupt(e.to_string()))?);
                 continue;
             }
-            Dtype::F32 => Kind::Float,
-            Dtype::F64 => Kind::Double,
-            Dtype::I64 => Kind::Int64,
-            other => return Err(corrupt(format!("tensor `{name}` has type {other:?}"))),
+            other => TYPES
+                .into_iter()
+                .find_map(|(kind, of)| (of == other).then_some(kind))
+                .ok_or_else(|| corrupt(format!("tensor `{name}` has type {other:?}")))?,
         };
         let size: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
         // safetensors has checked that the data fills the shape.

@@ -50,6 +50,9 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
 
     fn train(mut self) -> Result<Outcome, Error> {
         self.config.schedule.check()?;
+        if self.kept.is_some() && self.validation.is_none() && self.measurement.is_none() {
+            return Err(Error::config("keep_best", "asked for", "with validation data or a measurement"));
+        }
         let train = self.train.share(self.workers.rank(), self.workers.size())?;
         let per_epoch = train.batches_per_epoch() as u64;
         let total = self.config.epochs.saturating_mul(per_epoch);
@@ -62,6 +65,7 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
             step: 0,
             epoch: 0,
             batch: 0,
+            batches_per_epoch: per_epoch,
             completed: self.config.epochs == 0,
             threads,
             workers: self.workers.size(),
@@ -122,6 +126,7 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
                     let event = self.step(&mut optimizer, &batch?, &mut state, total)?;
                     go_on = self.emit(&event);
                     let due = self.config.checkpoint_steps;
+                    // An epoch's last step waits for the record of its epoch.
                     if due > 0 && state.step.is_multiple_of(due) && state.batch < per_epoch {
                         // All workers look, also one that is to stop.
                         self.refuse_nonfinite(&optimizer, state.step)?;
@@ -138,9 +143,11 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
             if state.batch >= per_epoch {
                 let last = state.epoch + 1 == self.config.epochs;
                 let due = last || (state.epoch + 1).is_multiple_of(every);
+                let steps = self.config.checkpoint_steps;
+                let kept = due || steps > 0 && state.step.is_multiple_of(steps);
                 // Processors of other kinds round otherwise.
                 self.align(&optimizer)?;
-                if due {
+                if kept {
                     self.refuse_nonfinite(&optimizer, state.step)?;
                 }
                 let record = EpochRecord {
@@ -157,7 +164,8 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
                 state.batch = 0;
                 state.completed = last;
                 go_on &= self.emit(&Event::Epoch(record));
-                if due {
+                // What is to stop writes one below.
+                if kept && (go_on || due) {
                     go_on &= self.save(&optimizer, &state, last)?;
                 }
                 go_on = self.workers.all(go_on)?;
@@ -167,7 +175,7 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
             self.refuse_nonfinite(&optimizer, state.step)?;
             self.save(&optimizer, &state, true)?;
         }
-        if let (true, Some(kept)) = (state.completed, &self.kept) {
+        if let (true, Some(_), Some(kept)) = (state.completed, state.best, &self.kept) {
             kept.restore(self.model)?;
         }
         let (completed, elapsed) = (state.completed, start.elapsed());
@@ -210,8 +218,15 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
                 ),
             });
         }
+        let (found, wanted) = (loaded.state.batches_per_epoch, state.batches_per_epoch);
+        if found != 0 && found != wanted {
+            let problem = format!("its epochs have {found} batches, this run's {wanted}");
+            return Err(Error::Mismatch { path: loaded.path.clone(), problem });
+        }
         loaded.restore(&self.tensors(optimizer))?;
         *state = loaded.state.clone();
+        // The file's run may have had other epochs to go.
+        state.completed = state.epoch >= self.config.epochs;
         Ok(())
     }
 
@@ -270,7 +285,11 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
             state.means.add(name, *value, weight);
             if let Some(constraint) = &term.constraint {
                 state.multipliers.ascend(name, *value, constraint);
-                state.means.add(&format!("{name}_multiplier"), state.multipliers.get(name), weight);
+                let (term, value) = (format!("{name}_multiplier"), state.multipliers.get(name));
+                if !value.is_finite() {
+                    return Err(Error::NonFinite { term, step, value });
+                }
+                state.means.add(&term, value, weight);
             }
         }
         state.step += 1;

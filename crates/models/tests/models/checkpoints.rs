@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use variata_datasets::Batch;
+use variata_models::tch::{Device, Kind, Tensor};
 use variata_models::train::{
-    Better, CheckpointStore, Control, Event, FileSystem, RealFileSystem, TrainConfig, Trainer,
+    Better, CheckpointStore, Control, Event, FileSystem, RealFileSystem, StepContext, TrainConfig, Trainable,
+    Trainer,
 };
-use variata_models::{Architecture, Autoencoder, AutoencoderConfig, Error};
+use variata_models::{Architecture, Autoencoder, AutoencoderConfig, Error, Noise, Objective, Parameters};
 
 use crate::{DIGIT, bits, loader, tiny_config};
 
@@ -240,4 +243,137 @@ fn a_checkpoint_of_another_folder_is_adopted_whole_or_not_at_all() {
     let own = store.adopt(&file).unwrap();
     assert_eq!(fs::read(&own).unwrap(), whole);
     assert_eq!(store.latest().unwrap().unwrap(), (own, state));
+}
+
+/// Every multiple is written, also one that an epoch ends with, whether it is validated or not.
+#[test]
+fn checkpoints_come_after_so_many_steps() {
+    let (model, data) = (smallest(0), loader(40, 10));
+    for (checkpoint_steps, validate_epochs, want) in [
+        (4, 5, vec![4, 8, 12, 16, 20, 24]),
+        (3, 5, vec![3, 6, 9, 12, 15, 18, 20, 21, 24]),
+        (0, 5, vec![20, 24]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = CheckpointStore::new(folder.path());
+        let mut written = Vec::new();
+        let mut listener = |event: &Event| {
+            if let Event::Checkpoint { step, .. } = event {
+                written.push(*step);
+            }
+            Control::Continue
+        };
+        let config = TrainConfig { epochs: 6, checkpoint_steps, validate_epochs, ..TrainConfig::default() };
+        Trainer::new(&model, &data, config, 0).checkpoints(&store, "x").listen(&mut listener).run().unwrap();
+        assert_eq!(written, want, "every {checkpoint_steps} steps");
+    }
+}
+
+/// The best of no validation would be the model as it began.
+#[test]
+fn the_best_is_not_kept_without_a_validation() {
+    let (model, data) = (smallest(0), loader(20, 10));
+    let trainer =
+        Trainer::new(&model, &data, TrainConfig::default(), 0).keep_best("distortion", Better::Lower);
+    let error = trainer.run().unwrap_err();
+    assert!(matches!(&error, Error::Config { setting: "keep_best", .. }), "{error}");
+}
+
+#[test]
+fn a_run_with_other_epochs_is_as_far_as_its_steps_say() {
+    let (model, data, folder) = (smallest(0), loader(40, 10), tempfile::tempdir().unwrap());
+    let store = CheckpointStore::new(folder.path());
+    let go = |epochs, last: u64| {
+        let mut listener = |event: &Event| match event {
+            Event::Step { step, .. } if step + 1 == last => Control::Stop,
+            _ => Control::Continue,
+        };
+        let config = TrainConfig { epochs, ..TrainConfig::default() };
+        let trainer = Trainer::new(&model, &data, config, 0).checkpoints(&store, "x");
+        trainer.listen(&mut listener).run().unwrap()
+    };
+    assert!(go(2, 0).completed);
+    // More epochs, stopped in the third.
+    let stopped = go(4, 10);
+    assert_eq!((stopped.step, stopped.completed), (10, false));
+    assert_eq!(store.latest().unwrap().unwrap().1.step, 10);
+    // Fewer than have been made.
+    let done = go(2, 0);
+    assert_eq!((done.step, done.completed), (10, true));
+    // Other batches are another run.
+    let other = loader(40, 20);
+    let trainer = Trainer::new(&model, &other, TrainConfig::default(), 0).checkpoints(&store, "x");
+    let error = trainer.run().unwrap_err();
+    assert!(matches!(&error, Error::Mismatch { .. }), "{error}");
+}
+
+/// Tensors of all kinds come back; what a file cannot hold is refused before it is written.
+#[test]
+fn tensors_of_every_kind_are_saved() {
+    let kinds = [
+        Kind::Float,
+        Kind::Double,
+        Kind::Half,
+        Kind::BFloat16,
+        Kind::Int64,
+        Kind::Int,
+        Kind::Int16,
+        Kind::Int8,
+        Kind::Uint8,
+        Kind::Bool,
+    ];
+    let first = Tensor::from_slice(&[1.0, 0.0, 1.0]);
+    let made = |sign: f64| {
+        let mut parameters = Parameters::new(Noise::new(0), Device::Cpu);
+        let mut root = parameters.root();
+        let states: Vec<Tensor> = kinds
+            .iter()
+            .enumerate()
+            .map(|(i, kind)| root.state(&i.to_string(), &(&first * sign).to_kind(*kind)).unwrap())
+            .collect();
+        let complex = Tensor::complex(&first, &first);
+        for bad in [&complex, &Tensor::new()] {
+            assert!(root.state("bad", bad).is_err());
+        }
+        (Stateful(parameters), states)
+    };
+    let (data, folder) = (loader(20, 10), tempfile::tempdir().unwrap());
+    let store = CheckpointStore::new(folder.path());
+    let config = TrainConfig { epochs: 1, ..TrainConfig::default() };
+    let train = |model: &Stateful| Trainer::new(model, &data, config, 0).checkpoints(&store, "x").run();
+    assert!(train(&made(1.0).0).unwrap().completed);
+    let (model, states) = made(0.0);
+    assert!(train(&model).unwrap().completed);
+    for (state, kind) in states.iter().zip(kinds) {
+        assert!(state.equal(&first.to_kind(kind)), "{kind:?}");
+    }
+    let (_, mut state) = store.latest().unwrap().unwrap();
+    let named = |name: &str| (name.to_owned(), first.shallow_clone());
+    for tensors in
+        [vec![named("a"), named("a")], vec![named("run_state")], vec![("a".to_owned(), Tensor::new())]]
+    {
+        assert!(store.save(&tensors, &state).is_err());
+    }
+    // An earlier step than those that are there is written, and stays.
+    for step in [12, 100, 200, 50] {
+        state.step = step;
+        let path = store.save(&[named("a")], &state).unwrap();
+        assert!(path.exists(), "step {step}");
+    }
+}
+
+struct Stateful(Parameters);
+
+impl Trainable for Stateful {
+    fn parameters(&self) -> &Parameters {
+        &self.0
+    }
+
+    fn objective(&self, _: &Batch, _: &StepContext) -> Result<Objective, Error> {
+        Ok(Objective::default())
+    }
+
+    fn validate(&self, _: &Batch, _: &StepContext) -> Result<Vec<(&'static str, f64)>, Error> {
+        Ok(Vec::new())
+    }
 }

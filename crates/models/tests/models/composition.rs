@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use variata_models::tch::{Device, Kind, Tensor};
 use variata_models::train::{Constraint, Schedule, Trainable};
 use variata_models::{
-    Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, Bounds, Condition, Cost, Error,
-    ImageShape, KlConfig, LatentDistance, LowRankDiagonal, MapBottleneckConfig, Noise, Observation,
+    Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, Bounds, Condition, Cost, EntropyConfig,
+    Error, ImageShape, KlConfig, LatentDistance, LowRankDiagonal, MapBottleneckConfig, Noise, Observation,
     ObservationConfig, Purpose, Scale, bounds, log_weights,
 };
 
@@ -147,7 +147,7 @@ fn the_importance_weighted_bound_lies_above_the_elbo() {
 
 #[test]
 fn settings_outside_their_domain_are_named() {
-    let cases: [(AutoencoderConfig, &str); 10] = [
+    let cases: [(AutoencoderConfig, &str); 13] = [
         (
             AutoencoderConfig {
                 bottleneck: BottleneckConfig::Deterministic,
@@ -185,6 +185,26 @@ fn settings_outside_their_domain_are_named() {
         (AutoencoderConfig { distortion_weight: -1.0, ..tiny_config() }, "distortion_weight"),
         (
             AutoencoderConfig {
+                distortion_weight: 0.0,
+                bottleneck: BottleneckConfig::Deterministic,
+                ..tiny_config()
+            },
+            "distortion_weight",
+        ),
+        (
+            AutoencoderConfig { kl: KlConfig::held(Constraint::at(-5.0)), ..tiny_config() },
+            "kl.constraint.target",
+        ),
+        (
+            AutoencoderConfig {
+                observation: ObservationConfig::Normal { scale: Scale::Fixed { value: 0.1 } },
+                entropy: Some(EntropyConfig { weight: 1.0, ..EntropyConfig::default() }),
+                ..tiny_config()
+            },
+            "entropy",
+        ),
+        (
+            AutoencoderConfig {
                 kl: KlConfig { weight: f64::INFINITY, ..KlConfig::default() },
                 ..tiny_config()
             },
@@ -208,6 +228,20 @@ fn settings_outside_their_domain_are_named() {
 #[test]
 fn tensors_and_labels_that_do_not_fit_are_refused() {
     let model = tiny(0);
+    for kind in [Kind::Double, Kind::Half, Kind::Uint8, Kind::Int64, Kind::Bool] {
+        let found = model.encode(&Tensor::zeros([2, 1, 8, 8], (kind, Device::Cpu)), None);
+        assert!(matches!(found, Err(Error::Tensor(_))), "{kind:?}: {found:?}");
+    }
+    assert!(model.encode(&Tensor::new(), None).is_err());
+    assert!(
+        model
+            .encode(
+                &Tensor::zeros([2, 1, 8, 8], (Kind::Float, Device::Cpu)).to_sparse(None, None::<i64>, None),
+                None
+            )
+            .is_err()
+    );
+    assert!(Condition::one_hot(&[0], i64::MAX, Device::Cpu).is_err());
     let x = Tensor::zeros([2, 1, 8, 9], (Kind::Float, Device::Cpu));
     assert!(matches!(model.encode(&x, None), Err(Error::Shape { argument: "x", .. })));
     let z = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));
