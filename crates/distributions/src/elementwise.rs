@@ -67,13 +67,19 @@ pub(crate) fn checked_len(shape: &[usize]) -> Result<usize, ArgumentError> {
     // A zero axis does not excuse the others: ndarray refuses the product of the non-zero axes.
     let product = shape.iter().filter(|&&n| n > 0).try_fold(8usize, |len, &n| len.checked_mul(n));
     match product {
-        Some(bytes) if isize::try_from(bytes).is_ok() => Ok(shape.iter().product()),
+        Some(bytes) if isize::try_from(bytes).is_ok() && there_is(bytes) => Ok(shape.iter().product()),
         _ => Err(ArgumentError::Shape {
             argument: "shape",
             got: shape.to_vec(),
             want: "small enough for memory".to_owned(),
         }),
     }
+}
+
+/// Whether the system would give so much memory at once, asked where it is so much that it may not: a column and a row of millions
+/// broadcast to more than any has, and an allocation that fails ends the program.
+fn there_is(bytes: usize) -> bool {
+    bytes < 1 << 33 || Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
 }
 
 /// `f` of the parameters of each item of a batch, whose shape their constructor has checked.

@@ -54,12 +54,7 @@ pub use waves::{add_waves, add_waves_, add_waves_composed, waves, waves_composed
 /// Labels `[n]` of kind `Int64` beside logits [.., n, classes].
 fn checked_labels(labels: &Tensor, n: i64, like: &Tensor) -> Result<Tensor, Error> {
     let argument = "labels";
-    if !labels.defined() {
-        return Err(variata_torch_bridge::Error::Undefined { argument }.into());
-    }
-    if labels.is_sparse() || labels.is_mkldnn() {
-        return Err(variata_torch_bridge::Error::Layout { argument }.into());
-    }
+    variata_torch_bridge::check_dense(argument, labels)?;
     let labels = match labels.kind() {
         Kind::Int64 => labels.shallow_clone(),
         Kind::Uint8 | Kind::Int8 | Kind::Int16 | Kind::Int => labels.to_kind(Kind::Int64),

@@ -87,12 +87,7 @@ pub fn indices(indices: &Tensor) -> Result<ArrayD<usize>, Error> {
 /// Indices of kind `Int64`.
 fn integers(indices: &Tensor) -> Result<Tensor, Error> {
     let argument = "indices";
-    if !indices.defined() {
-        return Err(variata_torch_bridge::Error::Undefined { argument }.into());
-    }
-    if indices.is_sparse() || indices.is_mkldnn() {
-        return Err(variata_torch_bridge::Error::Layout { argument }.into());
-    }
+    variata_torch_bridge::check_dense(argument, indices)?;
     match indices.kind() {
         Kind::Int64 => Ok(indices.shallow_clone()),
         Kind::Uint8 | Kind::Int8 | Kind::Int16 | Kind::Int => Ok(indices.to_kind(Kind::Int64)),

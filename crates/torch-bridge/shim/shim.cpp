@@ -131,7 +131,7 @@ using Drop = void (*)(void* state);
 
 void refuse_second_derivative(const char* name) {
   TORCH_CHECK(!at::GradMode::is_enabled(), name,
-              ": this gradient is closed-form and has no derivative of its own; call the `_composed` form for second "
+              ": this gradient is closed-form and has no derivative of its own; the `_composed` form, where there is one, has second "
               "derivatives");
 }
 

@@ -187,6 +187,8 @@ unsafe extern "C" fn run_callback(
         let callback = unsafe { &*state.cast::<Callback>() };
         // SAFETY: `upstream` is a live tensor; the clone shares its memory and owns its handle.
         let upstream = unsafe { Tensor::clone_from_ptr(upstream) };
+        // Autograd hands negations on that are not carried out yet, and whoever reads the memory would read the wrong sign.
+        let upstream = upstream.f_resolve_neg()?;
         let found = no_grad(|| callback(&upstream))?;
         for (i, grad) in found.into_iter().enumerate().take(n) {
             if let Some(mut grad) = grad {

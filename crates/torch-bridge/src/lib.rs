@@ -21,7 +21,7 @@ pub use gradient::{attach_backward, attach_gradient, drop_gradients};
 pub use memory::keep_freed_memory;
 pub use mixed::{autocast_bf16, channels_last};
 pub use optimizer::{AdamStep, SgdStep, fused_adam, fused_sgd};
-pub use route::{Route, check_floating, route};
+pub use route::{Route, check_dense, check_floating, route};
 pub use tensor::{Element, tensor_from_array, tensor_from_slice, tensor_into_array};
 pub use threads::{Threads, configure_threads, on_each_thread, thread_count};
 pub use variables::ordered_variables;

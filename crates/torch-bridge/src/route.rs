@@ -46,6 +46,26 @@ pub fn route(differentiable: &[&Tensor], constant: &[&Tensor]) -> Route {
     if plain && tensor::has_kernel(kind) && !blocked { Route::Native } else { Route::Composed }
 }
 
+/// The guard of functions that take integers too: the tensor is defined and dense.
+///
+/// # Errors
+/// [`Error::Undefined`] or [`Error::Layout`], naming the argument.
+///
+/// # Examples
+/// ```
+/// use variata_torch_bridge::{Error, check_dense, tch::Tensor};
+/// let k = Tensor::from_slice(&[1i64, 0, 0, 1]).view([2, 2]);
+/// assert!(check_dense("k", &k).is_ok());
+/// assert_eq!(check_dense("k", &k.to_sparse_csr(None)), Err(Error::Layout { argument: "k" }));
+/// ```
+pub fn check_dense(argument: &'static str, tensor: &Tensor) -> Result<(), Error> {
+    if !tensor.defined() {
+        return Err(Error::Undefined { argument });
+    }
+    // SAFETY: the pointer is that of a live tensor.
+    if unsafe { ffi::vb_is_dense(tensor.as_ptr()) } == 0 { Err(Error::Layout { argument }) } else { Ok(()) }
+}
+
 /// The guard of composed functions: every tensor is defined, dense, of a floating-point kind, and on the device of the
 /// first, so that libtorch's operations on them can fail by their shapes only.
 ///
@@ -62,13 +82,7 @@ pub fn route(differentiable: &[&Tensor], constant: &[&Tensor]) -> Route {
 pub fn check_floating(tensors: &[(&'static str, &Tensor)]) -> Result<(), Error> {
     let mut device = None;
     for &(argument, t) in tensors {
-        if !t.defined() {
-            return Err(Error::Undefined { argument });
-        }
-        // SAFETY: the pointer is that of a live tensor.
-        if unsafe { ffi::vb_is_dense(t.as_ptr()) } == 0 {
-            return Err(Error::Layout { argument });
-        }
+        check_dense(argument, t)?;
         let got = t.f_kind()?;
         if !matches!(got, Kind::Half | Kind::BFloat16 | Kind::Float | Kind::Double) {
             return Err(Error::Floating { argument, got });

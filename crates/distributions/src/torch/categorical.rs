@@ -172,17 +172,12 @@ impl Categorical {
 
     fn check(&self, x: &Tensor) -> Result<(), Error> {
         use variata_torch_bridge::Error as Bridge;
-        if !x.defined() {
-            return Err(Bridge::Undefined { argument: "x" }.into());
-        }
+        variata_torch_bridge::check_dense("x", x)?;
         if x.kind() != Kind::Int64 {
             return Err(Bridge::Kind { argument: "x", got: x.kind(), want: Kind::Int64 }.into());
         }
         if x.device() != self.logits.device() {
             return Err(Bridge::Devices { argument: "x", got: x.device(), want: self.logits.device() }.into());
-        }
-        if x.is_sparse() {
-            return Err(Bridge::Layout { argument: "x" }.into());
         }
         Ok(broadcasts_to("batch", self.batch_shape(), &size(x))?)
     }

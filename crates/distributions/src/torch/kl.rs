@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::diagonal_normal::{kl_diagonal, kl_diagonal_composed, standard_composed};
 use super::evaluate::{Elementwise, Named, broadcast_shape, signed, size};
-use super::math::{expm1mx, log_ratio, log1pmx, product, select, softplus};
+use super::math::{expm1mx, expm1mx_over_square, log_ratio, log1pmx, product, select, softplus};
 use super::multivariate_normal::{kl_dense, kl_dense_composed};
 use super::{
     Bernoulli, Categorical, DiagonalNormal, Gumbel, Laplace, LocationScale, MultivariateNormal, Normal,
@@ -78,10 +78,13 @@ pair!(Normal, Normal, normal_normal, |[mp, sp, mq, sq]| {
 });
 
 pair!(Laplace, Laplace, laplace_laplace, |[mp, bp, mq, bq]| {
-    let (gap, ratio) = ((mp - mq).abs(), &bp / &bq);
-    let a = &gap / bp.shallow_clone();
+    let (signed, ratio) = (mp - mq, &bp / &bq);
+    let gap = signed.abs();
+    let a = &gap / &bp;
     let far = a.gt(1.0);
-    let near = &ratio * expm1mx(&-a.masked_fill(&far, 0.0));
+    // The square is of the signed gap: |gap| has no curvature at 0, where the divergence has.
+    let square = (signed / &bp).masked_fill(&far, 0.0).square();
+    let near = &ratio * (square * expm1mx_over_square(&-a.masked_fill(&far, 0.0)));
     let shift = select(&far, &(&gap / &bq + &ratio * (-&a).expm1()), &near);
     expm1mx(&log_ratio(&bp, &bq)) + shift
 });

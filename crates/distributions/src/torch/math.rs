@@ -19,19 +19,19 @@ fn horner(x: &Tensor, coefficients: impl DoubleEndedIterator<Item = f64>) -> Ten
 pub fn expm1mx(x: &Tensor) -> Tensor {
     let far = x.abs().gt(1.0);
     let near = x.masked_fill(&far, 0.0);
+    // ∞ − ∞ is no number.
+    let least = x.masked_fill(&x.eq(f64::INFINITY), 0.0);
+    select(&far, &(x.expm1() - least), &(near.square() * expm1mx_over_square(&near)))
+}
+
+/// (eˣ − 1 − x)/x² for |x| ≤ 1: 1/2!, 1/3!, … up to x¹⁸/20!.
+pub(super) fn expm1mx_over_square(x: &Tensor) -> Tensor {
     let mut factor = 1.0;
-    // 1/2!, 1/3!, … up to x²⁰/20!.
-    let series = horner(
-        &near,
-        (2..=20)
-            .map(|k| {
-                factor /= k as f64;
-                factor
-            })
-            .collect::<Vec<_>>()
-            .into_iter(),
-    );
-    select(&far, &(x.expm1() - x), &(near.square() * series))
+    let reciprocals = (2..=20).map(|k| {
+        factor /= f64::from(k);
+        factor
+    });
+    horner(x, reciprocals.collect::<Vec<_>>().into_iter())
 }
 
 /// log(1 + x) − x; the native one is [`crate::special::log1pmx`].
@@ -42,7 +42,9 @@ pub(super) fn log1pmx(x: &Tensor) -> Tensor {
     let s2 = s.square();
     let tail = horner(&s2, (1..=18).map(|k| 1.0 / f64::from(2 * k + 1)));
     let outside = x.masked_fill(&near, 1.0);
-    select(&near, &(&s * (&s2 * 2.0 * tail - &inside)), &(outside.log1p() - &outside))
+    // Of an infinite x the logarithm is nothing beside it.
+    let log = outside.masked_fill(&outside.eq(f64::INFINITY), 1.0).log1p();
+    select(&near, &(&s * (&s2 * 2.0 * tail - &inside)), &(log - &outside))
 }
 
 /// log(a/b) of positive numbers, exact next to a = b.
@@ -67,7 +69,7 @@ pub(super) fn softplus(x: &Tensor) -> Tensor {
     -(-x).log_sigmoid()
 }
 
-/// a·b with 0·∞ = 0.
+/// a·b with 0·∞ = 0. A finite b stays, because it is the derivative in a.
 pub(super) fn product(a: &Tensor, b: &Tensor) -> Tensor {
-    a * b.masked_fill(&a.eq(0.0), 0.0)
+    a * b.masked_fill(&a.eq(0.0).logical_and(&b.isinf()), 0.0)
 }

@@ -111,9 +111,7 @@ pub fn clean(pipeline: &Pipeline, images: &Tensor) -> Result<Tensor, Error> {
 fn levels(images: &Tensor) -> Result<Tensor, Error> {
     let argument = "images";
     if images.defined() && images.kind() == Kind::Uint8 {
-        if images.is_sparse() || images.is_mkldnn() {
-            return Err(variata_torch_bridge::Error::Layout { argument }.into());
-        }
+        variata_torch_bridge::check_dense(argument, images)?;
         return Ok(images.shallow_clone());
     }
     variata_torch_bridge::check_floating(&[(argument, images)])?;

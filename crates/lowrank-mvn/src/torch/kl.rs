@@ -133,7 +133,9 @@ fn composed(p: &LowRankMvn, q: &LowRankMvn) -> Result<Tensor, Error> {
     let leverage = of_q.hat()?.square().sum_dim_intlist(-1, false, Kind::Double);
     let own = sum(&(expm1mx(&log_ratio(&own_p, &own_q)) - t * leverage));
     let spread = own + squares(&of_q.rest(&a)?) + &of_q.log_det - &of_p.log_det;
-    Ok((spread.clamp_min(0.0) + squares(&of_q.rest(&gap.unsqueeze(-1))?)) * 0.5)
+    // Rounding may leave less than nothing. The value alone is raised: the derivatives at equality are those of the sum.
+    let raised = &spread + (spread.clamp_min(0.0) - &spread).detach();
+    Ok((raised + squares(&of_q.rest(&gap.unsqueeze(-1))?)) * 0.5)
 }
 
 fn native<F: TensorElement>(p: &LowRankMvn, q: &LowRankMvn) -> Result<Tensor, Error> {

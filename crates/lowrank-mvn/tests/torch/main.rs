@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod agreement;
+mod derivatives;
 mod odd;
 mod posterior;
 mod sparse_precision;

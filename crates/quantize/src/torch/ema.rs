@@ -40,8 +40,8 @@ impl Clusters {
         ])?;
         check::shape("other", &size(&other.sums), &size(&self.sums))?;
         check::shape("other", &size(&other.sizes), &size(&self.sizes))?;
-        self.sizes += &other.sizes;
-        self.sums += &other.sums;
+        let sum = |a: &Tensor, b: &Tensor| a.f_add(b).map_err(variata_torch_bridge::Error::from);
+        (self.sizes, self.sums) = (sum(&self.sizes, &other.sizes)?, sum(&self.sums, &other.sums)?);
         Ok(())
     }
 }
@@ -133,12 +133,15 @@ fn native<F: Native>(
 
 fn composed(codes: &Tensor, metric: Metric, z: &Tensor, indices: &Tensor, of: Of) -> Clusters {
     let double = (Kind::Double, z.device());
-    let mut z = z.to_kind(Kind::Double);
-    if of == Of::Gaps {
-        z -= codes.to_kind(Kind::Double).index_select(0, indices);
+    // Not in place: of vectors in f64 this is no copy.
+    let z = z.to_kind(Kind::Double);
+    let z = if of == Of::Gaps {
+        z - codes.to_kind(Kind::Double).index_select(0, indices)
     } else if metric == Metric::Cosine {
-        z /= z.square().sum_dim_intlist(-1, true, Kind::Double).sqrt();
-    }
+        &z / norms(&z)
+    } else {
+        z
+    };
     let ones = Tensor::ones([z.size()[0]], double);
     Clusters {
         sizes: Tensor::zeros(&codes.size()[..1], double).index_add(0, indices, &ones),
@@ -269,7 +272,7 @@ impl Ema {
             let next = (numerator / divisor.unsqueeze(1)).to_kind(codes.kind()).where_self(&moved, codes);
             check_finite("sizes", &clusters.sizes)?;
             check_finite("codes", &next)?;
-            codes.copy_(&next);
+            codes.f_copy_(&next).map_err(variata_torch_bridge::Error::from)?;
             (self.sizes, self.sums) = (sizes, sums);
             Ok(())
         })
@@ -318,11 +321,17 @@ pub fn revive(
     let mut native = ema.as_deref().map(|ema| ema.to_native(codes, metric)).transpose()?;
     let changed = codebook.revive(dead, revival, &copy("z", &input.rows)?, usage, native.as_mut(), rng)?;
     let next = tensor_from_array(codebook.codes().clone())?.to_device(device);
-    if let (Some(ema), Some(native)) = (ema, native) {
-        let sizes = tensor_from_array(native.sizes().clone())?.to_device(device);
-        let sums = tensor_from_array(native.sums().clone())?.to_device(device);
-        (ema.sizes, ema.sums) = (sizes, sums);
+    let averages = match native {
+        Some(native) => Some((
+            tensor_from_array(native.sizes().clone())?.to_device(device),
+            tensor_from_array(native.sums().clone())?.to_device(device),
+        )),
+        None => None,
+    };
+    // Refused of codes that share memory among themselves.
+    no_grad(|| codes.f_copy_(&next)).map_err(variata_torch_bridge::Error::from)?;
+    if let (Some(ema), Some(averages)) = (ema, averages) {
+        (ema.sizes, ema.sums) = averages;
     }
-    no_grad(|| codes.copy_(&next));
     Ok(changed)
 }

@@ -216,7 +216,7 @@ fn native<F: Native>(
     let indices = from_indices(&found.indices)?;
     let (at, shape, options) = (Saved::new("z", &input.rows), Shapes::new(inputs), *options);
     let output = attach_backward("gumbel_softmax", output, &inputs, move |upstream| {
-        // Autograd's gradients may be of any strides and of a lazy kind.
+        // Autograd's gradients may be of any strides.
         let upstream = upstream.contiguous();
         let grad: GumbelGrad<F> = lend2(("z", at.get()?), ("upstream", &upstream), |z, upstream| {
             noise.lend(|noise| options.backward(&book, &z, noise, &found, &upstream))

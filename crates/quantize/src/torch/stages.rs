@@ -85,7 +85,8 @@ fn decoded(codes: &[Tensor], indices: &Tensor, columns: RangeInclusive<usize>) -
 /// What [`residual`] returns.
 #[derive(Debug)]
 pub struct ResidualQuantized {
-    /// The sum of the codes [.., D], added stage by stage; the gradient goes straight to the vectors.
+    /// The sum of the codes [.., D], added stage by stage; the gradient goes straight to the vectors. Not to be changed in place before
+    /// the losses' backward, which reads it where there is one stage.
     pub output: Tensor,
     /// The index of each stage [.., stages], `Int64`.
     pub indices: Tensor,

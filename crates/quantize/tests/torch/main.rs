@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod gumbel;
+mod kinds;
 
 use ndarray::{Array1, Array2, Ix2};
 use rand::SeedableRng;

@@ -1,12 +1,16 @@
 //! Distances on the line as tensor operations, for all columns at once.
 
 use tch::{Kind, Tensor};
-use variata_distributions::torch::special::{log_ndtr, ndtr};
 use variata_torch_bridge::tensor_from_array;
 
 use crate::cells::NormalCells;
 use crate::distance::{Discrepancy, Distance};
 use crate::error::Error;
+
+/// Φ(x). libtorch's own, which has derivatives of every order.
+fn ndtr(x: &Tensor) -> Tensor {
+    (x * -std::f64::consts::FRAC_1_SQRT_2).erfc() * 0.5
+}
 
 /// Whether [`sum`] has the distance.
 pub(super) fn has_form(discrepancy: &Discrepancy<'_>) -> bool {
@@ -33,22 +37,22 @@ pub(super) fn sum(distance: Distance, y: &Tensor) -> Result<Tensor, Error> {
     Ok(match distance {
         Distance::CramerWold { bandwidth } => return cramer_wold(y, bandwidth.checked(size)?),
         Distance::CramerVonMises => {
-            let gap = ndtr(&sorted())? - (after() - 0.5 / size);
+            let gap = ndtr(&sorted()) - (after() - 0.5 / size);
             all(over_points(gap.square())) + columns / (12.0 * size * size)
         }
         Distance::KolmogorovSmirnov => {
-            let (z, after) = (ndtr(&sorted())?, after());
+            let (z, after) = (ndtr(&sorted()), after());
             all((&after - &z).maximum(&(z - (&after - 1.0 / size))).amax([0i64].as_slice(), false))
         }
         Distance::SmoothKolmogorovSmirnov { temperature } => {
-            let (z, after) = (ndtr(&sorted())?, after());
+            let (z, after) = (ndtr(&sorted()), after());
             let gaps = Tensor::cat(&[&after - &z, z - (&after - 1.0 / size)], 0);
             all((gaps / temperature).logsumexp([0i64].as_slice(), false) * temperature)
         }
         Distance::AndersonDarling => {
             // The coefficient 2 c and 2 (1 − c) of the logarithms at each sorted point.
             let (sorted, c) = (sorted(), after() - 0.5 / size);
-            let logs = &c * log_ndtr(&sorted)? + (1.0 - &c) * log_ndtr(&-&sorted)?;
+            let logs = &c * sorted.special_log_ndtr() + (1.0 - &c) * (-&sorted).special_log_ndtr();
             all(over_points(logs)) * -2.0 - columns
         }
         // W₂²: the only one that has a form here.

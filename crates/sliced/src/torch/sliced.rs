@@ -144,9 +144,13 @@ fn composed_pair(
     let y = y.to_kind(Kind::Double);
     let total = over_blocks(x, directions, |projected, columns| {
         let gap = projected.sort(0, false).0 - y.matmul(columns).sort(0, false).0;
-        // |gap|ᵖ has no derivative by autograd at 0 for p < 2.
-        let zero = gap.eq(0.0);
-        let power = gap.masked_fill(&zero, 1.0).abs().pow_tensor_scalar(two.p).masked_fill(&zero, 0.0);
+        let power = if two.p == 2.0 {
+            gap.square()
+        } else {
+            // |gap|ᵖ has no derivatives by autograd at 0.
+            let zero = gap.eq(0.0);
+            gap.masked_fill(&zero, 1.0).abs().pow_tensor_scalar(two.p).masked_fill(&zero, 0.0)
+        };
         Ok(power.mean_dim(Some([0i64].as_slice()), false, Kind::Double).sum(Kind::Double))
     })?;
     Ok(total / directions.count() as f64)

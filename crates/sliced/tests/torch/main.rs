@@ -196,3 +196,54 @@ fn shapes_are_checked_and_values_propagate() {
         Err(Error::Argument(_))
     ));
 }
+
+/// Second derivatives of every distance against differences of the first, at points of which none is tied.
+#[test]
+fn composed_forms_have_second_derivatives() {
+    let directions = Directions::uniform(3, 2, 5).unwrap();
+    let (x, other) = (numbers(6, 2, 1), numbers(6, 2, 4));
+    let distances = [
+        Distance::WASSERSTEIN_2,
+        Distance::CRAMER_WOLD,
+        Distance::CramerVonMises,
+        Distance::SmoothKolmogorovSmirnov { temperature: 0.1 },
+        Distance::AndersonDarling,
+    ];
+    let other = tensor_from_array(other).unwrap();
+    let of = |distance| {
+        let directions = &directions;
+        move |x: &Tensor| torch::sliced_composed(&Discrepancy::new(distance), x, directions).unwrap()
+    };
+    type Function<'a> = Box<dyn Fn(&Tensor) -> Tensor + 'a>;
+    let mut functions: Vec<(String, Function<'_>)> =
+        distances.map(|d| (format!("{d:?}"), Box::new(of(d)) as Function<'_>)).into();
+    for (name, y) in [("other", other), ("itself", tensor_from_array(x.clone()).unwrap())] {
+        let directions = &directions;
+        let pair =
+            move |x: &Tensor| torch::two_sample_composed(&TwoSample::SQUARED, x, &y, directions).unwrap();
+        functions.push((format!("two samples, {name}"), Box::new(pair)));
+    }
+    let probe = tensor_from_array(numbers(6, 2, 9)).unwrap();
+    for (name, f) in functions {
+        let gradient = |x: &Array2<f64>, keep: bool| {
+            let x = leaf(x);
+            let grad = Tensor::run_backward(&[&f(&x)], &[&x], keep, keep).remove(0);
+            (x, grad)
+        };
+        let (at, grad) = gradient(&x, true);
+        let along = (grad * &probe).sum(Kind::Double);
+        let second = back(&Tensor::run_backward(&[&along], &[&at], false, false).remove(0));
+        let step = 1e-6;
+        for i in 0..6 {
+            for d in 0..2 {
+                let shifted = |sign: f64| {
+                    let mut x = x.clone();
+                    x[[i, d]] += sign * step;
+                    (gradient(&x, false).1 * &probe).sum(Kind::Double).double_value(&[])
+                };
+                let want = (shifted(1.0) - shifted(-1.0)) / (2.0 * step);
+                assert!((second[[i, d]] - want).abs() < 1e-6, "{name} {i} {d}: {} {want}", second[[i, d]]);
+            }
+        }
+    }
+}

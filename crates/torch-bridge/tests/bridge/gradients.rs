@@ -182,3 +182,22 @@ fn dropped_gradients_are_gone_and_the_next_ones_start_anew() {
     assert_eq!(refused, Err(Error::Undefined { argument: "tensors" }));
     assert!(x.grad().defined());
 }
+
+/// |conj(0 + iy)| hands back a gradient whose sign is only noted; who reads memory would read the other one.
+#[test]
+fn negations_that_wait_are_carried_out() {
+    let x = leaf(&[1.0, 2.0], &[1, 2]);
+    let y = row_norms(&x);
+    Tensor::complex(&y.zeros_like(), &y).conj().abs().sum(Kind::Double).backward();
+    assert_eq!(values(&x.grad()), [2.0, 4.0]);
+    let x = leaf(&[3.0], &[1]);
+    let value = no_grad(|| &x * 2.0);
+    let y = attach_backward("double", value, &[&x], |upstream| {
+        let read =
+            variata_torch_bridge::lend("upstream", upstream, |v: ndarray::ArrayViewD<'_, f64>| v.sum())?;
+        Ok(vec![Some(Tensor::from_slice(&[2.0 * read]))])
+    })
+    .unwrap();
+    Tensor::complex(&y.zeros_like(), &y).conj().abs().sum(Kind::Double).backward();
+    assert_eq!(values(&x.grad()), [2.0]);
+}
