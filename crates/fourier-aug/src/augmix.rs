@@ -235,7 +235,10 @@ impl AugMix {
                 check::shape("image after an operation", &chain.shape(), &image.shape())?;
             }
             let scale = (mixed * weight / 255.0) as f32;
-            out.iter_mut().zip(&chain.pixels).for_each(|(to, v)| *to += scale * f32::from(*v));
+            // Rounded weights may add to a little more than 1.
+            out.iter_mut()
+                .zip(&chain.pixels)
+                .for_each(|(to, v)| *to = (*to + scale * f32::from(*v)).min(1.0));
         }
         Ok(())
     }

@@ -33,13 +33,14 @@ pub enum Binning {
         bins: usize,
     },
     /// As the authors' library: ⌊n/size⌋ bins of `size` examples in order of confidence; what is left over, the most
-    /// confident examples, is dropped, but counts in the weights. To compare tables only. Ties keep the order given.
+    /// confident examples, is dropped, but counts in the weights. To compare tables only: where no bin is left, every error is 0.
+    /// Ties keep the order given.
     PublishedDropsRest {
         /// Examples per bin, at least 1.
         size: usize,
     },
     /// As the tool of Hendrycks et al.: the last of the ⌊n/size⌋ bins is extended to all that is left and then skipped. To
-    /// compare tables only. Ties keep the order given.
+    /// compare tables only: where no bin is left, every error is 0. Ties keep the order given.
     PublishedSkipsLast {
         /// Examples per bin, at least 1.
         size: usize,
@@ -80,21 +81,29 @@ impl Predictions {
     /// tie.
     ///
     /// # Errors
-    /// No example or class; a probability outside [0, 1]; a row that does not add to 1 within 1e-5 (f32) or 1e-12 (f64); a
-    /// label that is no class; lengths that differ.
+    /// No example or class; a probability outside [0, 1]; a row that does not add to 1 within 1e-5 (f32) or 1e-12 (f64), or the
+    /// rounding of so many classes; a label that is no class; lengths that differ.
     pub fn from_probabilities<F: Real>(
         probabilities: &ArrayRef2<F>,
         labels: &[usize],
     ) -> Result<Self, Error> {
         checked_rows(probabilities, labels)?;
-        let top = |row: &[f64]| (0..row.len()).fold(0, |top, k| if row[k] > row[top] { k } else { top });
-        let found = probabilities.rows().into_iter().zip(labels).map(|(row, &label)| {
-            let row: Vec<f64> = row.iter().map(|p| p.to_f64()).collect();
-            let top = top(&row);
-            (row[top], top == label)
+        Ok(Self::of_tops(probabilities, probabilities, labels))
+    }
+
+    /// The class of each row is the first with the largest score, its confidence the probability.
+    fn of_tops<F: Real, S: Real>(
+        scores: &ArrayRef2<S>,
+        probabilities: &ArrayRef2<F>,
+        labels: &[usize],
+    ) -> Self {
+        let rows = scores.rows().into_iter().zip(probabilities.rows()).zip(labels);
+        let found = rows.map(|((scores, row), &label)| {
+            let top = (0..scores.len()).fold(0, |top, k| if scores[k] > scores[top] { k } else { top });
+            (row[top].to_f64(), top == label)
         });
         let (confidence, correct) = found.unzip();
-        Ok(Self { confidence, correct })
+        Self { confidence, correct }
     }
 
     /// From logits [n, classes] and the true classes `[n]`.
@@ -105,12 +114,14 @@ impl Predictions {
         not_empty("logits", logits.shape())?;
         checked_labels(labels, logits.dim())?;
         let probabilities = Categorical::new(logits.mapv(Real::to_f64))?.probabilities();
-        let rows = probabilities.into_dimensionality().map_err(|_| ArgumentError::Shape {
-            argument: "logits",
-            got: logits.shape().to_vec(),
-            want: "[n, classes]".to_owned(),
-        })?;
-        Self::from_probabilities(&rows, labels)
+        let rows: ndarray::Array2<f64> =
+            probabilities.into_dimensionality().map_err(|_| ArgumentError::Shape {
+                argument: "logits",
+                got: logits.shape().to_vec(),
+                want: "[n, classes]".to_owned(),
+            })?;
+        // Logits that differ by less than a rounding of their probabilities still say which class leads.
+        Ok(Self::of_tops(logits, &rows, labels))
     }
 
     /// Confidence of each example, negative where the prediction is wrong; −0 too.
@@ -259,7 +270,8 @@ impl Reliability {
     }
 
     fn weighted(&self, of: impl Fn(&Bin) -> f64) -> f64 {
-        self.bins.iter().map(|bin| bin.count as f64 / self.total as f64 * of(bin)).sum()
+        // Not `sum`, which is −0 of nothing.
+        self.bins.iter().fold(0.0, |sum, bin| sum + bin.count as f64 / self.total as f64 * of(bin))
     }
 
     /// Expected calibration error Σ w_b |g_b|.
@@ -417,9 +429,8 @@ fn checked_rows<F: Real>(probabilities: &ArrayRef2<F>, labels: &[usize]) -> Resu
         row.iter().for_each(|p| sum.add(p.to_f64()));
         let sum = sum.value();
         if (sum - 1.0).abs() > slack {
-            let index = Some(i * probabilities.ncols());
-            let must = "in a row that adds to 1";
-            return Err(ArgumentError::Value { argument: "probabilities", index, value: sum, must }.into());
+            let (argument, index, must) = ("sum of probabilities", Some(i), "1");
+            return Err(ArgumentError::Value { argument, index, value: sum, must }.into());
         }
     }
     Ok(())

@@ -25,6 +25,9 @@ pub enum Error {
         /// The phase in radians, at which the cosine vanishes.
         phase: f64,
     },
+    /// A Brier score of a binning that drops examples.
+    #[error("`binning` drops examples, must hold every one for the parts of a Brier score")]
+    PublishedBinning,
     /// Logits or probabilities that are no distributions.
     #[error(transparent)]
     Distributions(variata_distributions::Error),

@@ -30,7 +30,11 @@ pub enum Alignment {
 
 /// What is added to the images.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct HeatmapOptions {
     /// ‖U‖₂ of the wave in each channel, ≥ 0 and finite in f32. The paper: 1, 2, 3, 4.
     pub norm: f64,
@@ -166,7 +170,10 @@ impl HeatmapRun {
         let counts: Vec<usize> = state.outcomes.iter().map(Vec::len).collect();
         let (done, rest) = counts.split_at(state.waves_done.min(counts.len()));
         let started = done.first().copied().unwrap_or(state.images_done);
-        let same = done.iter().all(|&n| n == started && n > state.images_done)
+        // So many that all that can come are still counted.
+        let countable = state.images_done <= isize::MAX as usize;
+        let same = countable
+            && done.iter().all(|&n| n == started && n > state.images_done)
             && (state.batches_done == 0) == (state.images_done == 0)
             && state.batches_done <= state.images_done
             && rest.iter().all(|&n| n == state.images_done);
@@ -235,8 +242,10 @@ impl HeatmapRun {
     /// Images of this shape with this number of labels can come next.
     pub(crate) fn check_batch(&self, got: &[usize], batch: usize) -> Result<(), Error> {
         let [channels, height, width] = self.state.shape;
-        check::shape("images", got, &[batch, channels, height, width])?;
+        let images = got.first().copied().unwrap_or_default();
+        check::shape("images", got, &[images, channels, height, width])?;
         not_empty("images", got)?;
+        check::shape("labels", &[batch], &[images])?;
         if self.state.waves_done > 0 {
             let had = self.state.outcomes[0].len() - self.state.images_done;
             check::shape("labels", &[batch], &[had])?;

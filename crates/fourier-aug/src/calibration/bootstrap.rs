@@ -17,7 +17,7 @@ pub enum Statistic {
     Rms,
     /// [`Reliability::ece`], estimated by [`Reliability::ece_debiased`].
     Ece,
-    /// [`Reliability::mce`], for which there is no debiased form: the interval is of percentiles.
+    /// [`Reliability::mce`], for which there is no debiased form.
     Mce,
 }
 
@@ -53,12 +53,19 @@ pub struct Interval {
 impl Predictions {
     /// A bootstrap interval for a calibration error. The bins are those of the predictions themselves, in every replicate.
     ///
-    /// Resampled data are calibrated around the plug-in error of these data, not around 0. The interval is therefore that of
-    /// the debiased estimate t with the replicates' t* measured from the plug-in value T: [t − (q_high − T), t − (q_low − T)]
-    /// for the quantiles q of t*. For a perfectly calibrated classifier it is wider than need be, not narrower. Ends of
-    /// [`Statistic::Rms`] are roots of those of [`Statistic::Squared`], which are cut at 0.
+    /// Resampled data are calibrated around the plug-in error of these data, not around 0. The interval of [`Statistic::Squared`] is
+    /// therefore that of the debiased estimate t with the replicates' t* measured from the plug-in value T: [t − (q_high − T),
+    /// t − (q_low − T)] for the quantiles q of t*. For a perfectly calibrated classifier it is wider than need be, not narrower.
+    /// Ends of [`Statistic::Rms`] are roots of them, cut at 0.
     ///
-    /// Source: Efron, Tibshirani 1993, chapter 13 (the pivot); Derived in docs/src/theory/calibration.md.
+    /// The bias of sums and maxima of |g_b| depends on which gaps are near 0, which resampling does not show. Their intervals are of
+    /// what the replicates' gaps g* say of the error g* − g of each gap, and hold the error for any gaps, more often than asked:
+    ///
+    /// ```text
+    /// ECE:  [T − q_high(Σ w_b|g*_b − g_b|), T − q_low(Σ w_b sign(g_b)(g*_b − g_b))]
+    /// MCE:  T ∓ the quantile of max_b|g*_b − g_b| at the level
+    /// ```
+    /// cut at 0. Source: Efron, Tibshirani 1993, chapter 13 (the pivot); derived in docs/src/theory/calibration.md.
     ///
     /// # Errors
     /// A level outside (0, 1), no replicate, a bin size or number of bins of 0.
@@ -92,7 +99,7 @@ impl Predictions {
             order[start..end].iter().for_each(|&i| bin_of[i] = b);
             start = end;
         }
-        let mut values = parallel::collect(replicates, |r| {
+        let resampled = parallel::collect(replicates, |r| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             rng.set_stream(r as u64);
             let mut bins: Vec<Bin> = reliability.bins.clone();
@@ -107,33 +114,55 @@ impl Predictions {
                     bin.correct += usize::from(self.correct[i]);
                 }
             }
-            estimate(statistic, &Reliability { bins, total: self.len() })
+            found(statistic, &Reliability { bins, total: self.len() }, &reliability)
         });
-        values.sort_by(f64::total_cmp);
+        let (mut first, mut second): (Vec<f64>, Vec<f64>) = resampled.into_iter().unzip();
+        first.sort_by(f64::total_cmp);
+        second.sort_by(f64::total_cmp);
         let outside = 0.5 * (1.0 - level);
-        let (low, high) = (quantile(&values, outside), quantile(&values, 1.0 - outside));
-        let estimate = estimate(statistic, &reliability);
-        let pivoted = |plug_in: f64| (estimate - (high - plug_in), estimate - (low - plug_in));
-        let root = |x: f64| x.max(0.0).sqrt();
-        let (low, high) = match statistic {
-            Statistic::Squared => pivoted(reliability.squared()),
-            Statistic::Ece => pivoted(reliability.ece()),
-            Statistic::Mce => (low, high),
-            Statistic::Rms => {
-                let (low, high) = pivoted(reliability.squared());
-                return Ok(Interval { low: root(low), estimate: root(estimate), high: root(high) });
-            }
+        let pivoted = |estimate: f64| {
+            let t = reliability.squared();
+            (estimate - (quantile(&first, 1.0 - outside) - t), estimate - (quantile(&first, outside) - t))
         };
-        Ok(Interval { low, estimate, high })
+        let root = |x: f64| x.max(0.0).sqrt();
+        Ok(match statistic {
+            Statistic::Squared => {
+                let estimate = reliability.squared_debiased();
+                let (low, high) = pivoted(estimate);
+                Interval { low, estimate, high }
+            }
+            Statistic::Rms => {
+                let (low, high) = pivoted(reliability.squared_debiased());
+                Interval { low: root(low), estimate: reliability.rms_debiased(), high: root(high) }
+            }
+            Statistic::Ece => {
+                let t = reliability.ece();
+                let low = (t - quantile(&first, 1.0 - outside)).max(0.0);
+                Interval { low, estimate: reliability.ece_debiased(), high: t - quantile(&second, outside) }
+            }
+            Statistic::Mce => {
+                let (t, reach) = (reliability.mce(), quantile(&first, level));
+                Interval { low: (t - reach).max(0.0), estimate: t, high: t + reach }
+            }
+        })
     }
 }
 
-/// What is resampled: for [`Statistic::Rms`] its square.
-fn estimate(statistic: Statistic, reliability: &Reliability) -> f64 {
+/// What is resampled.
+fn found(statistic: Statistic, replicate: &Reliability, reliability: &Reliability) -> (f64, f64) {
+    let of = |bin: &Bin| bin.count as f64 / replicate.total as f64;
+    let pairs = || replicate.bins.iter().zip(&reliability.bins).filter(|(bin, _)| bin.count > 0);
+    let errors = || pairs().map(|(bin, own)| (of(bin), own.gap(), bin.gap() - own.gap()));
     match statistic {
-        Statistic::Squared | Statistic::Rms => reliability.squared_debiased(),
-        Statistic::Ece => reliability.ece_debiased(),
-        Statistic::Mce => reliability.mce(),
+        Statistic::Squared | Statistic::Rms => (replicate.squared_debiased(), 0.0),
+        Statistic::Ece => {
+            let along = |gap: f64| if gap == 0.0 { 0.0 } else { gap.signum() };
+            (
+                errors().map(|(w, _, error)| w * error.abs()).sum(),
+                errors().map(|(w, gap, error)| w * along(gap) * error).sum(),
+            )
+        }
+        Statistic::Mce => (errors().fold(0.0, |most, (_, _, error)| most.max(error.abs())), 0.0),
     }
 }
 

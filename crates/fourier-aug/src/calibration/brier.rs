@@ -100,8 +100,7 @@ pub(super) fn decompose(
     binning: Binning,
 ) -> Result<BrierDecomposition, Error> {
     if !matches!(binning, Binning::Adaptive { .. } | Binning::EqualWidth { .. }) {
-        let must = "a binning that holds every example";
-        return Err(ArgumentError::Value { argument: "binning", index: None, value: f64::NAN, must }.into());
+        return Err(Error::PublishedBinning);
     }
     let (order, ends) = bins(forecast, outcome, binning)?;
     let n = forecast.len() as f64;

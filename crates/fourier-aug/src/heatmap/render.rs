@@ -73,10 +73,15 @@ impl Heatmap {
             let channel = |c: usize| COLOURS[first][c] * (1.0 - part) + COLOURS[first + 1][c] * part;
             [0, 1, 2].map(|c| channel(c).round() as u8)
         };
+        // By halves: the difference of the ends may overflow.
+        let share = |value: f64| match (0.5 * value - 0.5 * low) / (0.5 * high - 0.5 * low) {
+            share if share.is_nan() => 0.0,
+            share => share,
+        };
         let colour = |y: usize, x: usize| match x / cell {
             j if j < columns => {
                 let value = self.values()[[y / cell, j]];
-                if value.is_nan() { ABSENT } else { shade((value - low) / (high - low)) }
+                if value.is_nan() { ABSENT } else { shade(share(value)) }
             }
             j if j == columns => [255; 3],
             _ => shade(1.0 - y as f64 / (height - 1).max(1) as f64),

@@ -224,7 +224,7 @@ fn mixed<const V: usize>(
         row += 1;
         for _ in &fate.chains {
             let part = levels.narrow(0, chain * n as i64, n as i64).to_kind(Kind::Float);
-            sum += part * weights.get(row);
+            sum = (sum + part * weights.get(row)).clamp_max(1.0);
             (row, chain) = (row + 1, chain + 1);
         }
         views.push(finish.normalized(&sum));

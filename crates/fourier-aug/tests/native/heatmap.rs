@@ -211,6 +211,10 @@ fn waves_that_vanish_are_left_out_and_named() {
     assert!(map.mean().is_finite());
     let picture = map.picture(0.0, 1.0, 2).unwrap();
     assert_eq!(picture.pixels.slice(s![8, 0, ..]).to_vec(), [128, 128, 128]);
+    // Ends whose difference overflows: what lies in the middle has the middle's colour.
+    let wide = map.picture(-1.7e308, 1.7e308, 1).unwrap();
+    let middle = map.picture(map.values()[[0, 0]] - 1.0, map.values()[[0, 0]] + 1.0, 1).unwrap();
+    assert_eq!(wide.pixels.slice(s![0, 0, ..]), middle.pixels.slice(s![0, 0, ..]));
 }
 
 /// A quantity that some wave does not have.
@@ -278,7 +282,7 @@ fn bad_input_is_refused_by_name() {
     let go = |_| ControlFlow::Continue(());
     let logits = |n, k| move |_: ArrayView4<'_, f32>| Ok::<_, Infallible>(Array2::zeros((n, k)));
     assert_eq!(name(run.add(&images(0), &[], logits(0, 2), go)), "images");
-    assert_eq!(name(run.add(&images(1), &[0, 1], logits(2, 2), go)), "images");
+    assert_eq!(name(run.add(&images(1), &[0, 1], logits(2, 2), go)), "labels");
     let mut bad = images(1);
     bad[[0, 1, 2, 3]] = f32::NAN;
     assert_eq!(name(run.add(&bad, &[0], logits(1, 2), go)), "images");
@@ -320,4 +324,24 @@ fn a_state_comes_back_from_a_file() {
     assert!(again.add(&images(3), &[0; 3], sensitive(2, 5), goes_on).unwrap().is_continue());
     assert!(again.add(&images(2), &[0; 2], sensitive(2, 5), goes_on).unwrap().is_continue());
     assert_eq!(again.errors().unwrap(), whole(options).errors().unwrap());
+}
+
+#[test]
+fn what_is_wrong_with_a_batch_is_named() {
+    let mut run = HeatmapRun::new(SHAPE, options(Alignment::Aligned)).unwrap();
+    let goes_on = |_| ControlFlow::Continue(());
+    let error = run.add(&images(2), &[0], sensitive(2, 5), goes_on).unwrap_err();
+    assert!(error.to_string().starts_with("`labels` has shape [1], must be [2]"), "{error}");
+    // Counts to which no image could be added.
+    let flat = HeatmapOptions { phase: std::f64::consts::FRAC_PI_2, ..HeatmapOptions::default() };
+    let one = |images_done| HeatmapState {
+        shape: [1, 1, 1],
+        options: flat,
+        batches_done: 1,
+        images_done,
+        waves_done: 0,
+        outcomes: Vec::new(),
+    };
+    assert!(HeatmapRun::resume(one(1)).is_ok());
+    assert!(HeatmapRun::resume(one(usize::MAX)).is_err());
 }
