@@ -20,6 +20,7 @@ mod test;
 mod tidy;
 mod venv;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use flags::Command;
@@ -34,8 +35,11 @@ fn main() -> ExitCode {
     };
     let result = match command {
         Command::Help(topic) => {
-            print!("{}", flags::help(topic));
-            Ok(())
+            // Who reads no further has read enough.
+            match std::io::stdout().write_all(flags::help(topic).as_bytes()) {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+                _ => Ok(()),
+            }
         }
         Command::Setup { cuda } => setup::workspace(cuda),
         Command::Program { command, args } => program::run(command, &args),

@@ -88,11 +88,11 @@ struct Reproduce {
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
     /// The first seed; the preset says how many follow.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
     /// Threads; 0 for one per core. Up to the number of seeds the result is the same to the last bit; beyond it, only
     /// with as many.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     threads: usize,
     /// Folder of all runs.
     #[arg(long, default_value = "runs")]

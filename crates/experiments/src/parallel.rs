@@ -43,7 +43,7 @@ impl Drop for StopOnPanic<'_> {
 /// job that fails, panics or is stopped asks the others to stop through `stop`, and no further one begins.
 ///
 /// # Errors
-/// That of the first of the failed jobs.
+/// That of the first of the failed jobs; workers with other numbers of jobs.
 pub(crate) fn run<T: Send>(
     shares: Shares,
     count: usize,
@@ -51,6 +51,8 @@ pub(crate) fn run<T: Send>(
     workers: &Workers,
     job: impl Fn(usize) -> Result<Option<T>> + Sync,
 ) -> Result<Option<Vec<T>>> {
+    // With other numbers of jobs one would wait for the others for ever.
+    workers.same(&count)?;
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<Result<Option<T>>>>> = Mutex::new((0..count).map(|_| None).collect());
     let work = || {

@@ -182,6 +182,12 @@ impl Session {
         }
         let options = LoaderOptions { batch_size: data.batch_size, seed, ..LoaderOptions::default() };
         let train = Loader::new(self.data.clone(), splits.train, options.clone())?;
+        let workers = self.workers();
+        if let Err(variata_datasets::Error::Argument { must, .. }) =
+            train.share(workers.rank(), workers.size())
+        {
+            bail!("`--workers` is {}, must be {must}", workers.size());
+        }
         let in_order = LoaderOptions { shuffle: false, batch_size: 256, ..options };
         let validation = Loader::new(self.data.clone(), splits.validation, in_order)?;
         Ok(Parts { train, validation, test: self.mixed(&splits.test) })

@@ -51,7 +51,13 @@ impl Training {
     pub(crate) fn run(&self, steps: u64, per_epoch: usize) -> TrainConfig {
         let per_epoch = per_epoch.max(1) as u64;
         // To the nearest: rounded up, 2000 steps of Fashion-MNIST would be 2532.
-        let epochs = (steps.saturating_add(per_epoch / 2) / per_epoch).max(1);
+        let nearest = (steps.saturating_add(per_epoch / 2) / per_epoch).max(1);
+        // Rounded down a training might end within its warm-up.
+        let fits = |warmup| nearest.saturating_mul(per_epoch) >= warmup;
+        let epochs = match self.schedule {
+            Schedule::Cosine { warmup_steps, .. } if !fits(warmup_steps) => steps.div_ceil(per_epoch),
+            _ => nearest,
+        };
         TrainConfig {
             epochs,
             optimizer: self.optimizer,
@@ -84,6 +90,19 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
+    /// Refuses what no data can be divided by.
+    ///
+    /// # Errors
+    /// A setting is outside its range; the message names it.
+    pub(crate) fn check(&self) -> Result<()> {
+        let share = |x: f64| (0.0..1.0).contains(&x);
+        check_counts(&[("data.batch_size", self.batch_size as u64, 1, 1 << 24)])?;
+        check_numbers(&[
+            ("data.validation", self.validation, share(self.validation), "in [0, 1)"),
+            ("data.test", self.test, share(self.test), "in [0, 1)"),
+        ])
+    }
+
     /// How the data is divided.
     pub(crate) fn split(&self) -> SplitOptions {
         SplitOptions {
@@ -213,6 +232,30 @@ mod tests {
     #[test]
     fn one_is_singular() {
         assert_eq!([0, 1, 2].map(|n| counted(n, "seed")), ["0 seeds", "1 seed", "2 seeds"]);
+    }
+
+    #[test]
+    fn a_training_in_whole_epochs_is_no_shorter_than_its_warm_up() {
+        let of = |warmup_steps, steps| {
+            let schedule = Schedule::Cosine { warmup_steps, final_factor: 0.0 };
+            Training { schedule, ..Training::default() }.run(steps, 20).epochs
+        };
+        assert_eq!([of(0, 29), of(20, 29), of(21, 29), of(29, 29), of(5, 5)], [1, 1, 2, 2, 1]);
+    }
+
+    #[test]
+    fn shares_of_the_data_are_named_as_in_a_preset() {
+        let bad = |data: DataConfig| data.check().unwrap_err().to_string();
+        assert!(
+            bad(DataConfig { batch_size: 0, ..DataConfig::default() }).starts_with("`data.batch_size` is 0")
+        );
+        assert!(
+            bad(DataConfig { validation: 1.5, ..DataConfig::default() })
+                .starts_with("`data.validation` is 1.5")
+        );
+        assert!(
+            bad(DataConfig { test: f64::NAN, ..DataConfig::default() }).starts_with("`data.test` is NaN")
+        );
     }
 
     #[test]

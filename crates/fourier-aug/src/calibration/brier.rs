@@ -1,7 +1,7 @@
 //! The Brier score and what it is made of.
 
 use ndarray::ArrayRef2;
-use variata_distributions::{ArgumentError, Real};
+use variata_distributions::Real;
 
 use super::{Binning, bins, checked_rows};
 use crate::Error;

@@ -193,13 +193,7 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
         let data = |loader: &Loader| (format!("{:?}", loader.options()), indices(loader));
         let seeds = (self.noise.seed(), self.model.description());
         let data = (data(self.train), self.validation.map(data), self.kept.is_some());
-        let own = (format!("{:?}", self.config), seeds, data, steps, shapes);
-        let first = self.workers.tell(|| Ok(own.clone()))?;
-        let differing = self.workers.collect(own != first)?;
-        match differing.iter().position(|differs| *differs) {
-            Some(rank) => Err(Error::WorkersDiffer { rank }),
-            None => Ok(()),
-        }
+        self.workers.same(&(format!("{:?}", self.config), seeds, data, steps, shapes))
     }
 
     /// The first worker's tensors, on every one.

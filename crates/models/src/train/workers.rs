@@ -183,6 +183,22 @@ impl Workers {
         Ok(counts.into_iter().map(|count| count > 0.0).collect())
     }
 
+    /// Refuses workers of which one has something else than the first; each asks at the same place.
+    ///
+    /// # Errors
+    /// [`Error::WorkersDiffer`], on all of them; the others cannot be reached.
+    pub fn same<T>(&self, own: &T) -> Result<(), Error>
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned + Clone + PartialEq,
+    {
+        let first = self.tell(|| Ok(own.clone()))?;
+        let differing = self.collect(*own != first)?;
+        match differing.iter().position(|differs| *differs) {
+            Some(rank) => Err(Error::WorkersDiffer { rank }),
+            None => Ok(()),
+        }
+    }
+
     /// What the first one knows, as every one then does.
     pub(crate) fn tell<T: serde::Serialize + serde::de::DeserializeOwned>(
         &self,

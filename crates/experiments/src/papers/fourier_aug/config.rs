@@ -129,6 +129,7 @@ impl FourierAugConfig {
             ("measure.bin", m.bin as u64, 1, 1_000_000),
         ])?;
         self.training.check("training", &[("steps", self.steps)])?;
+        self.data.check()?;
         let sets = &self.augmentations;
         if !sets.contains(&AugmentationSet::Base) {
             bail!("`augmentations` is {sets:?}, must have Base, which the others are compared with");

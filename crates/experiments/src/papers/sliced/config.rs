@@ -8,7 +8,9 @@ use variata_models::{
 };
 
 use super::models::{Method, Variant};
-use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts, check_distinct};
+use crate::settings::{
+    ClassifierSettings, DataConfig, Training, check_counts, check_distinct, check_numbers,
+};
 
 /// Everything that a preset may set. What the paper leaves out is as in the same authors' other code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,7 +97,7 @@ impl SlicedConfig {
         check_counts(&[
             ("seeds", self.seeds as u64, 1, 1000),
             ("steps", self.steps, 1, 1_000_000_000),
-            ("latent", self.latent.unsigned_abs(), 1, 4096),
+            ("directions", self.directions as u64, 1, 1_000_000),
             ("classifier.steps", self.classifier.steps, 1, 1_000_000_000),
             ("measure.images", m.images as u64, 20, 1_000_000),
             ("measure.samples", m.samples as u64, 20, 1_000_000),
@@ -104,12 +106,15 @@ impl SlicedConfig {
         ])?;
         let trainings = [("steps", self.steps), ("classifier.steps", self.classifier.steps)];
         self.training.check("training", &trainings)?;
-        if !matches!(self.prior, Prior::Normal { .. }) {
+        check_numbers(&[("latent", self.latent as f64, (1..=4096).contains(&self.latent), "in 1..=4096")])?;
+        self.data.check()?;
+        let Prior::Normal { scale } = self.prior else {
             bail!(
                 "`prior` is {:?}, must be normal: most of the models measure the distance from it",
                 self.prior
             );
-        }
+        };
+        check_numbers(&[("prior.scale", scale, scale > 0.0, "finite and > 0")])?;
         if self.searched.contains(&Method::Ae) {
             bail!("`searched` has ae, which has no weight, must be others");
         }

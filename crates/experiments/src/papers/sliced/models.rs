@@ -115,6 +115,10 @@ impl Variant {
 
     pub(super) fn name(self) -> String {
         match self.cost {
+            // Hundreds of digits would be no name for a folder.
+            Cost::Weight { lambda } if !self.compared && !(1e-6..1e9).contains(&lambda) => {
+                format!("{}-weight-{lambda:e}", self.method.name())
+            }
             Cost::Weight { lambda } if !self.compared => format!("{}-weight-{lambda}", self.method.name()),
             _ => self.method.name().to_owned(),
         }

@@ -140,12 +140,12 @@ impl SosVaeConfig {
     /// # Errors
     /// A setting is outside its range; the message names it.
     pub fn check(&self) -> Result<()> {
-        let m = &self.measure;
+        let (m, k) = (&self.measure, self.neighbourhood);
         check_counts(&[
             ("seeds", self.seeds as u64, 1, 1000),
             ("steps", self.steps, 1, 1_000_000_000),
             ("direct_steps", self.direct_steps, 1, 1_000_000_000),
-            ("pretrain_steps", self.pretrain_steps, 0, self.steps),
+            ("pretrain_steps", self.pretrain_steps, 0, self.steps.saturating_sub(1)),
             ("classifier.steps", self.classifier.steps, 1, 1_000_000_000),
             ("measure.samples", m.samples as u64, 20, 10_000_000),
             ("measure.images", m.images as u64, 20, 1_000_000),
@@ -154,8 +154,10 @@ impl SosVaeConfig {
             ("measure.edited", m.edited as u64, 1, 1_000_000),
         ])?;
         check_numbers(&[
-            ("epsilon", self.epsilon, self.epsilon > 0.0, "finite and > 0"),
-            ("kl_target", self.kl_target, true, "finite"),
+            ("epsilon", self.epsilon, (1e-12..=1e6).contains(&self.epsilon), "in [1e-12, 1e6]"),
+            ("kl_target", self.kl_target, self.kl_target >= 0.0, "finite and >= 0"),
+            ("latent", self.latent as f64, (1..=65_536).contains(&self.latent), "in 1..=65536"),
+            ("neighbourhood", k as f64, k % 2 == 1 && (1..=63).contains(&k), "odd and in 1..=63"),
             ("entropy_per_rank", self.entropy_per_rank, true, "finite"),
             ("multiplier_rate", self.multiplier_rate, self.multiplier_rate >= 0.0, "finite and >= 0"),
             ("damping", self.damping, self.damping >= 0.0, "finite and >= 0"),
@@ -165,9 +167,11 @@ impl SosVaeConfig {
                 "`bottleneck` is deterministic, must have a distribution: the bounds and `kl_target` need one"
             );
         }
-        if !(self.rank >= 1 && self.other_ranks.iter().all(|&r| r >= 1)) {
-            bail!("`rank` is {}, `other_ranks` {:?}, must be at least 1", self.rank, self.other_ranks);
+        let fits = |rank: &i64| (1..=4096).contains(rank);
+        if !(fits(&self.rank) && self.other_ranks.iter().all(fits)) {
+            bail!("`rank` is {}, `other_ranks` {:?}, must be in 1..=4096", self.rank, self.other_ranks);
         }
+        self.data.check()?;
         let trainings = [("steps", self.steps), ("classifier.steps", self.classifier.steps)];
         self.training.check("training", &trainings)?;
         self.direct.check("direct", &[("direct_steps", self.direct_steps)])?;

@@ -98,6 +98,8 @@ impl VaeConfig {
             bail!("`observation` is squared_error, must be a density: the bounds need one");
         }
         check_warmup("kl_warmup_steps", self.kl_warmup_steps, &[("steps", self.steps)])?;
+        self.data.check()?;
+        check_numbers(&[("latent", self.latent as f64, (1..=4096).contains(&self.latent), "in 1..=4096")])?;
         self.training.check("training", &[("steps", self.steps), ("classifier.steps", self.classifier.steps)])
     }
 

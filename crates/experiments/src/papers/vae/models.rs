@@ -1,6 +1,7 @@
 //! The models that are trained for each seed.
 
 use anyhow::Result;
+use variata_models::train::Schedule;
 use variata_models::{Autoencoder, Classifier};
 use variata_report::OutputDir;
 
@@ -149,8 +150,13 @@ fn train_variant(
     variant: Variant,
 ) -> Result<Option<Trained<Variant>>> {
     let model = build(session, config, variant, seed)?;
-    // The KL alone needs no more than a fraction of the steps.
-    let steps = if variant == Variant::MapKl { config.steps.div_ceil(3) } else { config.steps };
+    // The KL alone needs no more than a fraction of the steps, but its warm-up is to end.
+    let warmup = match config.training.schedule {
+        Schedule::Cosine { warmup_steps, .. } => warmup_steps,
+        _ => 0,
+    };
+    let some = config.steps.div_ceil(3).max(warmup).min(config.steps);
+    let steps = if variant == Variant::MapKl { some } else { config.steps };
     let job = TrainJob {
         name: variant.name(),
         seed,
