@@ -306,3 +306,28 @@ fn a_squared_error_of_two_kinds_has_its_gradient() {
         assert!((mean.grad() - gap * 2.0).abs().max().double_value(&[]) < tolerance);
     }
 }
+
+/// Observations that nobody's decoder has made.
+#[test]
+fn observations_of_shapes_that_do_not_fit_are_refused() {
+    let ones = |size: &[i64]| Tensor::ones(size, (Kind::Float, Device::Cpu));
+    let low_rank = |mean: &[i64], factor: &[i64]| Observation::LowRankNormal {
+        mean: ones(mean),
+        cov_factor: ones(factor),
+        cov_diag: ones(&[]),
+    };
+    let noise = Noise::new(0);
+    for observation in [
+        Observation::Normal { mean: ones(&[2, 1, 8, 8]), log_variance: ones(&[3]) },
+        Observation::Normal { mean: ones(&[]), log_variance: ones(&[]) },
+        low_rank(&[2, 1, 8, 8], &[2]),
+        low_rank(&[3], &[2, 64, 1]),
+    ] {
+        let x = observation.mean().zeros_like();
+        assert!(observation.distortion(&x).is_err(), "{observation:?}");
+        assert!(observation.entropy().is_err(), "{observation:?}");
+        assert!(observation.rsample(&noise, Purpose::Latent, 0).is_err(), "{observation:?}");
+    }
+    let whole = Observation::SquaredError { mean: ones(&[2, 3]).to_kind(Kind::Int64) };
+    assert!(whole.distortion(&ones(&[2, 3])).is_err());
+}

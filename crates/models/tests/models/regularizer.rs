@@ -274,3 +274,14 @@ fn networks_are_those_of_the_authors() {
     let one: Architecture = serde_json::from_str(r#"{"kind":"conv","channels":[3],"hidden":6}"#).unwrap();
     assert_eq!(one, Architecture::Conv { channels: vec![3], hidden: vec![6] });
 }
+
+#[test]
+fn settings_are_checked_where_a_distance_is_taken() {
+    let codes = Tensor::ones([4, 2], (Kind::Double, Device::Cpu));
+    for (prior, directions) in [(Prior::Normal { scale: 0.0 }, 5), (Prior::default(), 0)] {
+        let distance = LatentDistance::Sliced { normality: Normality::Wasserstein, directions };
+        let config = RegularizerConfig { prior, ..RegularizerConfig::new(distance) };
+        let error = config.distance(&codes, &Noise::new(0), Purpose::Latent, 0).unwrap_err();
+        assert!(matches!(error, Error::Config { .. }), "{error}");
+    }
+}
