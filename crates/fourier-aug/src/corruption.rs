@@ -122,11 +122,9 @@ impl Corruption {
     }
 
     /// Whether each pixel becomes a mean of pixels.
-    fn blurs(self) -> bool {
-        matches!(
-            self,
-            Self::DefocusBlur | Self::GlassBlur | Self::MotionBlur | Self::ZoomBlur | Self::GaussianBlur
-        )
+    fn averages(self) -> bool {
+        // The two bilinear reads of elastic maps are means as well.
+        self.group() == CorruptionGroup::Blur || self == Self::ElasticTransform
     }
 
     /// Group in the paper's figures.
@@ -238,8 +236,8 @@ impl CorruptionPixel for f32 {
 /// pixels.
 ///
 /// # Numerics
-/// f64 inside. `u8` results are truncated where the original truncates; boxes and JPEG are rounded, as by Pillow. A blur leaves an even
-/// area as it is: what rounding takes of a mean is not truncated.
+/// f64 inside. `u8` results are truncated where the original truncates; boxes and JPEG are rounded, as by Pillow. A blur or an
+/// elastic map leaves an even area as it is: what rounding takes of a mean is not truncated.
 ///
 /// ```
 /// use ndarray::Array4;
@@ -287,7 +285,7 @@ pub fn corrupt<P: CorruptionPixel>(
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(first.wrapping_add(i as u64));
         let found = one(&image, corruption, level, &mut rng);
-        let even = if P::EIGHT_BITS && corruption.blurs() { blur::EVEN / 255.0 } else { 0.0 };
+        let even = if P::EIGHT_BITS && corruption.averages() { blur::EVEN / 255.0 } else { 0.0 };
         for (to, from) in goal.iter_mut().zip(found.data) {
             *to = P::from_unit((from + even).clamp(0.0, 1.0));
         }

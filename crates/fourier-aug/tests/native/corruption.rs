@@ -86,13 +86,14 @@ fn jpeg_is_pillows_at_any_width() {
 
 /// Means of equal pixels, which rounding puts below them, are not truncated to the level below.
 #[test]
-fn blurs_leave_even_areas() {
+fn blurs_and_elastic_maps_leave_even_areas() {
     for corruption in [
         Corruption::DefocusBlur,
         Corruption::GlassBlur,
         Corruption::MotionBlur,
         Corruption::ZoomBlur,
         Corruption::GaussianBlur,
+        Corruption::ElasticTransform,
     ] {
         for level in 0..=255u8 {
             let images = Array4::from_elem((1, 12, 12, 1), level);
