@@ -58,9 +58,9 @@ pub enum Corruption {
     Contrast,
     /// A random affine map and random smooth displacements.
     ElasticTransform,
-    /// Boxes.
+    /// Boxes: Pillow's before its version 13, along x first; from then on Pillow resizes tall narrow images along y first.
     Pixelate,
-    /// The loss of JPEG with 4:2:0 subsampling: what a decoder returns, without the file.
+    /// The loss of JPEG with 4:2:0 subsampling: what libjpeg's decoder returns, to the level, without the file.
     JpegCompression,
     /// Normal noise in proportion to the pixel; one of the four extra ones.
     SpeckleNoise,
@@ -236,7 +236,7 @@ impl CorruptionPixel for f32 {
 /// pixels.
 ///
 /// # Numerics
-/// f64 inside. `u8` results are truncated where the original truncates; boxes and JPEG are rounded, as by Pillow. A blur or an
+/// f64 inside, JPEG in libjpeg's integers. `u8` results are truncated where the original truncates; boxes and JPEG are rounded, as by Pillow. A blur or an
 /// elastic map leaves an even area as it is: what rounding takes of a mean is not truncated.
 ///
 /// ```
@@ -320,6 +320,6 @@ fn one<P: CorruptionPixel>(
         Corruption::Saturate => digital::saturate(image, level),
         Corruption::ElasticTransform => digital::elastic(&image, level, rng),
         Corruption::Pixelate => digital::pixelate(&image, level, P::EIGHT_BITS),
-        Corruption::JpegCompression => jpeg::compressed(&image, level, P::EIGHT_BITS),
+        Corruption::JpegCompression => jpeg::compressed(&image, level),
     }
 }

@@ -109,14 +109,37 @@ def smooth(height, width):
     return np.abs((y * (5 + 3 * c) + x * (11 - 4 * c) + 40 * c) % 510 - 255).astype(np.uint8)
 
 
+def noise(height, width):
+    """Levels that have nothing to do with each other: coefficients of all sizes."""
+    y, x, c = np.meshgrid(np.arange(height), np.arange(width), np.arange(3), indexing="ij")
+    return ((y * 7919 + x * 104729 + c * 1299709 + 17) * 2654435761 % 2**32 // 2**24).astype(np.uint8)
+
+
+def extremes(height, width):
+    """Black and white: the largest coefficients."""
+    return np.where(noise(height, width) < 128, 0, 255).astype(np.uint8)
+
+
+def fnv(data):
+    state = 0xCBF29CE484222325
+    for byte in data:
+        state = (state ^ byte) * 0x100000001B3 % 2**64
+    return f"{state:016x}"
+
+
 def jpegs():
-    """Sizes at which blocks of colour reach beyond the image."""
+    """Sizes at which blocks of colour reach beyond the image; results of more than 1000 bytes as their hash."""
     rows = []
-    for height, width in [(8, 1), (8, 2), (8, 3), (8, 4), (8, 5), (8, 8), (13, 20), (9, 7), (28, 28), (48, 40), (5, 31)]:
-        for level in range(5):
-            found = jpeg_compression(smooth(height, width), level)
-            rows.append([height, width, level + 1, found.tobytes().hex()])
-    return ["height", "width", "severity", "result"], rows
+    sizes = [(8, 1), (8, 2), (8, 3), (8, 4), (8, 5), (8, 8), (13, 20), (9, 7), (28, 28), (48, 40), (5, 31), (1, 1), (32, 32), (131, 67)]
+    for mode in ("RGB", "L"):
+        for kind in (smooth, noise, extremes):
+            for height, width in sizes:
+                for level in range(5):
+                    made = kind(height, width)
+                    found = jpeg_compression(made if mode == "RGB" else made[..., 0], level).tobytes()
+                    told = found.hex() if len(found) <= 1000 else fnv(found)
+                    rows.append([mode, kind.__name__, height, width, level + 1, told])
+    return ["mode", "kind", "height", "width", "severity", "result"], rows
 
 
 def displaced():

@@ -21,7 +21,8 @@ fn made(channels: usize, height: usize, width: usize, kind: &str) -> Array3<u8> 
     Array3::from_shape_fn((height, width, channels), |(y, x, c)| pixel(x, y, c, kind))
 }
 
-fn fnv(data: &[u8]) -> String {
+/// The 64-bit FNV-1a hash, in hexadecimal.
+pub(crate) fn fnv(data: &[u8]) -> String {
     let step = |state: u64, byte: &u8| (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     format!("{:016x}", data.iter().fold(0xcbf2_9ce4_8422_2325, step))
 }
