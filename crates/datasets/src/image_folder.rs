@@ -229,30 +229,11 @@ fn decode(file: &Path, options: &ImageFolderOptions) -> Result<Vec<u8>, String> 
     let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format();
     let reader = reader.map_err(|error| error.to_string())?;
     // The decoder fills up what is missing with grey.
-    if reader.format() == Some(ImageFormat::Jpeg) && !is_whole_jpeg(&bytes) {
+    if reader.format() == Some(ImageFormat::Jpeg) && !variata_files::is_whole_jpeg(&bytes) {
         return Err("it ends too early: its end marker, FF D9, is missing".to_owned());
     }
     let image = reader.decode().map_err(|error| error.to_string())?;
     Ok(fitted(&image, options))
-}
-
-/// Whether a JPEG file has its end: walks from marker to marker, since the bytes of the end may be in a thumbnail, say.
-fn is_whole_jpeg(bytes: &[u8]) -> bool {
-    let mut at = 0;
-    loop {
-        // Behind the header of a scan are its coded bytes, in which FF stands before 0 and the numbers of restarts only.
-        let marker = bytes
-            .get(at..)
-            .unwrap_or_default()
-            .windows(2)
-            .position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0x01 | 0xD0..=0xD8 | 0xFF));
-        let Some(marker) = marker.map(|found| at + found) else { return false };
-        if bytes[marker + 1] == 0xD9 {
-            return true;
-        }
-        let Some(&[high, low]) = bytes.get(marker + 2..marker + 4) else { return false };
-        at = marker + 2 + usize::from(u16::from_be_bytes([high, low]));
-    }
 }
 
 /// Cropped around the centre, and resized; plane after plane.

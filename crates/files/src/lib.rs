@@ -6,6 +6,7 @@ mod content;
 mod hex;
 #[cfg(feature = "gzip")]
 mod input;
+mod jpeg;
 
 use std::fs::File;
 use std::io;
@@ -16,6 +17,7 @@ pub use content::{Content, Failure, replace_content};
 pub use hex::hex;
 #[cfg(feature = "gzip")]
 pub use input::Input;
+pub use jpeg::is_whole_jpeg;
 
 /// What names of files begin with that are not whole yet.
 pub const PARTIAL: &str = ".partial-";

@@ -109,6 +109,27 @@ fn sheets_waves_and_corruptions() {
     assert_ne!(image::open(to.join("a.png")).unwrap().into_rgb8(), original);
 }
 
+/// A JPEG file.
+fn jpeg(image: &RgbImage) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    bytes.into_inner()
+}
+
+/// The decoder would fill up a photograph that was cut off. What a file is, its content says.
+#[test]
+fn files_are_read_by_content_and_whole() {
+    let (input, output) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let photograph = jpeg(&RgbImage::from_fn(40, 30, |x, y| image::Rgb([x as u8 * 6, y as u8 * 8, 90])));
+    std::fs::write(input.path().join("whole.png"), &photograph).unwrap();
+    std::fs::write(input.path().join("cut.jpg"), &photograph[..photograph.len() * 2 / 3]).unwrap();
+    let found = run(&["corrupt", text(input.path()), text(output.path()), "--corruption", "contrast"]);
+    let told = String::from_utf8_lossy(&found.stderr);
+    assert!(found.status.success() && told.contains("cut.jpg: it ends too early"), "{told}");
+    let written: Vec<_> = std::fs::read_dir(output.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+    assert_eq!(written, ["whole.png"]);
+}
+
 /// Nothing that lies there is replaced, and no two images become one.
 #[test]
 fn files_of_the_user_stay() {

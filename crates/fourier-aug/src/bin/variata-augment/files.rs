@@ -1,9 +1,11 @@
 //! Images in files.
 
 use std::ffi::OsStr;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use image::{DynamicImage, ImageFormat, ImageReader};
 use ndarray::Array3;
 
 /// PNG and JPEG files of a folder, by name.
@@ -24,11 +26,21 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// Pixels [height, width, 1 or 3]; transparency is dropped.
 pub(crate) fn read(path: &Path) -> Result<Array3<u8>> {
-    let image = image::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let image = decoded(&bytes).with_context(|| format!("cannot read {}", path.display()))?;
     let (width, height) = (image.width() as usize, image.height() as usize);
     let grey = !image.color().has_color();
     let (channels, pixels) =
         if grey { (1, image.into_luma8().into_raw()) } else { (3, image.into_rgb8().into_raw()) };
     Array3::from_shape_vec((height, width, channels), pixels)
         .with_context(|| format!("{}: an odd number of pixels", path.display()))
+}
+
+/// What the bytes are is told by their beginning, not by the file's name.
+fn decoded(bytes: &[u8]) -> Result<DynamicImage> {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    // The decoder fills up what is missing with grey.
+    let whole = reader.format() != Some(ImageFormat::Jpeg) || variata_files::is_whole_jpeg(bytes);
+    ensure!(whole, "it ends too early: its end marker, FF D9, is missing");
+    Ok(reader.decode()?)
 }
