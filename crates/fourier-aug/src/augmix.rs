@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::image::Image;
 use crate::operation::{Operation, Primitive};
 use crate::random::{pick, weights_into};
-use crate::wave::WaveSampler;
+use crate::wave::{Grid, WaveSampler, WaveSamplerOptions};
 
 /// Number of operations in a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,22 +78,53 @@ impl AugmentationSet {
 
     /// Its operations, all with the same weight; F takes its waves from `waves`.
     pub fn operations(self, waves: &WaveSampler) -> Vec<WeightedOperation> {
-        let (s, v, c) = (&Primitive::SPATIAL[..], &Primitive::VISION[..], &Primitive::COLOR[..]);
-        let (groups, fourier): (&[&[Primitive]], bool) = match self {
-            Self::Base => (&[], false),
-            Self::AugF => (&[], true),
-            Self::AugS => (&[s], false),
-            Self::AugSF => (&[s], true),
-            Self::AugSV => (&[s, v], false),
-            Self::AugSVC => (&[s, v, c], false),
-            Self::AugSVF => (&[s, v], true),
-        };
-        let primitives = groups.iter().flat_map(|group| group.iter());
-        let mut operations: Vec<_> = primitives.map(|p| WeightedOperation::new(*p, 1.0)).collect();
-        if fourier {
+        let mut operations = self.primitives();
+        if self.has_waves() {
             operations.push(WeightedOperation::new(waves.clone(), 1.0));
         }
         operations
+    }
+
+    /// Its operations for images of this grid, all with the same weight. A sampler of these waves is made only for F: it takes time and
+    /// memory where images are large.
+    ///
+    /// # Errors
+    /// Those of [`WaveSampler::new`], in sets with F.
+    ///
+    /// ```
+    /// use variata_fourier_aug::{AugmentationSet, Grid, WaveSamplerOptions};
+    ///
+    /// let (grid, waves) = (Grid::new(32, 32)?, WaveSamplerOptions::default());
+    /// assert_eq!(AugmentationSet::AugSVF.operations_on(grid, &waves)?.len(), 10);
+    /// // A single pixel has no wave, but can be moved.
+    /// assert!(AugmentationSet::AugSF.operations_on(Grid::new(1, 1)?, &waves).is_err());
+    /// assert_eq!(AugmentationSet::AugS.operations_on(Grid::new(1, 1)?, &waves)?.len(), 5);
+    /// # Ok::<(), variata_fourier_aug::Error>(())
+    /// ```
+    pub fn operations_on(
+        self,
+        grid: Grid,
+        waves: &WaveSamplerOptions,
+    ) -> Result<Vec<WeightedOperation>, Error> {
+        if self.has_waves() {
+            return Ok(self.operations(&WaveSampler::new(grid, waves)?));
+        }
+        Ok(self.primitives())
+    }
+
+    fn has_waves(self) -> bool {
+        matches!(self, Self::AugF | Self::AugSF | Self::AugSVF)
+    }
+
+    fn primitives(self) -> Vec<WeightedOperation> {
+        let (s, v, c) = (&Primitive::SPATIAL[..], &Primitive::VISION[..], &Primitive::COLOR[..]);
+        let groups: &[&[Primitive]] = match self {
+            Self::Base | Self::AugF => &[],
+            Self::AugS | Self::AugSF => &[s],
+            Self::AugSV | Self::AugSVF => &[s, v],
+            Self::AugSVC => &[s, v, c],
+        };
+        groups.iter().flat_map(|group| group.iter()).map(|p| WeightedOperation::new(*p, 1.0)).collect()
     }
 }
 

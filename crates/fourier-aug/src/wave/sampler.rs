@@ -2,9 +2,10 @@
 
 use std::f64::consts::{FRAC_PI_4, TAU};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use rand::{Rng, RngExt};
-use variata_distributions::check;
+use variata_distributions::{ArgumentError, check};
 
 use super::plane::{CHANNELS, FINITE_WAVE};
 use super::{Grid, PlaneWave, WaveVector};
@@ -57,7 +58,10 @@ impl Default for WaveSamplerOptions {
     }
 }
 
-/// Draws plane waves for training: the paper's augmentation F.
+/// Most pixels of a sampler's grid: 0.4 GB of vectors then, and three times that while they are put in order.
+const MOST: usize = 1 << 25;
+
+/// Draws plane waves for training: the paper's augmentation F. Copies share their vectors.
 ///
 /// ```
 /// use rand::SeedableRng;
@@ -71,9 +75,9 @@ impl Default for WaveSamplerOptions {
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaveSampler {
     grid: Grid,
-    vectors: Vec<WaveVector>,
+    vectors: Arc<Vec<WaveVector>>,
     /// Sums of weights up to and with each vector.
-    cumulative: Vec<f64>,
+    cumulative: Arc<Vec<f64>>,
     norm: RangeInclusive<f64>,
     phases: Vec<f64>,
     random_flip: bool,
@@ -81,12 +85,17 @@ pub struct WaveSampler {
 }
 
 impl WaveSampler {
-    /// Waves of this grid.
+    /// Waves of this grid. Time and memory are in proportion to its pixels: some 0.2 µs and 12 bytes each.
     ///
     /// # Errors
-    /// [`Error::Argument`] for norms that are negative, not finite, out of order or such that a wave is not finite in f32, no or infinite offsets, or a band without a wave.
+    /// [`Error::Argument`] for a grid of one pixel or of more than 2²⁵, norms that are negative, not finite, out of order or such that a wave is not finite in f32, no or infinite offsets, or a band without a wave.
     pub fn new(grid: Grid, options: &WaveSamplerOptions) -> Result<Self, Error> {
         let WaveSamplerOptions { weights, band, norm, offsets, random_flip } = options;
+        let (height, width) = (grid.height(), grid.width());
+        if !(2..=MOST).contains(&(height * width)) {
+            let want = format!("[height, width], from 2 to {MOST} pixels");
+            return Err(ArgumentError::Shape { argument: "grid", got: vec![height, width], want }.into());
+        }
         let (low, high) = (*norm.start(), *norm.end());
         check::scalar("norm.start", low, "finite and >= 0", low >= 0.0 && low.is_finite())?;
         check::scalar("norm.end", high, "finite and >= norm.start", high >= low && high.is_finite())?;
@@ -114,7 +123,8 @@ impl WaveSampler {
         }
         let must = "a band that holds a wave other than the constant";
         check::scalar("band", *band.start(), must, !vectors.is_empty())?;
-        vectors.sort_by_key(|&(key, _, k)| (key, k));
+        // No two are equal, so that this has one result; it takes no further memory.
+        vectors.sort_unstable_by_key(|&(key, _, k)| (key, k));
         let mut cumulative = Vec::with_capacity(vectors.len());
         let mut total = 0.0;
         for group in vectors.chunk_by(|a, b| a.0 == b.0) {
@@ -127,11 +137,11 @@ impl WaveSampler {
                 cumulative.push(total);
             }
         }
-        let vectors = vectors.into_iter().map(|(_, _, k)| k).collect();
+        let vectors = vectors.iter().map(|(_, _, k)| *k).collect();
         Ok(Self {
             grid,
-            vectors,
-            cumulative,
+            vectors: Arc::new(vectors),
+            cumulative: Arc::new(cumulative),
             norm: norm.clone(),
             phases,
             random_flip: *random_flip,

@@ -63,6 +63,12 @@ fn sets_are_those_of_the_paper() {
             size > 0,
             "{set:?}"
         );
+        let options = WaveSamplerOptions::default();
+        let on = set.operations_on(Grid::new(8, 8).unwrap(), &options).unwrap();
+        assert_eq!(format!("{on:?}"), format!("{:?}", set.operations(&waves)));
+        // Only those with waves make a sampler, which a grid of one pixel has not.
+        let single = set.operations_on(Grid::new(1, 1).unwrap(), &options);
+        assert_eq!(single.is_err(), set.name().contains('F'), "{set:?}");
     }
 }
 

@@ -259,5 +259,12 @@ fn bands_norms_and_offsets_are_kept() {
     assert!(bad(WaveSamplerOptions { norm: -1.0..=1.0, ..some() }));
     assert!(bad(WaveSamplerOptions { norm: 1.0..=1e40, ..some() }));
     assert!(bad(WaveSamplerOptions { band: 0.1..=0.9, ..some() }));
-    assert!(WaveSampler::new(Grid::new(1, 1).unwrap(), &some()).is_err());
+    // One pixel has no wave but the constant; beyond the largest grid nothing is made.
+    for (height, width) in [(1, 1), (1 << 13, (1 << 12) + 1)] {
+        let told = WaveSampler::new(Grid::new(height, width).unwrap(), &some()).unwrap_err().to_string();
+        assert!(told.contains("grid") && told.contains("from 2 to 33554432 pixels"), "{told}");
+    }
+    // Copies have the same vectors in the same memory.
+    let copy = sampler.clone();
+    assert!(copy == sampler && std::ptr::eq(copy.vectors(), sampler.vectors()));
 }

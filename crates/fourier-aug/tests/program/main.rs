@@ -109,6 +109,16 @@ fn sheets_waves_and_corruptions() {
     assert_ne!(image::open(to.join("a.png")).unwrap().into_rgb8(), original);
 }
 
+/// Sets without waves do without what waves need.
+#[test]
+fn a_single_pixel_can_be_moved() {
+    let (input, output) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    RgbImage::new(1, 1).save(input.path().join("dot.png")).unwrap();
+    let found = run(&["augment", text(input.path()), text(output.path()), "--set", "AugS"]);
+    assert!(found.status.success(), "{found:?}");
+    assert!(output.path().join("dot-1.png").is_file());
+}
+
 /// A JPEG file.
 fn jpeg(image: &RgbImage) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use variata_datasets::ImageDataset;
 use variata_fourier_aug::{
     AugMix, AugMixOptions, AugmentationSet, Depth, FlipCrop, Grid, HeatmapOptions, HeatmapRun, Layout,
-    Normalize, Pipeline, WaveSampler, WaveSamplerOptions,
+    Normalize, Pipeline, WaveSamplerOptions,
 };
 use variata_models::train::{OptimizerConfig, SgdConfig};
 use variata_models::{Architecture, ClassifierConfig, ComputeConfig};
@@ -168,12 +168,12 @@ impl FourierAugConfig {
         let [_, rows, columns] = data.image_shape();
         let options =
             WaveSamplerOptions { norm: norm[0]..=norm[1], random_flip, ..WaveSamplerOptions::default() };
-        let waves = WaveSampler::new(Grid::new(rows, columns)?, &options)?;
+        let operations = set.operations_on(Grid::new(rows, columns)?, &options)?;
         let options =
             AugMixOptions { severity, width, depth: Depth::UpTo(depth), ..AugMixOptions::default() };
         let augmix = match set {
             AugmentationSet::Base => None,
-            _ => Some(AugMix::new(set.operations(&waves), options)?),
+            _ => Some(AugMix::new(operations, options)?),
         };
         Ok(Pipeline::new(Layout::Chw, Some(FlipCrop { flip, padding }), augmix, Normalize::none())?)
     }

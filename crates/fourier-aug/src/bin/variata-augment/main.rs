@@ -118,33 +118,44 @@ fn set(name: &str) -> Result<AugmentationSet, String> {
     })
 }
 
-/// AugMix for images of any size; what depends on the size is kept.
+/// AugMix for images of any size; what depends on the size is kept until another one comes.
 struct Mixer<'a> {
     mix: &'a Mix,
-    made: HashMap<(usize, usize), Pipeline>,
+    made: Option<((usize, usize), Pipeline)>,
 }
 
 impl<'a> Mixer<'a> {
     fn new(mix: &'a Mix) -> Self {
-        Self { mix, made: HashMap::new() }
+        Self { mix, made: None }
+    }
+
+    /// For images of this height and width.
+    fn pipeline(&mut self, size: (usize, usize)) -> Result<&Pipeline> {
+        // What was made for another size goes first: samplers of photographs take hundreds of megabytes.
+        if self.made.as_ref().is_none_or(|(made, _)| *made != size) {
+            self.made = None;
+        }
+        let pipeline = match self.made.take() {
+            Some((_, pipeline)) => pipeline,
+            None => {
+                let Mix { set, severity, .. } = *self.mix;
+                let operations =
+                    set.operations_on(Grid::new(size.0, size.1)?, &WaveSamplerOptions::default())?;
+                let augmix = AugMix::new(operations, AugMixOptions { severity, ..AugMixOptions::default() })?;
+                Pipeline::new(Layout::Hwc, None, Some(augmix), Normalize::none())?
+            }
+        };
+        Ok(&self.made.insert((size, pipeline)).1)
     }
 
     /// View `number` of an image [height, width, channels]; `index` tells images apart.
     fn view(&mut self, image: &Array3<u8>, index: usize, number: usize) -> Result<Array3<u8>> {
         let (height, width, _) = image.dim();
-        if !self.made.contains_key(&(height, width)) {
-            let Mix { set, severity, .. } = *self.mix;
-            let waves = WaveSampler::new(Grid::new(height, width)?, &WaveSamplerOptions::default())?;
-            let options = AugMixOptions { severity, ..AugMixOptions::default() };
-            let augmix = AugMix::new(set.operations(&waves), options)?;
-            let pipeline = Pipeline::new(Layout::Hwc, None, Some(augmix), Normalize::none())?;
-            self.made.insert((height, width), pipeline);
-        }
-        let pipeline = &self.made[&(height, width)];
+        let seed = self.mix.seed;
         let batch = image.view().insert_axis(Axis(0));
         // Views of different seeds have nothing in common: the number is no part of the seed.
         let place = ((number as u64) << 32) + index as u64;
-        let view: Array4<f32> = pipeline.augment(&batch, self.mix.seed, place)?;
+        let view: Array4<f32> = self.pipeline((height, width))?.augment(&batch, seed, place)?;
         let bytes = view.index_axis(Axis(0), 0).mapv(|v| (v * 255.0).round() as u8);
         Ok(bytes.permuted_axes([1, 2, 0]).as_standard_layout().into_owned())
     }
