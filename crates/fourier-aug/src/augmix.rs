@@ -181,9 +181,12 @@ pub struct AugMixOptions {
     pub width: usize,
     /// Operations of a chain.
     pub depth: Depth,
-    /// α of the Dirichlet law of the chains' weights: near 0 one chain takes all, at infinity all are alike.
+    /// α of the Dirichlet law of the chains' weights: near 0 one chain takes all, at infinity, in text "inf", all are
+    /// alike.
+    #[cfg_attr(feature = "serde", serde(with = "crate::unbounded"))]
     pub chains: f64,
-    /// α of the Beta(α, α) law of the mixture's weight m.
+    /// α of the Beta(α, α) law of the mixture's weight m; at infinity m is ½.
+    #[cfg_attr(feature = "serde", serde(with = "crate::unbounded"))]
     pub mixture: f64,
 }
 

@@ -3,6 +3,8 @@
 
 mod element;
 mod error;
+#[cfg(feature = "serde")]
+mod unbounded;
 
 // Waves.
 mod heatmap;

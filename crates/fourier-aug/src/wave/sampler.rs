@@ -36,7 +36,8 @@ pub enum FrequencyWeights {
 pub struct WaveSamplerOptions {
     /// How likely each vector is.
     pub weights: FrequencyWeights,
-    /// Radii that are drawn, in periods over the image ([`Grid::radius`]); 0 never is. The paper: all.
+    /// Radii that are drawn, in periods over the image ([`Grid::radius`]); 0 never is. The paper: all. In text infinity is "inf".
+    #[cfg_attr(feature = "serde", serde(with = "crate::unbounded::range"))]
     pub band: RangeInclusive<f64>,
     /// Norms, drawn uniformly. The paper: from 1 to 2.
     pub norm: RangeInclusive<f64>,

@@ -273,3 +273,37 @@ fn settings_are_read_from_text() {
     let back: WaveSamplerOptions = serde_json::from_str(&text).unwrap();
     assert_eq!(back, WaveSamplerOptions { band: 1.0..=9.0, ..waves });
 }
+
+/// JSON has no infinity.
+#[cfg(feature = "serde")]
+#[test]
+fn infinite_settings_are_read_back() {
+    let all = f64::INFINITY;
+    for waves in [
+        WaveSamplerOptions::default(),
+        WaveSamplerOptions { band: f64::NEG_INFINITY..=2.5, ..WaveSamplerOptions::default() },
+    ] {
+        let text = serde_json::to_string(&waves).unwrap();
+        assert_eq!(serde_json::from_str::<WaveSamplerOptions>(&text).unwrap(), waves, "{text}");
+        let text = toml::to_string(&waves).unwrap();
+        assert_eq!(toml::from_str::<WaveSamplerOptions>(&text).unwrap(), waves, "{text}");
+    }
+    for mix in
+        [AugMixOptions::default(), AugMixOptions { chains: all, mixture: all, ..AugMixOptions::default() }]
+    {
+        let text = serde_json::to_string(&mix).unwrap();
+        assert_eq!(serde_json::from_str::<AugMixOptions>(&text).unwrap(), mix, "{text}");
+        let text = toml::to_string(&mix).unwrap();
+        assert_eq!(toml::from_str::<AugMixOptions>(&text).unwrap(), mix, "{text}");
+    }
+    let bands = [r#"{"start": 0, "end": null}"#, r#"{"start": -0.0, "end": "inf"}"#];
+    for band in bands {
+        let read: WaveSamplerOptions = serde_json::from_str(&format!(r#"{{"band": {band}}}"#)).unwrap();
+        assert_eq!(read, WaveSamplerOptions::default());
+    }
+    let toml: WaveSamplerOptions = toml::from_str("band = { start = 0, end = inf }").unwrap();
+    assert_eq!(toml, WaveSamplerOptions::default());
+    for band in [r#"{"start": 0}"#, r#"{"start": 0, "end": "all"}"#, r#"{"start": 0, "end": 1, "step": 1}"#] {
+        assert!(serde_json::from_str::<WaveSamplerOptions>(&format!(r#"{{"band": {band}}}"#)).is_err());
+    }
+}
