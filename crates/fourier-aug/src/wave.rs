@@ -3,8 +3,10 @@
 mod plane;
 mod sampler;
 
+#[cfg(feature = "torch")]
+pub(crate) use plane::FINITE_WAVE;
 pub use plane::PlaneWave;
-pub(crate) use plane::{CHANNELS, FINITE_WAVE};
+pub(crate) use plane::{CHANNELS, FINITE_LEVELS};
 pub use sampler::{FrequencyWeights, WaveSampler, WaveSamplerOptions};
 
 use std::f64::consts::TAU;

@@ -4,7 +4,7 @@ use variata_distributions::check;
 
 use crate::error::Error;
 use crate::image::{Image, level};
-use crate::wave::{FINITE_WAVE, Grid, PlaneWave};
+use crate::wave::{FINITE_LEVELS, Grid, PlaneWave};
 
 /// An operation with its parameter: all chance is spent.
 ///
@@ -84,7 +84,7 @@ impl Action {
 /// Amplitude of a wave in levels of 8 bits.
 pub(crate) fn levels(grid: &Grid, wave: &PlaneWave) -> Result<f64, Error> {
     let amplitude = grid.amplitude(wave.vector, wave.phase, wave.norm * 255.0)?;
-    check::scalar("norm", wave.norm, FINITE_WAVE, (amplitude as f32).is_finite())?;
+    check::scalar("norm", wave.norm, FINITE_LEVELS, (amplitude as f32).is_finite())?;
     Ok(amplitude)
 }
 

@@ -14,6 +14,8 @@ pub(crate) const CHANNELS: usize = 3;
 
 /// What a norm must be.
 pub(crate) const FINITE_WAVE: &str = "such that the wave is finite in f32";
+/// What a norm must be where waves are added to images of 8 bits.
+pub(crate) const FINITE_LEVELS: &str = "such that the wave is finite in f32 in levels of 8 bits";
 
 /// A wave to be added to an image.
 #[derive(Debug, Clone, Copy, PartialEq)]

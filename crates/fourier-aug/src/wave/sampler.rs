@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rand::{Rng, RngExt};
 use variata_distributions::{ArgumentError, check};
 
-use super::plane::{CHANNELS, FINITE_WAVE};
+use super::plane::{CHANNELS, FINITE_LEVELS};
 use super::{Grid, PlaneWave, WaveVector};
 use crate::error::Error;
 use crate::random::pick;
@@ -89,7 +89,7 @@ impl WaveSampler {
     /// Waves of this grid. Time and memory are in proportion to its pixels: some 0.2 µs and 12 bytes each.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a grid of one pixel or of more than 2²⁵, norms that are negative, not finite, out of order or such that a wave is not finite in f32, no or infinite offsets, or a band without a wave.
+    /// [`Error::Argument`] for a grid of one pixel or of more than 2²⁵, norms that are negative, not finite, out of order or such that a wave in levels of 8 bits is not finite in f32, no or infinite offsets, or a band without a wave.
     pub fn new(grid: Grid, options: &WaveSamplerOptions) -> Result<Self, Error> {
         let WaveSamplerOptions { weights, band, norm, offsets, random_flip } = options;
         let (height, width) = (grid.height(), grid.width());
@@ -100,6 +100,9 @@ impl WaveSampler {
         let (low, high) = (*norm.start(), *norm.end());
         check::scalar("norm.start", low, "finite and >= 0", low >= 0.0 && low.is_finite())?;
         check::scalar("norm.end", high, "finite and >= norm.start", high >= low && high.is_finite())?;
+        // As operations need it, in levels of 8 bits.
+        let levels = 255.0 * high;
+        check::scalar("norm.end", high, FINITE_LEVELS, levels.is_finite())?;
         check::scalar("number of offsets", offsets.len() as f64, "at least 1", !offsets.is_empty())?;
         for offset in offsets {
             check::scalar("offsets", *offset, "finite", offset.is_finite())?;
@@ -113,10 +116,10 @@ impl WaveSampler {
                 continue;
             }
             // A vector serves with every phase or not at all.
-            let amplitudes = phases.iter().map(|&phase| grid.amplitude(k, phase, high));
+            let amplitudes = phases.iter().map(|&phase| grid.amplitude(k, phase, levels));
             if let Ok(amplitudes) = amplitudes.collect::<Result<Vec<_>, _>>() {
                 let finite = amplitudes.iter().all(|a| (*a as f32).is_finite());
-                check::scalar("norm.end", high, FINITE_WAVE, finite)?;
+                check::scalar("norm.end", high, FINITE_LEVELS, finite)?;
                 vectors.push((frequency_key(&grid, k), radius, k));
             } else {
                 excluded += 1;
