@@ -1,5 +1,6 @@
 //! Plane waves on tensors.
 
+use half::{bf16, f16};
 use ndarray::{ArrayViewD, Ix4};
 use tch::{Device, Kind, Tensor};
 use variata_distributions::torch::support::{lend, size};
@@ -58,7 +59,7 @@ pub(super) fn numbers(k: WaveVector, phase: f64, amplitude: f64) -> [f64; NUMBER
     [k.y as f64, k.x as f64, libm::cos(phase), libm::sin(phase), amplitude]
 }
 
-/// Waves on a device, [n, H, W], each with a sign of its own.
+/// Waves on a device, [n, H, W], each with a sign of its own and finite in this kind, which they are not yet rounded to.
 fn made(
     grid: &Grid,
     waves: &[PlaneWave],
@@ -68,11 +69,20 @@ fn made(
     let mut all = Vec::with_capacity(waves.len() * NUMBERS);
     for wave in waves {
         let amplitude = grid.amplitude(wave.vector, wave.phase, wave.norm)?;
-        check::scalar("norm", wave.norm, FINITE_WAVE, (amplitude as f32).is_finite())?;
+        check::scalar("norm", wave.norm, FINITE_WAVE, finite(amplitude as f32, kind))?;
         all.extend(numbers(wave.vector, wave.phase, sign(wave) * amplitude));
     }
     let all = upload(&all, &[waves.len(), NUMBERS], device)?;
     no_grad(|| Ok(Circles::new(grid, device)?.waves(&all, compute_kind(kind))))
+}
+
+/// Whether it is a number in this kind, and in f32.
+fn finite(amplitude: f32, kind: Kind) -> bool {
+    match kind {
+        Kind::Half => f16::from_f32(amplitude).is_finite(),
+        Kind::BFloat16 => bf16::from_f32(amplitude).is_finite(),
+        _ => amplitude.is_finite(),
+    }
 }
 
 /// The kind that waves of this kind are computed in.

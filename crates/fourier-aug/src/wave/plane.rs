@@ -13,7 +13,8 @@ use crate::error::Error;
 pub(crate) const CHANNELS: usize = 3;
 
 /// What a norm must be.
-pub(crate) const FINITE_WAVE: &str = "such that the wave is finite in f32";
+pub(crate) const FINITE_WAVE: &str =
+    "such that the wave is finite in f32, and in the type that it is stored in";
 /// What a norm must be where waves are added to images of 8 bits.
 pub(crate) const FINITE_LEVELS: &str = "such that the wave is finite in f32 in levels of 8 bits";
 
@@ -42,7 +43,8 @@ impl Grid {
     /// The waves themselves [N, H, W], of the first channel's sign.
     ///
     /// # Errors
-    /// As [`amplitude`](Self::amplitude), for the first wave that is refused.
+    /// As [`amplitude`](Self::amplitude), for the first wave that is refused; [`Error::Argument`] for a norm whose wave is not finite in f32
+    /// or in `T`: `f16` ends at 65504.
     ///
     /// ```
     /// use std::f64::consts::FRAC_PI_4;
@@ -71,14 +73,17 @@ impl Grid {
             return Err(ArgumentError::Shape { argument: "out", got, want }.into());
         };
         let plane = self.height * self.width;
-        self.each(waves, out, plane, |_: T, wave| T::from_f32(wave))
+        let finite = |amplitude| T::from_f32(amplitude).to_f32().is_finite();
+        self.each(waves, out, plane, finite, |_: T, wave| T::from_f32(wave))
     }
 
     /// Adds wave i to image i of `images` [N, C, H, W], with C = 1 or 3; `clip` cuts sums to [0, 1], as the paper has it [errata 004-6].
     ///
+    /// Pixels are not looked at: NaN stays NaN. Sums that are not cut may leave the range of `f16`, and are infinite then.
+    ///
     /// # Errors
-    /// As [`waves`](Self::waves); [`Error::Argument`] if the images have another shape, number or layout than the standard one. No image is
-    /// changed then.
+    /// As [`waves`](Self::waves) of `f32`; [`Error::Argument`] if the images have another shape, number or layout than the standard one. No
+    /// image is changed then.
     ///
     /// ```
     /// use ndarray::Array4;
@@ -105,23 +110,26 @@ impl Grid {
         };
         let size = got[1] * height * width;
         if clip {
-            self.each(waves, images, size, |v: T, wave| T::from_f32((v.to_f32() + wave).clamp(0.0, 1.0)))
+            self.each(waves, images, size, f32::is_finite, |v: T, wave| {
+                T::from_f32((v.to_f32() + wave).clamp(0.0, 1.0))
+            })
         } else {
-            self.each(waves, images, size, |v: T, wave| T::from_f32(v.to_f32() + wave))
+            self.each(waves, images, size, f32::is_finite, |v: T, wave| T::from_f32(v.to_f32() + wave))
         }
     }
 
-    /// Joins every plane of every image of `size` numbers with its wave.
+    /// Joins every plane of every image of `size` numbers with its wave, of an amplitude that is `finite`.
     fn each<T: Element>(
         &self,
         waves: &[PlaneWave],
         out: &mut [T],
         size: usize,
+        finite: impl Fn(f32) -> bool,
         join: impl Fn(T, f32) -> T + Copy + Send + Sync,
     ) -> Result<(), Error> {
         let amplitudes = waves.iter().map(|w| self.amplitude(w.vector, w.phase, w.norm));
         let amplitudes: Vec<f64> = amplitudes.collect::<Result<_, _>>()?;
-        if let Some(i) = amplitudes.iter().position(|a| !(*a as f32).is_finite()) {
+        if let Some(i) = amplitudes.iter().position(|a| !finite(*a as f32)) {
             let (argument, index, value) = ("norm", Some(i), waves[i].norm);
             return Err(ArgumentError::Value { argument, index, value, must: FINITE_WAVE }.into());
         }

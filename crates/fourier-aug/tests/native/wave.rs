@@ -178,6 +178,15 @@ fn added_to_images_with_signs_and_cut() {
     assert!(single.iter().zip(values.slice(s![0, .., ..])).all(|(a, b)| *a == bf16::from_f32(*b)));
     let single = grid.waves::<f16>(&[one]).unwrap();
     assert!(single.iter().zip(values.slice(s![0, .., ..])).all(|(a, b)| *a == f16::from_f32(*b)));
+    // What the type cannot hold is refused, not rounded to infinity.
+    let loud = PlaneWave { norm: 1e6, ..two };
+    assert!(grid.waves::<f32>(&[loud]).is_ok() && grid.waves::<bf16>(&[loud]).is_ok());
+    let told = grid.waves::<f16>(&[one, loud]).unwrap_err().to_string();
+    assert!(told.contains("norm[1]") && told.contains("stored"), "{told}");
+    // Sums are cut before they are rounded.
+    let mut half = Array4::<f16>::from_elem((1, 1, 6, 5), f16::from_f32(0.5));
+    grid.add_waves(&[loud], &mut half, true).unwrap();
+    assert!(half.iter().all(|v| [f16::ZERO, f16::ONE].contains(v)));
     // Nothing is changed by a call that fails.
     let mut images = Array4::<f32>::from_elem((2, 3, 6, 5), 0.75);
     let bad = PlaneWave { norm: f64::NAN, ..two };

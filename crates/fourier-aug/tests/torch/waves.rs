@@ -44,6 +44,10 @@ fn waves_are_the_native_ones() {
                 let norm = found.square().sum(Kind::Double).sqrt().double_value(&[]);
                 assert!((norm / wave.norm - 1.0).abs() < 1e-13, "{i}: {norm} {}", wave.norm);
             }
+            let loud = [PlaneWave { norm: 1e7, ..waves[0] }];
+            assert!(make(&grid, &loud, Kind::BFloat16, Device::Cpu).is_ok());
+            let told = make(&grid, &loud, Kind::Half, Device::Cpu).unwrap_err().to_string();
+            assert!(told.contains("norm") && told.contains("stored"), "{told}");
             assert_eq!(make(&grid, &[], Kind::Float, Device::Cpu).unwrap().size()[0], 0);
         }
     }
