@@ -225,6 +225,8 @@ impl AugMix {
         check::scalar("depth", most as f64, "from 1 to 64", (1..=64).contains(&most))?;
         check::scalar("chains", chains, "> 0", chains > 0.0)?;
         check::scalar("mixture", mixture, "> 0", mixture > 0.0)?;
+        let count = operations.len();
+        check::scalar("number of operations", count as f64, "at least 1", count > 0)?;
         let mut total = 0.0;
         let mut cumulative = Vec::with_capacity(operations.len());
         for (index, WeightedOperation { weight, .. }) in operations.iter().enumerate() {

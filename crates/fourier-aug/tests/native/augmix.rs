@@ -222,7 +222,9 @@ fn wrong_arguments_are_told() {
     assert!(told(one(), AugMixOptions { depth: Depth::Fixed(0), ..some() }).contains("depth"));
     assert!(told(one(), AugMixOptions { chains: 0.0, ..some() }).contains("chains"));
     assert!(told(one(), AugMixOptions { mixture: f64::NAN, ..some() }).contains("mixture"));
-    assert!(told(vec![], some()).contains("sum of weights"));
+    assert!(told(vec![], some()).contains("`number of operations` is 0, must be at least 1"));
+    let none = vec![WeightedOperation::new(Primitive::Rotate, 0.0)];
+    assert!(told(none, some()).contains("sum of weights"));
     let negative = vec![WeightedOperation::new(Primitive::Rotate, -1.0)];
     assert!(told(negative, some()).contains("weight[0]"));
     let shrink = plain(of(vec![WeightedOperation::new(Shrink, 1.0)], some()));
