@@ -140,6 +140,23 @@ fn files_are_read_by_content_and_whole() {
     assert_eq!(written, ["whole.png"]);
 }
 
+/// A camera held on its side writes the picture as it lies on the sensor, and says so.
+#[test]
+fn photographs_are_turned_upright() {
+    let (input, output) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut photograph =
+        jpeg(&RgbImage::from_fn(24, 8, |x, _| image::Rgb([if x < 12 { 20 } else { 220 }; 3])));
+    // One entry: orientation 6, to be turned by 90° clockwise.
+    let exif = b"\xFF\xE1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    photograph.splice(2..2, exif.iter().copied());
+    std::fs::write(input.path().join("side.jpg"), &photograph).unwrap();
+    let found = run(&["corrupt", text(input.path()), text(output.path()), "--corruption", "brightness"]);
+    assert!(found.status.success(), "{found:?}");
+    let upright = image::open(output.path().join("side.png")).unwrap().into_luma8();
+    assert_eq!(upright.dimensions(), (8, 24));
+    assert!(upright.get_pixel(4, 2).0[0] < 100 && upright.get_pixel(4, 21).0[0] > 200);
+}
+
 /// Nothing that lies there is replaced, and no two images become one.
 #[test]
 fn files_of_the_user_stay() {

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use image::{DynamicImage, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use ndarray::Array3;
 
 /// PNG and JPEG files of a folder, by name.
@@ -24,7 +24,7 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Pixels [height, width, 1 or 3]; transparency is dropped.
+/// Pixels [height, width, 1 or 3], upright as EXIF says; transparency is dropped.
 pub(crate) fn read(path: &Path) -> Result<Array3<u8>> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let image = decoded(&bytes).with_context(|| format!("cannot read {}", path.display()))?;
@@ -42,5 +42,11 @@ fn decoded(bytes: &[u8]) -> Result<DynamicImage> {
     // The decoder fills up what is missing with grey.
     let whole = reader.format() != Some(ImageFormat::Jpeg) || variata_files::is_whole_jpeg(bytes);
     ensure!(whole, "it ends too early: its end marker, FF D9, is missing");
-    Ok(reader.decode()?)
+    let mut decoder = reader.into_decoder()?;
+    // As `decode` does, which says nothing of the orientation.
+    Limits::default().reserve(decoder.total_bytes())?;
+    let orientation = decoder.orientation()?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(image)
 }
