@@ -150,7 +150,7 @@ impl fmt::Display for Corruption {
     }
 }
 
-/// The corruption of a [`name`](Corruption::name), or [`Error::UnknownName`], which lists the names.
+/// The corruption of a [`name`](Corruption::name) in upper or lower case, or [`Error::UnknownName`], which lists the names.
 ///
 /// ```
 /// use variata_fourier_aug::Corruption;
@@ -164,7 +164,8 @@ impl FromStr for Corruption {
     fn from_str(name: &str) -> Result<Self, Error> {
         let mut all = Self::COMMON.into_iter().chain(Self::EXTRA);
         let known = all.clone().map(Self::name);
-        all.find(|c| c.name() == name).ok_or_else(|| Error::unknown_name("corruption", name, known))
+        all.find(|c| c.name().eq_ignore_ascii_case(name))
+            .ok_or_else(|| Error::unknown_name("corruption", name, known))
     }
 }
 

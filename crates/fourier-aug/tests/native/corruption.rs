@@ -240,6 +240,7 @@ fn names_are_those_of_the_files() {
     assert_eq!(all().count(), 19);
     for corruption in all() {
         assert_eq!(corruption.to_string().parse::<Corruption>().unwrap(), corruption);
+        assert_eq!(corruption.name().to_uppercase().parse::<Corruption>().unwrap(), corruption);
     }
     let unknown = "rain".parse::<Corruption>().unwrap_err().to_string();
     assert!(unknown.starts_with("no corruption `rain`; there are gaussian_noise, "), "{unknown}");

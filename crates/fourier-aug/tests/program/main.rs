@@ -140,6 +140,65 @@ fn files_are_read_by_content_and_whole() {
     assert_eq!(written, ["whole.png"]);
 }
 
+/// Names that are not text may look alike; they are joined as they are.
+#[cfg(target_os = "linux")]
+#[test]
+fn names_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let (input, output) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let name = |bytes: &[u8]| std::ffi::OsStr::from_bytes(bytes).to_os_string();
+    for (i, bytes) in [b"a\xFF.png", b"a\xFE.png"].into_iter().enumerate() {
+        let image = GrayImage::from_pixel(3, 3, image::Luma([i as u8 * 100]));
+        std::fs::write(input.path().join(name(bytes)), png(&image)).unwrap();
+    }
+    let found = run(&["augment", text(input.path()), text(output.path()), "--set", "AugS"]);
+    assert!(found.status.success(), "{found:?}");
+    for bytes in [b"a\xFF-1.png", b"a\xFE-1.png"] {
+        assert!(output.path().join(name(bytes)).is_file());
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn png(image: &GrayImage) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+/// A file of a size that cannot be used does not end the run, and a sheet is filled with those that can be read.
+#[test]
+fn what_cannot_be_used_is_left_out() {
+    let (input, output) = (folder(), tempfile::tempdir().unwrap());
+    let unreadable = input.path().join("c.png");
+    RgbImage::new(1, 1).save(input.path().join("aa-dot.png")).unwrap();
+    std::fs::rename(&unreadable, input.path().join("aa.png")).unwrap();
+    let told = |found: &Output| {
+        assert!(found.status.success(), "{found:?}");
+        String::from_utf8_lossy(&found.stderr).into_owned()
+    };
+    let errors = told(&run(&["augment", text(input.path()), text(output.path()), "--set", "AugF"]));
+    assert!(errors.contains("cannot read") && errors.contains("aa-dot.png: `grid`"), "{errors}");
+    let mut written: Vec<_> =
+        std::fs::read_dir(output.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+    written.sort();
+    assert_eq!(written, ["a-1.png", "b-1.png"]);
+    // Fog is made in squares of at most 8192 pixels.
+    GrayImage::new(8200, 2).save(input.path().join("c-wide.png")).unwrap();
+    let to = output.path().join("fog");
+    let errors = told(&run(&["corrupt", text(input.path()), text(&to), "--corruption", "Fog"]));
+    assert!(errors.contains("c-wide.png") && errors.contains("8192"), "{errors}");
+    assert_eq!(std::fs::read_dir(&to).unwrap().count(), 3);
+    let sheet = output.path().join("sheet.png");
+    let two = ["--images", "2", "--views", "1", "--set", "AugSF"];
+    let errors = told(&run(&[&["sheet", text(input.path()), text(&sheet)], &two[..]].concat()));
+    assert!(errors.contains("aa.png") && errors.contains("aa-dot.png"), "{errors}");
+    assert_eq!(image::open(&sheet).unwrap().into_rgb8().dimensions(), (2 * 22 + 2, 2 * 17 + 2));
+    let none = tempfile::tempdir().unwrap();
+    std::fs::write(none.path().join("no.png"), b"no picture").unwrap();
+    let found = run(&["sheet", text(none.path()), text(&sheet)]);
+    assert!(!found.status.success() && String::from_utf8_lossy(&found.stderr).contains("can be used"));
+}
+
 /// A camera held on its side writes the picture as it lies on the sensor, and says so.
 #[test]
 fn photographs_are_turned_upright() {
@@ -190,7 +249,14 @@ fn wrong_input_is_told() {
     refused(&["augment", empty, empty], "no PNG or JPEG");
     refused(&["augment", "no-such-folder", empty], "no-such-folder");
     refused(&["augment", input, empty, "--set", "AugX"], "AugSVF");
-    refused(&["augment", input, empty, "--severity", "11"], "severity");
+    // Before a folder is made.
+    let new = Path::new(empty).join("new");
+    for severity in ["11", "nan", "much"] {
+        refused(&["augment", input, text(&new), "--severity", severity], "severity");
+        refused(&["sheet", input, text(&new), "--severity", severity], "severity");
+        refused(&["corrupt", input, text(&new), "--corruption", "fog", "--severity", severity], "severity");
+    }
+    assert!(!new.exists());
     refused(&["augment", input, empty, "--copies", "0"], "copies");
     refused(&["corrupt", input, empty, "--corruption", "rain"], "gaussian_noise");
     refused(&["corrupt", input, empty, "--corruption", "fog", "--severity", "6"], "severity");

@@ -1,13 +1,13 @@
 //! `variata-augment`: AugMix, plane waves and corruptions for folders of images, outside of Rust.
 
 mod files;
+mod folder;
 mod sheet;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use ndarray::{Array3, Array4, Axis};
 use rand::SeedableRng;
@@ -18,7 +18,10 @@ use variata_fourier_aug::{
 };
 
 #[derive(Parser)]
-#[command(version, about = "AugMix, plane waves and corruptions for folders of PNG and JPEG files")]
+#[command(
+    version,
+    about = "AugMix, plane waves and corruptions for folders of PNG and JPEG files; transparency is dropped"
+)]
 struct Command {
     #[command(subcommand)]
     verb: Verb,
@@ -60,7 +63,7 @@ enum Verb {
         /// The PNG.
         output: PathBuf,
         /// Largest strength, from 0 to 10.
-        #[arg(long, default_value_t = 10.0)]
+        #[arg(long, default_value_t = 10.0, value_parser = strength)]
         severity: f64,
         /// Seed of all chance.
         #[arg(long, default_value_t = 0)]
@@ -83,11 +86,11 @@ enum Verb {
         input: PathBuf,
         /// Folder of the copies, made if it is not there.
         output: PathBuf,
-        /// A corruption of CIFAR-10-C, such as fog or gaussian_noise.
+        /// A corruption of CIFAR-10-C, such as fog or gaussian_noise, in upper or lower case.
         #[arg(long)]
         corruption: Corruption,
         /// From 1 to 5.
-        #[arg(long, default_value_t = 3)]
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=5))]
         severity: u8,
         /// Seed of all chance.
         #[arg(long, default_value_t = 0)]
@@ -102,7 +105,7 @@ struct Mix {
     #[arg(long, default_value = "AugSVF", value_parser = set)]
     set: AugmentationSet,
     /// Largest strength, from 0 to 10.
-    #[arg(long, default_value_t = 3.0)]
+    #[arg(long, default_value_t = 3.0, value_parser = strength)]
     severity: f64,
     /// Seed of all chance.
     #[arg(long, default_value_t = 0)]
@@ -116,6 +119,12 @@ fn set(name: &str) -> Result<AugmentationSet, String> {
         let known = AugmentationSet::ALL.into_iter().filter(changing).map(AugmentationSet::name);
         format!("no such set; there are {}", known.collect::<Vec<_>>().join(", "))
     })
+}
+
+/// A strength of operations.
+fn strength(text: &str) -> Result<f64, String> {
+    let found = text.parse().map_err(|_| "no number".to_owned())?;
+    if (0.0..=10.0).contains(&found) { Ok(found) } else { Err("must be from 0 to 10".to_owned()) }
 }
 
 /// AugMix for images of any size; what depends on the size is kept until another one comes.
@@ -164,68 +173,38 @@ impl<'a> Mixer<'a> {
 fn augment(input: &Path, output: &Path, copies: usize, mix: &Mix) -> Result<()> {
     ensure!(copies > 0, "--copies is 0, must be at least 1");
     let mut mixer = Mixer::new(mix);
-    each(input, output, |index, stem, image| {
-        for copy in 1..=copies {
-            let name = output.join(format!("{stem}-{copy}.png"));
-            write_png(&name, &mixer.view(image, index, copy - 1)?)?;
-        }
-        Ok(copies)
-    })
-}
-
-/// Handles every image of a folder, goes on where one cannot be read, and tells what was done.
-fn each(
-    input: &Path,
-    output: &Path,
-    mut task: impl FnMut(usize, &str, &Array3<u8>) -> Result<usize>,
-) -> Result<()> {
-    let listed = files::list(input)?;
-    std::fs::create_dir_all(output).with_context(|| format!("cannot make {}", output.display()))?;
-    let same = input.canonicalize().ok().zip(output.canonicalize().ok()).is_some_and(|(a, b)| a == b);
-    ensure!(!same, "{} is both input and output: the images there would be replaced", input.display());
-    let mut stems = HashMap::new();
-    for path in &listed {
-        if let Some(other) = stems.insert(path.file_stem(), path) {
-            bail!("{} and {} would become one file", other.display(), path.display());
-        }
-    }
-    let (mut written, mut left_out) = (0, 0);
-    for (index, path) in listed.iter().enumerate() {
-        match files::read(path) {
-            Ok(image) => {
-                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-                written += task(index, &stem, &image).with_context(|| format!("{}", path.display()))?;
-            }
-            Err(error) => {
-                eprintln!("left out: {error:#}");
-                left_out += 1;
-            }
-        }
-    }
-    println!("{written} files in {}; {left_out} left out", output.display());
-    ensure!(written > 0, "no image of {} can be read", input.display());
-    Ok(())
+    let ending = |number: usize| format!("-{}.png", number + 1);
+    folder::each(input, output, (copies, ending), |image, index, number| mixer.view(image, index, number))
 }
 
 fn sheet(input: &Path, output: &Path, (views, images): (usize, usize), mix: &Mix) -> Result<()> {
     ensure!(views > 0 && images > 0, "--views and --images must be at least 1");
     let mut mixer = Mixer::new(mix);
     let mut rows = Vec::new();
-    for (index, path) in files::list(input)?.iter().enumerate().take(images) {
-        let image = files::read(path)?;
-        let mut row = vec![image.clone()];
+    let mut row = |index, path: &Path| {
+        let mut row = vec![files::read(path)?];
         for number in 0..views {
-            row.push(mixer.view(&image, index, number)?);
+            let view = mixer.view(&row[0], index, number);
+            row.push(view.with_context(|| format!("cannot use {}", path.display()))?);
         }
-        rows.push(row);
+        Ok::<_, anyhow::Error>(row)
+    };
+    for (index, path) in files::list(input)?.iter().enumerate() {
+        if rows.len() == images {
+            break;
+        }
+        match row(index, path) {
+            Ok(row) => rows.push(row),
+            Err(error) => eprintln!("left out: {error:#}"),
+        }
     }
+    ensure!(!rows.is_empty(), "no image of {} can be used", input.display());
     write_png(output, &sheet::arrange(&rows)?)?;
     println!("{} images with {views} views each: {}", rows.len(), output.display());
     Ok(())
 }
 
 fn operations(input: &Path, output: &Path, severity: f64, seed: u64) -> Result<()> {
-    ensure!((0.0..=10.0).contains(&severity), "--severity is {severity}, must be from 0 to 10");
     let picture = files::read(input)?;
     let original = Image::new(&picture, Layout::Hwc)?;
     let [_, height, width] = original.shape();
@@ -278,11 +257,10 @@ fn waves(output: &Path, size: usize, phase: f64) -> Result<()> {
 }
 
 fn corrupted(input: &Path, output: &Path, corruption: Corruption, severity: u8, seed: u64) -> Result<()> {
-    each(input, output, |index, stem, image| {
-        let batch = image.clone().insert_axis(Axis(0));
+    folder::each(input, output, (1, |_| ".png".to_owned()), |image, index, _| {
+        let batch = image.view().insert_axis(Axis(0));
         let found = corrupt(&batch, corruption, severity, seed, index as u64)?;
-        write_png(output.join(format!("{stem}.png")), &found.index_axis(Axis(0), 0).to_owned())?;
-        Ok(1)
+        Ok(found.index_axis_move(Axis(0), 0))
     })
 }
 
