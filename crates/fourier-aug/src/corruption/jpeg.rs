@@ -62,12 +62,16 @@ impl Plane {
                 data.extend((0..width).map(|x| near[x / 2]));
                 continue;
             }
-            let far = if y % 2 == 0 { (y / 2).saturating_sub(1) } else { (y / 2 + 1).min(self.height - 1) };
+            let far = if y.is_multiple_of(2) {
+                (y / 2).saturating_sub(1)
+            } else {
+                (y / 2 + 1).min(self.height - 1)
+            };
             for (sum, (near, far)) in columns.iter_mut().zip(near.iter().zip(self.row(far))) {
                 *sum = 3 * near + far;
             }
             let mixed = |x: usize| {
-                let (at, even) = (x / 2, x % 2 == 0);
+                let (at, even) = (x / 2, x.is_multiple_of(2));
                 let far = if even { at.saturating_sub(1) } else { (at + 1).min(self.width - 1) };
                 (3 * columns[at] + columns[far] + if even { 8 } else { 7 }) >> 4
             };

@@ -6,7 +6,7 @@ use variata_fourier_aug::{Corruption, CorruptionGroup, Error, corrupt};
 use variata_testkit::golden::Table;
 use variata_testkit::statistics::{assert_binomial, assert_ks, assert_mean, seed};
 
-use crate::operation::fnv;
+use crate::operation::told;
 
 fn all() -> impl Iterator<Item = Corruption> {
     Corruption::COMMON.into_iter().chain(Corruption::EXTRA)
@@ -72,13 +72,8 @@ fn jpeg_is_pillows() {
         });
         let severity = severity.parse().unwrap();
         let found = corrupt(&images, Corruption::JpegCompression, severity, 0, 0).unwrap();
-        let bytes = found.as_slice().unwrap();
-        let told: String = if bytes.len() <= 1000 {
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-        } else {
-            fnv(bytes)
-        };
-        assert_eq!(told, want, "{mode} {kind} {height}×{width}, severity {severity}");
+        let got = told(found.as_slice().unwrap(), 1000);
+        assert_eq!(got, want, "{mode} {kind} {height}×{width}, severity {severity}");
         let single = images.mapv(|v| f32::from(v) / 255.0);
         let single = corrupt(&single, Corruption::JpegCompression, severity, 0, 0).unwrap();
         assert_eq!(single, found.mapv(|v| (f64::from(v) / 255.0) as f32));

@@ -141,18 +141,14 @@ impl<'a> Mixer<'a> {
     /// For images of this height and width.
     fn pipeline(&mut self, size: (usize, usize)) -> Result<&Pipeline> {
         // What was made for another size goes first: samplers of photographs take hundreds of megabytes.
-        if self.made.as_ref().is_none_or(|(made, _)| *made != size) {
-            self.made = None;
-        }
-        let pipeline = match self.made.take() {
-            Some((_, pipeline)) => pipeline,
-            None => {
-                let Mix { set, severity, .. } = *self.mix;
-                let operations =
-                    set.operations_on(Grid::new(size.0, size.1)?, &WaveSamplerOptions::default())?;
-                let augmix = AugMix::new(operations, AugMixOptions { severity, ..AugMixOptions::default() })?;
-                Pipeline::new(Layout::Hwc, None, Some(augmix), Normalize::none())?
-            }
+        let kept = self.made.take().filter(|(made, _)| *made == size);
+        let pipeline = if let Some((_, pipeline)) = kept {
+            pipeline
+        } else {
+            let Mix { set, severity, .. } = *self.mix;
+            let operations = set.operations_on(Grid::new(size.0, size.1)?, &WaveSamplerOptions::default())?;
+            let augmix = AugMix::new(operations, AugMixOptions { severity, ..AugMixOptions::default() })?;
+            Pipeline::new(Layout::Hwc, None, Some(augmix), Normalize::none())?
         };
         Ok(&self.made.insert((size, pipeline)).1)
     }
