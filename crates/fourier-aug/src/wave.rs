@@ -3,10 +3,8 @@
 mod plane;
 mod sampler;
 
-#[cfg(feature = "torch")]
-pub(crate) use plane::FINITE_WAVE;
+pub(crate) use plane::CHANNELS;
 pub use plane::PlaneWave;
-pub(crate) use plane::{CHANNELS, FINITE_LEVELS};
 pub use sampler::{FrequencyWeights, WaveSampler, WaveSamplerOptions};
 
 use std::f64::consts::TAU;
@@ -18,6 +16,12 @@ use crate::error::Error;
 
 /// Most pixels of a side: products of two indices have to fit.
 const MOST: usize = 1 << 24;
+
+/// What a norm must be.
+pub(crate) const FINITE_WAVE: &str =
+    "such that the wave is finite in f32, and in the type that it is stored in";
+/// What a norm must be where waves are added to images of 8 bits.
+pub(crate) const FINITE_LEVELS: &str = "such that the wave is finite in f32 in levels of 8 bits";
 
 /// Cosines below this at a self-conjugate wave vector make a wave of round-off.
 const VANISHING: f64 = 1e-6;

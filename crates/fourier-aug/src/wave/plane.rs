@@ -5,18 +5,12 @@ use variata_distributions::ArgumentError;
 use variata_distributions::lanes::widest;
 use variata_distributions::parallel;
 
-use super::{Grid, WaveVector};
+use super::{FINITE_WAVE, Grid, WaveVector};
 use crate::element::Element;
 use crate::error::Error;
 
 /// Most channels of an image.
 pub(crate) const CHANNELS: usize = 3;
-
-/// What a norm must be.
-pub(crate) const FINITE_WAVE: &str =
-    "such that the wave is finite in f32, and in the type that it is stored in";
-/// What a norm must be where waves are added to images of 8 bits.
-pub(crate) const FINITE_LEVELS: &str = "such that the wave is finite in f32 in levels of 8 bits";
 
 /// A wave to be added to an image.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use rand::{Rng, RngExt};
 use variata_distributions::{ArgumentError, check};
 
-use super::plane::{CHANNELS, FINITE_LEVELS};
-use super::{Grid, PlaneWave, WaveVector};
+use super::{CHANNELS, FINITE_LEVELS, Grid, PlaneWave, WaveVector};
 use crate::error::Error;
 use crate::random::pick;
 
