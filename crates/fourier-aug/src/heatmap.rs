@@ -171,7 +171,7 @@ impl HeatmapRun {
         let (done, rest) = counts.split_at(state.waves_done.min(counts.len()));
         let started = done.first().copied().unwrap_or(state.images_done);
         // So many that all that can come are still counted.
-        let countable = state.images_done <= isize::MAX as usize;
+        let countable = isize::try_from(state.images_done).is_ok();
         let same = countable
             && done.iter().all(|&n| n == started && n > state.images_done)
             && (state.batches_done == 0) == (state.images_done == 0)

@@ -204,19 +204,21 @@ fn steep_targets() {
 #[cfg(feature = "serde")]
 #[test]
 fn settings_are_read_from_text() {
-    fn returns<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(settings: T) {
-        let text = serde_json::to_string(&settings).unwrap();
-        assert_eq!(serde_json::from_str::<T>(&text).unwrap(), settings, "{text}");
+    fn returns<T: serde::Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug>(
+        settings: &T,
+    ) {
+        let text = serde_json::to_string(settings).unwrap();
+        assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *settings, "{text}");
     }
     for distance in all() {
-        returns(distance);
+        returns(&distance);
     }
-    returns(Distance::CramerWold { bandwidth: Bandwidth::Given(0.3) });
-    returns(Loss::Weight(0.1));
-    returns(Loss::Log);
-    returns(CramerWold { sphere_mean: SphereMean::Asymptotic, ..CramerWold::default() });
-    returns(MaxSlicedOptions { angle: 0.1, ..MaxSlicedOptions::default() });
-    returns(Mmd::inverse_multiquadric(20, MmdEstimator::Unbiased).unwrap());
+    returns(&Distance::CramerWold { bandwidth: Bandwidth::Given(0.3) });
+    returns(&Loss::Weight(0.1));
+    returns(&Loss::Log);
+    returns(&CramerWold { sphere_mean: SphereMean::Asymptotic, ..CramerWold::default() });
+    returns(&MaxSlicedOptions { angle: 0.1, ..MaxSlicedOptions::default() });
+    returns(&Mmd::inverse_multiquadric(20, MmdEstimator::Unbiased).unwrap());
     let some: CramerWold = serde_json::from_str(r#"{"bandwidth": {"Given": 0.5}}"#).unwrap();
     assert_eq!(some, CramerWold { bandwidth: Bandwidth::Given(0.5), ..CramerWold::default() });
     for refused in [

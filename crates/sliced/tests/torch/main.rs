@@ -197,6 +197,8 @@ fn shapes_are_checked_and_values_propagate() {
     ));
 }
 
+type Function<'a> = Box<dyn Fn(&Tensor) -> Tensor + 'a>;
+
 /// Second derivatives of every distance against differences of the first, at points of which none is tied.
 #[test]
 fn composed_forms_have_second_derivatives() {
@@ -214,7 +216,6 @@ fn composed_forms_have_second_derivatives() {
         let directions = &directions;
         move |x: &Tensor| torch::sliced_composed(&Discrepancy::new(distance), x, directions).unwrap()
     };
-    type Function<'a> = Box<dyn Fn(&Tensor) -> Tensor + 'a>;
     let mut functions: Vec<(String, Function<'_>)> =
         distances.map(|d| (format!("{d:?}"), Box::new(of(d)) as Function<'_>)).into();
     for (name, y) in [("other", other), ("itself", tensor_from_array(x.clone()).unwrap())] {
