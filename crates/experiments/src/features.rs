@@ -139,7 +139,7 @@ pub(crate) fn train_classifier(
     let job = TrainJob {
         name: "classifier",
         seed,
-        config: training.run(own.steps, parts.train.batches_per_epoch()),
+        config: training.run(own.steps, parts.train.batches_per_epoch(), 0),
         settings: format!("{:?} {data:?}", classifier.config()),
         keep_best: None,
     };

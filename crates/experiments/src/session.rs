@@ -182,12 +182,7 @@ impl Session {
         }
         let options = LoaderOptions { batch_size: data.batch_size, seed, ..LoaderOptions::default() };
         let train = Loader::new(self.data.clone(), splits.train, options.clone())?;
-        let workers = self.workers();
-        if let Err(variata_datasets::Error::Argument { must, .. }) =
-            train.share(workers.rank(), workers.size())
-        {
-            bail!("`--workers` is {}, must be {must}", workers.size());
-        }
+        self.check_workers(&train)?;
         let in_order = LoaderOptions { shuffle: false, batch_size: 256, ..options };
         let validation = Loader::new(self.data.clone(), splits.validation, in_order)?;
         Ok(Parts { train, validation, test: self.mixed(&splits.test) })
@@ -200,6 +195,20 @@ impl Session {
 }
 
 impl<D: RunData> Session<D> {
+    /// Refuses more workers than the smallest batch has rows, which a training would find out when its folder is there.
+    ///
+    /// # Errors
+    /// They are more.
+    pub(crate) fn check_workers(&self, train: &Loader) -> Result<()> {
+        let workers = self.workers();
+        match train.share(workers.rank(), workers.size()) {
+            Err(variata_datasets::Error::Argument { must, .. }) => {
+                bail!("`--workers` is {}, must be {must}", workers.size())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Sets the process up and loads the data by their name, `default_data` where the options name none.
     ///
     /// # Errors

@@ -47,17 +47,17 @@ impl Training {
         }
     }
 
-    /// A training run of `steps` on epochs of `per_epoch` batches, in whole epochs.
-    pub(crate) fn run(&self, steps: u64, per_epoch: usize) -> TrainConfig {
+    /// A training run of `steps` on epochs of `per_epoch` batches, in whole epochs: as many as are nearest, but no fewer than have the
+    /// `least` steps, up to `steps`, and the warm-up.
+    pub(crate) fn run(&self, steps: u64, per_epoch: usize, least: u64) -> TrainConfig {
         let per_epoch = per_epoch.max(1) as u64;
         // To the nearest: rounded up, 2000 steps of Fashion-MNIST would be 2532.
         let nearest = (steps.saturating_add(per_epoch / 2) / per_epoch).max(1);
-        // Rounded down a training might end within its warm-up.
-        let fits = |warmup| nearest.saturating_mul(per_epoch) >= warmup;
-        let epochs = match self.schedule {
-            Schedule::Cosine { warmup_steps, .. } if !fits(warmup_steps) => steps.div_ceil(per_epoch),
-            _ => nearest,
+        let warmup = match self.schedule {
+            Schedule::Cosine { warmup_steps, .. } => warmup_steps,
+            _ => 0,
         };
+        let epochs = nearest.max(least.max(warmup).min(steps).div_ceil(per_epoch));
         TrainConfig {
             epochs,
             optimizer: self.optimizer,
@@ -238,9 +238,11 @@ mod tests {
     fn a_training_in_whole_epochs_is_no_shorter_than_its_warm_up() {
         let of = |warmup_steps, steps| {
             let schedule = Schedule::Cosine { warmup_steps, final_factor: 0.0 };
-            Training { schedule, ..Training::default() }.run(steps, 20).epochs
+            Training { schedule, ..Training::default() }.run(steps, 20, 0).epochs
         };
         assert_eq!([of(0, 29), of(20, 29), of(21, 29), of(29, 29), of(5, 5)], [1, 1, 2, 2, 1]);
+        let plain = Training { schedule: Schedule::Constant, ..Training::default() };
+        assert_eq!([20, 26, 100].map(|least| plain.run(29, 20, least).epochs), [1, 2, 2]);
     }
 
     #[test]

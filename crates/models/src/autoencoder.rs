@@ -5,6 +5,7 @@ use tch::{Device, Kind, Tensor};
 use variata_datasets::Batch;
 
 use crate::bottleneck::Bottleneck;
+use crate::condition::MOST_CLASSES;
 use crate::nn::{Decoder, Encoder, Pass, check_input};
 use crate::observation::ObservationModel;
 use crate::train::{Constraint, StepContext, Trainable, checkpoint};
@@ -73,11 +74,11 @@ impl Autoencoder {
     ) -> Result<Self, Error> {
         config.check(image)?;
         let classes = if config.conditional { classes } else { 0 };
-        if config.conditional && !(1..=65_536).contains(&classes) {
+        if config.conditional && !(1..=MOST_CLASSES).contains(&classes) {
             return Err(Error::Config {
                 setting: "classes",
                 value: classes.to_string(),
-                must: ">= 1 for a conditional model".into(),
+                must: format!("in 1..={MOST_CLASSES} for a conditional model"),
             });
         }
         let mut parameters =

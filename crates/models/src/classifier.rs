@@ -5,6 +5,7 @@ use tch::{CModule, Device, Kind, Tensor};
 use variata_datasets::Batch;
 use variata_distributions::torch::jensen_shannon_batch;
 
+use crate::condition::MOST_CLASSES;
 use crate::error::check_number;
 use crate::nn::{Encoder, Linear, Pass, check_input};
 use crate::train::{StepContext, Trainable, checkpoint};
@@ -120,11 +121,11 @@ impl Classifier {
             ClassifierTask::Labels => classes,
             ClassifierTask::Reflections => REFLECTIONS.len() as i64,
         };
-        if !(2..=65_536).contains(&classes) {
+        if !(2..=MOST_CLASSES).contains(&classes) {
             return Err(Error::Config {
                 setting: "classes",
                 value: classes.to_string(),
-                must: "in 2..=65536".into(),
+                must: format!("in 2..={MOST_CLASSES}"),
             });
         }
         let mut parameters =
@@ -225,7 +226,7 @@ impl Classifier {
     /// Features [batch, features] of images [batch, channels, height, width].
     ///
     /// # Errors
-    /// The image shape is not the model's.
+    /// The images' shape, kind (f32) or device is not the model's.
     pub fn features(&self, x: &Tensor) -> Result<Tensor, Error> {
         self.features_in(x, Pass::Evaluation)
     }

@@ -4,6 +4,9 @@ use tch::{Device, Tensor};
 
 use crate::{Error, ImageShape};
 
+/// Most classes of a model.
+pub(crate) const MOST_CLASSES: i64 = 65_536;
+
 /// One-hot labels, [batch, classes].
 ///
 /// Source: VAE tutorial, section "Conditional VAE": c enters q(z|x, c) and p(x|z, c); the prior stays N(0, I).
@@ -16,7 +19,7 @@ impl Condition {
     /// One-hot rows of the labels.
     ///
     /// # Errors
-    /// A label is not in 0..classes; fewer than no classes or more than 65,536; memory does not hold so many rows.
+    /// A label is not in 0..classes; a negative number of classes, or more than 65,536; memory does not hold so many rows.
     ///
     /// # Examples
     /// ```
@@ -29,8 +32,8 @@ impl Condition {
         if let Some((index, &label)) = labels.iter().enumerate().find(|(_, l)| !(0..classes).contains(*l)) {
             return Err(Error::Label { index, label, classes });
         }
-        let Some(width) = usize::try_from(classes).ok().filter(|n| *n <= 65_536) else {
-            return Err(Error::config("classes", classes, "in 0..=65536"));
+        let Some(width) = usize::try_from(classes).ok().filter(|_| classes <= MOST_CLASSES) else {
+            return Err(Error::config("classes", classes, format!("in 0..={MOST_CLASSES}")));
         };
         let mut data: Vec<f32> = Vec::new();
         let n = labels.len().checked_mul(width).filter(|&n| data.try_reserve_exact(n).is_ok());

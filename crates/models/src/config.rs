@@ -343,7 +343,7 @@ impl AutoencoderConfig {
             && (self.kl.weight > 0.0 || self.kl.constraint.is_some());
         if self.distortion_weight == 0.0
             && !has_kl
-            && self.regularizer.is_none()
+            && self.regularizer.as_ref().is_none_or(RegularizerConfig::is_idle)
             && self.entropy.is_none_or(EntropyConfig::is_idle)
         {
             return Err(Error::config("distortion_weight", 0, "> 0, or another term must count"));

@@ -216,8 +216,9 @@ pub(crate) fn check_input(
     check_shape(argument, x, sizes)
 }
 
-/// A batch of tensors of these sizes.
+/// A batch of dense tensors of these sizes.
 fn check_shape(argument: &'static str, x: &Tensor, sizes: &[i64]) -> Result<(), Error> {
+    variata_torch_bridge::check_dense(argument, x)?;
     let got = x.size();
     if got.len() == 1 + sizes.len() && got[1..] == *sizes {
         return Ok(());

@@ -59,10 +59,9 @@ pub enum Observation {
 }
 
 /// Rows of values of images.
-fn rows(images: &Tensor) -> Result<Tensor, Error> {
+fn rows(argument: &'static str, images: &Tensor) -> Result<Tensor, Error> {
     if images.size().len() < 2 {
-        let want = "[batch, channels, height, width]".to_owned();
-        return Err(Error::Shape { argument: "images", got: images.size(), want });
+        return Err(Error::Shape { argument, got: images.size(), want: "[batch, ..]".to_owned() });
     }
     Ok(images.flatten(1, -1))
 }
@@ -88,18 +87,18 @@ impl Observation {
         Ok(match self {
             Self::Bernoulli { logits } => {
                 let each = Bernoulli::new(logits.shallow_clone())?.log_prob(x)?;
-                -rows(&each)?.sum_dim_intlist(1, false, Kind::Double)
+                -rows("x", &each)?.sum_dim_intlist(1, false, Kind::Double)
             }
             Self::SquaredError { mean } => {
                 variata_torch_bridge::check_floating(&[("mean", mean), ("x", x)])?;
                 // Of two kinds the loss has no backward pass.
                 let kind = if x.kind() == mean.kind() { mean.kind() } else { Kind::Double };
                 let each = mean.to_kind(kind).mse_loss(&x.to_kind(kind), Reduction::None);
-                rows(&each)?.sum_dim_intlist(1, false, Kind::Double)
+                rows("x", &each)?.sum_dim_intlist(1, false, Kind::Double)
             }
-            Self::Normal { .. } => -self.diagonal()?.log_prob(&rows(x)?)?,
-            Self::LowRankNormal { .. } => -self.low_rank()?.log_prob(&rows(x)?)?,
-            Self::SparsePrecision { .. } => -self.sparse()?.log_prob(&rows(x)?)?,
+            Self::Normal { .. } => -self.diagonal()?.log_prob(&rows("x", x)?)?,
+            Self::LowRankNormal { .. } => -self.low_rank()?.log_prob(&rows("x", x)?)?,
+            Self::SparsePrecision { .. } => -self.sparse()?.log_prob(&rows("x", x)?)?,
         })
     }
 
@@ -111,7 +110,7 @@ impl Observation {
     pub fn distortion_and_entropy(&self, x: &Tensor) -> Result<(Tensor, Tensor), Error> {
         if let Self::LowRankNormal { .. } = self {
             self.check(x)?;
-            let (log_prob, entropy) = self.low_rank()?.log_prob_and_entropy(&rows(x)?)?;
+            let (log_prob, entropy) = self.low_rank()?.log_prob_and_entropy(&rows("x", x)?)?;
             return Ok((-log_prob, entropy));
         }
         Ok((self.distortion(x)?, self.entropy()?))
@@ -180,9 +179,10 @@ impl Observation {
 
     fn diagonal(&self) -> Result<DiagonalNormal, Error> {
         match self {
-            Self::Normal { mean, log_variance } => {
-                Ok(DiagonalNormal::from_log_variance(rows(mean)?, rows(log_variance)?)?)
-            }
+            Self::Normal { mean, log_variance } => Ok(DiagonalNormal::from_log_variance(
+                rows("mean", mean)?,
+                rows("log_variance", log_variance)?,
+            )?),
             _ => Err(NOT_NORMAL),
         }
     }
@@ -195,7 +195,7 @@ impl Observation {
         match self {
             Self::LowRankNormal { mean, cov_factor, cov_diag } => {
                 let (factor, diag) = (cov_factor.shallow_clone(), cov_diag.shallow_clone());
-                Ok(LowRankMvn::new(rows(mean)?, factor, diag)?)
+                Ok(LowRankMvn::new(rows("mean", mean)?, factor, diag)?)
             }
             _ => Err(Error::Unsupported("the observation model is no low-rank normal")),
         }
@@ -203,9 +203,12 @@ impl Observation {
 
     fn sparse(&self) -> Result<SparsePrecisionNormal, Error> {
         match self {
-            Self::SparsePrecision { mean, log_diag, off_diag, grid } => {
-                Ok(SparsePrecisionNormal::new(*grid, rows(mean)?, rows(log_diag)?, off_diag.shallow_clone())?)
-            }
+            Self::SparsePrecision { mean, log_diag, off_diag, grid } => Ok(SparsePrecisionNormal::new(
+                *grid,
+                rows("mean", mean)?,
+                rows("log_diag", log_diag)?,
+                off_diag.shallow_clone(),
+            )?),
             _ => Err(NOT_NORMAL),
         }
     }

@@ -229,6 +229,11 @@ impl RegularizerConfig {
         }
     }
 
+    /// Whether the term counts nothing.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.cost, Cost::Weight { lambda } if lambda == 0.0)
+    }
+
     /// The distance of codes [batch, latent] from the prior, a scalar in f64. Directions and draws are those of the address.
     ///
     /// # Errors

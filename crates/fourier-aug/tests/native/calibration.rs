@@ -10,7 +10,7 @@ use variata_fourier_aug::{
 };
 use variata_testkit::compare::assert_relative;
 use variata_testkit::golden::Table;
-use variata_testkit::statistics::{assert_binomial, assert_mean, seed};
+use variata_testkit::statistics::{assert_binomial, assert_mean, assert_rejects, seed, try_binomial};
 
 /// Confidences uniform on (0.3, 1), right with probability confidence − `gap`.
 fn drawn(n: usize, gap: f64, rng: &mut ChaCha8Rng) -> Predictions {
@@ -137,18 +137,17 @@ fn intervals_hold_the_error_of_a_miscalibrated_generator() {
     assert_binomial("freq_calibration_interval", held, 400, 0.95);
 }
 
-/// Whatever the gaps are, also where all are 0: at least as often as asked, less four standard deviations of 200 rounds.
+/// Whatever the gaps and the bins are, at least as often as asked: a count above that is cut down to it.
 #[test]
 fn intervals_of_absolute_gaps_hold_them() {
     let mut rng = ChaCha8Rng::seed_from_u64(seed(41));
-    let bootstrap = Bootstrap { replicates: 200, ..Bootstrap::default() };
-    for gap in [0.0, 0.02, 0.2] {
+    let mut held = |gap: f64, size: usize, level: f64| {
         let mut held = [0; 2];
-        for round in 0..200 {
-            let found = drawn(2000, gap, &mut rng);
-            let at = Bootstrap { seed: round, ..bootstrap };
+        for round in 0..400 {
+            let found = drawn(1000, gap, &mut rng);
+            let at = Bootstrap { level, replicates: 200, seed: round };
             for (held, statistic) in held.iter_mut().zip([Statistic::Ece, Statistic::Mce]) {
-                let found = found.interval(statistic, Binning::Adaptive { size: 100 }, &at).unwrap();
+                let found = found.interval(statistic, Binning::Adaptive { size }, &at).unwrap();
                 *held += u64::from(found.low <= gap && gap <= found.high);
                 assert!(
                     found.low <= found.estimate.max(0.0) && found.estimate <= found.high,
@@ -156,10 +155,18 @@ fn intervals_of_absolute_gaps_hold_them() {
                 );
             }
         }
-        for held in held {
-            assert!(held >= 177, "{held} of 200 intervals of level 0.95 held {gap}");
+        held
+    };
+    for (gap, size) in [(0.0, 100), (0.02, 10), (0.2, 100)] {
+        for held in held(gap, size, 0.95) {
+            assert_binomial("freq_calibration_held", held.min(380), 400, 0.95);
         }
     }
+    let [_, of_mce] = held(0.2, 100, 0.5);
+    assert_rejects(
+        "freq_calibration_held",
+        &try_binomial("freq_calibration_held", of_mce.min(380), 400, 0.95),
+    );
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl MapAutoencoder {
     /// Data [batch, channels, height, width] to maps [batch, code, height/4, width/4], before the bottleneck.
     ///
     /// # Errors
-    /// The data have another shape.
+    /// The data have another shape, kind (f32) or device.
     pub fn encode(&self, x: &Tensor) -> Result<Tensor, Error> {
         check_input("x", x, &self.image.dims(), self.device())?;
         let x = self.config.compute.laid_out(x)?;
@@ -147,7 +147,7 @@ impl MapAutoencoder {
     /// Maps [batch, code, height/4, width/4] through the bottleneck, with noise from an address or without any.
     ///
     /// # Errors
-    /// The maps have another shape, or hold numbers that are not finite.
+    /// The maps have another shape, kind or device, or hold numbers that are not finite.
     pub fn through(&self, z: &Tensor, draw: Option<&MapDraw>) -> Result<MapCode, Error> {
         check_input("z", z, &self.map_shape(), self.device())?;
         self.bottleneck.forward(z, draw, Pass::Evaluation)
@@ -156,7 +156,7 @@ impl MapAutoencoder {
     /// What the bottleneck gave, [batch, code, height/4, width/4], to data [batch, channels, height, width].
     ///
     /// # Errors
-    /// The maps have another shape.
+    /// The maps have another shape, kind or device.
     pub fn decode(&self, code: &Tensor) -> Result<Tensor, Error> {
         check_input("code", code, &self.map_shape(), self.device())?;
         let code = self.config.compute.laid_out(code)?;

@@ -158,7 +158,7 @@ impl<F: FileSystem> CheckpointStore<F> {
             let _ = self.files.remove_file(&temporary);
         })?;
         self.files.sync_dir(&self.folder).map_err(io("sync", &self.folder, None))?;
-        // Not the one just written, which an earlier step's may be.
+        // Not the one just written: its step may be earlier than those of the others.
         let old = self.paths()?.into_iter().rev().skip(GENERATIONS).filter(|old| old != path);
         // A process that was killed while it wrote has left one of the others.
         for old in old.chain(self.named("tmp")?) {

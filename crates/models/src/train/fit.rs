@@ -50,7 +50,9 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
 
     fn train(mut self) -> Result<Outcome, Error> {
         self.config.schedule.check()?;
-        if self.kept.is_some() && self.validation.is_none() && self.measurement.is_none() {
+        // The first worker's measurement is every one's.
+        let measured = self.workers.tell(|| Ok(self.measurement.is_some()))?;
+        if self.kept.is_some() && self.validation.is_none() && !measured {
             return Err(Error::config("keep_best", "asked for", "with validation data or a measurement"));
         }
         let train = self.train.share(self.workers.rank(), self.workers.size())?;
@@ -219,6 +221,7 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
         }
         loaded.restore(&self.tensors(optimizer))?;
         *state = loaded.state.clone();
+        state.batches_per_epoch = wanted;
         // The file's run may have had other epochs to go.
         state.completed = state.epoch >= self.config.epochs;
         Ok(())

@@ -20,7 +20,7 @@ pub struct TrainConfig {
     pub optimizer: OptimizerConfig,
     /// The learning rate over the steps.
     pub schedule: Schedule,
-    /// Steps between checkpoints inside an epoch; 0: only at the end of epochs.
+    /// Steps between checkpoints, beside those after validations; 0: only these.
     pub checkpoint_steps: u64,
     /// Epochs between validations and checkpoints; the last epoch always has both.
     pub validate_epochs: u64,

@@ -183,7 +183,7 @@ impl Workers {
         Ok(counts.into_iter().map(|count| count > 0.0).collect())
     }
 
-    /// Refuses workers of which one has something else than the first; each asks at the same place.
+    /// Refuses workers that have not all what the first has; each asks at the same place. Values travel as JSON, which has no NaN.
     ///
     /// # Errors
     /// [`Error::WorkersDiffer`], on all of them; the others cannot be reached.

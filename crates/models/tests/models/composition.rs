@@ -7,7 +7,7 @@ use variata_models::train::{Constraint, Schedule, Trainable};
 use variata_models::{
     Architecture, Autoencoder, AutoencoderConfig, BottleneckConfig, Bounds, Condition, Cost, EntropyConfig,
     Error, ImageShape, KlConfig, LatentDistance, LowRankDiagonal, MapBottleneckConfig, Noise, Observation,
-    ObservationConfig, Purpose, Scale, bounds, log_weights,
+    ObservationConfig, Purpose, RegularizerConfig, Scale, bounds, log_weights,
 };
 
 use crate::{DIGIT, tiny, tiny_config};
@@ -147,7 +147,7 @@ fn the_importance_weighted_bound_lies_above_the_elbo() {
 
 #[test]
 fn settings_outside_their_domain_are_named() {
-    let cases: [(AutoencoderConfig, &str); 13] = [
+    let cases: [(AutoencoderConfig, &str); 14] = [
         (
             AutoencoderConfig {
                 bottleneck: BottleneckConfig::Deterministic,
@@ -187,6 +187,18 @@ fn settings_outside_their_domain_are_named() {
             AutoencoderConfig {
                 distortion_weight: 0.0,
                 bottleneck: BottleneckConfig::Deterministic,
+                ..tiny_config()
+            },
+            "distortion_weight",
+        ),
+        (
+            AutoencoderConfig {
+                distortion_weight: 0.0,
+                bottleneck: BottleneckConfig::Deterministic,
+                regularizer: Some(RegularizerConfig {
+                    cost: Cost::Weight { lambda: 0.0 },
+                    ..RegularizerConfig::new(LatentDistance::CramerWold)
+                }),
                 ..tiny_config()
             },
             "distortion_weight",

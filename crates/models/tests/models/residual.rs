@@ -136,6 +136,8 @@ fn what_does_not_fit_a_network_is_an_error() {
         let encode = |x: &Tensor, condition| encoder.forward(x, condition, Pass::Evaluation);
         let x = zeros(&[2, 1, 8, 8], Kind::Float);
         assert_eq!(encode(&x, Some(&labels)).unwrap().size(), [2, encoder.features()]);
+        let sparse = x.to_sparse(None, None::<i64>, None);
+        assert!(matches!(encode(&sparse, Some(&labels)), Err(Error::Tensor(_))));
         for size in [&[2, 1, 8, 7][..], &[2, 64], &[]] {
             let found = encode(&zeros(size, Kind::Float), Some(&labels));
             assert!(matches!(found, Err(Error::Shape { argument: "x", .. })), "{found:?}");

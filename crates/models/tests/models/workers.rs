@@ -96,7 +96,7 @@ impl Collective for Member {
 }
 
 /// Calls `job` as each of so many workers; what they return, in the order of ranks.
-fn with<T: Send>(count: usize, job: impl Fn(Workers) -> T + Sync) -> Vec<T> {
+pub(crate) fn with<T: Send>(count: usize, job: impl Fn(Workers) -> T + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
         let job = &job;
         let threads: Vec<_> = meeting(count).into_iter().map(|w| scope.spawn(move || job(w))).collect();

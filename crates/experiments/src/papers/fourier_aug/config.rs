@@ -136,8 +136,9 @@ impl FourierAugConfig {
         }
         check_distinct("augmentations", sets, |set| set.name())?;
         let [low, high] = self.augment.norm;
-        if !(low >= 0.0 && low <= high && high.is_finite()) {
-            bail!("`augment.norm` is [{low}, {high}], must be finite, >= 0 and in order");
+        // Waves have 255 times as much in levels of 8 bits, and these are in f32.
+        if !(low >= 0.0 && low <= high && high <= 1e30) {
+            bail!("`augment.norm` is [{low}, {high}], must be in [0, 1e30] and in order");
         }
         // What a map bears does not depend on the image.
         let fits = |norm| HeatmapRun::new([1, 1, 1], HeatmapOptions { norm, ..Default::default() }).is_ok();

@@ -70,7 +70,7 @@ fn train(
     let job = TrainJob {
         name: &set.name().to_lowercase(),
         seed,
-        config: config.training.run(config.steps, parts.train.batches_per_epoch()),
+        config: config.training.run(config.steps, parts.train.batches_per_epoch(), 0),
         settings: format!("{:?} {:?} {:?}", config.classifier(), config.data, config.augment),
         keep_best: Some(("accuracy", Better::Higher)),
     };

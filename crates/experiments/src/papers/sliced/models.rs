@@ -198,7 +198,7 @@ fn train_variant(
     let job = TrainJob {
         name: &variant.name(),
         seed,
-        config: config.training.run(config.steps, parts.train.batches_per_epoch()),
+        config: config.training.run(config.steps, parts.train.batches_per_epoch(), 0),
         settings: format!("{settings:?} {:?} {:?} {:?} {judged}", config.prior, config.data, config.measure),
         keep_best: None,
     };

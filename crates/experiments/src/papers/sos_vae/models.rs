@@ -194,7 +194,7 @@ pub(super) fn train_variant(
     let job = TrainJob {
         name: &variant.name(),
         seed,
-        config: config.training.run(config.steps, parts.train.batches_per_epoch()),
+        config: config.training.run(config.steps, parts.train.batches_per_epoch(), config.pretrain_steps + 1),
         settings: format!("{:?} {:?}", model.config(), config.data),
         keep_best: None,
     };
@@ -213,7 +213,7 @@ fn train_direct(
     let job = TrainJob {
         name: "no-network",
         seed,
-        config: config.direct.run(config.direct_steps, parts.train.batches_per_epoch()),
+        config: config.direct.run(config.direct_steps, parts.train.batches_per_epoch(), 0),
         settings: format!("{} {} {:?}", config.rank, config.epsilon, config.data),
         keep_best: None,
     };

@@ -150,7 +150,7 @@ fn train_variant(
     variant: Variant,
 ) -> Result<Option<Trained<Variant>>> {
     let model = build(session, config, variant, seed)?;
-    // The KL alone needs no more than a fraction of the steps, but its warm-up is to end.
+    // The KL alone needs no more than a fraction of the steps, but the learning rate's warm-up is to end.
     let warmup = match config.training.schedule {
         Schedule::Cosine { warmup_steps, .. } => warmup_steps,
         _ => 0,
@@ -160,7 +160,11 @@ fn train_variant(
     let job = TrainJob {
         name: variant.name(),
         seed,
-        config: config.training.run(steps, parts.train.batches_per_epoch()),
+        config: config.training.run(
+            steps,
+            parts.train.batches_per_epoch(),
+            config.kl_warmup_steps.min(steps),
+        ),
         settings: format!("{:?} {:?}", model.config(), config.data),
         keep_best: None,
     };

@@ -81,7 +81,12 @@ pub(super) fn prepare(
     for method in Method::ALL {
         MapAutoencoder::new(&config.model(method, config.steps), image, 0, session.device)?;
     }
-    seeds.iter().map(|&seed| session.data.parts(config.data.batch_size, seed)).collect()
+    let parts = |&seed: &u64| {
+        let parts = session.data.parts(config.data.batch_size, seed)?;
+        session.check_workers(&parts.train)?;
+        Ok(parts)
+    };
+    seeds.iter().map(parts).collect()
 }
 
 /// Trains every model of every seed; `None` when the run was asked to stop.
@@ -110,7 +115,7 @@ fn train(
     (parts, seed): (&Parts, u64),
     method: Method,
 ) -> Result<Option<Trained<Method, MapAutoencoder>>> {
-    let run = config.training.run(config.steps, parts.train.batches_per_epoch());
+    let run = config.training.run(config.steps, parts.train.batches_per_epoch(), 0);
     let steps = run.epochs * parts.train.batches_per_epoch() as u64;
     let settings = config.model(method, steps);
     let model = MapAutoencoder::new(&settings, shape(&session.data), seed, session.device)?;

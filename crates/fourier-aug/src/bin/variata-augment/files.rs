@@ -44,7 +44,9 @@ fn decoded(bytes: &[u8]) -> Result<DynamicImage> {
     ensure!(whole, "it ends too early: its end marker, FF D9, is missing");
     let mut decoder = reader.into_decoder()?;
     // As `decode` does, which says nothing of the orientation.
-    Limits::default().reserve(decoder.total_bytes())?;
+    let mut limits = Limits::default();
+    limits.reserve(decoder.total_bytes())?;
+    decoder.set_limits(limits)?;
     let orientation = decoder.orientation()?;
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
