@@ -106,8 +106,8 @@ fn presets_are_valid_and_wrong_settings_are_named() {
         &[
             ("seeds = 0", "seeds"),
             ("latent = 0", "latent"),
-            ("latent = -3", "latent"),
-            ("directions = 0", "regularizer.distance.directions"),
+            ("latent = -3", "`latent` is -3"),
+            ("directions = 0", "`directions` is 0"),
             ("steps = 99", "`training.schedule.warmup_steps` is 100, must be at most `steps`, 99"),
             (
                 "[classifier]\nsteps = 99",
@@ -119,7 +119,7 @@ fn presets_are_valid_and_wrong_settings_are_named() {
             ("searched = [\"gan\"]", "gan"),
             ("searched = [\"scwae\", \"scwae\"]", "scwae twice"),
             ("prior = { kind = \"ball\", radius = 1.0 }", "prior"),
-            ("prior = { kind = \"normal\", scale = 0.0 }", "regularizer.prior.scale"),
+            ("prior = { kind = \"normal\", scale = 0.0 }", "`prior.scale` is 0"),
             ("cost = { kind = \"weight\", lambda = -1.0 }", "regularizer.cost.lambda"),
             ("[measure]\ngradients = 1", "measure.gradients"),
             ("[architecture]\nkind = \"conv2x2\"\nchannels = 0\nhidden = 4", "channels"),
