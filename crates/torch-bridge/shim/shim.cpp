@@ -81,7 +81,7 @@ struct Share {
 };
 
 // Calls `update` with shares of the lists, whose tensors of one place have one size and order in memory, on libtorch's threads. Its
-// fused kernels divide each tensor among the threads and wait for all after each: a sixth of their time for sixteen tensors.
+// fused kernels divide each tensor among the threads and wait for all of them after each.
 template <typename F>
 void in_shares(std::array<std::vector<at::Tensor>, 4> lists, F update) {
   const auto& first = lists[0];

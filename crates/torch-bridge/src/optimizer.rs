@@ -22,7 +22,8 @@ pub struct AdamStep {
 }
 
 /// One Adam or AdamW step in place: `params`, first moments, second moments and step counts (one-element f32 tensors),
-/// all of the same length and order. The update is one pass over memory for all of them.
+/// all of the same length and order. The update is one pass over memory, and on
+/// the CPU one loop on libtorch's threads, for all of them.
 ///
 /// ```text
 /// m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²,   p ← p − η m̂ / (√v̂ + ε)

@@ -67,7 +67,8 @@ impl Predictions {
     /// MCE:  T ∓ the quantile of max_b|e_b| at the level
     /// ```
     /// cut at 0. Of k right predictions among n in a bin, e_b is what a binomial share of n with probability (k + 1)/(n + 2) is off it. The
-    /// interval of the ECE holds it more often than asked, that of the MCE from bins of five examples on, of one sparse bin no more.
+    /// interval of the ECE holds it more often than asked, that of the MCE only where
+    /// every bin has five examples or more.
     ///
     /// Source: Efron, Tibshirani 1993, chapter 13 (the pivot); derived in docs/src/theory/calibration.md.
     ///
