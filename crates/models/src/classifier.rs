@@ -200,7 +200,7 @@ impl Classifier {
         let frozen = Self::new(&config, self.image, self.classes, 0, Device::Cpu)?;
         for ((_, to), (_, from)) in frozen.parameters.iter().zip(self.parameters.iter()) {
             let mut to = to.set_requires_grad(false);
-            to.f_copy_(&from.detach()).map_err(variata_torch_bridge::Error::from)?;
+            to.f_copy_(&from.detach())?;
         }
         let example = Tensor::zeros([2, 3, height, width], (Kind::Float, Device::Cpu));
         let mut result = Err(Error::Unsupported("the trace did not run"));
@@ -220,7 +220,7 @@ impl Classifier {
             CModule::create_by_tracing("features", "forward", &[example], &mut run)
         });
         result?;
-        Ok(module.map_err(variata_torch_bridge::Error::from)?)
+        Ok(module?)
     }
 
     /// Features [batch, features] of images [batch, channels, height, width].

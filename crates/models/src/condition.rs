@@ -59,6 +59,6 @@ impl Condition {
         let Some(Self { one_hot }) = condition else { return Ok(x.shallow_clone()) };
         let (b, c) = (one_hot.size()[0], one_hot.size()[1]);
         let planes = one_hot.view([b, c, 1, 1]).expand([b, c, image.height, image.width], false);
-        Ok(Tensor::f_cat(&[x, &planes], 1).map_err(variata_torch_bridge::Error::from)?)
+        Ok(Tensor::f_cat(&[x, &planes], 1)?)
     }
 }

@@ -129,6 +129,12 @@ pub enum Error {
     },
 }
 
+impl From<tch::TchError> for Error {
+    fn from(error: tch::TchError) -> Self {
+        Self::Tensor(error.into())
+    }
+}
+
 impl Error {
     /// A setting with a value that it must not have.
     pub(crate) fn config(

@@ -184,7 +184,7 @@ impl Path<'_> {
     /// # Errors
     /// The name is taken; a tensor that is undefined or of another kind.
     pub fn state(&mut self, name: &str, first: &Tensor) -> Result<Tensor, Error> {
-        let kind = first.f_kind().map_err(variata_torch_bridge::Error::from)?;
+        let kind = first.f_kind()?;
         if dtype(kind).is_none() {
             return Err(Error::config("first", format!("of kind {kind:?}"), "real, integer or bool"));
         }

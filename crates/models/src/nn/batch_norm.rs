@@ -40,7 +40,7 @@ impl BatchNorm {
         let running = (Some(&self.mean), Some(&self.variance));
         let training = pass.is_training();
         let found = x.f_batch_norm(scale, shift, running.0, running.1, training, MOMENTUM, EPSILON, true);
-        Ok(found.map_err(variata_torch_bridge::Error::from)?)
+        Ok(found?)
     }
 
     /// By the statistics of the batch that the workers have in shares.

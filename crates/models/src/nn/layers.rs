@@ -40,7 +40,7 @@ impl Linear {
     /// # Errors
     /// As libtorch's for another shape, kind or device.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
-        Ok(x.f_linear(&self.weight, Some(&self.bias)).map_err(variata_torch_bridge::Error::from)?)
+        Ok(x.f_linear(&self.weight, Some(&self.bias))?)
     }
 }
 
@@ -108,7 +108,7 @@ impl Conv2d {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
         let Window { stride, padding, .. } = self.window;
         let found = x.f_conv2d(&self.weight, self.bias.as_ref(), [stride; 2], [padding; 2], [1, 1], 1);
-        Ok(found.map_err(variata_torch_bridge::Error::from)?)
+        Ok(found?)
     }
 }
 
@@ -169,6 +169,6 @@ impl ConvTranspose2d {
         let Window { stride, padding, .. } = self.window;
         let (bias, stride, padding) = (Some(&self.bias), [stride; 2], [padding; 2]);
         let found = x.f_conv_transpose2d(&self.weight, bias, stride, padding, self.extra, 1, [1, 1]);
-        Ok(found.map_err(variata_torch_bridge::Error::from)?)
+        Ok(found?)
     }
 }

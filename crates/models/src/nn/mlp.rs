@@ -35,7 +35,7 @@ impl MlpEncoder {
     pub(crate) fn forward(&self, x: &Tensor, condition: Option<&Condition>) -> Result<Tensor, Error> {
         let flat = x.flatten(1, -1);
         let mut h = match condition {
-            Some(c) => Tensor::f_cat(&[&flat, c.tensor()], 1).map_err(variata_torch_bridge::Error::from)?,
+            Some(c) => Tensor::f_cat(&[&flat, c.tensor()], 1)?,
             None => flat,
         };
         for layer in &self.layers {

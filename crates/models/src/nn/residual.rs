@@ -77,7 +77,7 @@ impl Convolution {
                 x.f_conv_transpose2d(&self.weight, Some(&self.bias), stride, padding, extra, 1, [1, 1])
             }
         };
-        Ok(found.map_err(variata_torch_bridge::Error::from)?)
+        Ok(found?)
     }
 }
 
@@ -259,8 +259,7 @@ impl ResidualDecoder {
     pub(crate) fn forward(&self, code: &Tensor, pass: Pass<'_>) -> Result<Tensor, Error> {
         let size = self.expand.size();
         let (channels, height, width) = (size[1], size[2], size[3]);
-        let smallest =
-            code.f_matmul(&self.expand.flatten(1, -1)).map_err(variata_torch_bridge::Error::from)?;
+        let smallest = code.f_matmul(&self.expand.flatten(1, -1))?;
         let smallest = smallest.view([-1, channels, height, width]);
         let smallest = self.bottom.forward(&(smallest + self.bias.view([1, channels, 1, 1])), pass)?;
         let inside = self.blocks.iter().try_fold(smallest, |x, block| block.forward(&x, pass))?;

@@ -71,7 +71,7 @@ impl Kept {
 fn copy<'t>(pairs: impl Iterator<Item = (&'t Tensor, &'t Tensor)>) -> Result<(), Error> {
     variata_torch_bridge::no_grad(|| {
         for (from, to) in pairs {
-            to.shallow_clone().f_copy_(from).map_err(variata_torch_bridge::Error::from)?;
+            to.shallow_clone().f_copy_(from)?;
         }
         Ok(())
     })

@@ -301,7 +301,7 @@ impl Loaded {
         }
         variata_torch_bridge::no_grad(|| {
             for (mut target, source) in pairs {
-                target.f_copy_(source).map_err(variata_torch_bridge::Error::from)?;
+                target.f_copy_(source)?;
             }
             Ok(())
         })
@@ -346,13 +346,13 @@ fn digest<'a>(tensors: impl IntoIterator<Item = (&'a str, Dtype, &'a [usize], &'
 pub(super) fn bytes_of(x: &Tensor) -> Result<Vec<u8>, Error> {
     let host = x.detach().to_device(tch::Device::Cpu).contiguous();
     let mut bytes = vec![0u8; host.numel() * host.kind().elt_size_in_bytes()];
-    host.f_copy_data_u8(&mut bytes, host.numel()).map_err(variata_torch_bridge::Error::from)?;
+    host.f_copy_data_u8(&mut bytes, host.numel())?;
     Ok(bytes)
 }
 
 /// A tensor of bytes that fill its shape, or tch would read past them.
 pub(super) fn tensor_of(bytes: &[u8], size: &[i64], kind: Kind) -> Result<Tensor, Error> {
-    Ok(Tensor::f_from_data_size(bytes, size, kind).map_err(variata_torch_bridge::Error::from)?)
+    Ok(Tensor::f_from_data_size(bytes, size, kind)?)
 }
 
 fn encode(tensors: &[(String, Tensor)], state: &RunState, path: &Path) -> Result<Vec<u8>, Error> {
@@ -362,7 +362,7 @@ fn encode(tensors: &[(String, Tensor)], state: &RunState, path: &Path) -> Result
         if name == STATE || raw.iter().any(|(other, ..)| other == name) {
             return Err(unfit(format!("two tensors are called `{name}`")));
         }
-        let kind = tensor.f_kind().map_err(variata_torch_bridge::Error::from)?;
+        let kind = tensor.f_kind()?;
         let dtype = dtype(kind).ok_or_else(|| unfit(format!("tensor `{name}` has kind {kind:?}")))?;
         let size = tensor.size().iter().map(|&n| n as usize).collect();
         raw.push((name.clone(), dtype, size, bytes_of(tensor)?));

@@ -273,7 +273,7 @@ impl<M: Trainable, F: FileSystem> Trainer<'_, M, F> {
         guard(step, || {
             optimizer.zero_grad()?;
             let Some(sum) = objective.loss(&own) else { return Ok(()) };
-            sum.f_backward().map_err(variata_torch_bridge::Error::from)?;
+            sum.f_backward()?;
             optimizer.step_with(factor, &self.workers)
         })?;
         let weight = batch.whole_len as f64;

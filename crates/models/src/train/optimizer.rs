@@ -187,7 +187,7 @@ impl Optimizer {
                 return Ok(None);
             }
             let all = Tensor::f_stack(&all, 0).and_then(Vec::<f64>::try_from);
-            let all = all.map_err(variata_torch_bridge::Error::from)?;
+            let all = all?;
             let (of_gradients, of_parameters) = all.split_at(gradients.len());
             let norm = of_gradients.iter().map(|n| n * n).sum::<f64>().sqrt();
             if !norm.is_finite() {

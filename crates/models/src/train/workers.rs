@@ -141,7 +141,7 @@ impl Workers {
             size[0] = bytes.len().checked_div(width).unwrap_or(0) as i64;
             parts.push(received(bytes, &size, x.kind())?.to_device(x.device()));
         }
-        Ok(Tensor::f_cat(&parts, 0).map_err(variata_torch_bridge::Error::from)?)
+        Ok(Tensor::f_cat(&parts, 0)?)
     }
 
     /// Ends the others, where this one has failed at something beside the training, which ends them itself.
@@ -250,7 +250,7 @@ impl Workers {
                     return Err(Error::Workers("the workers' models differ".into()));
                 };
                 let from = received(bytes, &t.size(), t.kind())?;
-                t.shallow_clone().f_copy_(&from).map_err(variata_torch_bridge::Error::from)?;
+                t.shallow_clone().f_copy_(&from)?;
                 rest = more;
             }
             Ok(())
@@ -278,7 +278,7 @@ impl Workers {
             for g in of_kind {
                 let n = g.numel() as i64;
                 let part = summed.narrow(0, start, n).view(&g.size()[..]);
-                g.shallow_clone().f_copy_(&part).map_err(variata_torch_bridge::Error::from)?;
+                g.shallow_clone().f_copy_(&part)?;
                 start += n;
             }
         }
@@ -314,7 +314,7 @@ fn summed_by<F: variata_torch_bridge::Element + Default>(
 ) -> Result<Tensor, Error> {
     let host = x.detach().to_device(Device::Cpu).to_kind(F::KIND).contiguous();
     let mut values = vec![F::default(); host.numel()];
-    host.f_copy_data(&mut values, host.numel()).map_err(variata_torch_bridge::Error::from)?;
+    host.f_copy_data(&mut values, host.numel())?;
     sum(&mut values).map_err(Error::Workers)?;
     let size: Vec<usize> = host.size().iter().map(|&n| n as usize).collect();
     Ok(tensor_from_slice(&values, &size)?)
