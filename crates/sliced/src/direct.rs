@@ -8,7 +8,7 @@ use variata_distributions::{Real, check};
 use crate::distance::Bandwidth;
 use crate::error::Error;
 use crate::kummer::Kummer;
-use crate::pairs::{Pairs, points, sum};
+use crate::pairs::{Pairs, points, sums};
 use variata_distributions::lanes::Sample;
 
 /// The mean of e^(−s v²) over a coordinate v of the sphere.
@@ -101,15 +101,13 @@ impl CramerWold {
             (1.0 / libm::sqrt(4.0 * pi * gamma), 1.0 / libm::sqrt(2.0 * pi * (1.0 + 2.0 * gamma)));
         let inner = 1.0 / (4.0 * gamma);
         let mean = Mean { table, steep: 4.0 / (2.0 * d as f64 - 3.0) };
-        let (pairs, mut grad) = sum(
-            &x,
-            &x,
-            wanted,
+        let ([[pairs]], [mut grad]) = sums(
+            [&x],
+            [wanted],
+            [[own * inner / (n * n)]],
             #[inline(always)]
             |squares: &Pairs| mean.of_pairs(squares, inner),
         );
-        // Each point is in the double sum twice.
-        grad *= 2.0 * own * inner / (n * n);
         let mut singles = 0.0;
         for (i, row) in x.rows().into_iter().enumerate() {
             let width = 2.0 + 4.0 * gamma;

@@ -5,7 +5,7 @@ use variata_distributions::{Real, check};
 
 use crate::distance::none;
 use crate::error::Error;
-use crate::pairs::{Pairs, points, sum};
+use crate::pairs::{Pairs, points, sums};
 use crate::two_sample::TwoSampleGrad;
 use variata_distributions::lanes::{Compute, Sample};
 
@@ -69,7 +69,11 @@ pub enum MmdEstimator {
 /// MMD² = mean k(xᵢ, xⱼ) + mean k(yᵢ, yⱼ) − 2 mean k(xᵢ, yⱼ)
 /// ```
 /// Source: Gretton et al. 2012, eq. 3 and 5; as a regulariser WAE-MMD, which paper sliced compares with. O((n + m)² D) time, no
-/// matrix of pairs, f64.
+/// matrix of pairs.
+///
+/// # Numerics
+/// f64, with squared distances to a relative 1e-13 however close points are, and however far from 0: products where they keep the
+/// digits, differences where they do not.
 ///
 /// ```
 /// use ndarray::array;
@@ -160,21 +164,6 @@ impl Mmd {
         Ok((value, TwoSampleGrad { x: rounded(in_x), y: rounded(in_y) }))
     }
 
-    /// Σᵢⱼ k(‖xᵢ − yⱼ‖²), with its gradients in x.
-    fn sum(&self, x: &Array2<f64>, y: &Array2<f64>, wanted: bool) -> (f64, Array2<f64>) {
-        sum(
-            x,
-            y,
-            wanted,
-            #[inline(always)]
-            |squares: &Pairs| {
-                let (mut values, mut slopes) = ([0.0; _], [0.0; _]);
-                self.kernels.iter().for_each(|kernel| kernel.add(squares, &mut values, &mut slopes));
-                (values, slopes)
-            },
-        )
-    }
-
     /// MMD², and its gradients in f64 in the samples for which they are `wanted`.
     pub(crate) fn evaluate<S: Sample>(
         &self,
@@ -184,38 +173,31 @@ impl Mmd {
     ) -> Result<(f64, [Array2<f64>; 2]), Error> {
         let (x, y) = (points("x", x)?, points("y", y)?);
         check::shape("y", &y.shape()[1..], &x.shape()[1..])?;
-        // Every kernel is 1 there.
-        let at_zero = self.kernels.len() as f64;
-        let mut value = 0.0;
-        let mut grads =
-            [("x", &x, &y, wanted[0]), ("y", &y, &x, wanted[1])].map(|(argument, own, other, wanted)| {
-                let (n, m) = (own.nrows() as f64, other.nrows() as f64);
-                let (pairs, mut grad) = self.sum(own, own, wanted);
-                value += match self.estimator {
-                    MmdEstimator::Biased => pairs / (n * n),
-                    MmdEstimator::Unbiased if n < 2.0 => {
-                        return Err(none(argument, own.shape(), "[n, d] with n >= 2"));
-                    }
-                    MmdEstimator::Unbiased => (pairs - n * at_zero) / (n * (n - 1.0)),
-                };
-                grad *= 2.0 / (n * if self.estimator == MmdEstimator::Biased { n } else { n - 1.0 });
-                // The value of the mixed pairs is needed once, its gradient from either side.
-                let first = argument == "x";
-                if first || wanted {
-                    let (mixed, slopes) = self.sum(own, other, wanted);
-                    if first {
-                        value -= 2.0 * mixed / (n * m);
-                    }
-                    grad.scaled_add(-2.0 / (n * m), &slopes);
-                }
-                Ok(grad)
-            });
-        let mut taken = [Array2::zeros((0, 0)), Array2::zeros((0, 0))];
-        for (to, from) in taken.iter_mut().zip(&mut grads) {
-            *to = std::mem::replace(from, Ok(Array2::zeros((0, 0))))?;
+        let biased = self.estimator == MmdEstimator::Biased;
+        for (argument, points) in [("x", &x), ("y", &y)] {
+            if !biased && points.nrows() < 2 {
+                return Err(none(argument, points.shape(), "[n, d] with n >= 2"));
+            }
         }
+        let (n, m) = (x.nrows() as f64, y.nrows() as f64);
+        let own = |n: f64| 1.0 / (n * if biased { n } else { n - 1.0 });
+        let mixed = -1.0 / (n * m);
+        let (sums, grads) = sums(
+            [&x, &y],
+            wanted,
+            [[own(n), mixed], [mixed, own(m)]],
+            #[inline(always)]
+            |squares: &Pairs| {
+                let (mut values, mut slopes) = ([0.0; _], [0.0; _]);
+                self.kernels.iter().for_each(|kernel| kernel.add(squares, &mut values, &mut slopes));
+                (values, slopes)
+            },
+        );
+        // Every kernel is 1 at 0.
+        let themselves = |n: f64| if biased { 0.0 } else { n * self.kernels.len() as f64 };
+        let [[of_x, of_both], [_, of_y]] = sums;
+        let value = own(n) * (of_x - themselves(n)) + own(m) * (of_y - themselves(m)) + 2.0 * mixed * of_both;
         // Of samples that agree rounding may leave less than nothing. `max` would take NaN for 0.
-        let nothing = self.estimator == MmdEstimator::Biased && value < 0.0;
-        Ok((if nothing { 0.0 } else { value }, taken))
+        Ok((if biased && value < 0.0 { 0.0 } else { value }, grads))
     }
 }

@@ -128,10 +128,13 @@ fn checked_pair(mmd: &Mmd, x: &Tensor, y: &Tensor) -> Result<(), Error> {
 /// Σ f(squared distance) over all pairs, block by block of rows of `x`.
 fn over_pairs(x: &Tensor, y: &Tensor, f: impl Fn(Tensor) -> Tensor) -> Tensor {
     let mut total = Tensor::from(0.0).to_device(x.device());
+    // What is left of an offset in common is lost: distances do not depend on the centre, nor do gradients.
+    let centre = tch::no_grad(|| y.mean_dim([0i64].as_slice(), true, Kind::Double));
+    let (x, y) = (&(x - &centre), &(y - &centre));
     let norms = y.square().sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
     for block in x.split(ROWS, 0) {
         let own = block.square().sum_dim_intlist([1i64].as_slice(), true, Kind::Double);
-        // In f64 the expansion is within 1e-16 of the norms, and rounding below 0 is cut.
+        // In f64 the expansion is within 1e-16 of the norms about the centre, and rounding below 0 is cut.
         let squares = (own + &norms - block.matmul(&y.tr()) * 2.0).clamp_min(0.0);
         total += f(squares).sum(Kind::Double);
     }
