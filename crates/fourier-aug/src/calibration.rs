@@ -1,23 +1,29 @@
 //! Calibration of a classifier: how far confidence is from accuracy.
 //!
 //! Source: paper fourier-aug, section 3 (RMS calibration error with adaptive bins); Hendrycks, Mazeika, Dietterich 2019;
-//! Kumar, Liang, Ma 2019 (debiased estimates); Guo et al. 2017 (ECE, MCE); Murphy 1973 and Stephenson, Coelho, Jolliffe
+//! Kumar, Liang, Ma 2019 (debiased estimates); Guo et al. 2017 (ECE, MCE, temperature); Kull et al. 2019 (class-wise); Murphy 1973 and Stephenson, Coelho, Jolliffe
 //! 2008 (decomposition of the Brier score).
 
 mod bootstrap;
 mod brier;
+mod reliability;
+mod temperature;
 
 use ndarray::{ArrayRef1, ArrayRef2};
 use variata_distributions::lanes::Sum;
-use variata_distributions::{ArgumentError, Categorical, Real, check, special};
+use variata_distributions::{ArgumentError, Categorical, Real, check};
 
 pub use bootstrap::{Bootstrap, Interval, Statistic};
 pub use brier::{BrierDecomposition, brier_decomposition, brier_score};
+use reliability::bins;
+pub use reliability::{Bin, Reliability};
+pub use temperature::{fit_temperature, negative_log_likelihood};
 
 use crate::Error;
 
 /// How predictions are put into bins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub enum Binning {
     /// Bins of neighbours in confidence: a bin closes when it holds at least `size` examples, the next confidence is
@@ -89,6 +95,37 @@ impl Predictions {
     ) -> Result<Self, Error> {
         checked_rows(probabilities, labels)?;
         Ok(Self::of_tops(probabilities, probabilities, labels))
+    }
+
+    /// From the probability of one class: whether an example is of it, whatever class is the likeliest. Confidence is that probability,
+    /// and right are the examples of the class.
+    ///
+    /// # Errors
+    /// As [`from_probabilities`](Self::from_probabilities); `class` is none.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use variata_fourier_aug::{Binning, Predictions};
+    ///
+    /// let (probabilities, labels) = (array![[0.7, 0.3], [0.7, 0.3]], [0, 1]);
+    /// let second = Predictions::of_class(&probabilities, &labels, 1)?;
+    /// assert_eq!((second.confidence(), second.correct()), (&[0.3, 0.3][..], &[false, true][..]));
+    /// # Ok::<(), variata_fourier_aug::Error>(())
+    /// ```
+    pub fn of_class<F: Real>(
+        probabilities: &ArrayRef2<F>,
+        labels: &[usize],
+        class: usize,
+    ) -> Result<Self, Error> {
+        checked_rows(probabilities, labels)?;
+        let known = class < probabilities.ncols();
+        check::scalar("class", class as f64, "below the number of classes", known)?;
+        Ok(Self::of_column(probabilities, labels, class))
+    }
+
+    fn of_column<F: Real>(probabilities: &ArrayRef2<F>, labels: &[usize], class: usize) -> Self {
+        let confidence = probabilities.column(class).iter().map(|p| p.to_f64()).collect();
+        Self { confidence, correct: labels.iter().map(|&label| label == class).collect() }
     }
 
     /// The class of each row is the first with the largest score, its confidence the probability.
@@ -211,181 +248,33 @@ impl Predictions {
     }
 }
 
-/// A bin of the reliability diagram.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bin {
-    /// Lower end: of the interval for equal widths, else the least confidence in the bin.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-    /// Number of examples.
-    pub count: usize,
-    confidence: f64,
-    correct: usize,
-}
-
-impl Bin {
-    /// Mean confidence; `None` in an empty bin.
-    pub fn confidence(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.confidence / self.count as f64)
-    }
-
-    /// Share of right predictions; `None` in an empty bin.
-    pub fn accuracy(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.correct as f64 / self.count as f64)
-    }
-
-    /// Mean confidence minus accuracy; 0 in an empty bin.
-    pub fn gap(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { (self.confidence - self.correct as f64) / self.count as f64 }
-    }
-
-    /// Variance of the accuracy, ȳ(1 − ȳ)/(n − 1); 0 for fewer than two examples, where there is no estimate.
-    fn variance(&self) -> f64 {
-        let n = self.count as f64;
-        let y = self.correct as f64 / n;
-        if self.count < 2 { 0.0 } else { y * (1.0 - y) / (n - 1.0) }
-    }
-}
-
-/// Bins of predictions: the data of a reliability diagram, and the calibration errors made of them.
+/// Class-wise calibration error of probabilities [n, classes] for the true classes `[n]`: the mean over classes of the
+/// [`ece`](Reliability::ece) of [`Predictions::of_class`]. It sees all probabilities, not only those of the likeliest classes.
 ///
-/// With weight w_b = (examples in bin b)/(all examples) and gap g_b = mean confidence − accuracy. The paper's tables show
-/// 100 times these numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reliability {
-    bins: Vec<Bin>,
-    total: usize,
-}
-
-impl Reliability {
-    /// The bins by rising confidence.
-    pub fn bins(&self) -> &[Bin] {
-        &self.bins
+/// Source: Kull, Perelló-Nieto, Kängsepp, Silva Filho, Song, Flach 2019, eq. 3.
+///
+/// # Errors
+/// As [`Predictions::from_probabilities`]; a bin size or number of bins of 0.
+///
+/// ```
+/// use ndarray::array;
+/// use variata_fourier_aug::{Binning, classwise_ece};
+///
+/// let ece = classwise_ece(&array![[0.7, 0.3], [0.7, 0.3]], &[0, 1], Binning::EqualWidth { bins: 10 })?;
+/// assert!((ece - 0.2).abs() < 1e-15);
+/// # Ok::<(), variata_fourier_aug::Error>(())
+/// ```
+pub fn classwise_ece<F: Real>(
+    probabilities: &ArrayRef2<F>,
+    labels: &[usize],
+    binning: Binning,
+) -> Result<f64, Error> {
+    checked_rows(probabilities, labels)?;
+    let mut sum = 0.0;
+    for class in 0..probabilities.ncols() {
+        sum += Predictions::of_column(probabilities, labels, class).reliability(binning)?.ece();
     }
-
-    /// Number of all examples, also of those that a published binning drops.
-    pub fn total(&self) -> usize {
-        self.total
-    }
-
-    fn weighted(&self, of: impl Fn(&Bin) -> f64) -> f64 {
-        // Not `sum`, which is −0 of nothing.
-        self.bins.iter().fold(0.0, |sum, bin| sum + bin.count as f64 / self.total as f64 * of(bin))
-    }
-
-    /// Expected calibration error Σ w_b |g_b|.
-    pub fn ece(&self) -> f64 {
-        self.weighted(|bin| bin.gap().abs())
-    }
-
-    /// Squared calibration error Σ w_b g_b².
-    pub fn squared(&self) -> f64 {
-        self.weighted(|bin| bin.gap() * bin.gap())
-    }
-
-    /// RMS calibration error √Σ w_b g_b², the paper's.
-    pub fn rms(&self) -> f64 {
-        self.squared().sqrt()
-    }
-
-    /// Maximum calibration error max_b |g_b| over bins that hold an example.
-    pub fn mce(&self) -> f64 {
-        self.bins.iter().fold(0.0, |most, bin| most.max(bin.gap().abs()))
-    }
-
-    /// [`squared`](Self::squared) without what the chance of few examples adds to it:
-    ///
-    /// ```text
-    /// Σ w_b (g_b² − ȳ_b(1 − ȳ_b)/(n_b − 1))
-    /// ```
-    /// Negative values are possible and returned: their mean over data sets is the calibration error of the bins. From a bin
-    /// of one example, where the variance has no estimate, nothing is subtracted.
-    ///
-    /// Source: Kumar, Liang, Ma 2019, section 5.
-    pub fn squared_debiased(&self) -> f64 {
-        self.weighted(|bin| bin.gap() * bin.gap() - bin.variance())
-    }
-
-    /// √max(0, [`squared_debiased`](Self::squared_debiased)).
-    pub fn rms_debiased(&self) -> f64 {
-        self.squared_debiased().max(0.0).sqrt()
-    }
-
-    /// [`ece`](Self::ece) less its bias for gaps with normal errors: Σ w_b (2|g_b| − E|g_b + σ_b Z|), σ_b² as in
-    /// [`squared_debiased`](Self::squared_debiased). May be negative.
-    ///
-    /// Source: Kumar, Liang, Ma 2019, section 5, with the mean of the folded normal in closed form in place of draws.
-    pub fn ece_debiased(&self) -> f64 {
-        self.weighted(|bin| {
-            let (gap, sd) = (bin.gap().abs(), bin.variance().sqrt());
-            if sd == 0.0 {
-                return gap;
-            }
-            let z = gap / sd;
-            // E|g + σZ| = σ√(2/π) exp(−z²/2) + g(1 − 2Φ(−z)).
-            2.0 * gap - (2.0 * sd * special::norm_pdf(z) + gap * (1.0 - 2.0 * special::ndtr(-z)))
-        })
-    }
-}
-
-/// The examples in order of confidence and the end of each bin in that order.
-fn bins(confidence: &[f64], correct: &[bool], binning: Binning) -> Result<(Vec<usize>, Vec<usize>), Error> {
-    let n = confidence.len();
-    let mut order: Vec<usize> = (0..n).collect();
-    let by_confidence = |i: &usize, j: &usize| confidence[*i].total_cmp(&confidence[*j]);
-    match binning {
-        // Then by outcome, so that sums do not depend on the order given.
-        Binning::Adaptive { .. } | Binning::EqualWidth { .. } => {
-            order.sort_by(|i, j| by_confidence(i, j).then(correct[*i].cmp(&correct[*j])));
-        }
-        _ => order.sort_by(by_confidence),
-    }
-    let ends = match binning {
-        Binning::Adaptive { size } => {
-            at_least_one("size", size)?;
-            let mut ends = Vec::new();
-            let mut start = 0;
-            while start < n {
-                let mut end = start.saturating_add(size).min(n);
-                while end < n && confidence[order[end]] == confidence[order[end - 1]] {
-                    end += 1;
-                }
-                if n - end < size {
-                    end = n;
-                }
-                ends.push(end);
-                start = end;
-            }
-            ends
-        }
-        Binning::EqualWidth { bins } => {
-            countable("bins", bins)?;
-            let edge = |b: usize| b as f64 / bins as f64;
-            let bin = |i: usize| {
-                let c = confidence[i];
-                let b = ((c * bins as f64) as usize).min(bins - 1);
-                // The product is rounded: 0.29 · 100 is below 29. The edges decide.
-                if c < edge(b) {
-                    b - 1
-                } else if b + 1 < bins && c >= edge(b + 1) {
-                    b + 1
-                } else {
-                    b
-                }
-            };
-            (0..bins).map(|b| order.partition_point(|&i| bin(i) <= b)).collect()
-        }
-        Binning::PublishedDropsRest { size } => {
-            at_least_one("size", size)?;
-            (1..=n / size).map(|b| b * size).collect()
-        }
-        Binning::PublishedSkipsLast { size } => {
-            at_least_one("size", size)?;
-            (1..n / size).map(|b| b * size).collect()
-        }
-    };
-    Ok((order, ends))
+    Ok(sum / probabilities.ncols() as f64)
 }
 
 fn at_least_one(argument: &'static str, value: usize) -> Result<(), ArgumentError> {

@@ -28,6 +28,7 @@ use planes::Planes;
 /// numbers. Lengths that the original states for 32 × 32 pixels are in pixels, except those of
 /// [`ElasticTransform`](Self::ElasticTransform), which are shares of the shorter side there too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Corruption {
     /// Independent normal noise.
@@ -96,7 +97,16 @@ impl Corruption {
     /// The four that are not in averages.
     pub const EXTRA: [Self; 4] = [Self::SpeckleNoise, Self::GaussianBlur, Self::Spatter, Self::Saturate];
 
-    /// Name of the file in CIFAR-10-C, without its ending.
+    /// The common ones, then the extra ones.
+    pub const ALL: [Self; 19] = {
+        let mut all = [Self::GaussianNoise; 19];
+        let (common, extra) = all.split_at_mut(Self::COMMON.len());
+        common.copy_from_slice(&Self::COMMON);
+        extra.copy_from_slice(&Self::EXTRA);
+        all
+    };
+
+    /// Name of the file in CIFAR-10-C, without its ending; by it serde writes a corruption.
     pub fn name(self) -> &'static str {
         match self {
             Self::GaussianNoise => "gaussian_noise",
@@ -162,10 +172,8 @@ impl FromStr for Corruption {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        let mut all = Self::COMMON.into_iter().chain(Self::EXTRA);
-        let known = all.clone().map(Self::name);
-        all.find(|c| c.name().eq_ignore_ascii_case(name))
-            .ok_or_else(|| Error::unknown_name("corruption", name, known))
+        let found = Self::ALL.into_iter().find(|c| c.name().eq_ignore_ascii_case(name));
+        found.ok_or_else(|| Error::unknown_name("corruption", name, Self::ALL.map(Self::name)))
     }
 }
 

@@ -28,6 +28,12 @@ pub enum Error {
     /// A Brier score of a binning that drops examples.
     #[error("`binning` drops examples, must hold every one for the parts of a Brier score")]
     PublishedBinning,
+    /// Logits that no temperature fits best.
+    #[error("no temperature fits best: {why}")]
+    NoTemperature {
+        /// What is so.
+        why: &'static str,
+    },
     /// Logits or probabilities that are no distributions.
     #[error(transparent)]
     Distributions(variata_distributions::Error),

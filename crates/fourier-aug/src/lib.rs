@@ -31,7 +31,7 @@ pub use augmix::{
 };
 pub use calibration::{
     Bin, Binning, Bootstrap, BrierDecomposition, Interval, Predictions, Reliability, Statistic,
-    brier_decomposition, brier_score,
+    brier_decomposition, brier_score, classwise_ece, fit_temperature, negative_log_likelihood,
 };
 pub use corruption::{Corruption, CorruptionGroup, CorruptionPixel, corrupt};
 pub use element::Element;

@@ -10,6 +10,7 @@ use crate::Error;
 
 /// A calibration error that intervals are made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Statistic {
     /// [`Reliability::squared`], estimated by [`Reliability::squared_debiased`].
@@ -24,6 +25,11 @@ pub enum Statistic {
 
 /// How an interval is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Bootstrap {
     /// Probability that the interval is to hold the calibration error, in (0, 1).
     pub level: f64,

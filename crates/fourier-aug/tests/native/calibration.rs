@@ -1,12 +1,13 @@
 //! Calibration errors: by hand, against the published tools, ties and ends, intervals, decomposition, bad input.
 
-use ndarray::{Array1, Array2, array};
+use ndarray::{Array1, Array2, ShapeBuilder, array};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use variata_distributions::ArgumentError;
 use variata_fourier_aug::{
-    Binning, Bootstrap, Error, Predictions, Statistic, brier_decomposition, brier_score,
+    Binning, Bootstrap, Error, Predictions, Statistic, brier_decomposition, brier_score, classwise_ece,
+    fit_temperature, negative_log_likelihood,
 };
 use variata_testkit::compare::assert_relative;
 use variata_testkit::golden::Table;
@@ -281,5 +282,123 @@ proptest! {
             prop_assert_eq!(a.bins().iter().map(|b| b.count).sum::<usize>(), v.len());
             prop_assert!(a.ece() <= a.rms() * (1.0 + 1e-14) && a.rms() <= a.mce() * (1.0 + 1e-14));
         }
+    }
+}
+
+/// The classifier of generate_measures.py.
+fn classifier(n: usize, classes: usize, scale: f64) -> (Array2<f64>, Vec<usize>) {
+    let number = |(i, k): (usize, usize)| ((i * 37 + k * 59 + i * k * 11) % 101) as f64 / 25.0 - 2.0;
+    let logits = Array2::from_shape_fn((n, classes), number) * scale;
+    let first =
+        |i: usize| (0..classes).fold(0, |top, k| if logits[[i, k]] > logits[[i, top]] { k } else { top });
+    let label = |i: usize| if i * 13 % 10 < 6 { first(i) } else { (i * 7 + i * i) % classes };
+    let labels = (0..n).map(label).collect();
+    (logits, labels)
+}
+
+fn softmax(logits: &Array2<f64>) -> Array2<f64> {
+    let mut p = logits.clone();
+    for mut row in p.rows_mut() {
+        let largest = row.fold(f64::NEG_INFINITY, |a, b| a.max(*b));
+        row.mapv_inplace(|z| (z - largest).exp());
+        let sum = row.sum();
+        row /= sum;
+    }
+    p
+}
+
+#[test]
+fn temperatures_and_class_wise_errors_agree_with_scipy() {
+    let table = Table::parse(include_str!("../golden/temperature.tsv")).unwrap();
+    for row in table.rows() {
+        let (logits, labels) = classifier(row[0] as usize, row[1] as usize, row[2]);
+        assert_relative("loss", negative_log_likelihood(&logits, &labels).unwrap(), row[3], 1e-13, 0.0);
+        assert_relative("temperature", fit_temperature(&logits, &labels).unwrap(), row[4], 1e-12, 0.0);
+        let ece = classwise_ece(&softmax(&logits), &labels, Binning::EqualWidth { bins: 10 }).unwrap();
+        assert_relative("class-wise", ece, row[5], 1e-12, 0.0);
+    }
+}
+
+#[test]
+fn temperatures_scale_with_logits_and_do_not_feel_offsets_or_impossible_classes() {
+    let (logits, labels) = classifier(300, 7, 1.0);
+    let want = fit_temperature(&logits, &labels).unwrap();
+    for scale in [1e-140, 1e-3, 7.0, 1e140] {
+        let found = fit_temperature(&(&logits * scale), &labels).unwrap();
+        assert_relative("scale", found / scale, want, 1e-12, 0.0);
+    }
+    // A class that no example has and no logit allows; offsets of rows; columns first in memory.
+    let wider = Array2::from_shape_fn((8, 300).f(), |(k, i)| {
+        if k == 7 { f64::NEG_INFINITY } else { logits[[i, k]] + 1024.0 * i as f64 }
+    });
+    assert_relative("wider", fit_temperature(&wider.t(), &labels).unwrap(), want, 1e-10, 0.0);
+    let single = logits.mapv(|z| z as f32);
+    assert_relative("f32", fit_temperature(&single, &labels).unwrap(), want, 1e-6, 0.0);
+}
+
+proptest! {
+    #[test]
+    fn a_temperature_is_where_the_loss_is_least(
+        (n, classes, scale) in (5usize..80, 2usize..6, 0.01f64..50.0),
+    ) {
+        let (logits, labels) = classifier(n, classes, scale);
+        if let Ok(t) = fit_temperature(&logits, &labels) {
+            let loss = |t: f64| negative_log_likelihood(&(&logits / t), &labels).unwrap();
+            let least = loss(t);
+            for factor in [0.1, 0.9, 0.999, 1.001, 1.1, 10.0] {
+                prop_assert!(loss(t * factor) >= least * (1.0 - 1e-14), "{t} {factor}");
+            }
+        }
+    }
+}
+
+#[test]
+fn where_no_temperature_is_best_it_is_said() {
+    let told =
+        |logits: Array2<f64>, labels: &[usize]| fit_temperature(&logits, labels).unwrap_err().to_string();
+    let all_right = told(array![[2.0, 1.0], [0.0, 3.0]], &[0, 1]);
+    assert_eq!(
+        all_right,
+        "no temperature fits best: true classes have the largest logits in all examples, and the loss falls towards T = 0"
+    );
+    for logits in [array![[2.0, 1.0], [0.0, 3.0]], array![[1.0, 1.0], [3.0, 3.0]]] {
+        let wrong = told(logits, &[1, 0]);
+        assert!(wrong.ends_with("on average, and the loss falls towards T = inf"), "{wrong}");
+    }
+    let impossible = told(array![[2.0, 1.0], [f64::NEG_INFINITY, 3.0]], &[0, 0]);
+    assert_eq!(impossible, "no temperature fits best: a true class has the logit -inf");
+    assert_eq!(negative_log_likelihood(&array![[f64::NEG_INFINITY, 3.0]], &[0]).unwrap(), f64::INFINITY);
+    for bad in [f64::NAN, f64::INFINITY] {
+        let found = negative_log_likelihood(&array![[0.0, bad]], &[0]);
+        assert!(matches!(
+            found,
+            Err(Error::Argument(ArgumentError::Value { argument: "logits", index: Some(1), .. }))
+        ));
+    }
+    let nothing = negative_log_likelihood(&array![[0.0], [f64::NEG_INFINITY]], &[0, 0]).unwrap_err();
+    assert!(nothing.to_string().contains('1'), "{nothing}");
+    let far = told(array![[0.0, 1e200], [0.0, 1.0]], &[0, 1]);
+    assert!(far.contains("differences of logits"), "{far}");
+    let p = array![[0.5, 0.5]];
+    let class = Predictions::of_class(&p, &[0], 2).unwrap_err();
+    assert!(matches!(class, Error::Argument(ArgumentError::Value { argument: "class", .. })), "{class}");
+    assert!(classwise_ece(&p, &[2], Binning::EqualWidth { bins: 2 }).is_err());
+    assert!(classwise_ece(&p, &[0], Binning::EqualWidth { bins: 0 }).is_err());
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn how_errors_are_measured_is_stored() {
+    for binning in [Binning::Adaptive { size: 15 }, Binning::EqualWidth { bins: 10 }] {
+        let text = serde_json::to_string(&binning).unwrap();
+        assert_eq!(serde_json::from_str::<Binning>(&text).unwrap(), binning);
+    }
+    assert!(serde_json::from_str::<Binning>(r#"{"Adaptive": {"size": 3, "bins": 2}}"#).is_err());
+    let some: Bootstrap = serde_json::from_str(r#"{"level": 0.9}"#).unwrap();
+    assert_eq!(some, Bootstrap { level: 0.9, ..Bootstrap::default() });
+    for corruption in variata_fourier_aug::Corruption::ALL {
+        let text = serde_json::to_string(&corruption).unwrap();
+        assert_eq!(text, format!("\"{corruption}\""));
+        assert_eq!(serde_json::from_str::<variata_fourier_aug::Corruption>(&text).unwrap(), corruption);
     }
 }

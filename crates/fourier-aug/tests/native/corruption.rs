@@ -8,10 +8,6 @@ use variata_testkit::statistics::{assert_binomial, assert_ks, assert_mean, seed}
 
 use crate::operation::told;
 
-fn all() -> impl Iterator<Item = Corruption> {
-    Corruption::COMMON.into_iter().chain(Corruption::EXTRA)
-}
-
 /// The image of generate_measures.py.
 fn image(height: usize, width: usize) -> Array4<u8> {
     Array4::from_shape_fn((1, height, width, 3), |(_, y, x, c)| {
@@ -24,7 +20,7 @@ fn arithmetic_agrees_with_the_original() {
     let table = Table::parse(include_str!("../golden/corruptions.tsv")).unwrap();
     let bytes = image(12, 16);
     let floats = bytes.mapv(|v| f32::from(v) / 255.0);
-    for corruption in all() {
+    for corruption in Corruption::ALL {
         for severity in 1..=5u8 {
             let Ok(want) = table.column(&format!("{}_{severity}", corruption.name())) else { continue };
             let got = corrupt(&bytes, corruption, severity, 0, 0).unwrap();
@@ -144,7 +140,7 @@ fn noises_have_their_laws() {
 
 #[test]
 fn every_corruption_changes_images_of_every_size_more_and_more() {
-    for corruption in all() {
+    for corruption in Corruption::ALL {
         for (height, width, channels) in [(32, 32, 3), (24, 40, 3), (33, 17, 1)] {
             let images = Array4::from_shape_fn((2, height, width, channels), |(n, y, x, c)| {
                 (60 + (n * 31 + y * 5 + x * 3 + c * 40 + (y * x) % 17 * 5) % 140) as u8
@@ -190,7 +186,7 @@ fn images_of_two_rows_are_not_made_one_colour() {
 fn images_have_their_own_streams_whatever_the_batch_and_the_axes() {
     let one = image(16, 16);
     let images = ndarray::concatenate(Axis(0), &[one.view(), one.view(), one.view()]).unwrap();
-    for corruption in all() {
+    for corruption in Corruption::ALL {
         let whole = corrupt(&images, corruption, 3, 9, 100).unwrap();
         assert_eq!(whole, corrupt(&images, corruption, 3, 9, 100).unwrap());
         let part = corrupt(&images.slice(s![1.., .., .., ..]), corruption, 3, 9, 101).unwrap();
@@ -220,7 +216,7 @@ fn images_have_their_own_streams_whatever_the_batch_and_the_axes() {
 fn flat_images_stay_flat_under_blurs() {
     let flat = Array4::from_elem((1, 9, 11, 3), 77u8);
     let floats = flat.mapv(|v| f32::from(v) / 255.0);
-    for corruption in all().filter(|c| c.group() == CorruptionGroup::Blur) {
+    for corruption in Corruption::ALL.into_iter().filter(|c| c.group() == CorruptionGroup::Blur) {
         for severity in 1..=5 {
             let found = corrupt(&floats, corruption, severity, 2, 0).unwrap();
             assert!(found.iter().zip(&floats).all(|(a, b)| (a - b).abs() < 1e-6), "{corruption:?}");
@@ -232,8 +228,8 @@ fn flat_images_stay_flat_under_blurs() {
 
 #[test]
 fn names_are_those_of_the_files() {
-    assert_eq!(all().count(), 19);
-    for corruption in all() {
+    assert_eq!(Corruption::ALL.into_iter().count(), 19);
+    for corruption in Corruption::ALL {
         assert_eq!(corruption.to_string().parse::<Corruption>().unwrap(), corruption);
         assert_eq!(corruption.name().to_uppercase().parse::<Corruption>().unwrap(), corruption);
     }
