@@ -14,7 +14,7 @@ const TASK: usize = 256;
 /// Newton's steps that are made at most; some ten are enough.
 const STEPS: usize = 200;
 
-/// Negative log-likelihood of the true classes `[n]` under logits [n, classes]: mean over examples of −log softmax(logits)[label], in
+/// Negative log-likelihood of the true classes `[n]` under logits [n, classes]: mean over examples of −log p(label) for p = softmax(logits), in
 /// nats. Probabilities may be given as their logarithms.
 ///
 /// It is ∞ where a true class has a logit of −∞.
