@@ -274,7 +274,7 @@ impl Autoencoder {
                 purpose,
                 context.draw,
             )?;
-            terms.extend(regularizer.terms(distance));
+            terms.extend(regularizer.terms(distance)?);
         }
         if let (Some(value), Some(config)) = (entropy, &self.config.entropy) {
             let constraint = self.entropy_constraint(config);

@@ -284,18 +284,18 @@ impl RegularizerConfig {
     }
 
     /// The term of the objective, and the distance itself for the log where they differ.
-    pub(crate) fn terms(&self, distance: Tensor) -> Vec<Term> {
-        match self.cost {
+    pub(crate) fn terms(&self, distance: Tensor) -> Result<Vec<Term>, Error> {
+        Ok(match self.cost {
             Cost::Weight { lambda } => {
                 vec![Term { whole: true, ..Term::weighted("distance", distance, lambda) }]
             }
             Cost::Log => {
-                let log = torch::loss(Loss::Log, &distance).to_kind(Kind::Double);
+                let log = torch::loss(Loss::Log, &distance)?.to_kind(Kind::Double);
                 let terms =
                     [Term::weighted("distance", distance, 0.0), Term::weighted("log_distance", log, 1.0)];
                 terms.map(|term| Term { whole: true, ..term }).into()
             }
-        }
+        })
     }
 }
 

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let error = (decoder.forward(&codes) - &batch).square().sum(Kind::Double) / 128.0;
         let directions = Directions::uniform(50, 4, step.unsigned_abs())?;
         let distance = torch::sliced(&scfwae, &codes, &directions)?;
-        let loss = &error + torch::loss(Loss::Log, &distance);
+        let loss = &error + torch::loss(Loss::Log, &distance)?;
         adam.backward_step(&loss);
         if step % 200 == 0 {
             println!(

@@ -16,7 +16,7 @@
 //! let latents = Tensor::randn([64, 8], (Kind::Float, Device::Cpu)).set_requires_grad(true);
 //! let directions = Directions::uniform(50, 8, 1)?;
 //! let distance = torch::sliced(&Discrepancy::new(Distance::CRAMER_WOLD), &latents, &directions)?;
-//! torch::loss(Loss::Log, &distance).backward();
+//! torch::loss(Loss::Log, &distance)?.backward();
 //! assert_eq!(latents.grad().size(), [64, 8]);
 //! # Ok::<(), variata_sliced::Error>(())
 //! ```
@@ -28,7 +28,9 @@ mod sliced;
 use ndarray::{ArrayView2, ArrayViewD, Ix2};
 use tch::{Device, Kind, Tensor};
 use variata_distributions::torch::support::{lend_all, size};
-use variata_torch_bridge::{Element, Route, attach_backward, grad_is_enabled, route, tensor_from_array};
+use variata_torch_bridge::{
+    Element, Route, attach_backward, check_floating, grad_is_enabled, route, tensor_from_array,
+};
 
 use crate::distance::none;
 use crate::error::Error;
@@ -55,22 +57,27 @@ impl Native for f64 {}
 
 /// [`Loss::apply`] on a tensor of distances; differentiable.
 ///
+/// # Errors
+/// `distance` is not dense and floating-point.
+///
 /// ```
 /// use variata_sliced::{Loss, torch};
 /// use variata_torch_bridge::tch::Tensor;
 /// let d = Tensor::from_slice(&[0.5f64, 0.0]).set_requires_grad(true);
-/// torch::loss(Loss::Log, &d).sum(variata_torch_bridge::tch::Kind::Double).backward();
+/// torch::loss(Loss::Log, &d)?.sum(variata_torch_bridge::tch::Kind::Double).backward();
 /// assert_eq!((d.grad().double_value(&[0]), d.grad().double_value(&[1])), (2.0, 0.0));
+/// # Ok::<(), variata_sliced::Error>(())
 /// ```
-pub fn loss(loss: Loss, distance: &Tensor) -> Tensor {
-    match loss {
+pub fn loss(loss: Loss, distance: &Tensor) -> Result<Tensor, Error> {
+    check_floating(&[("distance", distance)])?;
+    Ok(match loss {
         Loss::Weight(lambda) => distance * lambda,
         // The derivative of the clamp is 0 below its bound.
         Loss::Log => {
             let tiny = distance.le(f64::MIN_POSITIVE);
             distance.to_kind(Kind::Double).masked_fill(&tiny, f64::MIN_POSITIVE).log()
         }
-    }
+    })
 }
 
 /// The shape is [n, dimensions], neither 0.

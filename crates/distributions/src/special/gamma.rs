@@ -72,15 +72,18 @@ pub fn lgamma(x: f64) -> f64 {
 ///
 /// # Numerics
 /// ≤ 4 ulp for x > 0, also next to the zero 1.4616… where other implementations lose thousands. For x < 0 the error is
-/// that on the scale of the two terms. NaN at 0, the negative integers and −∞.
+/// that on the scale of the two terms. −∞ at 0, ∞ at −0; NaN at the negative integers and −∞.
 ///
 /// ```
 /// use variata_distributions::special::digamma;
 /// assert!((digamma(1.0) + 0.577_215_664_901_532_9).abs() < 1e-15);
 /// ```
 pub fn digamma(x: f64) -> f64 {
-    if x.is_nan() || x == f64::NEG_INFINITY || (x <= 0.0 && x == x.floor()) {
+    if x.is_nan() || x == f64::NEG_INFINITY || (x < 0.0 && x == x.floor()) {
         return f64::NAN;
+    }
+    if x == 0.0 {
+        return -1.0 / x;
     }
     if x < 0.0 {
         // x − ⌊x⌋ would be 1 + x next to 0, rounded; the fraction of πx would be that everywhere.
@@ -110,7 +113,7 @@ pub fn digamma(x: f64) -> f64 {
 /// otherwise    ψ′(x) = ψ′(x + 1) + 1/x²
 /// x < 0        π²/sin²(πx) − ψ′(1 − x)
 /// ```
-/// Some 8 ulp for x > 0, and on the scale of the two terms for x < 0. NaN where [`digamma`] is; 0 at +∞.
+/// Some 8 ulp for x > 0, and on the scale of the two terms for x < 0. NaN where [`digamma`] is; ∞ at 0, 0 at +∞.
 ///
 /// ```
 /// use std::f64::consts::PI;
@@ -119,7 +122,7 @@ pub fn digamma(x: f64) -> f64 {
 /// assert!((trigamma(1.0) - PI * PI / 6.0).abs() < 1e-15);
 /// ```
 pub fn trigamma(x: f64) -> f64 {
-    if x.is_nan() || x == f64::NEG_INFINITY || (x <= 0.0 && x == x.floor()) {
+    if x.is_nan() || x == f64::NEG_INFINITY || (x < 0.0 && x == x.floor()) {
         return f64::NAN;
     }
     if x < 0.0 {

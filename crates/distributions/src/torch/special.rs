@@ -32,7 +32,8 @@ pub fn norm_pdf(x: &Tensor) -> Result<Tensor, Error> {
             let density = special::norm_pdf(x);
             [density, if density == 0.0 { 0.0 } else { -x * density }]
         },
-        |[x]| (x.square() * -0.5 - HALF_LOG_TWO_PI).exp(),
+        // 0 from 39 on, with its derivative, which would be 0·∞ at the ends.
+        |[x]| (x.clamp(-39.0, 39.0).square() * -0.5 - HALF_LOG_TWO_PI).exp(),
     )
 }
 

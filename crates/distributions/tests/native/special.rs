@@ -77,7 +77,8 @@ fn trigamma_is_the_slope_of_digamma() {
         assert_ulp("trigamma", trigamma(x), want, ulp);
     }
     assert_eq!(trigamma(f64::INFINITY), 0.0);
-    assert!([0.0, -2.0, f64::NEG_INFINITY, f64::NAN].into_iter().all(|x| trigamma(x).is_nan()));
+    assert_eq!([0.0, -0.0].map(trigamma), [f64::INFINITY; 2]);
+    assert!([-2.0, f64::NEG_INFINITY, f64::NAN].into_iter().all(|x| trigamma(x).is_nan()));
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn digamma_keeps_its_digits_below_zero() {
 #[test]
 fn limits_are_the_documented_ones() {
     let (inf, nan) = (f64::INFINITY, f64::NAN);
-    let table: [(&str, f64, f64); 33] = [
+    let table: [(&str, f64, f64); 35] = [
         ("ndtr", ndtr(-inf), 0.0),
         ("ndtr", ndtr(inf), 1.0),
         ("ndtr", ndtr(-1e300), 0.0),
@@ -132,6 +133,8 @@ fn limits_are_the_documented_ones() {
         ("logit", logit(1.0), inf),
         ("lgamma", lgamma(0.0), inf),
         ("digamma", digamma(inf), inf),
+        ("digamma", digamma(0.0), -inf),
+        ("digamma", digamma(-0.0), inf),
         ("log_add_exp", log_add_exp(-inf, 3.0), 3.0),
     ];
     for (name, got, want) in table {
@@ -145,7 +148,6 @@ fn limits_are_the_documented_ones() {
         softplus_inv(-1.0),
         logit(1.5),
         logit(-0.1),
-        digamma(0.0),
         digamma(-3.0),
         digamma(-inf),
     ];

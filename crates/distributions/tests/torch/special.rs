@@ -92,3 +92,22 @@ fn slopes_of_the_gamma_family_below_zero() {
         assert!((got - want).abs() <= 1e-14 * want, "{got} {want}");
     }
 }
+
+#[test]
+fn both_homes_agree_at_the_ends() {
+    let ends = ndarray::arr1(&[f64::NEG_INFINITY, -50.0, 0.0, 50.0, f64::INFINITY]).into_dyn();
+    // Half kinds take the composed form.
+    let on = |f: &dyn Fn(&Tensor) -> Tensor, kind: Kind| {
+        let x = leaf(&ends);
+        let value = f(&x.to_kind(kind));
+        let grad = Tensor::run_backward(&[value.sum(Kind::Double)], &[&x], false, false).remove(0);
+        [value, grad].map(|t| Vec::<f64>::try_from(t.to_kind(Kind::Double)).unwrap())
+    };
+    for kind in [Kind::Double, Kind::BFloat16] {
+        let [density, slope] = on(&|x| special::norm_pdf(x).unwrap(), kind);
+        assert!((density[2] - 0.398_942_280_401_432_7).abs() < 2e-3, "{density:?}");
+        assert_eq!(([density[0], density[1], density[3], density[4]], slope), ([0.0; 4], vec![0.0; 5]));
+        let [value, _] = on(&|x| special::digamma(x).unwrap(), kind);
+        assert!(value[2] == f64::NEG_INFINITY && value[4] == f64::INFINITY, "{value:?}");
+    }
+}

@@ -5,7 +5,7 @@
 use ndarray::{Array2, Ix2, array};
 use variata_distributions::{ArgumentError, StandardLaplace};
 use variata_sliced::{
-    Bandwidth, CramerWold, Directions, Discrepancy, Distance, Error, Mmd, MmdEstimator, SphereMean,
+    Bandwidth, CramerWold, Directions, Discrepancy, Distance, Error, Loss, Mmd, MmdEstimator, SphereMean,
     TwoSample, torch,
 };
 use variata_torch_bridge::tch::{Kind, Tensor};
@@ -182,6 +182,7 @@ fn shapes_are_checked_and_values_propagate() {
         );
     }
     assert_eq!(shape(torch::cramer_wold(&CramerWold::default(), &Tensor::from_slice(&[1.0f64]))), "x");
+    assert!(matches!(torch::loss(Loss::Log, &Tensor::new()), Err(Error::Tensor(_))));
     let counts = Tensor::from_slice(&[1i64, 2]).view([1, 2]);
     assert!(matches!(torch::sliced(&discrepancy, &counts, &directions), Err(Error::Tensor(_))));
     let nan = leaf(&array![[f64::NAN, 0.0]]);
