@@ -30,6 +30,14 @@ pub enum Error {
         /// What to do about it.
         hint: String,
     },
+    /// A folder without image files.
+    #[error("{}: no images in it; {hint}", folder.display())]
+    NoImages {
+        /// The folder.
+        folder: PathBuf,
+        /// What to do about it.
+        hint: String,
+    },
     /// Image files that cannot be read, all of them.
     #[error("image files that cannot be read: {}: {}", files.len(), unreadable(files))]
     Unreadable {

@@ -76,7 +76,7 @@ pub struct ImageFolder {
 /// ```
 ///
 /// # Errors
-/// [`Error::NotFound`] for a missing folder or one without images; [`Error::Unreadable`] where files cannot be read and are
+/// [`Error::NotFound`] for a missing folder, [`Error::NoImages`] for one without any; [`Error::Unreadable`] where files cannot be read and are
 /// not to be skipped, or none can; [`Error::Argument`] for a class of which none can, images beside folders of images, a size
 /// outside 1 to 4096, more than 256 classes, or images that do not fit in memory.
 pub fn read_image_folder(
@@ -157,7 +157,7 @@ fn listed(folder: &Path) -> Result<(Vec<String>, Vec<(PathBuf, u8)>), Error> {
     }
     if files.is_empty() {
         let hint = "give a folder that holds .jpg, .jpeg or .png files, or folders of them".to_owned();
-        return Err(Error::NotFound { path: folder.to_path_buf(), hint });
+        return Err(Error::NoImages { folder: folder.to_path_buf(), hint });
     }
     Ok((classes, files))
 }
@@ -165,7 +165,7 @@ fn listed(folder: &Path) -> Result<(Vec<String>, Vec<(PathBuf, u8)>), Error> {
 /// Image files, sorted, and folders of a folder.
 fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
     let refused = |source| Error::Io { file: folder.to_path_buf(), action: "list", source };
-    if !folder.is_dir() {
+    if !folder.exists() {
         let hint = "give a folder that exists".to_owned();
         return Err(Error::NotFound { path: folder.to_path_buf(), hint });
     }
