@@ -24,6 +24,7 @@ use crate::error::Error;
 const GROUP: usize = 8;
 /// and at least so many groups, for many threads to share.
 const GROUPS: usize = 32;
+
 /// A sample as contiguous f64 rows, checked: [n, dimensions], neither 0.
 pub(crate) fn points<S: Sample>(argument: &'static str, x: &ArrayRef2<S>) -> Result<Array2<f64>, Error> {
     if x.is_empty() {
