@@ -4,6 +4,7 @@
 //! Kumar, Liang, Ma 2019 (debiased estimates); Guo et al. 2017 (ECE, MCE, temperature); Kull et al. 2019 (class-wise); Murphy 1973 and Stephenson, Coelho, Jolliffe
 //! 2008 (decomposition of the Brier score).
 
+mod binomial;
 mod bootstrap;
 mod brier;
 mod reliability;

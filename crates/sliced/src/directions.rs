@@ -16,7 +16,8 @@ const SHIFTS: usize = 8;
 
 /// Unit vectors [directions, dimensions], in f64.
 ///
-/// Drawn ones depend on the seed alone. In every drawn set each direction by itself is uniform on the sphere, so that the mean
+/// Drawn ones depend on the seed alone: of normal numbers from ChaCha8 with that seed, so that a sample drawn in the same way wants
+/// another seed, or it lies along them. In every drawn set each direction by itself is uniform on the sphere, so that the mean
 /// over directions is unbiased; the sets differ in how directions go together.
 ///
 /// ```
@@ -165,17 +166,27 @@ impl Directions {
     }
 
     /// Estimated standard error of the mean over directions, from the means of groups that are independent of each other;
-    /// `None` with fewer than two groups.
+    /// `None` with fewer than two whole groups.
     pub(crate) fn standard_error(&self, values: &[f64]) -> Option<f64> {
-        let groups = values.chunks(self.group).filter(|group| group.len() == self.group);
-        let means: Vec<f64> = groups.map(|g| g.iter().sum::<f64>() / g.len() as f64).collect();
+        let (total, size) = (values.len() as f64, self.group as f64);
+        let groups = values.chunks_exact(self.group);
+        let rest = groups.remainder().len() as f64;
+        let means: Vec<f64> = groups.clone().map(|g| g.iter().sum::<f64>() / size).collect();
         let count = means.len() as f64;
         if means.len() < 2 {
             return None;
         }
         let mean = means.iter().sum::<f64>() / count;
-        let spread = means.iter().map(|m| (m - mean) * (m - mean)).sum::<f64>();
-        Some(libm::sqrt(spread / (count - 1.0) / count))
+        let between = means.iter().map(|m| (m - mean) * (m - mean)).sum::<f64>() / (count - 1.0);
+        if rest == 0.0 {
+            return Some(libm::sqrt(between / count));
+        }
+        // A part of a group is a draw from it without replacement: its mean has the variance of groups and that of what it leaves out.
+        let off = |(group, mean): (&[f64], &f64)| group.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>();
+        let within = groups.zip(&means).map(off).sum::<f64>() / (count * (size - 1.0));
+        let of_part = between + within * (1.0 / rest - 1.0 / size);
+        let variance = size * size * count * between + rest * rest * of_part;
+        Some(libm::sqrt(variance) / total)
     }
 }
 

@@ -28,7 +28,8 @@ pub struct Mardia {
     pub kurtosis: f64,
     /// b₂ − D(D + 2), signed: the "normalised kurtosis" of the paper's table 1.
     pub normalised_kurtosis: f64,
-    /// D(D + 2)(D + 4)/n: what b₁ is on average for N(0, I).
+    /// What b₁ is on average for a normal law: D(D + 2)(D + 4)/n for N(0, I), and D(D + 1)(D + 2)/n, up to a share of some 1/n, where
+    /// the sample was standardised.
     pub expected_skewness: f64,
 }
 
@@ -68,6 +69,9 @@ pub fn mardia<S: Sample>(x: &ArrayRef2<S>) -> Result<Mardia, Error> {
 
 /// Mardia's own statistics: of the centred sample, whitened by its covariance (dividing by n). They test against any normal.
 ///
+/// For normal draws E b₂ = D(D + 2)(n − 1)/(n + 1), so that [`normalised_kurtosis`](Mardia::normalised_kurtosis) is −2D(D + 2)/(n + 1) on average.
+/// Source: Mardia 1970.
+///
 /// # Errors
 /// As [`mardia`]; fewer points than dimensions + 1, or a singular covariance.
 ///
@@ -103,7 +107,8 @@ pub fn mardia_standardised<S: Sample>(x: &ArrayRef2<S>) -> Result<Mardia, Error>
     let mut white: Vec<f64> = x.t().iter().copied().collect();
     solve_lower(&factor, d, &mut white, n);
     let white = Array2::from_shape_vec((d, n), white).map_err(|_| none("x", &[n, d], "[n, dimensions]"))?;
-    mardia(&white.t())
+    let expected_skewness = (d * (d + 1) * (d + 2)) as f64 / n as f64;
+    Ok(Mardia { expected_skewness, ..mardia(&white.t())? })
 }
 
 /// The mean cube of the Gram matrix, block by block.

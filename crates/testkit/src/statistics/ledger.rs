@@ -78,8 +78,8 @@ pub const LEDGER: &[Entry] = &[
     Entry { uses: 2, ..of("mean_corruption_shot", 1_000_000, "rate + 0.0106 standard deviations") },
     Entry { uses: 2, ..of("freq_corruption_impulse", 1_000_000, "share × 1.06; salt without pepper") },
     Entry { uses: 1, ..of("mean_calibration_debiased", 400, "the estimate that is not debiased") },
-    Entry { uses: 1, ..of("freq_calibration_interval", 400, "intervals of level 0.84 in place of 0.95") },
-    Entry { uses: 7, ..of("freq_calibration_held", 400, "intervals of level 0.5 in place of 0.95") },
+    Entry { uses: 1, ..of("freq_calibration_interval", 400, "intervals of level 0.75 in place of 0.95") },
+    Entry { uses: 10, ..of("freq_calibration_held", 400, "intervals of level 0.5 in place of 0.95") },
     // datasets
     Entry {
         uses: 4,
