@@ -16,7 +16,11 @@ fn main() -> Result<()> {
     pages.push("../README.md".into());
     let mut text = String::new();
     for page in &pages {
-        let blocks = rust_of_its_own(&fs::read_to_string(page)?)
+        let shown = fs::read_to_string(page)?;
+        for place in shown.lines().filter_map(|line| line.strip_prefix("{{#include ")?.strip_suffix(":}}")) {
+            whole(page, place)?;
+        }
+        let blocks = rust_of_its_own(&shown)
             .map_err(|line| Error::other(format!("{}:{line}: a block without an end", page.display())))?;
         if !blocks.is_empty() {
             let name = page
@@ -33,6 +37,20 @@ fn main() -> Result<()> {
     }
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
     fs::write(out.join("pages.rs"), text)
+}
+
+/// An example that a page shows from some line on: before that line are comments alone.
+fn whole(page: &Path, place: &str) -> Result<()> {
+    let wrong = || Error::other(format!("{}: {place} leaves out code, or does not begin", page.display()));
+    let (file, line) = place.rsplit_once(':').ok_or_else(wrong)?;
+    let file = page.parent().unwrap_or(Path::new("")).join(file);
+    println!("cargo:rerun-if-changed={}", file.display());
+    let text = fs::read_to_string(&file)?;
+    let line: usize = line.parse().map_err(|_| wrong())?;
+    let mut before = text.lines().take(line.checked_sub(1).ok_or_else(wrong)?);
+    let comments = before.all(|line| line.is_empty() || line.starts_with("//"));
+    let begins = text.lines().nth(line - 1).is_some_and(|line| !line.is_empty());
+    if comments && begins { Ok(()) } else { Err(wrong()) }
 }
 
 /// The fenced blocks of Rust that hold code and not the place of an example, without the indentation of their fences; or the line

@@ -2,8 +2,8 @@
 //!
 //! Every assertion belongs to an entry of the [`LEDGER`]: its false-alarm rate α, how often it may be used in one run, the
 //! sample size it needs, and the discrepancy that it must catch. The rates of a complete run with fresh seeds add up to
-//! at most [`TOTAL_ALPHA`], so that a failure is a bug and never a reason to try another seed. Next to each assertion
-//! stands one that the declared discrepancy is caught: [`assert_rejects`].
+//! at most [`TOTAL_ALPHA`], so that a failure is a bug and never a reason to try another seed. That a declared discrepancy is
+//! caught is what [`assert_rejects`] says, next to the assertion, or for the tool with a sampler written for that in this crate's own tests.
 //!
 //! The `try_*` forms return the [`Evidence`] or a [`Failure`]; the `assert_*` forms panic with its message and count
 //! against the ledger.

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use variata_datasets::permutation;
+use variata_testkit::statistics::{assert_chi_square, assert_rejects, seed, try_chi_square};
 
 #[test]
 fn values_are_those_of_an_independent_implementation() {
@@ -47,4 +48,29 @@ proptest! {
         order.sort_unstable();
         prop_assert_eq!(order, (0..n).collect::<Vec<_>>());
     }
+}
+
+/// Each of the 24 orders of four equally often, over seeds and over epochs; not so where each place is exchanged with any place.
+#[test]
+fn every_order_is_as_likely_as_any_other() {
+    let orders = |draw: &dyn Fn(u64) -> Vec<usize>| {
+        let mut counts = [0u64; 64];
+        for round in 0..100_000 {
+            let order = draw(round);
+            counts[order[0] * 16 + order[1] * 4 + order[2]] += 1;
+        }
+        counts.into_iter().filter(|&count| count > 0).collect::<Vec<_>>()
+    };
+    let even = [1.0 / 24.0; 24];
+    let start = seed(51);
+    let over_seeds = orders(&|round| permutation(4, start.wrapping_add(round), 0));
+    assert_chi_square("shuffle_uniform", &over_seeds, &even);
+    assert_chi_square("shuffle_uniform", &orders(&|round| permutation(4, start, round)), &even);
+    let any = |round: u64| {
+        let mut order = vec![0, 1, 2, 3];
+        let drawn = permutation(256, start, round)[0];
+        (0..4).for_each(|i| order.swap(i, drawn >> (2 * i) & 3));
+        order
+    };
+    assert_rejects("shuffle_uniform", &try_chi_square("shuffle_uniform", &orders(&any), &even));
 }

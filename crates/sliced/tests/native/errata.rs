@@ -72,6 +72,19 @@ fn e003_6_raw_and_standardised_statistics_differ() {
 }
 
 #[test]
+fn standardised_statistics_of_normal_samples_are_what_is_said() {
+    let (n, d, rounds) = (500, 6, 200);
+    let all: Vec<_> =
+        (0..rounds).map(|k| mardia_standardised(&(normal(n, d, k) * 3.0 + 1.0)).unwrap()).collect();
+    let mean = all.iter().map(|m| m.skewness).sum::<f64>() / rounds as f64;
+    assert_eq!(all[0].expected_skewness, 6.0 * 7.0 * 8.0 / 500.0);
+    assert!((mean / all[0].expected_skewness - 1.0).abs() < 0.05, "{mean}");
+    // Its standard deviation is √(8·48/500), of the mean of 200 that of 0.06.
+    let kurtosis = all.iter().map(|m| m.normalised_kurtosis).sum::<f64>() / rounds as f64;
+    assert!((kurtosis + 2.0 * 48.0 / 501.0).abs() < 0.3, "{kurtosis}");
+}
+
+#[test]
 fn e003_7_the_bandwidth_is_a_variance() {
     let y = line(17, 3);
     let gamma = Bandwidth::Silverman.variance(17.0);

@@ -36,6 +36,21 @@ fn one_test_reports_the_classical_statistic() {
     }
 }
 
+/// Far out A² is 1/n of what a distance is asked for with.
+#[test]
+fn anderson_and_darling_s_tail_falls_like_its_largest_part() {
+    for n in [3, 5, 100] {
+        let p = |a: f64| Distance::AndersonDarling.p_value(a / n as f64, n).unwrap();
+        // √3 erfc(√a), with the next term of its expansion: by mpmath's erfc.
+        for (a, limit) in [(10.0, 1.341_337_632_e-5), (12.0, 1.668_756_e-6), (15.0, 7.5e-8)] {
+            assert!((p(a) / limit - 1.0).abs() < 0.05, "{n} {a}: {}", p(a));
+        }
+        assert!(p(100.0) < 1e-44 && p(100.0) > 1e-46);
+        let steps: Vec<f64> = (0..500).map(|k| p(1.0 + 0.1 * f64::from(k))).collect();
+        assert!(steps.is_sorted_by(|a, b| a >= b), "{n}");
+    }
+}
+
 #[test]
 fn tests_of_normal_samples_reject_as_often_as_they_say() {
     let trials = 200_000u64;

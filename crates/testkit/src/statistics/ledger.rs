@@ -82,7 +82,7 @@ pub const LEDGER: &[Entry] = &[
     Entry { uses: 10, ..of("freq_calibration_held", 400, "intervals of level 0.5 in place of 0.95") },
     // datasets
     Entry {
-        uses: 4,
+        uses: 2,
         ..of("shuffle_uniform", 100_000, "the shuffle of 4 that exchanges each place with any place")
     },
     // models
