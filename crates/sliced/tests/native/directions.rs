@@ -1,7 +1,7 @@
 //! Directions: uniform on the sphere, orthonormal where they say so, and the same for a seed.
 
 use ndarray::{Array2, array};
-use variata_sliced::Directions;
+use variata_sliced::{Directions, TwoSample};
 use variata_testkit::statistics::{assert_ks, assert_rejects, seed, try_ks};
 
 /// Projections of directions in three dimensions on a fixed unit vector are uniform on [−1, 1] (Archimedes).
@@ -82,5 +82,27 @@ fn given_directions_are_normalised_in_double_precision() {
     let directions = Directions::given(&single).unwrap();
     for row in directions.vectors().rows() {
         assert!((row.dot(&row) - 1.0).abs() < 1e-15);
+    }
+}
+
+/// Two points: along v the squared distance is (v·δ)², whose mean over an orthonormal basis is that of the sphere. What is off it comes from a
+/// part of a basis alone.
+#[test]
+fn errors_over_directions_count_a_part_of_a_basis() {
+    let (x, y) = (array![[0.0; 8]], array![[1.0, -2.0, 0.5, 0.0, 3.0, 1.0, -1.0, 0.25]]);
+    let exact = y.iter().map(|v| v * v).sum::<f64>() / 8.0;
+    for (name, count) in [("uniform", 20), ("orthogonal", 20), ("orthogonal", 23), ("orthogonal", 33)] {
+        let (mut of_means, mut told) = (0.0, 0.0);
+        for seed in 0..800 {
+            let directions = match name {
+                "uniform" => Directions::uniform(count, 8, seed),
+                _ => Directions::orthogonal(count, 8, seed),
+            };
+            let sliced = TwoSample::SQUARED.sliced(&x, &y, &directions.unwrap()).unwrap();
+            of_means += (sliced.mean - exact).powi(2);
+            told += sliced.standard_error.unwrap().powi(2);
+        }
+        // Both within some 5 %.
+        assert!((told / of_means - 1.0).abs() < 0.25, "{name} {count}: {told} {of_means}");
     }
 }
