@@ -116,7 +116,7 @@ const COMMANDS: &[Spec] = &[
         details: "All arguments go to the program `variata`. Those of every experiment:\n\
                   \n  vae|sos-vae|sliced|vq-diff|fourier-aug  the paper; all where none is named\
                   \n  --data NAME               data set; one that needs no download unless given\
-                  \n  --preset quick|full       minutes on two cores, or the paper's setting\
+                  \n  --preset NAME             quick (minutes on two cores), full (the paper's setting), others by paper, or a .toml file\
                   \n  --device auto|cpu|cuda|cuda:N    where to compute\
                   \n  --seed N, --out FOLDER, --resume\n\
                   \n  --workers N               N processes train each model together\n\
@@ -128,7 +128,7 @@ const COMMANDS: &[Spec] = &[
         operands: "[arguments]",
         about: "Set up, then serve the page on which images are edited by conditioning",
         details: "All arguments go to the program `variata`:\n\
-                  \n  --checkpoint FILE         a trained SOS-VAE; one is trained in minutes unless given\
+                  \n  --checkpoint PATH         a trained SOS-VAE, its file or folder; one is trained in minutes unless given\
                   \n  --port N                  8080 unless given\
                   \nThe complete list: cargo xtask studio --help",
         flags: &[],
@@ -139,7 +139,7 @@ const COMMANDS: &[Spec] = &[
         about: "Set up, then print every setting of a preset, as a file to edit",
         details: "All arguments go to the program `variata`:\n\
                   \n  vae|sos-vae|sliced|vq-diff|fourier-aug  the paper\
-                  \n  quick|full                the preset; quick unless given\
+                  \n  quick|full|..             the preset; quick unless given\
                   \nAs in: cargo xtask preset sos-vae > mine.toml",
         flags: &[],
     },

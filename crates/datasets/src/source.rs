@@ -1,6 +1,7 @@
 //! Data sets by name.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -167,7 +168,15 @@ fn cifar_hint() -> String {
 }
 
 fn present(folder: &Path, hint: String) -> Result<&Path, Error> {
-    if folder.is_dir() { Ok(folder) } else { Err(Error::NotFound { path: folder.to_path_buf(), hint }) }
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let path = folder.to_path_buf();
+    Err(if folder.exists() {
+        Error::Io { file: path, action: "list", source: ErrorKind::NotADirectory.into() }
+    } else {
+        Error::NotFound { path, hint }
+    })
 }
 
 impl FromStr for Source {

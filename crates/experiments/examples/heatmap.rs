@@ -28,6 +28,7 @@ fn trained(data: &Arc<ImageDataset>) -> Result<Classifier, Box<dyn Error>> {
     let model = Classifier::new(&config, image, 10, 0, Device::Cpu)?;
     let train = Loader::new(data.clone(), (0..data.len()).collect::<Vec<_>>(), LoaderOptions::default())?;
     let config = TrainConfig { epochs: 5, ..TrainConfig::default() };
+    println!("training a small network");
     Trainer::new(&model, &train, config, 0).run()?;
     Ok(model)
 }

@@ -88,11 +88,11 @@ struct Reproduce {
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
     /// The first seed; the preset says how many follow.
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = parse_whole::<u64>)]
     seed: u64,
     /// Threads; 0 for one per core. Up to the number of seeds the result is the same to the last bit; beyond it, only
     /// with as many.
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = parse_whole::<usize>)]
     threads: usize,
     /// Folder of all runs.
     #[arg(long, default_value = "runs")]
@@ -126,6 +126,19 @@ impl Paper {
             .collect()
     }
 
+    /// # Errors
+    /// A paper has no such preset; the message names those that have it.
+    fn all_have(preset: &str) -> Result<()> {
+        let papers = || Self::value_variants().iter().zip(Self::names());
+        let (have, lack): (Vec<_>, Vec<_>) = papers().partition(|(paper, _)| paper.settings(preset).is_ok());
+        let Some((first, _)) = lack.first() else { return Ok(()) };
+        if have.is_empty() {
+            first.settings(preset)?;
+        }
+        let names: Vec<String> = have.into_iter().map(|(_, name)| name).collect();
+        bail!("of all papers, only these have a preset `{preset}`: {}; name one", names.join(", "));
+    }
+
     /// Every setting of a preset as TOML.
     ///
     /// # Errors
@@ -151,13 +164,11 @@ impl Reproduce {
     fn run(self) -> Result<()> {
         let Some(paper) = self.paper else {
             if workers::are_launched() {
-                bail!("several processes train the models of one paper: name that");
+                bail!("several processes train the models of one paper: name it");
             }
             let shared = self.shared()?;
             // Before the first is begun.
-            for paper in Paper::value_variants() {
-                paper.settings(&self.preset)?;
-            }
+            Paper::all_have(&self.preset)?;
             let program = std::env::current_exe().context("cannot find this program")?;
             if self.shard.is_some() {
                 return everything::train(&program, &Paper::names(), &shared);
@@ -273,7 +284,7 @@ impl Reproduce {
             ("--preset with a file", Path::new(&self.preset).extension().is_some()),
         ];
         if let Some((name, _)) = of_one.iter().find(|(_, given)| *given) {
-            bail!("{name} belongs to one paper: name that, or leave it out");
+            bail!("{name} belongs to one paper: name the paper, or leave {name} out");
         }
         let texts = [
             format!("--preset={}", self.preset),
@@ -325,6 +336,10 @@ fn parse_size(text: &str) -> Result<[usize; 2], String> {
         (Ok(height), Ok(width)) => Ok([height, width]),
         _ => Err("must be a number of pixels, or HEIGHTxWIDTH".to_owned()),
     }
+}
+
+fn parse_whole<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("must be a whole number, from 0 to {}", u64::MAX))
 }
 
 /// Writes to standard output; a reader that went away (`| head`) does not matter.

@@ -10,7 +10,7 @@ mod views;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use variata_report::{Metrics, Report};
 
 pub use config::{AugmentConfig, FourierAugConfig, MeasureConfig};
@@ -45,6 +45,12 @@ pub fn reproduce(preset_name: &str, session: &Session) -> Result<Option<PathBuf>
     let preset = preset(preset_name)?;
     let config = &preset.config;
     config.check()?;
+    if session.classes() < 2 {
+        bail!(
+            "the images of {} have one class, must have at least 2: a folder of images needs a folder for each",
+            session.data.name()
+        );
+    }
     let seeds = session.seeds(config.seeds);
     // What cannot be read is told before anything is trained.
     measure::TestSet::new(session, config)?.check_files()?;

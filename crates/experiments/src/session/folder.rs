@@ -81,7 +81,9 @@ impl<D: RunData> Session<D> {
             }
         })?;
         let goes_on = self.options.resume || self.options.part == Part::Merge;
-        if folder.previous() == Previous::Unfinished && !goes_on && !self.options.restart {
+        // A merge that finds no model leaves nothing to go on with.
+        let begun = ["checkpoints", "log.jsonl"].iter().any(|name| folder.path().join(name).exists());
+        if folder.previous() == Previous::Unfinished && begun && !goes_on && !self.options.restart {
             bail!(
                 "{} holds an interrupted run of these settings: --resume goes on with it, --restart begins anew",
                 folder.path().display()

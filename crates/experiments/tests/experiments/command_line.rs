@@ -14,13 +14,17 @@ fn help_lists_papers_and_data() {
 
 #[test]
 fn every_wrong_argument_is_named() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["reproduce", "gan"], "gan"),
         (&["reproduce", "vae", "--device", "tpu"], "tpu"),
-        (&["reproduce", "vae", "--seed", "-1"], "-1"),
+        (&["reproduce", "vae", "--seed", "-1"], "must be a whole number, from 0"),
         (&["reproduce", "vae", "--resume", "--restart"], "--restart"),
-        (&["reproduce", "vae", "--data", "no-such-folder"], "no-such-folder"),
+        (&["reproduce", "vae", "--data", "no-such-folder"], "no-such-folder: not found"),
+        (&["reproduce", "vae", "--data", "Cargo.toml"], "Cargo.toml: cannot list: not a directory"),
+        (&["reproduce", "vq-diff", "--data", "no-such-folder"], "neither `phantom` nor a folder"),
         (&["reproduce", "vae", "--preset", "huge"], "huge"),
+        (&["reproduce", "--preset", "huge"], "`huge` is not one of quick, full"),
+        (&["reproduce", "--preset", "long"], "a preset `long`: sos-vae, vq-diff, fourier-aug"),
         (&["preset", "vae", "no-such-file.toml"], "no-such-file.toml"),
         // What a paper or its data would not notice.
         (&["reproduce", "vae", "--corrupted", "CIFAR-10-C"], "--corrupted"),
@@ -47,8 +51,8 @@ fn a_preset_that_a_paper_lacks_is_told_before_the_first_paper_begins() {
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
 }
 
-#[test]
-fn images_that_cannot_be_shown_are_refused_before_anything_is_trained() {
+/// IDX files of twenty images of that shape, all of class 0.
+fn idx_files(image: &[u32]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let idx = |name: &str, sizes: &[u32], bytes: Vec<u8>| {
         let mut file = vec![0, 0, 8, sizes.len() as u8];
@@ -57,9 +61,24 @@ fn images_that_cannot_be_shown_are_refused_before_anything_is_trained() {
         std::fs::write(folder.path().join(name), file).unwrap();
     };
     for part in ["train", "t10k"] {
-        idx(&format!("{part}-images-idx3-ubyte"), &[20, 2, 4, 4], vec![7; 640]);
+        let bytes = 20 * image.iter().product::<u32>() as usize;
+        idx(&format!("{part}-images-idx3-ubyte"), &[&[20], image].concat(), vec![7; bytes]);
         idx(&format!("{part}-labels-idx1-ubyte"), &[20], vec![0; 20]);
     }
+    folder
+}
+
+#[test]
+fn a_classifier_of_one_class_is_refused() {
+    let folder = idx_files(&[4, 4]);
+    let data = folder.path().to_string_lossy().into_owned();
+    let output = variata(&["reproduce", "fourier-aug", "--threads", "1", "--data", &data, "--out", &data]);
+    fails_with(&output, "have one class, must have at least 2");
+}
+
+#[test]
+fn images_that_cannot_be_shown_are_refused_before_anything_is_trained() {
+    let folder = idx_files(&[2, 4, 4]);
     let data = folder.path().to_string_lossy().into_owned();
     let output = variata(&["reproduce", "vae", "--threads", "1", "--data", &data, "--out", &data]);
     fails_with(&output, "2 channels, must have 1 (grey) or 3");

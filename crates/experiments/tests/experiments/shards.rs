@@ -66,6 +66,14 @@ fn a_share_that_is_done_is_left_as_it_is_and_one_of_other_settings_is_refused() 
     assert!(folder.path().join("runs/shards/1-of-2/vae/tiny-0/checkpoints").is_dir());
 }
 
+#[test]
+fn a_merge_that_finds_nothing_interrupts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |more: &[&str]| command(folder.path(), crate::TINY, 1, more).output().unwrap();
+    fails_with(&run(&["--merge"]), "not trained to the end");
+    succeeds(&run(&[]));
+}
+
 /// A share of an earlier trial does not keep the merge from those that have the models.
 #[test]
 fn a_stale_share_is_passed_over_and_named_where_no_other_has_the_model() {

@@ -75,7 +75,9 @@ pub(super) fn load(name: &str, config: &VqDiffConfig) -> Result<Bundles> {
         let groups = phantom.groups(0..d.subjects, &tracts, GroupOptions::default())?;
         return divide(PHANTOM, String::new(), &groups, config);
     }
-    let folder = Folder::open(name)?;
+    let folder = Folder::open(name).with_context(|| {
+        format!("`--data {name}` is neither `{PHANTOM}` nor a folder of TRK and TCK files")
+    })?;
     let wanted: Vec<&str> = d.tracts.iter().map(String::as_str).collect();
     let (groups, summary) = folder
         .groups(&wanted, GroupOptions::default(), FolderOptions::default())

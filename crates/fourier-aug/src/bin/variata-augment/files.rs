@@ -20,7 +20,11 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     found.sort();
-    ensure!(!found.is_empty(), "{} holds no PNG or JPEG file", folder.display());
+    ensure!(
+        !found.is_empty(),
+        "{} holds no PNG or JPEG file; folders in it are not looked into",
+        folder.display()
+    );
     Ok(found)
 }
 
