@@ -136,10 +136,11 @@ const COMMANDS: &[Spec] = &[
     Spec {
         name: "preset",
         operands: "paper [preset]",
-        about: "Set up, then print every setting of a preset, as a file to edit",
+        about: "Set up, then print every setting of a preset and what it means, as a file to edit",
         details: "All arguments go to the program `variata`:\n\
                   \n  vae|sos-vae|sliced|vq-diff|fourier-aug  the paper\
                   \n  quick|full|..             the preset; quick unless given\
+                  \n  --schema                  the JSON Schema of presets instead, for an editor\
                   \nAs in: cargo xtask preset sos-vae > mine.toml",
         flags: &[],
     },

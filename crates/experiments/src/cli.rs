@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use schemars::JsonSchema;
 use serde::Serialize;
 use variata_datasets::{ImageFolderOptions, Source, Unreadable};
 use variata_models::DeviceChoice;
@@ -32,13 +33,16 @@ enum Action {
     Reproduce(Reproduce),
     /// Serves a page on which images of a trained SOS-VAE are edited by conditioning.
     Studio(StudioArgs),
-    /// Prints every setting of a preset, as a TOML file to copy and edit.
+    /// Prints every setting of a preset and what it means, as a TOML file to copy and edit.
     Preset {
         /// Which paper.
         paper: Paper,
         /// quick, full, another of the paper's presets, or a .toml file.
         #[arg(default_value = "quick")]
         preset: String,
+        /// Prints the JSON Schema of the paper's presets instead, for editors that complete and check them.
+        #[arg(long, conflicts_with = "preset")]
+        schema: bool,
     },
 }
 
@@ -139,7 +143,19 @@ impl Paper {
         bail!("of all papers, only these have a preset `{preset}`: {}; name one", names.join(", "));
     }
 
-    /// Every setting of a preset as TOML.
+    /// The JSON Schema of its presets.
+    fn schema(self) -> Result<String> {
+        let text = match self {
+            Self::Vae => Preset::<vae::VaeConfig>::schema(),
+            Self::SosVae => Preset::<sos_vae::SosVaeConfig>::schema(),
+            Self::Sliced => Preset::<sliced::SlicedConfig>::schema(),
+            Self::VqDiff => Preset::<vq_diff::VqDiffConfig>::schema(),
+            Self::FourierAug => Preset::<fourier_aug::FourierAugConfig>::schema(),
+        };
+        Ok(text? + "\n")
+    }
+
+    /// Every setting of a preset as TOML, with comments.
     ///
     /// # Errors
     /// There is no such preset, or a setting is outside its range.
@@ -154,9 +170,12 @@ impl Paper {
     }
 }
 
-fn checked<C: Serialize>(preset: &Preset<C>, check: impl Fn(&C) -> Result<()>) -> Result<String> {
+fn checked<C: Default + Serialize + JsonSchema>(
+    preset: &Preset<C>,
+    check: impl Fn(&C) -> Result<()>,
+) -> Result<String> {
     check(&preset.config)?;
-    preset.to_toml()
+    preset.explained()
 }
 
 impl Reproduce {
@@ -310,7 +329,8 @@ impl Command {
     /// Settings, data, device or files are not as they must be, or the run was stopped before its end.
     pub fn run(self) -> Result<()> {
         match self.action {
-            Action::Preset { paper, preset } => print_out(&paper.settings(&preset)?),
+            Action::Preset { paper, schema: true, .. } => print_out(&paper.schema()?),
+            Action::Preset { paper, preset, .. } => print_out(&paper.settings(&preset)?),
             Action::Studio(args) => args.run(print_out),
             Action::Reproduce(args) => args.run(),
         }

@@ -1,8 +1,11 @@
 //! Presets: TOML files that override documented defaults.
 
+mod explained;
+
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::{Spanned, Table, Value};
@@ -42,6 +45,26 @@ impl<C: Serialize> Preset<C> {
     /// A value that TOML cannot write (a number beyond i64).
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(&self.config).context("settings as TOML")
+    }
+}
+
+impl<C: Default + Serialize + JsonSchema> Preset<C> {
+    /// Every setting as TOML, under comments that say what it means.
+    ///
+    /// # Errors
+    /// As [`to_toml`](Self::to_toml).
+    pub fn explained(&self) -> Result<String> {
+        explained::explained::<C>(&self.to_toml()?)
+    }
+}
+
+impl<C: JsonSchema> Preset<C> {
+    /// The JSON Schema of preset files, for editors that complete and check them.
+    ///
+    /// # Errors
+    /// None known.
+    pub fn schema() -> Result<String> {
+        serde_json::to_string_pretty(&explained::schema::<C>()).context("a schema as JSON")
     }
 }
 

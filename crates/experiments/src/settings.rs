@@ -1,20 +1,22 @@
 //! Settings that the papers' presets share.
 
 use anyhow::{Result, bail};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use variata_datasets::SplitOptions;
 use variata_models::train::{OptimizerConfig, Schedule, TrainConfig};
 use variata_models::{Architecture, Error};
 
-/// Optimiser and schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// Optimiser and schedule: AdamW with a step of 1e-3, half a cosine after 100 steps of warm-up, a checkpoint every 500 steps, where a
+/// paper's settings say nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Training {
-    /// AdamW; 1e-3.
+    /// The optimiser.
     pub optimizer: OptimizerConfig,
-    /// Half a cosine after 100 steps of warm-up.
+    /// Factor on its step size.
     pub schedule: Schedule,
-    /// Steps between checkpoints inside an epoch; 500.
+    /// Steps between checkpoints inside an epoch.
     pub checkpoint_steps: u64,
 }
 
@@ -69,17 +71,17 @@ impl Training {
     }
 }
 
-/// Batches and splits.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// Batches and splits: 64 images in a batch, a tenth for validation, a fifth for tests, where a paper's settings say nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataConfig {
-    /// Images in a batch; 64.
+    /// Images in a batch.
     pub batch_size: usize,
-    /// Share for validation; 0.1.
+    /// Share for validation.
     pub validation: f64,
-    /// Share for tests, where the data has no official test part; 0.2.
+    /// Share for tests, where the data has no official test part.
     pub test: f64,
-    /// Seed of the split; 0. The same for all seeds of a run, so that these differ in training alone.
+    /// Seed of the split. The same for all seeds of a run, so that these differ in training alone.
     pub split_seed: u64,
 }
 
@@ -115,7 +117,7 @@ impl DataConfig {
 }
 
 /// The classifier that judges generated images.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifierSettings {
     /// Its networks.

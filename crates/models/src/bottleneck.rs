@@ -9,6 +9,7 @@ use crate::{Error, Init, Path};
 
 /// Which bottleneck, with its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum BottleneckConfig {

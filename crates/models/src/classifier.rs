@@ -15,6 +15,7 @@ use crate::{
 
 /// What a classifier tells apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClassifierTask {
     /// The labels of the data.
@@ -26,6 +27,7 @@ pub enum ClassifierTask {
 
 /// Networks of a classifier, and its task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ClassifierConfig {
     /// The feature network.

@@ -10,6 +10,7 @@ use crate::{BottleneckConfig, Error, ObservationConfig, RegularizerConfig, Scale
 
 /// Size of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImageShape {
     /// Colour channels.
@@ -41,6 +42,7 @@ impl ImageShape {
 
 /// Which networks lie on the two sides of the bottleneck.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Architecture {
@@ -55,6 +57,7 @@ pub enum Architecture {
         channels: Vec<i64>,
         /// Widths of the fully connected layers, from the convolutions inwards; a number for one layer.
         #[serde(deserialize_with = "one_or_more")]
+        #[cfg_attr(feature = "schemars", schemars(with = "OneOrMore"))]
         hidden: Vec<i64>,
     },
     /// Four convolutions 2×2 with ReLU, the second of which halves the image, then a fully connected layer; the decoder goes back
@@ -87,17 +90,19 @@ pub(crate) fn nothing_else<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     Nothing::deserialize(deserializer).map(|Nothing {}| ())
 }
 
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(untagged, expecting = "a number or a list of numbers")]
+enum OneOrMore {
+    One(i64),
+    More(Vec<i64>),
+}
+
 /// A number, or a list of them.
 fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a number or a list of numbers")]
-    enum Either {
-        One(i64),
-        More(Vec<i64>),
-    }
-    Ok(match Either::deserialize(deserializer)? {
-        Either::One(width) => vec![width],
-        Either::More(widths) => widths,
+    Ok(match OneOrMore::deserialize(deserializer)? {
+        OneOrMore::One(width) => vec![width],
+        OneOrMore::More(widths) => widths,
     })
 }
 
@@ -159,6 +164,7 @@ impl Architecture {
 
 /// The weight of the KL term.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct KlConfig {
     /// Weight after the warm-up: 1 for the ELBO, more for a β-VAE, 0 for distortion only.
@@ -193,6 +199,7 @@ impl KlConfig {
 
 /// What the target of an entropy is counted from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EntropyOrigin {
     /// 0: the target is a differential entropy in nats per datum.
@@ -205,6 +212,7 @@ pub enum EntropyOrigin {
 
 /// The entropy of p(x|z) as a term of the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct EntropyConfig {
     /// Weight; above 0 the entropy is lowered, 0 by default: it is only logged.
@@ -230,6 +238,7 @@ impl EntropyConfig {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ComputeConfig {
     /// Images and weights of convolutions with the channels of a pixel next to each other in memory: the same sums in another
@@ -261,6 +270,7 @@ impl ComputeConfig {
 
 /// An autoencoder, put together from parts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AutoencoderConfig {
     /// Networks.

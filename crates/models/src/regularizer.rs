@@ -13,6 +13,7 @@ use crate::{Error, Noise, Purpose, Term};
 
 /// The prior of codes, from which images are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Prior {
@@ -107,6 +108,7 @@ fn in_ball(rng: &mut impl Rng, width: usize, radius: f64) -> Vec<f32> {
 
 /// A distance of a sample on the line from N(0, 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Normality {
@@ -137,6 +139,7 @@ impl Normality {
 
 /// How far the codes of a batch are from the prior.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum LatentDistance {
@@ -169,6 +172,7 @@ fn default_directions() -> usize {
 
 /// How the distance enters the objective.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Cost {
     /// log d: no weight to choose. Source: paper sliced, eq. 2.
@@ -190,6 +194,7 @@ pub enum Cost {
 /// assert_eq!(scfwae.cost, Cost::Log);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RegularizerConfig {
     /// How far.

@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use variata_experiments::papers::{fourier_aug, sliced, vae};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use variata_experiments::Preset;
+use variata_experiments::papers::{fourier_aug, sliced, sos_vae, vae, vq_diff};
 use variata_models::Architecture;
 use variata_models::train::{AdamConfig, OptimizerConfig, Schedule};
 
@@ -145,4 +149,45 @@ fn a_key_that_its_kind_does_not_have_is_refused_in_every_table() {
     }
     load("[cost]\nkind = \"weight\"\nlambda = 3.0").unwrap();
     load("[cost]\nkind = \"log\"").unwrap();
+}
+
+/// Every setting of every preset has its comment, and what is printed is the preset.
+#[test]
+fn an_explained_preset_is_the_preset() {
+    fn check<C>(preset: &Preset<C>)
+    where
+        C: Default + Serialize + DeserializeOwned + JsonSchema + PartialEq + std::fmt::Debug,
+    {
+        let text = preset.explained().unwrap();
+        assert_eq!(toml::from_str::<C>(&text).unwrap(), preset.config);
+        assert!(!text.contains("[`") && !text.contains("](") && !text.contains(":  "), "{text}");
+        let (mut above, mut schema) = ("", Preset::<C>::schema().unwrap());
+        for line in text.lines() {
+            let name = line.trim_start_matches('[').split([' ', ']']).next().unwrap_or_default();
+            if !line.is_empty() && !line.starts_with('#') {
+                assert!(above.starts_with("# "), "{line}");
+                assert!(schema.contains(&format!("\"{}\"", name.rsplit('.').next().unwrap())), "{line}");
+            }
+            above = line;
+        }
+        schema.retain(|c| c != ' ');
+        assert!(schema.contains("\"extends\"") && !schema.contains("\"required\":"), "{schema}");
+    }
+    for name in ["quick", "full"] {
+        check(&vae::preset(name).unwrap());
+        check(&sos_vae::preset(name).unwrap());
+        check(&sliced::preset(name).unwrap());
+        check(&vq_diff::preset(name).unwrap());
+        check(&fourier_aug::preset(name).unwrap());
+    }
+    let text = vae::preset("quick").unwrap().explained().unwrap();
+    for expected in [
+        "\n# Number of seeds; 3.\nseeds = 3\n",
+        "\nsteps = 3000 # default: 2000\n",
+        "\n# - mlp (hidden): Fully connected",
+        "\n# One of mlp, conv, conv2x2, residual, wide_residual.\nkind = \"mlp\"\n",
+        "\n# clip_norm, which is not set: Largest",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
 }

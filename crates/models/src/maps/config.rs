@@ -9,6 +9,7 @@ use crate::{ComputeConfig, Error, ImageShape};
 
 /// The bottleneck between the networks, with its settings; defaults are those of the authors' code of paper VQ-Diff.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MapBottleneckConfig {
@@ -28,6 +29,7 @@ pub enum MapBottleneckConfig {
 
 /// The map through two halving convolutions to μ and s of N(μ, diag e^s), and back.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct GaussianMapConfig {
     /// Numbers of the code; 20.
@@ -46,6 +48,7 @@ impl Default for GaussianMapConfig {
 
 /// Codes that the gradient of their own loss moves.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct VqConfig {
     /// Number of codes K; 512. They start from U(−1/K, 1/K).
@@ -64,6 +67,7 @@ impl Default for VqConfig {
 
 /// How averages of sizes and sums become codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EmaRule {
     /// [`variata_quantize::Ema`]: averages that agree with the codes from the start, and unused codes that stay.
@@ -76,6 +80,7 @@ pub enum EmaRule {
 
 /// Codes that follow the moving averages of their vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct EmaConfig {
     /// Number of codes K; 512.
@@ -110,6 +115,7 @@ impl Default for EmaConfig {
 
 /// A temperature that falls: τ(step) = τ·(to/τ)^(step/steps), then `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Anneal {
     /// The last temperature, above 0 and at most the first.
@@ -120,6 +126,7 @@ pub struct Anneal {
 
 /// Codes that the gradient of the reconstruction moves.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct GumbelConfig {
     /// Number of codes K; 512.
@@ -163,6 +170,7 @@ impl GumbelConfig {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct MapConfig {
     /// Encoder and decoder.

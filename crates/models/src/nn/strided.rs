@@ -15,6 +15,7 @@ const POINT: Window = Window { kernel: 1, stride: 1, padding: 0 };
 
 /// What a residual unit adds its branch to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Skip {
     /// Its input x, as the paper of residual networks has it.
@@ -26,6 +27,7 @@ pub enum Skip {
 
 /// Sizes of both networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct StridedConfig {
     /// Channels within; half as many after the first convolution. Theirs: 128.

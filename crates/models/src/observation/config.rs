@@ -6,6 +6,7 @@ use crate::{Error, Init};
 
 /// The spread of an independent normal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Scale {
     /// The same known standard deviation everywhere.
@@ -23,6 +24,7 @@ pub enum Scale {
 
 /// The diagonal D of a low-rank normal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum LowRankDiagonal {
     /// The same known variance everywhere: the paper's ε.
@@ -39,6 +41,7 @@ pub enum LowRankDiagonal {
 
 /// Which observation model, with its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum ObservationConfig {

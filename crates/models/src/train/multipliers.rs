@@ -18,6 +18,7 @@ use crate::{Error, Term};
 ///
 /// g is a mean over the batch here, and a sum of B terms there: their damping 10 and rate 1 are 10·B and B here.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Constraint {
     /// Target ξ, in the unit of the term.

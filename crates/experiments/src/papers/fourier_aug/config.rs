@@ -1,6 +1,7 @@
 //! Settings of the experiment.
 
 use anyhow::{Result, bail};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use variata_datasets::ImageDataset;
 use variata_fourier_aug::{
@@ -13,7 +14,7 @@ use variata_models::{Architecture, ClassifierConfig, ComputeConfig};
 use crate::settings::{DataConfig, Training, check_counts, check_distinct};
 
 /// Everything that a preset may set. What the paper leaves out is as in AugMix's code.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FourierAugConfig {
     /// Number of seeds; 4, as in the paper.
@@ -22,6 +23,7 @@ pub struct FourierAugConfig {
     /// CIFAR leaves for training when a tenth is held out, as the paper holds out some.
     pub steps: u64,
     /// The compared sets of operations, Base among them; all seven.
+    #[schemars(schema_with = "names")]
     pub augmentations: Vec<AugmentationSet>,
     /// Weight of the Jensen–Shannon divergence between views; 12.
     pub consistency: f64,
@@ -39,8 +41,13 @@ pub struct FourierAugConfig {
     pub measure: MeasureConfig,
 }
 
+/// A list of names, which serde has from the enum.
+fn names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "enum": AugmentationSet::ALL.map(AugmentationSet::name) } })
+}
+
 /// What is done to images in training. Set `flip` to false for data that are not themselves in a mirror, such as digits.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentConfig {
     /// Whether left and right are exchanged with even chance; true.
@@ -60,7 +67,7 @@ pub struct AugmentConfig {
 }
 
 /// What is measured, on how much.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeasureConfig {
     /// Test images at the most; 10,000.

@@ -1,6 +1,7 @@
 //! Settings of the experiment.
 
 use anyhow::{Result, bail};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use variata_models::{
     Architecture, AutoencoderConfig, BottleneckConfig, ComputeConfig, Cost, KlConfig, ObservationConfig,
@@ -13,7 +14,7 @@ use crate::settings::{
 };
 
 /// Everything that a preset may set. What the paper leaves out is as in the same authors' other code.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SlicedConfig {
     /// Number of seeds; 3.
@@ -47,7 +48,7 @@ pub struct SlicedConfig {
 }
 
 /// What is measured, on how much.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeasureConfig {
     /// Test images, and validation images during training, at the most; 10,000.

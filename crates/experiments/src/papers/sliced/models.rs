@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use variata_models::{Autoencoder, Classifier, Cost, LatentDistance, Normality};
 use variata_report::OutputDir;
@@ -14,7 +15,7 @@ use crate::session::{Parts, Trained};
 use crate::{Session, TrainJob};
 
 /// An autoencoder of the paper, or of its related work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// No term for the codes.

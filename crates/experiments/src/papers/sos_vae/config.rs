@@ -1,6 +1,7 @@
 //! Settings of the experiment.
 
 use anyhow::{Result, bail};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use variata_models::{Architecture, BottleneckConfig, ComputeConfig, Error, ImageShape};
 
@@ -9,7 +10,7 @@ use crate::settings::{
 };
 
 /// Everything that a preset may set. The paper's values, where it gives them, are those of the preset `full`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SosVaeConfig {
     /// Number of seeds; 3.
@@ -57,7 +58,7 @@ pub struct SosVaeConfig {
 }
 
 /// What is measured, on how much.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeasureConfig {
     /// Images drawn from each model for a Fréchet distance; 2000. The paper: 50,000.

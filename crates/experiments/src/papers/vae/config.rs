@@ -1,6 +1,7 @@
 //! Settings of the experiment.
 
 use anyhow::{Result, bail};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use variata_models::{
     Architecture, AutoencoderConfig, BottleneckConfig, ComputeConfig, KlConfig, ObservationConfig,
@@ -9,7 +10,7 @@ use variata_models::{
 use crate::settings::{ClassifierSettings, DataConfig, Training, check_counts, check_numbers, check_warmup};
 
 /// Everything that a preset may set. The tutorial gives no settings at all: these are ours.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VaeConfig {
     /// Number of seeds; 3.
@@ -39,7 +40,7 @@ pub struct VaeConfig {
 }
 
 /// What is measured, on how much.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeasureConfig {
     /// Largest number of weights in the importance-weighted bound; 64.

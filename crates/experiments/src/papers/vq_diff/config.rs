@@ -1,6 +1,7 @@
 //! Settings of the experiment.
 
 use anyhow::{Result, bail};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use variata_models::nn::StridedConfig;
 use variata_models::{
@@ -13,7 +14,7 @@ use super::models::Method;
 use crate::settings::{Training, check_counts, check_distinct, check_numbers, in_table};
 
 /// Everything that a preset may set. Defaults are the paper's, or those of its authors' code, but for the slips of that code.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VqDiffConfig {
     /// Number of seeds; 1.
@@ -47,7 +48,7 @@ pub struct VqDiffConfig {
 }
 
 /// What a part of the data is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitBy {
     /// Whole subjects.
@@ -77,7 +78,7 @@ impl SplitBy {
 }
 
 /// What the coordinates' smallest and largest number are taken from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NormalizeBy {
     /// The training data.
@@ -97,7 +98,7 @@ impl NormalizeBy {
 }
 
 /// Bundles, batches and splits. A datum is 64 streamlines of 64 points of one tract of one subject.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BundleConfig {
     /// Data in a batch; 256.
@@ -123,7 +124,7 @@ pub struct BundleConfig {
 }
 
 /// What is measured, on how much.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeasureConfig {
     /// Streamlines nearer than this are adjacent, in normalised coordinates; 0.05.

@@ -9,6 +9,7 @@ use crate::error::check_number;
 
 /// Settings of the optimiser.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamConfig {
     /// Step size before the schedule.

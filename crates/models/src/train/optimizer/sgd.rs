@@ -9,6 +9,7 @@ use crate::error::check_number;
 
 /// Settings of the optimiser; the defaults are those of AugMix's classifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SgdConfig {
     /// Step size before the schedule.
