@@ -160,3 +160,12 @@ fn p_values_of_kolmogorov_and_smirnov_are_within_their_bounds() {
         assert!(error <= relative.min(bound), "{row:?}: {got}");
     }
 }
+
+#[test]
+fn cramer_and_von_mises_law_is_the_inverse_of_its_transform() {
+    let table = Table::parse(include_str!("../golden/omega.tsv")).unwrap();
+    for row in table.rows() {
+        let got = Distance::CramerVonMises.p_value(row[1] / row[0], row[0] as usize).unwrap();
+        assert!((got - row[2]).abs() <= 1e-14, "{row:?}: {got}");
+    }
+}
