@@ -11,7 +11,9 @@ use variata_fourier_aug::{
 };
 use variata_testkit::compare::assert_relative;
 use variata_testkit::golden::Table;
-use variata_testkit::statistics::{assert_binomial, assert_mean, assert_rejects, seed, try_binomial};
+use variata_testkit::statistics::{
+    assert_binomial, assert_mean, assert_rejects, seed, try_binomial, try_mean,
+};
 
 /// Confidences uniform on (0.3, 1), right with probability confidence − `gap`.
 fn drawn(n: usize, gap: f64, rng: &mut ChaCha8Rng) -> Predictions {
@@ -107,7 +109,7 @@ fn confidences_lie_between_the_edges_of_their_bin() {
 #[test]
 fn a_calibrated_generator_has_no_error() {
     let mut rng = ChaCha8Rng::seed_from_u64(seed(31));
-    let (mut held, mut estimates) = (0, Vec::new());
+    let (mut held, mut estimates, mut plugged_in) = (0, Vec::new(), Vec::new());
     let bootstrap = Bootstrap { replicates: 200, ..Bootstrap::default() };
     for round in 0..400 {
         let found = drawn(1000, 0.0, &mut rng);
@@ -115,12 +117,16 @@ fn a_calibrated_generator_has_no_error() {
         let interval =
             found.interval(Statistic::Squared, binning, &Bootstrap { seed: round, ..bootstrap }).unwrap();
         held += u64::from(interval.low <= 0.0 && 0.0 <= interval.high);
-        estimates.push(found.reliability(binning).unwrap().squared_debiased());
+        let reliability = found.reliability(binning).unwrap();
+        estimates.push(reliability.squared_debiased());
+        plugged_in.push(reliability.squared());
     }
     // Unbiased: the mean of 400 is 0 within its error; the plug-in's would be 0.004.
     let variance = estimates.iter().map(|e| e * e).sum::<f64>() / 400.0;
     assert!(variance.sqrt() < 0.004, "{variance}");
-    assert_mean("mean_calibration_debiased", &estimates, 0.0, variance.sqrt());
+    let name = "mean_calibration_debiased";
+    assert_mean(name, &estimates, 0.0, variance.sqrt());
+    assert_rejects(name, &try_mean(name, &plugged_in, 0.0, variance.sqrt()));
     assert!(held >= 380, "{held} of 400 intervals of level 0.95 held 0");
 }
 

@@ -4,7 +4,9 @@ use ndarray::{Array4, Axis, s};
 use variata_distributions::ArgumentError;
 use variata_fourier_aug::{Corruption, CorruptionGroup, Error, corrupt};
 use variata_testkit::golden::Table;
-use variata_testkit::statistics::{assert_binomial, assert_ks, assert_mean, seed};
+use variata_testkit::statistics::{
+    assert_binomial, assert_ks, assert_mean, assert_rejects, seed, try_binomial, try_ks, try_mean,
+};
 
 use crate::operation::told;
 
@@ -121,20 +123,32 @@ fn noises_have_their_laws() {
     for (corruption, sd) in [(Corruption::GaussianNoise, 0.1), (Corruption::SpeckleNoise, 0.1)] {
         let found = corrupt(&gray, corruption, 5, seed, 0).unwrap();
         let z: Vec<f64> = found.iter().map(|x| (f64::from(*x) - 0.5) / sd).collect();
-        assert_ks("ks_corruption_noise", &z, variata_distributions::special::ndtr);
+        let law = variata_distributions::special::ndtr;
+        assert_ks("ks_corruption_noise", &z, law);
+        let (moved, wider): (Vec<f64>, Vec<f64>) = z.iter().map(|z| (z + 0.02, 1.03 * z)).unzip();
+        assert_rejects("ks_corruption_noise", &try_ks("ks_corruption_noise", &moved, law));
+        assert_rejects("ks_corruption_noise", &try_ks("ks_corruption_noise", &wider, law));
     }
     let found = corrupt(&gray, Corruption::ShotNoise, 5, seed, 0).unwrap();
     let counts: Vec<f64> = found.iter().map(|x| f64::from(*x) * 50.0).collect();
     assert!(counts.iter().all(|n| (n - n.round()).abs() < 1e-5));
     assert_mean("mean_corruption_shot", &counts, 25.0, 5.0);
+    let moved = try_mean("mean_corruption_shot", &counts, 25.0 + 0.0106 * 5.0, 5.0);
+    assert_rejects("mean_corruption_shot", &moved);
     let squares: Vec<f64> = counts.iter().map(|n| (n - 25.0) * (n - 25.0)).collect();
     // Poisson: E(n − λ)² = λ and its variance λ + 2λ². Counts above 50 are cut, which moves the mean by 1e-5 of a standard
     // deviation.
-    assert_mean("mean_corruption_shot", &squares, 25.0, (25.0 + 2.0 * 625.0f64).sqrt());
+    let deviation = (25.0 + 2.0 * 625.0f64).sqrt();
+    assert_mean("mean_corruption_shot", &squares, 25.0, deviation);
+    let moved = try_mean("mean_corruption_shot", &squares, 25.0 + 0.0106 * deviation, deviation);
+    assert_rejects("mean_corruption_shot", &moved);
     let found = corrupt(&gray, Corruption::ImpulseNoise, 5, seed, 0).unwrap();
     let count = |v: f32| found.iter().filter(|x| **x == v).count() as u64;
-    assert_binomial("freq_corruption_impulse", count(0.0), 1_000_000, 0.035);
-    assert_binomial("freq_corruption_impulse", count(1.0), 1_000_000, 0.035);
+    for grain in [0.0, 1.0] {
+        assert_binomial("freq_corruption_impulse", count(grain), 1_000_000, 0.035);
+        let more = try_binomial("freq_corruption_impulse", count(grain), 1_000_000, 0.035 / 1.06);
+        assert_rejects("freq_corruption_impulse", &more);
+    }
     assert_eq!(count(0.5) + count(0.0) + count(1.0), 1_000_000);
 }
 
