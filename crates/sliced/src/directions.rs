@@ -14,11 +14,20 @@ const UNIT_TOLERANCE: f64 = 1e-5;
 /// Weakly dependent groups that a quasi-random set is made of, so that its error can be estimated.
 const SHIFTS: usize = 8;
 
+/// The stream of ChaCha8 that directions are drawn from. A sample of normal numbers is likely drawn from the first, and with the same seed
+/// its points would lie along them.
+const STREAM: u64 = u64::from_le_bytes(*b"slicedir");
+
+fn generator(seed: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(STREAM);
+    rng
+}
+
 /// Unit vectors [directions, dimensions], in f64.
 ///
-/// Drawn ones depend on the seed alone: of normal numbers from ChaCha8 with that seed, so that a sample drawn in the same way wants
-/// another seed, or it lies along them. In every drawn set each direction by itself is uniform on the sphere, so that the mean
-/// over directions is unbiased; the sets differ in how directions go together.
+/// Drawn ones depend on the seed alone, and not on what else is drawn with that seed. In every drawn set each direction by itself is
+/// uniform on the sphere, so that the mean over directions is unbiased; the sets differ in how directions go together.
 ///
 /// ```
 /// use variata_sliced::Directions;
@@ -43,7 +52,7 @@ impl Directions {
     /// `count` or `dimensions` is 0, or their product does not fit in memory.
     pub fn uniform(count: usize, dimensions: usize, seed: u64) -> Result<Self, Error> {
         let mut vectors = zeros(count, dimensions)?;
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut rng = generator(seed);
         for mut row in vectors.rows_mut() {
             loop {
                 row.mapv_inplace(|_| StandardNormal.sample(&mut rng));
@@ -95,7 +104,7 @@ impl Directions {
     /// As [`uniform`](Self::uniform).
     pub fn quasi_random(count: usize, dimensions: usize, seed: u64) -> Result<Self, Error> {
         let mut vectors = zeros(count, dimensions)?;
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut rng = generator(seed);
         let group = count.div_ceil(SHIFTS);
         // x = (1 + x)^(1/(d + 1)) contracts.
         let mut root = 1.5;

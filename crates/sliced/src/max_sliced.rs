@@ -87,7 +87,7 @@ impl Discrepancy<'_> {
             let value = prepared.run(&y, Some(Gradient { out: &mut slopes, scale: 1.0 }), &mut scratch);
             let value = self.finite(value)?;
             let slopes = Array1::from(slopes);
-            Ok(Along { value, gradient: x.t().dot(&slopes), slopes })
+            Ok(Along { value, uphill: uphill([(&x, &slopes)]), slopes })
         })?;
         let grad = spread::<S>(&found.slopes, &direction);
         not_too_steep(self.steepness(found.value), grad.as_slice().unwrap_or_default())?;
@@ -123,7 +123,7 @@ impl TwoSample<'_> {
         let (direction, found) = ascend(options, &candidates, &values, |direction| {
             let (value, TwoSampleGrad { x: in_x, y: in_y }) =
                 self.value_with_grad(&x.dot(direction), &y.dot(direction))?;
-            Ok(Along { value, gradient: x.t().dot(&in_x) + y.t().dot(&in_y), slopes: in_x })
+            Ok(Along { value, uphill: uphill([(&x, &in_x), (&y, &in_y)]), slopes: in_x })
         })?;
         let grad = spread::<S>(&found.slopes, &direction);
         not_too_steep(steepness(self.p, found.value), grad.as_slice().unwrap_or_default())?;
@@ -140,11 +140,21 @@ impl MaxSlicedOptions {
     }
 }
 
-/// A distance along a direction: its derivative in the direction, and in the projections of the first sample.
+/// A distance along a direction: where its derivative in the direction points, and its derivative in the projections of the first sample.
 struct Along {
     value: f64,
-    gradient: Array1<f64>,
+    uphill: Array1<f64>,
     slopes: Array1<f64>,
+}
+
+/// The derivative in the direction, of samples and slopes of their projections; or a multiple of it, where it or its square is no number.
+fn uphill<const N: usize>(samples: [(&Array2<f64>, &Array1<f64>); N]) -> Array1<f64> {
+    let slopes = samples.iter().flat_map(|(_, slopes)| slopes.iter());
+    let largest = slopes.fold(0.0, |most: f64, v| most.max(v.abs()));
+    let scale = if (LARGEST.recip()..=LARGEST).contains(&largest) || largest == 0.0 { 1.0 } else { largest };
+    let mut all = samples.iter().map(|(points, slopes)| points.t().dot(&slopes.mapv(|slope| slope / scale)));
+    let first = all.next().unwrap_or_default();
+    all.fold(first, |sum, next| sum + next)
 }
 
 /// The best candidate, and from there uphill.
@@ -159,10 +169,10 @@ fn ascend(
     let mut found = at(&direction)?;
     let mut turn = options.angle;
     for _ in 0..options.steps {
-        let mut tangent = found.gradient.clone();
-        // Only its direction counts: squares of large slopes are not to overflow.
+        let mut tangent = found.uphill.clone();
+        // Only its direction counts: squares of large slopes are not to overflow, nor those of small ones to vanish.
         let largest = tangent.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
-        if largest > LARGEST {
+        if largest > 0.0 && !(LARGEST.recip()..=LARGEST).contains(&largest) {
             tangent /= largest;
         }
         let along = tangent.dot(&direction);

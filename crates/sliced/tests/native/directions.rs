@@ -1,6 +1,9 @@
 //! Directions: uniform on the sphere, orthonormal where they say so, and the same for a seed.
 
 use ndarray::{Array2, array};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
 use variata_sliced::{Directions, TwoSample};
 use variata_testkit::statistics::{assert_ks, assert_rejects, seed, try_ks};
 
@@ -32,6 +35,21 @@ fn drawn_directions_are_uniform_on_the_sphere() {
         })
         .collect();
     assert_rejects("ks_directions", &try_ks("ks_directions", &cube, uniform));
+}
+
+/// A sample from the generator of the same seed does not lie along the directions.
+#[test]
+fn a_sample_of_the_same_seed_is_independent_of_the_directions() {
+    let mut rng = ChaCha8Rng::seed_from_u64(17);
+    let sample = Array2::<f64>::from_shape_simple_fn((200, 20), || StandardNormal.sample(&mut rng));
+    for directions in [Directions::uniform(200, 20, 17), Directions::orthogonal(200, 20, 17)] {
+        let projections = sample.dot(&directions.unwrap().vectors().t());
+        // The largest of 40,000 normal numbers; points along their directions are at √20 = 4.5, all two hundred of them.
+        let far = projections.iter().filter(|p| p.abs() > 4.0).count();
+        assert!(far < 20, "{far}");
+        let diagonal = projections.diag().mapv(|p| p * p).mean().unwrap();
+        assert!((diagonal - 1.0).abs() < 0.6, "{diagonal}");
+    }
 }
 
 #[test]

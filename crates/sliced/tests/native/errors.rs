@@ -183,6 +183,10 @@ fn ascents_that_overflow() {
     let x = array![[1e149, 0.0, 0.0], [-1e149, 0.0, 0.0]];
     let far = Discrepancy::new(Distance::WASSERSTEIN_2).max_sliced(&x, &options).unwrap();
     assert!((far.direction[0].abs() - 1.0).abs() < 1e-9, "{}", far.direction);
+    // Nor do squares of small ones end it: slopes of 10⁻¹⁹⁶.
+    let (two, none) = (TwoSample::new(100.0).unwrap(), Array2::zeros((1, 3)));
+    let near = two.max_sliced(&array![[0.01, 0.0, 0.0], [-0.01, 0.0, 0.0]], &none, &options).unwrap();
+    assert!((near.direction[0].abs() - 1.0).abs() < 1e-9, "{}", near.direction);
 }
 
 /// A density, and with it a slope, may be of any size where the value is not.
