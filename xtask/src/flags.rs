@@ -116,7 +116,7 @@ const COMMANDS: &[Spec] = &[
         details: "All arguments go to the program `variata`. Those of every experiment:\n\
                   \n  vae|sos-vae|sliced|vq-diff|fourier-aug  the paper; all where none is named\
                   \n  --data NAME               data set; one that needs no download unless given\
-                  \n  --preset NAME             quick (minutes on two cores), full (the paper's setting), others by paper, or a .toml file\
+                  \n  --preset NAME             quick (minutes), full (the paper's setting), or a .toml file\
                   \n  --device auto|cpu|cuda|cuda:N    where to compute\
                   \n  --seed N, --out FOLDER, --resume\n\
                   \n  --workers N               N processes train each model together\n\
