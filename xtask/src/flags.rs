@@ -128,7 +128,7 @@ const COMMANDS: &[Spec] = &[
         operands: "[arguments]",
         about: "Set up, then serve the page on which images are edited by conditioning",
         details: "All arguments go to the program `variata`:\n\
-                  \n  --checkpoint PATH         a trained SOS-VAE, its file or folder; one is trained in minutes unless given\
+                  \n  --checkpoint PATH         file or folder of a SOS-VAE; one is trained in minutes unless given\
                   \n  --port N                  8080 unless given\
                   \nThe complete list: cargo xtask studio --help",
         flags: &[],
