@@ -10,7 +10,7 @@ use variata_report::OutputDir;
 
 use crate::digest::sha256_of;
 use crate::session::Parts;
-use crate::settings::{ClassifierSettings, DataConfig, Training};
+use crate::settings::{ClassifierSettings, DataConfig, Training, in_table};
 use crate::tensors::matrix;
 use crate::{Session, TrainJob};
 
@@ -120,7 +120,8 @@ pub(crate) fn classifier(session: &Session, settings: &ClassifierSettings, seed:
     let task = if session.classes() > 1 { ClassifierTask::Labels } else { ClassifierTask::Reflections };
     let config =
         ClassifierConfig { architecture: settings.architecture.clone(), task, ..ClassifierConfig::default() };
-    Ok(Classifier::new(&config, session.image(), session.classes(), seed, session.device)?)
+    let made = Classifier::new(&config, session.image(), session.classes(), seed, session.device);
+    in_table("classifier", made)
 }
 
 /// Trains a classifier on a run's data; `None` when the run was asked to stop.

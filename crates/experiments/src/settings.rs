@@ -147,9 +147,10 @@ pub(crate) fn check_warmup(name: &str, warmup: u64, trainings: &[(&str, u64)]) -
 ///
 /// # Errors
 /// That.
-pub(crate) fn in_table(table: &str, found: std::result::Result<(), Error>) -> Result<()> {
+pub(crate) fn in_table<T>(table: &str, found: std::result::Result<T, Error>) -> Result<T> {
     match found {
-        Err(Error::Config { setting, value, must }) => {
+        // Its size is that of the data.
+        Err(Error::Config { setting, value, must }) if setting != "image shape" => {
             // The part's place in its model is the table's in the preset.
             let setting = setting.strip_prefix("bottleneck.").unwrap_or(setting);
             bail!("`{table}.{setting}` is {value}, must be {must}")

@@ -119,21 +119,23 @@ impl Architecture {
             if fits { Ok(()) } else { Err(Error::config(setting, n, "in 1..=1048576")) }
         };
         match self {
-            Self::Mlp { hidden } => hidden.iter().try_for_each(|&n| width("hidden", n)),
+            Self::Mlp { hidden } => hidden.iter().try_for_each(|&n| width("architecture.hidden", n)),
             Self::Residual { widths } if widths.is_empty() => {
-                Err(Error::config("widths", "none", "at least one"))
+                Err(Error::config("architecture.widths", "none", "at least one"))
             }
-            Self::Residual { widths } => widths.iter().try_for_each(|&n| width("widths", n)),
+            Self::Residual { widths } => widths.iter().try_for_each(|&n| width("architecture.widths", n)),
             Self::WideResidual { depth, widen } => match (*depth, *widen) {
                 (d, _) if !(10..=10_000).contains(&d) || d % 6 != 4 => {
-                    Err(Error::config("depth", d, "6n + 4 in 10..=10000"))
+                    Err(Error::config("architecture.depth", d, "6n + 4 in 10..=10000"))
                 }
-                (_, w) if !(1..=4096).contains(&w) => Err(Error::config("widen", w, "in 1..=4096")),
+                (_, w) if !(1..=4096).contains(&w) => {
+                    Err(Error::config("architecture.widen", w, "in 1..=4096"))
+                }
                 _ => Ok(()),
             },
             Self::Conv2x2 { channels, hidden } => {
-                width("channels", *channels)?;
-                width("hidden", *hidden)?;
+                width("architecture.channels", *channels)?;
+                width("architecture.hidden", *hidden)?;
                 let fits = |n: i64| n >= 8 && n % 2 == 0;
                 if fits(image.height) && fits(image.width) {
                     return Ok(());
@@ -143,8 +145,8 @@ impl Architecture {
                 Err(Error::config("image shape", size, must))
             }
             Self::Conv { channels, hidden } => {
-                hidden.iter().try_for_each(|&n| width("hidden", n))?;
-                channels.iter().try_for_each(|&n| width("channels", n))?;
+                hidden.iter().try_for_each(|&n| width("architecture.hidden", n))?;
+                channels.iter().try_for_each(|&n| width("architecture.channels", n))?;
                 let (mut h, mut w) = (image.height, image.width);
                 for _ in channels {
                     (h, w) = (h / 2, w / 2);
@@ -154,7 +156,11 @@ impl Architecture {
                         "at least 1 and few enough to halve {}×{} each time",
                         image.height, image.width
                     );
-                    return Err(Error::config("channels", format!("{} convolutions", channels.len()), must));
+                    return Err(Error::config(
+                        "architecture.channels",
+                        format!("{} convolutions", channels.len()),
+                        must,
+                    ));
                 }
                 Ok(())
             }

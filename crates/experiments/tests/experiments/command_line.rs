@@ -118,13 +118,19 @@ fn a_wrong_setting_is_named_with_its_limit() {
         ("[data]\ntest = 1.5", "`data.test` is 1.5"),
         ("[observation]\nkind = \"squared_error\"", "observation"),
         ("[training.optimizer]\nkind = \"adam\"\nlearning_rate = -1.0", "learning_rate"),
-        ("[architecture]\nkind = \"conv\"\nchannels = [8, 8, 8, 8]\nhidden = 8", "channels"),
+        (
+            "[architecture]\nkind = \"conv\"\nchannels = [8, 8, 8, 8]\nhidden = 8",
+            "`architecture.channels` is 4",
+        ),
         ("[measure]\nimages = 1", "images"),
         ("[data]\ntest = 0.0", "data.test"),
         ("[data]\ntest = 0.0006", "`data.test` is 0.0006: 1 of the images"),
         ("[data]\nvalidation = 0.0", "`data.validation` is 0: 0 of the images"),
         ("beta = -1.0", "`beta`"),
-        ("[classifier.architecture]\nkind = \"conv\"\nchannels = [8, 8, 8, 8]\nhidden = 8", "channels"),
+        (
+            "[classifier.architecture]\nkind = \"conv\"\nchannels = [8, 8, 8, 8]\nhidden = 8",
+            "`classifier.architecture.channels`",
+        ),
     ];
     for (i, (text, name)) in cases.into_iter().enumerate() {
         let preset = folder.path().join(format!("p{i}.toml"));

@@ -19,7 +19,7 @@ fn check_widths(path: &Path<'_>, widths: &[i64]) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Config {
-        setting: "widths",
+        setting: "architecture.widths",
         value: format!("{widths:?}"),
         must: format!(
             "at least {FEWEST}, but for the last, with channels last: oneDNN has no gradient for fewer"

@@ -59,9 +59,9 @@ fn the_papers_network_has_its_number_of_parameters() {
 #[test]
 fn wrong_settings_are_named() {
     for (name, config) in [
-        ("depth", wide(12, 1)),
-        ("depth", wide(4, 1)),
-        ("widen", wide(10, 0)),
+        ("architecture.depth", wide(12, 1)),
+        ("architecture.depth", wide(4, 1)),
+        ("architecture.widen", wide(10, 0)),
         ("scale", ClassifierConfig { scale: 0.0, ..wide(10, 1) }),
         ("shift", ClassifierConfig { shift: f64::NAN, ..wide(10, 1) }),
         ("consistency", ClassifierConfig { consistency: -1.0, ..wide(10, 1) }),

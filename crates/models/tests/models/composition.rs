@@ -159,14 +159,14 @@ fn settings_outside_their_domain_are_named() {
         (AutoencoderConfig { latent: 0, ..tiny_config() }, "latent"),
         (
             AutoencoderConfig { architecture: Architecture::Mlp { hidden: vec![0] }, ..tiny_config() },
-            "hidden",
+            "architecture.hidden",
         ),
         (
             AutoencoderConfig {
                 architecture: Architecture::Conv { channels: vec![2; 4], hidden: vec![4] },
                 ..tiny_config()
             },
-            "channels",
+            "architecture.channels",
         ),
         (
             AutoencoderConfig {
@@ -228,7 +228,7 @@ fn settings_outside_their_domain_are_named() {
                 architecture: Architecture::Conv2x2 { channels: 2, hidden: 0 },
                 ..tiny_config()
             },
-            "hidden",
+            "architecture.hidden",
         ),
     ];
     for (config, name) in cases {

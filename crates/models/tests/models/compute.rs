@@ -77,7 +77,7 @@ fn channels_last_and_bf16_give_the_same_up_to_their_digits() {
 fn too_few_channels_for_channels_last_are_refused() {
     for compute in [LAST, BOTH] {
         let error = model(&residual(&[16, 15, 16]), compute).unwrap_err();
-        assert!(matches!(&error, Error::Config { setting: "widths", .. }), "{error}");
+        assert!(matches!(&error, Error::Config { setting: "architecture.widths", .. }), "{error}");
         assert!(error.to_string().contains("[16, 15, 16]"), "{error}");
         assert!(model(&residual(&[16, 16, 3]), compute).is_ok());
     }

@@ -293,14 +293,14 @@ fn settings_of_normals_are_checked() {
         (entropy(HEAD, held(constraint(0.0, -1.0))), "constraint.damping"),
         (
             AutoencoderConfig { architecture: Architecture::Residual { widths: vec![] }, ..tiny_config() },
-            "widths",
+            "architecture.widths",
         ),
         (
             AutoencoderConfig {
                 architecture: Architecture::Residual { widths: vec![4, 0] },
                 ..tiny_config()
             },
-            "widths",
+            "architecture.widths",
         ),
     ];
     for (config, name) in cases {
