@@ -72,10 +72,12 @@ fn explain(table: &mut Table, schema: &Value, defaults: &Item, shown: &mut HashS
     if !unset.is_empty() {
         unset = format!("\n{}", unset.trim_end());
     }
+    let same_kind = defaults.get("kind").and_then(Item::as_str) == kind.as_deref();
     let mut last = None;
     for (mut name, item) in table.iter_mut() {
         let Some((_, about)) = known.iter().find(|(known, _)| *known == name.get()) else { continue };
-        let default = defaults.get(name.get());
+        // Another kind of table has other settings, if of the same name.
+        let default = defaults.get(name.get()).filter(|_| same_kind || name.get() == "kind");
         let own = comment(description(about));
         match item {
             Item::Table(inner) => {

@@ -180,6 +180,12 @@ fn an_explained_preset_is_the_preset() {
         check(&vq_diff::preset(name).unwrap());
         check(&fourier_aug::preset(name).unwrap());
     }
+    // Of another kind than the default.
+    let text = sos_vae::preset("full").unwrap().explained().unwrap();
+    assert!(
+        text.contains("kind = \"conv\" # default: \"mlp\"\n") && text.contains("hidden = [256]\n"),
+        "{text}"
+    );
     let text = vae::preset("quick").unwrap().explained().unwrap();
     for expected in [
         "\n# Number of seeds; 3.\nseeds = 3\n",
