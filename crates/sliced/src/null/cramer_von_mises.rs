@@ -18,6 +18,10 @@ pub(super) fn beyond(w: f64, n: f64) -> f64 {
     if w <= 1.0 / (12.0 * n) {
         return 1.0;
     }
+    // All of them at one end.
+    if w >= n / 3.0 {
+        return 0.0;
+    }
     if n == 1.0 {
         // w = 1/12 + (z − ½)² with z uniform.
         return 1.0 - 2.0 * libm::sqrt(w - 1.0 / 12.0);
