@@ -116,7 +116,7 @@ struct Reproduce {
     merge: bool,
     /// So many processes train each model together, each on its rows of every batch; --threads is that of each. The result is that
     /// of one process, but for round-off. They are started by mpiexec; a launcher such as srun can start them as well.
-    #[arg(long, conflicts_with_all = ["shard", "merge"], value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, conflicts_with_all = ["shard", "merge"], allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     workers: Option<u32>,
 }
 
@@ -195,12 +195,17 @@ impl Reproduce {
             let page = everything::run(&program, &Paper::names(), &shared, &self.out)?;
             return print_out(&format!("{}\n", page.display()));
         };
-        self.check(paper)?;
-        if let Some(count) = self.workers.filter(|count| *count > 1 && !workers::are_launched()) {
-            return workers::launch(count);
+        let launched = workers::are_launched();
+        if !launched {
+            self.check(paper)?;
+            if let Some(count) = self.workers.filter(|count| *count > 1) {
+                return workers::launch(count);
+            }
         }
         let joined = workers::join(self.workers)?;
-        let result = self.one(paper, joined.clone());
+        // Those who are launched join first: the others would wait for one that is refused before.
+        let checked = if launched { self.check(paper) } else { Ok(()) };
+        let result = checked.and_then(|()| self.one(paper, joined.clone()));
         if let Err(error) = &result {
             joined.workers.abort(&message(error));
         }

@@ -98,3 +98,22 @@ fn what_all_workers_refuse_is_said_and_papers_are_trained_one_at_a_time() {
     let output = crate::variata(&["reproduce", "vae", "--workers", "2", "--shard", "1/2"]);
     fails_with(&output, "--shard");
 }
+
+/// The others, who wait for it in MPI's beginning, end with it.
+#[test]
+fn a_worker_that_is_refused_before_it_begins_ends_the_others() {
+    let (with, without) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(with.path().join("mine.toml"), TINY).unwrap();
+    let mut command = std::process::Command::new(variata_mpi::launcher());
+    for (folder, between) in [(&with, None), (&without, Some(":"))] {
+        command
+            .args(between)
+            .args(["-n", "1", "-wdir"])
+            .arg(folder.path())
+            .arg(env!("CARGO_BIN_EXE_variata"));
+        command.args(["reproduce", "vae", "--preset", "mine.toml", "--workers", "2", "--threads", "1"]);
+    }
+    let finished = variata_testkit::process::run_to_end(&mut command, Duration::from_mins(1)).unwrap();
+    assert!(!finished.status.success(), "{finished}");
+    assert!(finished.stderr.contains("worker 1: cannot read the preset mine.toml"), "{finished}");
+}
