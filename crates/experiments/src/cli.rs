@@ -130,6 +130,8 @@ impl Paper {
             .collect()
     }
 
+    /// Whether every paper has the preset.
+    ///
     /// # Errors
     /// A paper has no such preset; the message names those that have it.
     fn all_have(preset: &str) -> Result<()> {
@@ -144,15 +146,14 @@ impl Paper {
     }
 
     /// The JSON Schema of its presets.
-    fn schema(self) -> Result<String> {
-        let text = match self {
+    fn schema(self) -> String {
+        match self {
             Self::Vae => Preset::<vae::VaeConfig>::schema(),
             Self::SosVae => Preset::<sos_vae::SosVaeConfig>::schema(),
             Self::Sliced => Preset::<sliced::SlicedConfig>::schema(),
             Self::VqDiff => Preset::<vq_diff::VqDiffConfig>::schema(),
             Self::FourierAug => Preset::<fourier_aug::FourierAugConfig>::schema(),
-        };
-        Ok(text? + "\n")
+        }
     }
 
     /// Every setting of a preset as TOML, with comments.
@@ -334,7 +335,7 @@ impl Command {
     /// Settings, data, device or files are not as they must be, or the run was stopped before its end.
     pub fn run(self) -> Result<()> {
         match self.action {
-            Action::Preset { paper, schema: true, .. } => print_out(&paper.schema()?),
+            Action::Preset { paper, schema: true, .. } => print_out(&paper.schema()),
             Action::Preset { paper, preset, .. } => print_out(&paper.settings(&preset)?),
             Action::Studio(args) => args.run(print_out),
             Action::Reproduce(args) => args.run(),

@@ -161,7 +161,7 @@ fn an_explained_preset_is_the_preset() {
         let text = preset.explained().unwrap();
         assert_eq!(toml::from_str::<C>(&text).unwrap(), preset.config);
         assert!(!text.contains("[`") && !text.contains("](") && !text.contains(":  "), "{text}");
-        let (mut above, mut schema) = ("", Preset::<C>::schema().unwrap());
+        let (mut above, mut schema) = ("", Preset::<C>::schema());
         for line in text.lines() {
             let name = line.trim_start_matches('[').split([' ', ']']).next().unwrap_or_default();
             if !line.is_empty() && !line.starts_with('#') {

@@ -153,6 +153,9 @@ fn another_number_of_threads_resumes_with_a_warning_and_ends_close_by() {
     // Said once: the checkpoints written since are of this number of threads.
     let third = run_to_end(&mut with("1"), watchdog).unwrap();
     assert!(third.status.success() && !third.stdout.contains("warning"), "{third}");
+    // Nor of a training that is over, in which no step is taken.
+    let fourth = run_to_end(&mut with("2"), watchdog).unwrap();
+    assert!(fourth.status.success() && !fourth.stdout.contains("warning"), "{fourth}");
 
     // Sums of another order differ by rounding; what that moves a parameter by stays below one step of Adam, whose
     // length is the learning rate.

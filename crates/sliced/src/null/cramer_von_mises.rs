@@ -29,7 +29,7 @@ pub(super) fn beyond(w: f64, n: f64) -> f64 {
     if n == 2.0 {
         return beyond_two(libm::sqrt(w - 1.0 / 24.0));
     }
-    let p = if w > FAR { 0.0 } else { 1.0 - below(w, Some(n)) };
+    let p = if w > FAR { 0.0 } else { 1.0 - below(w, n.recip()) };
     if p > SMALL { p.min(1.0) } else { p.max(stephens(w, n)) }
 }
 
@@ -40,16 +40,15 @@ fn stephens(w: f64, n: f64) -> f64 {
         return 1.0;
     }
     if x <= FAR {
-        return 1.0 - below(x, None);
+        return 1.0 - below(x, 0.0);
     }
     // The tail of Σ Zₖ²/(πk)²: that of its largest part times Π (1 − 1/k²)^(−½) over k ≥ 2, and the next term in 1/x. The series
     // is 1 − p, which has no digits left for p, and needs some 4.2 √x terms.
     SQRT_2 * libm::erfc(PI * libm::sqrt(0.5 * x)) * (1.0 + 3.0 / (8.0 * PI * PI * x))
 }
 
-/// P(W² < x), in the limit or to the order 1/n, for 0 < x ≤ [`FAR`].
-fn below(x: f64, n: Option<f64>) -> f64 {
-    let share = n.map_or(0.0, f64::recip);
+/// P(W² < x) to the order 1/n, the `share` of a point, for 0 < x ≤ [`FAR`]; 0 for the limit.
+fn below(x: f64, share: f64) -> f64 {
     let mut sum = 0.0;
     // Γ(k + ½)/(√π k!), the coefficient of e^(−2kθ) in (1 − e^(−2θ))^(−½); those of the powers −3/2 and −5/2 follow from it.
     let mut half = 1.0;
