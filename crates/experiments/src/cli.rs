@@ -120,6 +120,21 @@ struct Reproduce {
     workers: Option<u32>,
 }
 
+impl Command {
+    /// What the arguments of this process say. Where they say nothing that can be done it ends, and with it the processes that were
+    /// launched with it, which would wait for it; so it does where they ask for help.
+    pub fn of_process() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            if error.use_stderr()
+                && let Ok(joined) = workers::join(None)
+            {
+                joined.workers.abort(&error.to_string());
+            }
+            error.exit()
+        })
+    }
+}
+
 impl Paper {
     /// The names on the command line, in the order of the papers.
     fn names() -> Vec<String> {
@@ -207,8 +222,9 @@ impl Reproduce {
         // Those who are launched join first: the others would wait for one that is refused before.
         let checked = if launched { self.check(paper) } else { Ok(()) };
         let result = checked.and_then(|()| self.one(paper, joined.clone()));
-        if let Err(error) = &result {
-            joined.workers.abort(&message(error));
+        match &result {
+            Ok(()) => joined.workers.leave(),
+            Err(error) => joined.workers.abort(&message(error)),
         }
         result
     }
@@ -283,7 +299,10 @@ impl Reproduce {
             }
         };
         match page {
-            Some(page) => print_out(&format!("{}\n", page.display()))?,
+            Some(page) => {
+                print_out(&format!("{}\n", page.display()))?;
+                workers::done().context("cannot tell the launcher that the report is written")?;
+            }
             // Its part is done, or the first one says that it is not.
             None if !is_first => {}
             None if self.shard.is_some() && !stop.is_requested() => {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use variata_models::train::StopFlag;
 use variata_report::{Index, IndexEntry};
 
 use crate::cli::message;
+use crate::stopping::Hold;
 
 /// Runs `reproduce` of the program on each paper with these arguments. One that fails is reported, and the next begins.
 ///
@@ -16,8 +16,8 @@ use crate::cli::message;
 /// The page cannot be written, or an experiment failed: then after the others have run and the page is
 /// written.
 pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out: &Path) -> Result<PathBuf> {
-    let (stop, mut entries, mut reports) = (stop_on_ctrl_c()?, Vec::new(), 0);
-    let all = each(papers, &stop, |paper| match one(program, paper, arguments, out) {
+    let (hold, mut entries, mut reports) = (Hold::default(), Vec::new(), 0);
+    let all = each(papers, &hold, |paper| match one(program, paper, arguments, out, &hold) {
         Ok(entry) => {
             entries.push(entry);
             reports += 1;
@@ -30,7 +30,7 @@ pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out
     });
     let more =
         [("Edit faces by conditioning", "cargo xtask studio"), ("The book, once built", "cargo xtask docs")];
-    if stop.is_requested() || reports == 0 {
+    if hold.is_over() || reports == 0 {
         // The page over an earlier run of all stays.
         return all.map(|()| out.to_owned());
     }
@@ -49,12 +49,14 @@ pub(crate) fn run(program: &Path, papers: &[String], arguments: &[OsString], out
 /// # Errors
 /// An experiment failed: then after the others have run.
 pub(crate) fn train(program: &Path, papers: &[String], arguments: &[OsString]) -> Result<()> {
-    each(papers, &stop_on_ctrl_c()?, |paper| report_of(program, paper, arguments).map(|_| ()))
+    let hold = Hold::default();
+    each(papers, &hold, |paper| report_of(program, paper, arguments, &hold).map(|_| ()))
 }
 
-/// Calls `job` on each paper. One that fails is reported, and the next begins; not after Ctrl-C, which reaches the paper's process
-/// by itself, and is waited for here.
-fn each(papers: &[String], stop: &StopFlag, mut job: impl FnMut(&str) -> Result<()>) -> Result<()> {
+/// Calls `job` on each paper. One that fails is reported, and the next begins; not after this process was asked to stop, which waits
+/// for the paper's.
+fn each(papers: &[String], hold: &Hold, mut job: impl FnMut(&str) -> Result<()>) -> Result<()> {
+    let _listener = hold.until_asked()?;
     let mut failed = Vec::new();
     for paper in papers {
         eprintln!("== {paper}");
@@ -62,7 +64,7 @@ fn each(papers: &[String], stop: &StopFlag, mut job: impl FnMut(&str) -> Result<
             eprintln!("{paper} failed: {}", message(&error));
             failed.push(paper.as_str());
         }
-        if stop.is_requested() {
+        if hold.is_over() {
             bail!("stopped; with --resume it goes on");
         }
     }
@@ -72,28 +74,16 @@ fn each(papers: &[String], stop: &StopFlag, mut job: impl FnMut(&str) -> Result<
     bail!("{} of {} experiments failed: {}", failed.len(), papers.len(), failed.join(", "))
 }
 
-fn stop_on_ctrl_c() -> Result<StopFlag> {
-    let flag = StopFlag::default();
-    let asked = flag.clone();
-    match ctrlc::set_handler(move || {
-        asked.request();
-    }) {
-        // A second call in one process, a test's, keeps the first one's handler.
-        Ok(()) | Err(ctrlc::Error::MultipleHandlers) => Ok(flag),
-        Err(error) => Err(error).context("cannot listen to Ctrl-C"),
-    }
-}
-
-fn one(program: &Path, paper: &str, arguments: &[OsString], out: &Path) -> Result<IndexEntry> {
-    let report = report_of(program, paper, arguments)?.context("it named no report")?;
+fn one(program: &Path, paper: &str, arguments: &[OsString], out: &Path, hold: &Hold) -> Result<IndexEntry> {
+    let report = report_of(program, paper, arguments, hold)?.context("it named no report")?;
     Ok(IndexEntry::of_report(paper, out, Path::new(&report))?)
 }
 
 /// Runs an experiment; the last line that it printed.
-fn report_of(program: &Path, paper: &str, arguments: &[OsString]) -> Result<Option<String>> {
+fn report_of(program: &Path, paper: &str, arguments: &[OsString], hold: &Hold) -> Result<Option<String>> {
     let mut command = Command::new(program);
     command.args(["reproduce", paper]).args(arguments).stdout(Stdio::piped());
-    let output = command.spawn().and_then(std::process::Child::wait_with_output);
+    let output = hold.start(&mut command).and_then(std::process::Child::wait_with_output);
     let output = output.with_context(|| format!("cannot run {}", program.display()))?;
     if !output.status.success() {
         bail!("it ended with {}; where it was run says why", output.status);

@@ -14,6 +14,7 @@ mod run_data;
 mod session;
 pub mod settings;
 mod shard;
+mod stopping;
 mod studio;
 mod subset;
 mod tensors;

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use variata_experiments::cli::{Command, message};
 
 fn main() -> ExitCode {
-    match Command::parse().run() {
+    match Command::of_process().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", message(&error));

@@ -23,6 +23,7 @@ use crate::parallel::{self, Shares};
 use crate::run_data::RunData;
 use crate::settings::DataConfig;
 use crate::shard::{self, Part};
+use crate::stopping::{Asked, Listener};
 use crate::subset;
 use crate::workers::{self, Joined};
 
@@ -57,7 +58,7 @@ pub struct SessionOptions {
     pub workers: Joined,
 }
 
-/// A process that runs an experiment: threads and device are set, the data is loaded, Ctrl-C asks for a stop.
+/// A process that runs an experiment: threads and device are set, the data is loaded, Ctrl-C and SIGTERM ask for a stop.
 #[derive(Debug)]
 pub struct Session<D = ImageDataset> {
     /// The command line.
@@ -77,6 +78,9 @@ pub struct Session<D = ImageDataset> {
     missing: Mutex<Vec<String>>,
     progress: ProgressGroup,
     started: SystemTime,
+    /// Whether nothing is left that a checkpoint would keep.
+    measuring: Arc<AtomicBool>,
+    _listener: Listener,
     workers: Mutex<Workers>,
     /// Where a worker that is not the first puts what nobody reads.
     scratch: Option<tempfile::TempDir>,
@@ -238,20 +242,23 @@ impl<D: RunData> Session<D> {
         };
         let name = options.data.as_deref().unwrap_or(default_data);
         let (embedded, data) = (name == default_data, Arc::new(load(name)?));
-        let flag = options.stop.clone();
-        let handler = ctrlc::set_handler(move || {
-            if flag.request() == 0 {
-                eprintln!("stopping after this step, with a checkpoint; once more to stop at once");
-            } else {
-                std::process::exit(130);
+        let measuring = Arc::<AtomicBool>::default();
+        let (stop, at_once) = (options.stop.clone(), measuring.clone());
+        let listener = Listener::new(options.workers.workers.is_first(), move |asked| {
+            // Without the end of what other threads of libtorch still use.
+            let exit = || signal_hook::low_level::exit(128 + asked.signal());
+            if at_once.load(Ordering::Relaxed) {
+                eprintln!("stopped while measuring; what is trained stays, and --resume measures it");
+                exit();
             }
-        });
-        if let Err(error) = handler {
-            // A second session in one process keeps the first one's handler.
-            if !matches!(error, ctrlc::Error::MultipleHandlers) {
-                bail!("cannot listen to Ctrl-C: {error}");
+            match asked {
+                Asked::Signal { again: true, .. } => exit(),
+                _ if stop.request() == 0 => {
+                    eprintln!("stopping after this step, with a checkpoint; once more to stop at once");
+                }
+                _ => {}
             }
-        }
+        })?;
         let workers = Mutex::new(options.workers.workers.clone());
         let others = !options.workers.workers.is_first();
         let scratch = others.then(workers::scratch).transpose().context("cannot make a temporary folder")?;
@@ -266,6 +273,8 @@ impl<D: RunData> Session<D> {
             missing: Mutex::default(),
             progress: ProgressGroup::default(),
             started,
+            measuring,
+            _listener: listener,
             workers,
             scratch,
         })
@@ -281,7 +290,7 @@ impl<D: RunData> Session<D> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether Ctrl-C was pressed.
+    /// Whether the run was asked to stop.
     pub fn is_stopping(&self) -> bool {
         self.options.stop.is_requested()
     }
@@ -330,6 +339,7 @@ impl<D: RunData> Session<D> {
         count: usize,
         job: impl Fn(usize) -> Result<Option<T>> + Sync,
     ) -> Result<Option<Vec<T>>> {
+        self.measuring.store(false, Ordering::Relaxed);
         let mine = self.options.part.models(count);
         let done = self.side_by_side(mine.len(), |i| job(mine[i]))?;
         self.trained.store(done.is_some(), Ordering::Relaxed);
@@ -338,7 +348,9 @@ impl<D: RunData> Session<D> {
         workers.leave();
         *workers = Workers::alone();
         drop(workers);
-        Ok(done.filter(|_| !matches!(self.options.part, Part::Shard(_)) && self.scratch.is_none()))
+        let done = done.filter(|_| !matches!(self.options.part, Part::Shard(_)) && self.scratch.is_none());
+        self.measuring.store(done.is_some(), Ordering::Relaxed);
+        Ok(done)
     }
 
     /// Calls `job` on each item, which it owns, and returns the results in order; `None` when the run was asked to stop. As

@@ -10,11 +10,22 @@ use variata_models::train::Workers;
 /// Names the folder in which workers make their temporary ones, and which who launched them removes.
 const SCRATCH: &str = "VARIATA_SCRATCH";
 
+/// What the first worker leaves there when it has come to its end.
+const DONE: &str = "done";
+
 /// A folder for what nobody reads. That of a worker that is killed goes with the launcher's, where there is one.
 pub(crate) fn scratch() -> io::Result<TempDir> {
     match std::env::var_os(SCRATCH) {
         Some(folder) if Path::new(&folder).is_dir() => tempfile::tempdir_in(folder),
         _ => tempfile::tempdir(),
+    }
+}
+
+/// Tells who launched this process, where somebody did, that it has come to its end.
+pub(crate) fn done() -> io::Result<()> {
+    match std::env::var_os(SCRATCH) {
+        Some(folder) if Path::new(&folder).is_dir() => std::fs::write(Path::new(&folder).join(DONE), ""),
+        _ => Ok(()),
     }
 }
 
@@ -30,13 +41,14 @@ pub struct Joined {
 
 #[cfg(feature = "mpi")]
 mod with_mpi {
-    use std::process::{Command, Stdio};
+    use std::process::Command;
     use std::sync::Arc;
 
     use anyhow::{Context, bail};
     use variata_models::train::Collective;
 
-    use super::{Joined, Result, Workers};
+    use super::{DONE, Joined, Result, SCRATCH, Workers};
+    use crate::stopping::Hold;
 
     /// Whether a launcher of MPI has started this process.
     pub(crate) fn are_launched() -> bool {
@@ -73,17 +85,25 @@ mod with_mpi {
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut command = Command::new(&launcher);
         command.arg("-n").arg(count.to_string()).arg(program).args(std::env::args_os().skip(1));
-        // Ctrl-C reaches the workers by themselves: this process waits for what they make of it.
-        ctrlc::set_handler(|| {}).context("cannot listen to Ctrl-C")?;
-        command.stdin(Stdio::null()).env(super::SCRATCH, scratch.path());
-        let status = command.status().with_context(|| format!("cannot start {}", launcher.display()))?;
-        if status.success() {
-            return Ok(());
+        let hold = Hold::default();
+        let _listener = hold.until_asked()?;
+        let started = hold.start(command.env(SCRATCH, scratch.path()));
+        let mut started = started.with_context(|| format!("cannot start {}", launcher.display()))?;
+        let status = started.wait().with_context(|| format!("cannot wait for {}", launcher.display()))?;
+        if !status.success() {
+            bail!(
+                "the {count} workers ended with {status}; what one of them wrote is above. Where they have left checkpoints, the same \
+                 command with --resume goes on, with any number of workers"
+            );
         }
-        bail!(
-            "the {count} workers ended with {status}; what one of them wrote is above. Where they have left checkpoints, the same command \
-             with --resume goes on, with any number of workers"
-        )
+        if !scratch.path().join(DONE).exists() {
+            bail!(
+                "{} ended without an error, and no worker came to its end: it has to be the launcher of the MPI library, which \
+                 VARIATA_MPIEXEC names",
+                launcher.display()
+            );
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -40,6 +41,18 @@ pub enum Error {
         /// What it allows.
         found: Threading,
     },
+    /// Workers have called for different sums, which a library would add all the same.
+    #[error(
+        "sums of {least} to {most} numbers, of which this worker has {own}: all must give as many, all f32 or all f64"
+    )]
+    Unequal {
+        /// Numbers of this worker.
+        own: usize,
+        /// Numbers of the worker with the fewest.
+        least: usize,
+        /// Numbers of the worker with the most.
+        most: usize,
+    },
     /// What all workers give together is too much for one message.
     #[error("{bytes} bytes of all workers together, must be below 2^31")]
     Size {
@@ -48,7 +61,8 @@ pub enum Error {
     },
 }
 
-/// This process among those that were launched together. MPI ends when it leaves or is dropped, which waits for the others.
+/// This process among those that were launched together. MPI ends when it [leaves](Collective::leave), which waits for the others; one that
+/// is dropped without it, by an error on its way for one, ends them: they would wait for it.
 pub struct Mpi {
     /// One call at a time, whichever thread it comes from.
     universe: Mutex<Option<Universe>>,
@@ -116,6 +130,19 @@ impl Mpi {
     /// Libraries add in an order that each process has the same, so that all have the same bits.
     fn sum<T: Equivalence + Copy + Default>(&self, values: &mut [T]) -> Result<(), CollectiveError> {
         let (_guard, world) = self.world()?;
+        // One number that is the same for the same call, and its complement: the largest of each are equal on all workers.
+        let call = (values.len() as u64) << 1 | u64::from(size_of::<T>() == size_of::<f64>());
+        let (both, mut largest) = ([call, !call], [0; 2]);
+        let of_all = SystemOperation::max();
+        request::scope(|scope| {
+            wait(world.immediate_all_reduce_into(scope, &both[..], &mut largest[..], of_all));
+        });
+        let (most, least) = (largest[0], !largest[1]);
+        if most != least {
+            let numbers = |call: u64| (call >> 1) as usize;
+            let (least, most) = (numbers(least), numbers(most));
+            return Err(Error::Unequal { own: values.len(), least, most }.into());
+        }
         let mut own = Vec::new();
         for piece in values.chunks_mut(PIECE) {
             own.clear();
@@ -144,10 +171,12 @@ fn wait<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>) {
 }
 
 impl Drop for Mpi {
-    /// A panic on its way would wait in MPI's end for others that wait for this one.
+    /// It would wait in MPI's end for others that wait for this one.
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.abort("it panicked");
+        } else if self.size > 1 {
+            self.abort("it ended without leaving the others");
         }
     }
 }
@@ -211,7 +240,9 @@ impl Collective for Mpi {
         if self.universe.try_lock().is_ok_and(|universe| universe.is_none()) {
             return;
         }
-        eprintln!("worker {}: {reason}", self.rank);
+        // In one piece: the workers' lines go through one pipe.
+        let line = format!("worker {}: {reason}\n", self.rank);
+        let _ = io::stderr().lock().write_all(line.as_bytes());
         std::thread::sleep(LAST_WORDS);
         SimpleCommunicator::world().abort(1)
     }

@@ -29,13 +29,27 @@ fn child() {
     assert_eq!(Mpi::join().unwrap_err(), Error::BegunBefore);
     let (rank, size) = (all.rank(), all.size());
     assert_eq!((all.place(), all.neighbours()), (rank, size));
-    if task == "abort" {
-        if rank == 1 {
-            all.abort("out of patience");
+    match task.as_str() {
+        "abort" | "end" => {
+            match (rank, task.as_str()) {
+                (1, "abort") => all.abort("out of patience"),
+                (1, _) => return,
+                _ => {}
+            }
+            // Waits for the second in vain.
+            all.sum_f64(&mut [1.0]).unwrap();
+            return;
         }
-        // Waits for the second in vain.
-        all.sum_f64(&mut [1.0]).unwrap();
-        return;
+        "unequal" => {
+            let refused = all.sum_f64(&mut vec![1.0; 5 + rank]).unwrap_err().to_string();
+            assert_eq!(refused, Error::Unequal { own: 5 + rank, least: 5, most: 6 }.to_string());
+            let other_kinds = if rank == 0 { all.sum_f64(&mut [1.0; 2]) } else { all.sum_f32(&mut [1.0; 2]) };
+            assert_eq!(
+                other_kinds.unwrap_err().to_string(),
+                Error::Unequal { own: 2, least: 2, most: 2 }.to_string()
+            );
+        }
+        _ => {}
     }
     // More than one message, whose ends do not fall together.
     let n = (1 << 24) + 5;
@@ -71,6 +85,20 @@ fn numbers_and_bytes_reach_every_process() {
             assert!(text.contains(&format!("worker {rank} of {processes} is done")), "{text}");
         }
     }
+}
+
+#[test]
+fn sums_that_are_not_the_same_are_refused_everywhere_and_the_next_one_is_right() {
+    let output = start(2, "unequal");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// As after an error between the beginning of MPI and the training.
+#[test]
+fn one_that_ends_without_leaving_ends_the_others() {
+    let output = start(2, "end");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("worker 1: it ended without leaving"), "{text}");
 }
 
 #[test]

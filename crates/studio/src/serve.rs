@@ -18,7 +18,23 @@ use tokio::time::sleep;
 /// How long what is unfinished at the end may go on.
 const ENDING: Duration = Duration::from_secs(3);
 
-/// Answers until Ctrl-C or `stop`, then until all is answered, [`ENDING`] is over, or Ctrl-C comes once more.
+/// Ctrl-C, or the signal by which systems ask a program to end.
+async fn asked_to_end() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            heard = ctrl_c() => heard,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    ctrl_c().await
+}
+
+/// Answers until Ctrl-C, SIGTERM or `stop`, then until all is answered, [`ENDING`] is over, or one of the signals comes once more.
 pub(crate) async fn serve(
     mut listener: TcpListener,
     app: Router,
@@ -29,7 +45,7 @@ pub(crate) async fn serve(
     let mut connections = JoinSet::new();
     let mut stopped = pin!(async {
         tokio::select! {
-            heard = ctrl_c() => heard,
+            heard = asked_to_end() => heard,
             () = stop => Ok(()),
         }
     });
@@ -47,7 +63,7 @@ pub(crate) async fn serve(
     tokio::select! {
         () = answered => stopped,
         () = sleep(ENDING) => stopped,
-        again = ctrl_c() => stopped.and(again),
+        again = asked_to_end() => stopped.and(again),
     }
 }
 

@@ -101,8 +101,8 @@ impl Server {
         self.address
     }
 
-    /// Answers until Ctrl-C, or until `stop` says so. What is unfinished then may take three seconds more, or until Ctrl-C comes again; what
-    /// computes even then is not waited for.
+    /// Answers until Ctrl-C or SIGTERM, or until `stop` says so. What is unfinished then may take three seconds more, or until a signal comes again;
+    /// what computes even then is not waited for.
     ///
     /// # Errors
     /// The system refuses to go on, or as [`bind`](Self::bind) of the thread.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result, bail};
 use variata_datasets::CIFAR_CORRUPTIONS;
 use variata_models::tch::Device;
+use variata_models::train::CheckpointStore;
 use variata_report::{
     DataSource, Machine, Manifest, Metrics, OutputDir, Previous, Replace, Report, RunTimes,
 };
@@ -28,7 +29,7 @@ impl<D: RunData> Session<D> {
         preset: &Preset<C>,
         seeds: &[u64],
     ) -> Result<(Manifest, OutputDir)> {
-        let manifest = Manifest {
+        let mut manifest = Manifest {
             program: "variata".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             // Of what was built: the checkout may have gone on.
@@ -106,7 +107,22 @@ impl<D: RunData> Session<D> {
                 std::fs::remove_dir_all(&old).with_context(|| format!("cannot remove {}", old.display()))?;
             }
         }
+        manifest.workers = self.trained_by(&folder);
         Ok((manifest, folder))
+    }
+
+    /// How many processes train the models of a run, or have trained them.
+    fn trained_by(&self, folder: &OutputDir) -> usize {
+        let own = self.workers().size();
+        let stores = std::fs::read_dir(folder.path().join("checkpoints")).into_iter().flatten().flatten();
+        // What cannot be read the trainer says.
+        let states = stores.filter_map(|store| CheckpointStore::new(store.path()).latest().ok().flatten());
+        let earlier = states.filter(|(_, state)| state.completed).map(|(_, state)| state.workers).max();
+        match earlier {
+            Some(earlier) if folder.previous() == Previous::Finished => earlier,
+            Some(earlier) => earlier.max(own),
+            None => own,
+        }
     }
 
     /// What else a report rests on: files that the command line names.

@@ -9,6 +9,8 @@ mod fourier_aug;
 mod presets;
 mod run;
 mod shards;
+#[cfg(unix)]
+mod signals;
 mod sliced;
 mod sos_vae;
 mod vq_diff;

@@ -35,6 +35,12 @@ fn every_paper_is_trained_as_by_one_process_but_for_round_off() {
         assert_eq!(page.lines().count(), 1, "one report: {page}");
         let report = fs::read_to_string(together.path().join(run).join("report.html")).unwrap();
         assert!(report.contains("Workers"), "{run}");
+        // Measured again by one, it is still the work of two.
+        if run.contains("vae/") {
+            succeeds(&tiny(together.path(), &[]).output().unwrap());
+            let again = fs::read_to_string(together.path().join(run).join("manifest.json")).unwrap();
+            assert!(again.contains("\"workers\": 2"), "{again}");
+        }
         let (want, got) = (first_epochs(&alone.path().join(run)), first_epochs(&together.path().join(run)));
         assert!(want.len() > 3 && want.keys().eq(got.keys()), "{want:?} {got:?}");
         for (name, value) in &want {
@@ -102,18 +108,33 @@ fn what_all_workers_refuse_is_said_and_papers_are_trained_one_at_a_time() {
 /// The others, who wait for it in MPI's beginning, end with it.
 #[test]
 fn a_worker_that_is_refused_before_it_begins_ends_the_others() {
-    let (with, without) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    fs::write(with.path().join("mine.toml"), TINY).unwrap();
-    let mut command = std::process::Command::new(variata_mpi::launcher());
-    for (folder, between) in [(&with, None), (&without, Some(":"))] {
-        command
-            .args(between)
-            .args(["-n", "1", "-wdir"])
-            .arg(folder.path())
-            .arg(env!("CARGO_BIN_EXE_variata"));
-        command.args(["reproduce", "vae", "--preset", "mine.toml", "--workers", "2", "--threads", "1"]);
+    for (more, reason) in [
+        (&[][..], "worker 1: cannot read the preset mine.toml"),
+        (&["--seeds=3"], "worker 1: error: unexpected argument"),
+    ] {
+        let (with, without) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(with.path().join("mine.toml"), TINY).unwrap();
+        let mut command = std::process::Command::new(variata_mpi::launcher());
+        for (folder, between, more) in [(&with, None, &[][..]), (&without, Some(":"), more)] {
+            command
+                .args(between)
+                .args(["-n", "1", "-wdir"])
+                .arg(folder.path())
+                .arg(env!("CARGO_BIN_EXE_variata"));
+            command.args(["reproduce", "vae", "--preset", "mine.toml", "--workers", "2", "--threads", "1"]);
+            command.args(more);
+        }
+        let finished = variata_testkit::process::run_to_end(&mut command, Duration::from_mins(1)).unwrap();
+        assert!(!finished.status.success(), "{finished}");
+        assert!(finished.stderr.contains(reason), "{finished}");
     }
-    let finished = variata_testkit::process::run_to_end(&mut command, Duration::from_mins(1)).unwrap();
-    assert!(!finished.status.success(), "{finished}");
-    assert!(finished.stderr.contains("worker 1: cannot read the preset mine.toml"), "{finished}");
+}
+
+/// One that starts nothing, for example.
+#[test]
+fn a_launcher_without_a_report_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = command(folder.path(), TINY, 1, &["--workers", "2"]);
+    let output = command.env("VARIATA_MPIEXEC", "true").output().unwrap();
+    fails_with(&output, "true ended without an error, and no worker came to its end");
 }
