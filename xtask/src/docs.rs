@@ -1,5 +1,6 @@
 //! `cargo xtask docs`: the API documentation with warnings denied, the book, the links between texts, and the lists of docs/api.
 
+mod links;
 mod markdown;
 
 use std::collections::BTreeSet;
@@ -51,12 +52,15 @@ fn mdbook() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Relative links of the texts at the root and in the book that lead nowhere, and chapters that the book's
+/// Relative links of the texts at the root, of the crates and in the book that lead nowhere, and chapters that the book's
 /// summary does not name.
 pub(crate) fn broken_links(root: &Path) -> Result<Vec<String>> {
     let mut pages = Vec::new();
     for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
         pages.extend(Some(root.join(name)).filter(|page| page.is_file()));
+    }
+    for krate in places::crates()? {
+        pages.extend(Some(root.join("crates").join(krate).join("README.md")).filter(|page| page.is_file()));
     }
     let book = root.join("docs/src");
     let chapters = if book.is_dir() { markdown::below(&book)? } else { Vec::new() };
@@ -68,17 +72,32 @@ pub(crate) fn broken_links(root: &Path) -> Result<Vec<String>> {
         let text = fs::read_to_string(page).with_context(|| format!("cannot read {}", page.display()))?;
         let folder = page.parent().unwrap_or(root);
         let shown = page.strip_prefix(root).unwrap_or(page).display();
-        for (line, target) in links(&text) {
-            let path = target.split(['#', '?']).next().unwrap_or_default();
-            if path.is_empty() || target.contains("://") || target.starts_with("mailto:") {
+        for (line, target) in links::targets(&text) {
+            if target.contains("://") || target.starts_with("mailto:") {
                 continue;
             }
-            match folder.join(path).canonicalize() {
-                Ok(found) if page.ends_with("SUMMARY.md") => _ = summary.insert(found),
-                Ok(_) => {}
-                Err(_) => problems.push(format!("{shown}:{line}: no file `{path}`")),
+            let (path, section) = target.split_once('#').unwrap_or((&target, ""));
+            let path = path.split('?').next().unwrap_or_default();
+            let Ok(found) = (if path.is_empty() { page.clone() } else { folder.join(path) }).canonicalize()
+            else {
+                problems.push(format!("{shown}:{line}: no file `{path}`"));
+                continue;
+            };
+            if !section.is_empty() && found.extension().is_some_and(|ending| ending == "md") {
+                let text =
+                    fs::read_to_string(&found).with_context(|| format!("cannot read {}", found.display()))?;
+                if !links::sections(&text).contains(section) {
+                    problems.push(format!("{shown}:{line}: `{path}` has no section `{section}`"));
+                }
+            }
+            if page.ends_with("SUMMARY.md") {
+                summary.insert(found);
             }
         }
+        let missing = links::undefined(&text);
+        problems.extend(
+            missing.into_iter().map(|(line, name)| format!("{shown}:{line}: `[{name}]` is defined nowhere")),
+        );
     }
     for chapter in chapters.iter().filter(|page| !page.ends_with("SUMMARY.md")) {
         if !summary.contains(&chapter.canonicalize()?) {
@@ -87,43 +106,4 @@ pub(crate) fn broken_links(root: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(problems)
-}
-
-/// Targets of the inline links and pictures of a Markdown text with their lines, code left out.
-fn links(text: &str) -> Vec<(usize, String)> {
-    let mut found = Vec::new();
-    let mut fenced = false;
-    for (number, line) in text.lines().enumerate() {
-        if line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~") {
-            fenced = !fenced;
-        }
-        if fenced {
-            continue;
-        }
-        // Every second piece between backticks is code.
-        let prose: String =
-            line.split('`').enumerate().map(|(i, piece)| if i % 2 == 0 { piece } else { "code" }).collect();
-        for piece in prose.split("](").skip(1) {
-            let target = piece.split([')', ' ']).next().unwrap_or_default();
-            // `$f[x](y)$` in a formula looks the same; a target that names a file has a dot or a slash.
-            if target.contains(['.', '/', '#']) && !target.contains(['\\', '$']) {
-                found.push((number + 1, target.to_owned()));
-            }
-        }
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::links;
-
-    #[test]
-    fn links_are_found_and_code_and_formulas_are_not() {
-        let text =
-            "a [b](c.md) ![d](e/f.png \"t\")\n```text\n[g](h.md)\n```\n`[i](j.md)` [k](l.md#m) $[x](y)$\n";
-        let found = links(text);
-        let expect = [(1, "c.md"), (1, "e/f.png"), (5, "l.md#m")];
-        assert_eq!(found, expect.map(|(line, target)| (line, target.to_owned())));
-    }
 }

@@ -22,8 +22,9 @@ pub(crate) fn cache() -> Result<PathBuf> {
         }
     };
     let cache = base.join("variata");
-    std::fs::create_dir_all(&cache)
-        .with_context(|| format!("cannot make the cache folder {}", cache.display()))?;
+    std::fs::create_dir_all(&cache).with_context(|| {
+        format!("cannot make {}: XDG_CACHE_HOME can name another cache folder", cache.display())
+    })?;
     Ok(cache)
 }
 

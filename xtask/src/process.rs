@@ -57,9 +57,9 @@ pub(crate) fn own_libtorch() -> Option<std::path::PathBuf> {
     own(LIBTORCH.0, LIBTORCH.1)
 }
 
-/// Whether the user has all that the binding to MPI is built from.
-pub(crate) fn has_own_mpi() -> bool {
-    [MPICC, LIBCLANG].iter().all(|(name, place)| own(name, place).is_some())
+/// The user's MPICC and LIBCLANG_PATH, as opposed to those that `.cargo/config.toml` gives every build.
+pub(crate) fn own_mpi() -> [Option<std::path::PathBuf>; 2] {
+    [MPICC, LIBCLANG].map(|(name, place)| own(name, place))
 }
 
 /// A variable that the user has set, and to another place of the workspace than this.

@@ -65,7 +65,7 @@ pub(crate) fn ensure(cuda: bool) -> Result<()> {
 /// Makes what the binding to MPI is built from available: a library and libclang. A library of the user's own, whose `mpicc` the
 /// variable MPICC names, comes before it.
 pub(crate) fn ensure_mpi() -> Result<()> {
-    if process::has_own_mpi() {
+    if own::mpi()? {
         eprintln!("MPI: that of your MPICC, bound with your LIBCLANG_PATH");
         return Ok(());
     }
@@ -241,6 +241,12 @@ fn is_complete(folder: &Path, pins: &Pins) -> bool {
     fs::read_to_string(folder.join(MARKER)).is_ok_and(|text| text == pins.requirements())
         && match pins.kit {
             Kit::Libtorch => own::has_library(&folder.join("torch")),
-            Kit::Mpi => folder.join("bin/mpicc").is_file() && folder.join("clang").is_dir(),
+            Kit::Mpi => {
+                let has = |place: &str, start| own::has_file(&folder.join(place), start);
+                has("bin", "mpicc")
+                    && has("bin", "mpiexec")
+                    && has("lib", "libmpi.")
+                    && has("clang", "libclang.")
+            }
         }
 }

@@ -31,10 +31,27 @@ impl Doc {
         self.ends_with(".rs")
     }
 
-    /// Lines from 1, up to the private tests at the end of a Rust file.
+    /// Lines from 1, up to the private tests at the end of a Rust file, without what else is for tests alone.
     fn production(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = (1..).zip(self.text.lines());
-        lines.take_while(|(_, line)| line.trim_start() != "#[cfg(test)]")
+        let gate = |line: &str| line.trim_start() == "#[cfg(test)]";
+        let mut lines = (1..).zip(self.text.lines()).peekable();
+        let mut over = false;
+        std::iter::from_fn(move || {
+            while let Some((number, line)) = lines.next() {
+                if over {
+                    return None;
+                }
+                if !gate(line) {
+                    return Some((number, line));
+                }
+                // A module or an import of one line, or all the rest.
+                match lines.peek() {
+                    Some((_, next)) if next.trim_end().ends_with(';') => _ = lines.next(),
+                    _ => over = true,
+                }
+            }
+            None
+        })
     }
 }
 
@@ -81,15 +98,20 @@ fn in_texts(files: &[Doc]) -> Result<Vec<String>> {
 fn tracked() -> Result<Vec<Doc>> {
     let root = places::root();
     let list = process::capture(Command::new("git").args(["ls-files", "-z"]).current_dir(&root))?;
-    let paths = list.split('\0').filter(|path| !path.is_empty());
-    Ok(paths
-        .filter_map(|path| {
-            let text = fs::read_to_string(root.join(path)).ok()?;
+    let mut files = Vec::new();
+    for path in list.split('\0').filter(|path| !path.is_empty()) {
+        let Ok(bytes) = fs::read(root.join(path)) else { continue };
+        let ending = Path::new(path).extension().and_then(|end| end.to_str()).unwrap_or_default();
+        match String::from_utf8(bytes) {
             // Short binary files can be UTF-8 by chance.
-            let binary = text.contains('\0') || Path::new(path).extension().is_some_and(|end| end == "bin");
-            (!binary).then(|| Doc { path: path.to_owned(), text })
-        })
-        .collect())
+            Ok(text) if !text.contains('\0') && ending != "bin" => {
+                files.push(Doc { path: path.to_owned(), text });
+            }
+            Err(_) if ["rs", "md", "py", "toml"].contains(&ending) => bail!("{path} is not in UTF-8"),
+            _ => {}
+        }
+    }
+    Ok(files)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::archive::{self, Row, Run, Target};
 use crate::places;
@@ -31,6 +31,9 @@ fn from_archives(root: &Path) -> Result<String> {
     let targets = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let targets = archive::targets(&targets).with_context(|| format!("in {}", file.display()))?;
     let runs = archive::runs(&root.join("benches/runs"))?;
+    if runs.is_empty() {
+        bail!("benches/runs has no run: `cargo xtask bench --peers` makes them");
+    }
     let mut compared = super::names("benches/peers", ".py")?;
     compared.retain(|name| !matches!(name.as_str(), "compare" | "worker"));
     Ok(page(&runs, &targets, &compared))

@@ -16,6 +16,9 @@ pub(crate) enum SetupError {
     Pip { detail: String },
     Version { place: String, found: Option<String>, wanted: String },
     NoLibrary { path: PathBuf },
+    Relative { name: &'static str, path: PathBuf },
+    Mpicc { path: PathBuf, detail: String },
+    NoLibclang { path: PathBuf },
     NoTorchInPython { detail: String },
     ReadOnly { path: PathBuf },
     Platform,
@@ -27,9 +30,9 @@ impl fmt::Display for SetupError {
         match self {
             Self::NoPython => write!(
                 f,
-                "no python3 on PATH. Set-up downloads libtorch with Python's pip: install Python 3.9 or newer \
+                "no python3 on PATH. Set-up downloads libtorch and MPI with Python's pip: install Python 3.9 or newer \
                  (Debian, Ubuntu: `apt install python3 python3-pip python3-venv`), or set LIBTORCH to a \
-                 libtorch of your own"
+                 libtorch of your own, and MPICC and LIBCLANG_PATH to an MPI and a libclang"
             ),
             Self::NoPip { python } => write!(
                 f,
@@ -82,6 +85,21 @@ impl fmt::Display for SetupError {
                 "{} is no libtorch: it must contain include/ and lib/ with libtorch_cpu",
                 path.display()
             ),
+            Self::Relative { name, path } => write!(
+                f,
+                "{name} is {}, must be an absolute path: builds happen in other folders",
+                path.display()
+            ),
+            Self::Mpicc { path, detail } => write!(
+                f,
+                "MPICC is {}, which is no compiler of an MPI library: {detail}. Unset it to let set-up fetch one",
+                path.display()
+            ),
+            Self::NoLibclang { path } => write!(
+                f,
+                "LIBCLANG_PATH is {}, which has no libclang. Unset it to let set-up fetch one",
+                path.display()
+            ),
             Self::NoTorchInPython { detail } => write!(
                 f,
                 "LIBTORCH_USE_PYTORCH is set, but python3 cannot import torch. Unset it to let set-up fetch \
@@ -94,7 +112,8 @@ impl fmt::Display for SetupError {
             ),
             Self::Platform => write!(
                 f,
-                "there is no pinned libtorch for {} on {}: set LIBTORCH to a libtorch {} of your own",
+                "there is no pinned libtorch or MPI for {} on {}: set LIBTORCH to a libtorch {} of your own, and for what needs \
+                 MPI, MPICC and LIBCLANG_PATH to an MPI and a libclang",
                 std::env::consts::OS,
                 std::env::consts::ARCH,
                 crate::pins::TORCH

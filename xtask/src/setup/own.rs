@@ -19,6 +19,10 @@ pub(super) fn libtorch() -> Result<Option<String>, SetupError> {
     }
     match process::own_libtorch() {
         Some(path) => {
+            // The binding is built in a folder of its own.
+            if path.is_relative() {
+                return Err(SetupError::Relative { name: "LIBTORCH", path });
+            }
             if !has_library(&path) {
                 return Err(SetupError::NoLibrary { path });
             }
@@ -56,6 +60,36 @@ pub(super) fn version_of(libtorch: &Path) -> Option<String> {
 /// Whether the folder has the library that everything links.
 pub(super) fn has_library(libtorch: &Path) -> bool {
     ["so", "dylib", "a"].iter().any(|end| libtorch.join(format!("lib/libtorch_cpu.{end}")).is_file())
+}
+
+/// Whether the folder has a file whose name starts so, and that is not empty.
+pub(super) fn has_file(folder: &Path, start: &str) -> bool {
+    let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.any(|entry| {
+        let named = entry.file_name().to_string_lossy().starts_with(start);
+        named && fs::metadata(entry.path()).is_ok_and(|meta| meta.is_file() && meta.len() > 0)
+    })
+}
+
+/// Whether all that the binding to MPI is built from is the user's; what is, works.
+pub(super) fn mpi() -> Result<bool, SetupError> {
+    let [mpicc, libclang] = process::own_mpi();
+    if let Some(mpicc) = &mpicc {
+        let runs = Command::new(mpicc).arg("-show").output();
+        let detail = match runs {
+            Ok(output) if output.status.success() => None,
+            Ok(output) => Some(format!("`-show` ends with {}", output.status)),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(detail) = detail {
+            return Err(SetupError::Mpicc { path: mpicc.clone(), detail });
+        }
+    }
+    // It may name the library itself.
+    if let Some(path) = libclang.as_ref().filter(|path| !path.is_file() && !has_file(path, "libclang")) {
+        return Err(SetupError::NoLibclang { path: path.clone() });
+    }
+    Ok(mpicc.is_some() && libclang.is_some())
 }
 
 fn public_part(version: &str) -> String {

@@ -56,11 +56,12 @@ pub(super) fn unfinished(files: &[Doc]) -> Vec<String> {
 pub(super) fn torch_gates(files: &[Doc]) -> Vec<String> {
     let mut breaches = Vec::new();
     let mut counts: Vec<(&str, usize)> = Vec::new();
-    let gate = ["cfg(feature = ", "\"torch\")"].concat();
+    let feature = ["feature = ", "\"torch\""].concat();
+    let gates = |line: &str| line.contains("cfg") && line.contains(&feature);
     for file in files.iter().filter(|file| file.is_rust() && file.path.contains("/src/")) {
         let krate = file.path.split("/src/").next().unwrap_or_default();
         let name = file.path.rsplit('/').next().unwrap_or_default();
-        for (number, _) in (1..).zip(file.text.lines()).filter(|(_, line)| line.contains(&gate)) {
+        for (number, _) in (1..).zip(file.text.lines()).filter(|(_, line)| gates(line)) {
             if !GATED.contains(&name) {
                 let allowed = GATED.join(" or ");
                 breaches.push(format!("{}:{number}: gate on `torch` outside {allowed}", file.path));
@@ -76,6 +77,27 @@ pub(super) fn torch_gates(files: &[Doc]) -> Vec<String> {
     breaches
 }
 
+/// What ends a program that goes wrong.
+const PANICS: [&str; 7] =
+    [".unwrap()", ".expect(", ".unwrap_err()", ".expect_err(", "unreachable!(", "panic!(", "process::abort("];
+
+/// A line without its comment and without what its strings say.
+fn bare(line: &str) -> String {
+    let code = &line[..comment(line).unwrap_or(line.len())];
+    // Every second piece between quotes is text; an escaped quote or a quote as a character ends none.
+    let code = code.replace("\\\\", "").replace("\\\"", "").replace("'\"'", "");
+    code.split('"').step_by(2).collect::<Vec<_>>().join("\"\"")
+}
+
+/// Where the comment of a line begins: outside of strings, whose ends an even number of quotes before it has seen.
+fn comment(line: &str) -> Option<usize> {
+    let quotes = |text: &str| {
+        let text = text.replace("\\\\", "").replace("\\\"", "").replace("'\"'", "");
+        text.matches('"').count()
+    };
+    line.match_indices("//").map(|(at, _)| at).find(|&at| quotes(&line[..at]) % 2 == 0)
+}
+
 /// Outside tests, what cannot fail says why, in a comment beside it.
 pub(super) fn unexplained_panics(files: &[Doc]) -> Vec<String> {
     let mut breaches = Vec::new();
@@ -87,10 +109,9 @@ pub(super) fn unexplained_panics(files: &[Doc]) -> Vec<String> {
     for file in files.iter().filter(library) {
         let mut above: [&str; 2] = ["", ""];
         for (number, line) in file.production() {
-            let code = line.split("//").next().unwrap_or_default();
-            let panics = code.contains(".unwrap()") || code.contains(".expect(");
+            let panics = PANICS.iter().any(|panic| bare(line).contains(panic));
             let said = [line, above[0], above[1]];
-            let said = said.iter().any(|text| text.contains("//") || text.contains("reason = "));
+            let said = said.iter().any(|text| comment(text).is_some() || text.contains("reason = "));
             if panics && !said {
                 breaches.push(format!("{}:{number}: may panic, and no comment says why not", file.path));
             }
@@ -107,7 +128,7 @@ pub(super) fn trailing_space(files: &[Doc]) -> Vec<String> {
     for file in files.iter().filter(written) {
         let lines = (1..).zip(file.text.lines());
         // Two spaces are a line break in Markdown, but a backslash says it visibly. Tables may end in a tab.
-        let spaced = lines.filter(|(_, line)| line.ends_with([' ', '\r']));
+        let spaced = lines.filter(|(_, line)| line.ends_with(char::is_whitespace));
         breaches.extend(spaced.map(|(number, _)| format!("{}:{number}: trailing space", file.path)));
         if !file.text.is_empty() && !file.text.ends_with('\n') {
             breaches.push(format!("{}: no newline at the end", file.path));
@@ -195,6 +216,12 @@ mod tests {
         check(unexplained_panics, "crates/a/src/b.rs", "#[cfg(test)]\nx.unwrap();\n", &[]);
         check(unexplained_panics, "crates/a/src/b.rs", "/// x.unwrap();\n", &[]);
         check(unexplained_panics, "crates/a/tests/b.rs", "x.unwrap();\n", &[]);
+        let named = r#"f("a//b").unwrap();"#;
+        check(unexplained_panics, "crates/a/src/b.rs", &format!("{named}\n"), &[breach]);
+        check(unexplained_panics, "crates/a/src/b.rs", "f(\"x.unwrap()\");\n", &[]);
+        check(unexplained_panics, "crates/a/src/b.rs", "unreachable!()\n", &[breach]);
+        let third = "crates/a/src/b.rs:3: may panic, and no comment says why not";
+        check(unexplained_panics, "crates/a/src/b.rs", "#[cfg(test)]\nmod tests;\nx.unwrap();\n", &[third]);
     }
 
     #[test]
